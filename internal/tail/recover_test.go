@@ -1,0 +1,500 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tail
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// zeros is the content of data files whose packets do not matter.
+func zeros(n int) []byte { return make([]byte, n) }
+
+// packetIndex returns an index file for packets of the given sizes in bytes.
+func packetIndex(recordLen uint32, packets ...int) []byte {
+	be := binary.BigEndian
+	b := be.AppendUint32(nil, indexMagic)
+	b = be.AppendUint32(b, indexMajor)
+	b = be.AppendUint32(b, 1)
+	b = be.AppendUint32(b, recordLen)
+	at := 0
+	for _, n := range packets {
+		b = be.AppendUint64(b, uint64(at))
+		b = be.AppendUint64(b, uint64(n)*8)
+		b = append(b, make([]byte, recordLen-16)...)
+		at += n
+	}
+	return b
+}
+
+// recoverTwice recovers a table, checks that its file is gone and that the
+// repaired files need nothing more, and returns the report.
+func recoverTwice(t *testing.T, path string) Report {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := Recover(path, logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantGone(t, path)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Recover(path, logger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rep
+	want.Repairs = nil
+	if diff := cmp.Diff(want, again); diff != "" {
+		t.Errorf("second Recover differs (-want +got):\n%s", diff)
+	}
+	return rep
+}
+
+func TestRecoverCuts(t *testing.T) {
+	table := newTable(t, 8)
+	dir := t.TempDir()
+	d := table.Dir(dir)
+	files := []struct {
+		rel             string
+		size, committed int64
+		want            int64
+	}{
+		{"ust/uid/0/64-bit/ch_0", 5000, 4096, 4096},
+		{"ust/uid/0/64-bit/ch_1", 4096, 4096, 4096},
+		{"ust/uid/0/64-bit/ch_2", 100, 4096, 100},
+		{"ust/uid/0/64-bit/metadata", 77, 0, 0},
+		{"kernel/ch_0", 1, 1, 1},
+	}
+	var want []Repair
+	for _, f := range files {
+		path := filepath.Join(dir, f.rel)
+		writeFile(t, path, zeros(int(f.size)))
+		s := newSlot(t, table)
+		follow(t, s, d, dir, f.rel, 0)
+		s.Commit(f.committed)
+		if f.want < f.size {
+			want = append(want, Repair{path, f.size - f.want, f.want})
+		}
+	}
+	rep := recoverTwice(t, died(t, table))
+	for _, f := range files {
+		wantSize(t, filepath.Join(dir, f.rel), f.want)
+	}
+	if diff := cmp.Diff(want, rep.Repairs); diff != "" {
+		t.Errorf("repairs (-want +got):\n%s", diff)
+	}
+	if rep.PID != os.Getpid() || rep.Followed != len(files) || rep.Short != 1 || rep.Missing != 0 || rep.OtherBoot {
+		t.Errorf("report = %+v", rep)
+	}
+}
+
+func TestRecoverLeavesIdleAndReleased(t *testing.T) {
+	table := newTable(t, 8)
+	dir := t.TempDir()
+	d := table.Dir(dir)
+	for i, end := range []func(*Slot){(*Slot).Idle, (*Slot).Release} {
+		rel := fmt.Sprint("ch_", i)
+		writeFile(t, filepath.Join(dir, rel), zeros(100))
+		s := newSlot(t, table)
+		follow(t, s, d, dir, rel, 10)
+		end(s)
+	}
+	if rep := recoverTwice(t, died(t, table)); rep.Followed != 0 {
+		t.Errorf("report = %+v, want no file followed", rep)
+	}
+	for i := range 2 {
+		wantSize(t, filepath.Join(dir, fmt.Sprint("ch_", i)), 100)
+	}
+}
+
+func TestRecoverFindsRenamedDirectory(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		move, crash bool // the directory was moved; the crash came within Rename
+	}{
+		{"before the move", false, true},
+		{"after the move", true, true},
+		{"after Rename", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := newTable(t, 8)
+			top := t.TempDir()
+			from, to := filepath.Join(top, "from"), filepath.Join(top, "archives", "to")
+			writeFile(t, filepath.Join(from, "ch_0"), zeros(100))
+			writeFile(t, filepath.Join(top, "archives", "x"), nil)
+			d, s := table.Dir(from), newSlot(t, table)
+			follow(t, s, d, from, "ch_0", 64)
+			var path string
+			err := d.Rename(to, func() error {
+				if c.move {
+					if err := os.Rename(from, to); err != nil {
+						return err
+					}
+				}
+				if c.crash {
+					path = died(t, table)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.crash {
+				path = died(t, table)
+			}
+			recoverTwice(t, path)
+			where := from
+			if c.move {
+				where = to
+			}
+			wantSize(t, filepath.Join(where, "ch_0"), 64)
+		})
+	}
+}
+
+// A rotation may move the files of a directory one by one.
+func TestRecoverFindsFilesUnderBothPaths(t *testing.T) {
+	table := newTable(t, 8)
+	top := t.TempDir()
+	d := table.Dir(top)
+	for _, rel := range []string{"a/ch", "b/ch"} {
+		writeFile(t, filepath.Join(top, rel), zeros(100))
+		follow(t, newSlot(t, table), d, top, rel, 64)
+	}
+	old := filepath.Join(top, ".tmp_old_chunk")
+	err := d.Rename(old, func() error {
+		if err := os.Mkdir(old, 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(top, "a"), filepath.Join(old, "a")); err != nil {
+			return err
+		}
+		recoverTwice(t, died(t, table))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSize(t, filepath.Join(old, "a/ch"), 64)
+	wantSize(t, filepath.Join(top, "b/ch"), 64)
+}
+
+func TestRecoverLeavesOtherFiles(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "secret")
+	writeFile(t, outside, zeros(100))
+	link := func(target string) func(t *testing.T, dir string) {
+		return func(t *testing.T, dir string) {
+			if err := errors.Join(os.RemoveAll(filepath.Join(dir, "sub")), os.Symlink(target, filepath.Join(dir, "sub"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		rel     string
+		replace func(t *testing.T, dir string)
+		keeps   string // a file of 100 bytes afterwards, below dir unless absolute
+	}{
+		{"another inode", "sub/ch", func(t *testing.T, dir string) {
+			writeFile(t, filepath.Join(dir, "sub/new"), zeros(100))
+			if err := os.Rename(filepath.Join(dir, "sub/new"), filepath.Join(dir, "sub/ch")); err != nil {
+				t.Fatal(err)
+			}
+		}, "sub/ch"},
+		{"directory out", "sub/secret", link(filepath.Dir(outside)), outside},
+		{"file out", "sub", link(outside), outside},
+		{"loop", "sub", link("sub"), outside},
+		{"directory in its place", "sub/ch", func(t *testing.T, dir string) {
+			if err := errors.Join(os.Remove(filepath.Join(dir, "sub/ch")), os.Mkdir(filepath.Join(dir, "sub/ch"), 0o755)); err != nil {
+				t.Fatal(err)
+			}
+		}, outside},
+		{"file instead of its directory", "sub/ch", func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "sub")); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(dir, "sub"), zeros(100))
+		}, "sub"},
+		{"tree gone", "sub/ch", func(t *testing.T, dir string) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+		}, outside},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := newTable(t, 8)
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, c.rel), zeros(100))
+			d, s := table.Dir(dir), newSlot(t, table)
+			// A path that leads out is recorded with the target's own inode: only
+			// the path can refuse it.
+			if c.keeps == outside {
+				follow(t, s, d, filepath.Dir(outside), "secret", 0)
+				at := table.layout.slot(s.index)
+				m := decodeFile(t, table.Path()).files[0]
+				putSlot(table.mem[at:at+slotLen], m.dev, m.ino, d.index, c.rel)
+			} else {
+				follow(t, s, d, dir, c.rel, 0)
+			}
+			c.replace(t, dir)
+			rep := recoverTwice(t, died(t, table))
+			if rep.Missing != 1 || len(rep.Repairs) != 0 {
+				t.Errorf("report = %+v, want one file missing and none cut", rep)
+			}
+			keeps := c.keeps
+			if !filepath.IsAbs(keeps) {
+				keeps = filepath.Join(dir, keeps)
+			}
+			wantSize(t, keeps, 100)
+		})
+	}
+}
+
+func TestRecoverOtherBoot(t *testing.T) {
+	table := newTable(t, 8)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "ch"), zeros(100))
+	follow(t, newSlot(t, table), table.Dir(dir), dir, "ch", 10)
+	path := died(t, table)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	putHeader(b, table.layout, [bootLen]byte{1, 2, 3}, 4711)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rep := recoverTwice(t, path)
+	if !rep.OtherBoot || rep.PID != 4711 {
+		t.Errorf("report = %+v, want another boot and pid 4711", rep)
+	}
+	wantSize(t, filepath.Join(dir, "ch"), 100)
+}
+
+// The index is ahead of the data by every possible number of bytes, and itself
+// cut at every byte of its last record.
+func TestRecoverIndexAtEveryByte(t *testing.T) {
+	packets := []int{40, 24, 64}
+	ends := []int64{0, 40, 64, 128}
+	for _, recordLen := range []int{56, 72, 80} {
+		index := packetIndex(uint32(recordLen), packets...)
+		for committed := range ends[3] + 1 {
+			whole := 0
+			for whole < 3 && ends[whole+1] <= committed {
+				whole++
+			}
+			checkIndexRepair(t, index, len(index), committed, int64(indexHeaderLen+whole*recordLen))
+		}
+		for size := indexHeaderLen; size <= len(index); size++ {
+			whole := (size - indexHeaderLen) / recordLen
+			checkIndexRepair(t, index, size, 128, int64(indexHeaderLen+whole*recordLen))
+		}
+	}
+}
+
+// checkIndexRepair recovers a data file of 130 bytes beside the first size
+// bytes of an index.
+func checkIndexRepair(t *testing.T, index []byte, size int, committed, want int64) {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "64-bit/ch"), zeros(130))
+	writeFile(t, filepath.Join(dir, "64-bit/index/ch.idx"), index[:size])
+	table, err := Create(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	follow(t, newSlot(t, table), table.Dir(dir), dir, "64-bit/ch", committed)
+	m := decodeFile(t, table.Path())
+	var rep Report
+	if err := (&repairer{log: logger(t), report: &rep}).run(m); err != nil {
+		t.Fatal(err)
+	}
+	wantSize(t, filepath.Join(dir, "64-bit/ch"), committed)
+	wantSize(t, filepath.Join(dir, "64-bit/index/ch.idx"), want)
+}
+
+func TestRecoverLeavesDamagedIndex(t *testing.T) {
+	good := packetIndex(72, 40, 40)
+	for _, c := range []struct {
+		name  string
+		index []byte
+	}{
+		{"empty", nil},
+		{"short header", good[:15]},
+		{"magic", append([]byte{0}, good[1:]...)},
+		{"major", append(append(bytes.Clone(good[:7]), 9), good[8:]...)},
+		{"record length 0", append(append(bytes.Clone(good[:12]), 0, 0, 0, 0), good[16:]...)},
+		{"record length 4 GiB", append(append(bytes.Clone(good[:12]), 255, 255, 255, 255), good[16:]...)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			checkIndexRepair(t, c.index, len(c.index), 10, int64(len(c.index)))
+		})
+	}
+}
+
+func TestReadIndexEndOfManyRecords(t *testing.T) {
+	packets := make([]int, 5000)
+	for i := range packets {
+		packets[i] = 8
+	}
+	index := packetIndex(72, packets...)
+	copy(index[indexHeaderLen+4000*72:], make([]byte, 1000*72)) // as a power failure leaves it
+	for _, c := range []struct {
+		data, records, end int64
+	}{{40000, 4000, 32000}, {8*1234 + 7, 1234, 8 * 1234}, {8, 1, 8}, {7, 0, 0}, {0, 0, 0}} {
+		got, err := readIndexEnd(bytes.NewReader(index), int64(len(index)), c.data, "x")
+		want := indexEnd{size: int64(len(index)), keep: indexHeaderLen + 72*c.records, data: c.end}
+		if err != nil || got != want {
+			t.Errorf("readIndexEnd(data of %d bytes) = %+v, %v, want %+v", c.data, got, err, want)
+		}
+	}
+}
+
+func TestPacketEndOverflow(t *testing.T) {
+	for _, c := range []struct{ off, bits uint64 }{
+		{^uint64(0), 8}, {8, ^uint64(7)}, {^uint64(0), ^uint64(7)}, {0, 9}, {0, 0}, {100, 8},
+	} {
+		b := binary.BigEndian.AppendUint64(nil, c.off)
+		b = binary.BigEndian.AppendUint64(b, c.bits)
+		if end, ok := packetEnd(b, 100); ok {
+			t.Errorf("packetEnd(%d, %d) = %d, want none within 100 bytes", c.off, c.bits, end)
+		}
+	}
+}
+
+func TestRecoverRefusesForeignTables(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		alter func(path string) error
+	}{
+		{"writable by others", func(path string) error { return os.Chmod(path, 0o666) }},
+		{"second name", func(path string) error { return os.Link(path, path+"x") }},
+		{"symbolic link", func(path string) error {
+			return errors.Join(os.Rename(path, path+"x"), os.Symlink(path+"x", path))
+		}},
+		{"directory", func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }},
+		{"another user's", func(path string) error {
+			if os.Geteuid() != 0 {
+				return os.Chmod(path, 0o666) // only root can give a file away
+			}
+			return os.Chown(path, 12345, -1)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			table := newTable(t, 8)
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, "ch"), zeros(100))
+			follow(t, newSlot(t, table), table.Dir(dir), dir, "ch", 10)
+			path := died(t, table)
+			if err := c.alter(path); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Recover(path, logger(t)); err == nil {
+				t.Error("Recover = nil error")
+			}
+			wantSize(t, filepath.Join(dir, "ch"), 100)
+			if _, err := os.Lstat(path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRecoverAll(t *testing.T) {
+	if reports, err := RecoverAll(filepath.Join(t.TempDir(), "absent"), logger(t)); err != nil || reports != nil {
+		t.Errorf("RecoverAll(absent) = %v, %v, want nothing", reports, err)
+	}
+	table := newTable(t, 8) // stays in use
+	runDir := filepath.Dir(table.Path())
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "ch"), zeros(100))
+	follow(t, newSlot(t, table), table.Dir(dir), dir, "ch", 10)
+	if err := os.Rename(died(t, table), filepath.Join(runDir, "tails-1")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(runDir, "live.port"), nil)
+	if err := os.WriteFile(filepath.Join(runDir, "tails-2"), nil, 0o600); err != nil { // killed while making it
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(runDir, "tails-3"), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	guarded := Report{Table: filepath.Join(runDir, "tails-4"), PID: 4, Followed: 1, Repairs: []Repair{{"/x", 1, 2}}}
+	if err := leaveReport(guarded); err != nil {
+		t.Fatal(err)
+	}
+	reports, err := RecoverAll(runDir, logger(t))
+	if corrupt, ok := errors.AsType[*CorruptError](err); !ok || corrupt.Offset != 7 {
+		t.Errorf("RecoverAll = %v, want the damage of tails-3 at offset 7", err)
+	}
+	want := []Report{
+		guarded,
+		{Table: filepath.Join(runDir, "tails-1"), PID: os.Getpid(), Followed: 1, Repairs: []Repair{{filepath.Join(dir, "ch"), 90, 10}}},
+		{Table: filepath.Join(runDir, "tails-2")},
+		{Table: filepath.Join(runDir, "tails-3")},
+	}
+	if diff := cmp.Diff(want, reports); diff != "" {
+		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+	wantSize(t, filepath.Join(dir, "ch"), 10)
+	wantNames(t, runDir, "live.port", "tails-3", filepath.Base(table.Path()))
+}
+
+// wantNames checks what a directory holds.
+func wantNames(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("names in %s (-want +got):\n%s", dir, diff)
+	}
+}
+
+func TestRecoverKeepsTableAfterFailure(t *testing.T) {
+	table := newTable(t, 8)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "ch"), zeros(100))
+	follow(t, newSlot(t, table), table.Dir(dir), dir, "ch", 10)
+	path := died(t, table)
+	// A name that no file system takes is an error, not a directory that is gone.
+	at := table.layout.dir(0)
+	long := "/" + string(bytes.Repeat([]byte("y"), 300))
+	putPath(table.mem[at+pathAt(false):], long)
+	failing := died(t, table)
+	if _, err := Recover(failing, logger(t)); err == nil {
+		t.Error("Recover of an impossible directory = nil error")
+	}
+	if _, err := os.Stat(failing); err != nil {
+		t.Errorf("table after failure: %v", err)
+	}
+	if _, err := Recover(path, logger(t)); err != nil {
+		t.Error(err)
+	}
+	wantSize(t, filepath.Join(dir, "ch"), 10)
+	if _, err := Recover(path, logger(t)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Recover of no table = %v, want %v", err, fs.ErrNotExist)
+	}
+}
