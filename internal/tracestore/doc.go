@@ -1,0 +1,38 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tracestore is the shared model of stored traces: sessions, their
+// traces, streams and packets, the chunks they lie in, and the files on disk.
+// The producers' server writes through it, the viewers' server reads.
+//
+// # Model
+//
+//	Store ── Session (one producer connection; kernel and user space of one
+//	 │         │      tracing session are two)
+//	 │         └─ Trace (one CTF trace: a directory, its metadata, its streams)
+//	 │              └─ Stream (one ring buffer, or the metadata)
+//	 │                   └─ TraceFile (data file and its index file)
+//	 └─ group (one tracing session of one session daemon: a directory)
+//	      └─ chunk (what lies between two rotations)
+//
+// A composite points to its container, so holding a stream holds its trace and
+// session. Memory is the collector's; files, descriptors and directories have
+// owners: a stream owns its current file, a chunk counts its users and is
+// moved or deleted when the last one lets go, a viewer's [Cursor] keeps what
+// it reads open and must be closed.
+//
+// # Concurrency
+//
+// A session and its streams are written by one goroutine at a time, the event
+// loop of the worker that serves its connections; methods that say "writer"
+// belong to it. Everything else may be called from anywhere. Lock order:
+// group.mu, Store.mu, Session.mu, Stream.mu. No lock is held over a read or
+// write of trace data; group.mu is held over renames, which must not overlap.
+//
+// # Promises
+//
+// A packet is visible to viewers, and its index acknowledged to the producer,
+// only after both lie in their files. The end of the last complete packet is
+// kept in a table that outlives the process (package tail), so that a partial
+// packet can be cut off after a crash.
+package tracestore

@@ -1,0 +1,159 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracestore
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/lttng"
+)
+
+// maxUnwritten bounds the metadata kept in memory while the disk is full.
+const maxUnwritten = 16 << 20
+
+// AppendMetadata appends content and padding to the metadata (writer). While
+// the disk is full it is kept, and written with the next part or by Retry.
+// LTTng relay protocol, SEND_METADATA.
+func (st *Stream) AppendMetadata(m lttng.Metadata) error {
+	if !st.metadata {
+		return fmt.Errorf("%w: metadata for data stream %d", ErrWrongKind, st.id)
+	}
+	if st.file == nil {
+		return fmt.Errorf("%w: metadata stream %d", ErrNoChunk, st.id)
+	}
+	if int64(m.Padding) > maxUnwritten {
+		return fmt.Errorf("%w: metadata padding of %d bytes", ErrLimit, m.Padding)
+	}
+	if len(st.unwritten) > 0 || m.Padding > 0 {
+		// Content and padding go out in one write: metadata is read in
+		// whole packets.
+		st.unwritten = append(st.unwritten, m.Content...)
+		st.unwritten = append(st.unwritten, make([]byte, m.Padding)...)
+		return st.writeMetadata(st.unwritten)
+	}
+	return st.writeMetadata(m.Content)
+}
+
+// Retry writes what found no room before (writer).
+func (st *Stream) Retry() {
+	if len(st.unwritten) > 0 && st.file != nil {
+		// It stays for the next attempt.
+		_ = st.writeMetadata(st.unwritten)
+	}
+	st.flushIndex()
+}
+
+// writeMetadata writes b, which is either st.unwritten or a new part while
+// that is empty.
+func (st *Stream) writeMetadata(b []byte) error {
+	f := st.file
+	if err := writeAt(f.data, b, f.size); err != nil {
+		if terr := f.truncate(f.size); terr != nil {
+			return fmt.Errorf("cut partial metadata of %s at %d: %w", f.path(), f.size, terr)
+		}
+		return st.keepMetadata(b, err)
+	}
+	f.size += int64(len(b))
+	st.tail.Commit(f.size)
+	st.unwritten = nil
+	st.session.store.counters.MetadataBytes.Add(uint64(len(b)))
+	st.mu.Lock()
+	st.metaSize = f.size
+	st.mu.Unlock()
+	st.session.version.Add(1)
+	return nil
+}
+
+// keepMetadata keeps b when the disk is full.
+func (st *Stream) keepMetadata(b []byte, err error) error {
+	f := st.file
+	if !isNoSpace(err) {
+		return fmt.Errorf("write metadata of %s at %d: %w", f.path(), f.size, err)
+	}
+	if len(b) > maxUnwritten {
+		return fmt.Errorf("%w: %d bytes of metadata wait for disk space", ErrLimit, len(b))
+	}
+	if len(st.unwritten) == 0 {
+		st.unwritten = append(st.unwritten, b...)
+	}
+	if st.session.store.counters.DataErrors.Add(1) == 1 {
+		st.session.store.log.Error("metadata not written, kept for later", "file", f.path(), "err", unix.ENOSPC)
+	}
+	return nil
+}
+
+// ResetMetadata discards the metadata; all of it is sent again (writer). LTTng
+// relay protocol, RESET_METADATA.
+func (st *Stream) ResetMetadata() error {
+	switch {
+	case !st.metadata:
+		return fmt.Errorf("%w: stream %d is not metadata", ErrWrongKind, st.id)
+	case st.session.Live():
+		return fmt.Errorf("%w: metadata reset of stream %d", ErrLiveSession, st.id)
+	case st.file == nil:
+		return fmt.Errorf("%w: metadata stream %d", ErrNoChunk, st.id)
+	}
+	return st.replaceMetadata(st.chunk)
+}
+
+// replaceMetadata begins a new metadata file in c, of which the stream is a
+// user. The old file is unlinked first when it would be the same one.
+func (st *Stream) replaceMetadata(c *chunk) error {
+	old := st.file
+	if old != nil && old.chunk == c {
+		if err := old.data.Pin(); err != nil {
+			return err
+		}
+		if err := c.remove(old.name); err != nil {
+			return fmt.Errorf("old metadata: %w", err)
+		}
+	}
+	f, err := st.createFile(c, 0)
+	if err != nil {
+		return err
+	}
+	st.unwritten = nil
+	st.file = f
+	st.readableMetadata(f)
+	if old != nil {
+		st.retire(old)
+	}
+	return nil
+}
+
+// readableMetadata makes f the file that viewers read, in place of the one
+// before.
+func (st *Stream) readableMetadata(f *TraceFile) {
+	f.get()
+	st.mu.Lock()
+	old := st.meta
+	st.meta, st.metaSize = f, 0
+	st.mu.Unlock()
+	if old != nil {
+		old.put()
+	}
+}
+
+// rotateMetadata turns at once: metadata packets have no numbers, and all of
+// it is sent again for the new chunk.
+func (st *Stream) rotateMetadata(next *chunk) error {
+	old := st.chunk
+	if next == nil {
+		st.leave()
+		return nil
+	}
+	if first, _, _ := cutPath(st.dir); first != "" {
+		next.note(first)
+	}
+	st.chunk = next
+	if err := st.replaceMetadata(next); err != nil {
+		return err
+	}
+	if old != nil {
+		old.put()
+	}
+	return nil
+}

@@ -1,0 +1,373 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracestore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/lttng"
+)
+
+// maxUnflushed bounds the index records kept while the disk refuses them.
+const maxUnflushed = 4096
+
+// packet is the one a data connection is receiving for a stream.
+type packet struct {
+	seq     uint64
+	file    *TraceFile
+	start   int64 // in the file
+	data    int64 // bytes to come
+	padding int64
+	written int64
+	dropped bool // not stored: no space, or the file failed
+}
+
+// Begin starts the packet that header announces (writer).
+func (st *Stream) Begin(h lttng.DataHeader) error {
+	switch {
+	case st.metadata:
+		return fmt.Errorf("%w: data packet for metadata stream %d", ErrWrongKind, st.id)
+	case st.in != nil:
+		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
+	case st.file == nil:
+		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
+	case st.duplicate(h.NetSeqNum):
+		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
+	}
+	size := int64(h.DataSize) + int64(h.PaddingSize)
+	dropped := !st.session.store.space.take(size)
+	if st.tracefileSize > 0 && uint64(st.file.size)+uint64(h.DataSize) > st.tracefileSize {
+		if err := st.nextFile(); err != nil {
+			if !errors.Is(err, unix.ENOSPC) {
+				return err
+			}
+			dropped = true
+		}
+	}
+	st.inBuffer = packet{
+		seq: h.NetSeqNum, file: st.file, start: st.file.size,
+		data: int64(h.DataSize), padding: int64(h.PaddingSize), dropped: dropped,
+	}
+	st.in = &st.inBuffer
+	return nil
+}
+
+// duplicate reports whether the data of a packet number is there and waits for
+// its index. Numbers rise, so the search is for misbehaving peers only.
+func (st *Stream) duplicate(seq uint64) bool {
+	if int64(seq-st.prevData) > 0 {
+		return false
+	}
+	h := st.pending.find(seq)
+	return h != nil && h.file != nil
+}
+
+// Write stores the next bytes of the packet (writer). What the disk refuses is
+// dropped with the packet, and counted: the connection goes on.
+func (st *Stream) Write(b []byte) {
+	p := st.in
+	if p == nil {
+		return // the stream was closed under the packet
+	}
+	if !p.dropped {
+		if err := writeAt(p.file.data, b, p.start+p.written); err != nil {
+			st.drop(err)
+		}
+	}
+	p.written += int64(len(b))
+}
+
+// Target returns the file and offset for a caller that moves the next bytes
+// without reading them; file is nil when they are to be thrown away (writer).
+func (st *Stream) Target() (*fdpool.File, int64) {
+	if p := st.in; p != nil && !p.dropped {
+		return p.file.data, p.start + p.written
+	}
+	return nil, 0
+}
+
+// Advance records that n bytes were moved to Target, or thrown away (writer).
+func (st *Stream) Advance(n int64) {
+	if st.in != nil {
+		st.in.written += n
+	}
+}
+
+// Drop gives up the packet being received after a failed move (writer).
+func (st *Stream) Drop(err error) {
+	if st.in != nil {
+		st.drop(err)
+	}
+}
+
+func (st *Stream) drop(err error) {
+	p, s := st.in, st.session.store
+	p.dropped = true
+	if s.counters.DataErrors.Add(1) == 1 || !isNoSpace(err) {
+		s.log.Error("packet not stored", "file", p.file.path(), "offset", p.start, "err", err)
+	}
+	if err := p.file.truncate(p.start); err != nil {
+		s.log.Error("partial packet not cut", "file", p.file.path(), "offset", p.start, "err", err)
+	}
+}
+
+func isNoSpace(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}
+
+// Finish completes the packet (writer). It reports whether that closed the
+// stream, which had waited for it.
+func (st *Stream) Finish() (closed bool) {
+	p := st.in
+	if p == nil {
+		return true
+	}
+	if !p.dropped && p.padding > 0 {
+		if err := p.file.truncate(p.start + p.data + p.padding); err != nil {
+			st.drop(err)
+		}
+	}
+	st.in = nil
+	st.settle(p)
+	st.prevData = p.seq
+	if h := st.pending.find(p.seq); h != nil {
+		h.file, h.offset, h.size, h.dropped = p.file, p.start, p.data+p.padding, p.dropped
+		p.file.get()
+		st.complete(h)
+	} else if st.indexed {
+		p.file.get()
+		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
+	}
+	if p.file != st.file {
+		st.retire(p.file)
+	}
+	return st.closing && st.tryClose(false)
+}
+
+// settle makes a packet's bytes part of its file.
+func (st *Stream) settle(p *packet) {
+	s := st.session.store
+	if p.dropped {
+		st.stats.DroppedPackets.Add(1)
+		s.counters.DroppedPackets.Add(1)
+		s.counters.DroppedBytes.Add(uint64(p.data))
+		return
+	}
+	size := p.data + p.padding
+	p.file.size = p.start + size
+	if p.file == st.file {
+		st.tail.Commit(p.file.size)
+	}
+	st.stats.Packets.Add(1)
+	st.stats.Bytes.Add(uint64(size))
+	s.counters.Packets.Add(1)
+	s.counters.Bytes.Add(uint64(size))
+}
+
+// Abandon cuts off a packet whose rest will not come (writer).
+func (st *Stream) Abandon() {
+	p := st.in
+	if p == nil {
+		return
+	}
+	st.in = nil
+	if p.dropped || p.written == 0 {
+		return
+	}
+	if err := p.file.truncate(p.start); err != nil {
+		st.session.store.log.Error("partial packet not cut", "file", p.file.path(), "offset", p.start, "err", err)
+	}
+}
+
+// PutIndex takes the description of a packet, or a beacon (writer).
+// FlushIndexes makes it durable. LTTng relay protocol, SEND_INDEX.
+func (st *Stream) PutIndex(x lttng.Index) error {
+	if !st.indexed {
+		return fmt.Errorf("%w: index for stream %d", ErrWrongKind, st.id)
+	}
+	if x.IsBeacon() {
+		st.putBeacon(&x)
+		return nil
+	}
+	h := st.pending.find(x.NetSeqNum)
+	switch {
+	case h == nil && st.pending.len() >= maxPending:
+		return fmt.Errorf("%w: %d indexes of stream %d wait for data", ErrLimit, maxPending, st.id)
+	case h == nil:
+		h = st.pending.push(half{seq: x.NetSeqNum})
+	case h.index:
+		return fmt.Errorf("%w: index of packet %d of stream %d", ErrDuplicate, x.NetSeqNum, st.id)
+	}
+	h.index, h.entry = true, entryOf(&x)
+	st.mu.Lock()
+	st.class, st.beacon = x.StreamClass, noBeacon
+	st.mu.Unlock()
+	if h.file != nil {
+		st.complete(h)
+	}
+	return nil
+}
+
+// putBeacon remembers that nothing happened up to a time. It says nothing
+// while the data of an announced packet is still to come.
+func (st *Stream) putBeacon(x *lttng.Index) {
+	st.session.store.counters.Beacons.Add(1)
+	if st.pending.awaitsData() {
+		return
+	}
+	st.mu.Lock()
+	st.beacon, st.class = x.TimestampEnd, x.StreamClass
+	st.mu.Unlock()
+}
+
+// complete writes the record of a packet of which both halves are there.
+func (st *Stream) complete(h *half) {
+	seq := h.entry.PacketSeqNum
+	if t := st.turning; t != nil && seq >= t.at {
+		st.mustTurn(h.seq)
+	}
+	st.prevIndex = h.seq
+	st.nextSeq = seq + 1
+	if !h.dropped {
+		st.record(h)
+	}
+	st.release(h)
+	st.pending.remove(h.seq)
+	if t := st.turning; t != nil && st.nextSeq >= t.at {
+		st.mustTurn(st.prevIndex + 1)
+	}
+}
+
+// mustTurn turns where no reply can carry the error. Without its next chunk
+// the stream refuses further packets.
+func (st *Stream) mustTurn(first uint64) {
+	if err := st.turn(first); err != nil {
+		st.session.store.log.Error("rotation failed", "stream", st.id, "err", err)
+	}
+}
+
+func (st *Stream) record(h *half) {
+	f, ss := h.file, st.session
+	if f.gone {
+		return // overwritten before its index came
+	}
+	if st.dirtyFile != nil && st.dirtyFile != f {
+		st.flushIndex()
+	}
+	if len(f.records) >= maxUnflushed*st.recordLen {
+		st.stats.DroppedPackets.Add(1)
+		ss.store.counters.DroppedPackets.Add(1)
+		return
+	}
+	h.entry.Offset = uint64(h.offset)
+	f.records = h.entry.Append(f.records, uint32(st.recordLen))
+	if st.dirtyFile == nil {
+		st.dirtyFile = f
+		ss.dirty = append(ss.dirty, st)
+	}
+	st.stats.EventsDiscarded.Store(h.entry.EventsDiscarded)
+	st.stats.LastTimestamp.Store(h.entry.TimestampEnd)
+}
+
+// release ends a half's hold on its file.
+func (st *Stream) release(h *half) {
+	f := h.file
+	if f == nil {
+		return
+	}
+	h.file = nil
+	f.put()
+	if f != st.file {
+		st.retire(f)
+	}
+}
+
+func entryOf(x *lttng.Index) ctf.IndexEntry {
+	return ctf.IndexEntry{
+		PacketSize: x.PacketSize, ContentSize: x.ContentSize,
+		TimestampBegin: x.TimestampBegin, TimestampEnd: x.TimestampEnd,
+		EventsDiscarded: x.EventsDiscarded, StreamClass: x.StreamClass,
+		InstanceID: x.InstanceID, PacketSeqNum: x.PacketSeqNum,
+	}
+}
+
+// nextFile goes on to the next file of the tracefile rotation. A count of 0
+// means that files are never overwritten.
+func (st *Stream) nextFile() error {
+	old, n := st.file, st.file.number+1
+	if st.tracefileCount > 0 {
+		n %= st.tracefileCount
+	}
+	if st.tracefileCount > 0 {
+		st.overwrite(n, old.chunk)
+	}
+	f, err := st.createFile(old.chunk, n)
+	if err != nil {
+		return err
+	}
+	st.file = f
+	st.list(f)
+	st.retire(old)
+	return nil
+}
+
+// overwrite makes room for file n: the one of that number is unlinked, so that
+// whoever has it open can read on.
+func (st *Stream) overwrite(n uint64, c *chunk) {
+	same := func(f *TraceFile) bool { return f.number == n && f.chunk == c }
+	st.pending.each(func(h *half) {
+		if h.file != nil && same(h.file) {
+			st.keepUnlinked(h.file)
+		}
+	})
+	st.mu.Lock()
+	var read []*TraceFile
+	for _, f := range st.files {
+		if same(f) {
+			read = append(read, f)
+		}
+	}
+	st.mu.Unlock()
+	for _, f := range read {
+		if f.refs.Load() > 1 {
+			st.keepUnlinked(f)
+		}
+	}
+	st.dropFiles(same)
+	f := TraceFile{stream: st, chunk: c, number: n}
+	dir := ""
+	if st.dir != "" {
+		dir = st.dir + "/"
+	}
+	f.name = dir + st.fileName(n)
+	for _, name := range []string{f.name, f.indexName()} {
+		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
+			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
+		}
+	}
+}
+
+// keepUnlinked prepares a file for losing its name.
+func (st *Stream) keepUnlinked(f *TraceFile) {
+	st.mu.Lock()
+	f.gone = true
+	index := f.index
+	st.mu.Unlock()
+	err := f.data.Pin()
+	if index != nil {
+		err = errors.Join(err, index.Pin())
+	}
+	if err != nil {
+		st.session.store.log.Warn("overwritten file cannot be read on", "file", f.path(), "err", err)
+	}
+}
+
+func cutPath(p string) (first, rest string, found bool) { return strings.Cut(p, "/") }

@@ -1,0 +1,325 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracestore
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/tail"
+	"github.com/weir-io/weir/lttng"
+)
+
+// noBeacon is the time stamp that means "no beacon"; it is never a real one.
+const noBeacon = ^uint64(0)
+
+// Stream is one ring buffer's packets, or the metadata of a trace.
+type Stream struct {
+	// Immutable once registered.
+	session        *Session
+	trace          *Trace
+	id             lttng.StreamID
+	channel        string
+	dir            string // within the chunk
+	metadata       bool
+	indexed        bool // packets are described by SEND_INDEX
+	recordLen      int  // bytes of an index record
+	tracefileSize  uint64
+	tracefileCount uint64
+	tail           *tail.Slot
+
+	// Owned by the writer.
+	chunk     *chunk     // nil between a rotation to no chunk and the next
+	file      *TraceFile // nil with chunk
+	in        *packet    // being received
+	inBuffer  packet     // what in points to
+	pending   halves     // packets that lack data or index
+	turning   *turn      // rotation asked for but not carried out
+	prevData  uint64     // net_seq_num of the last complete data, NoSeq before
+	prevIndex uint64     // of the last complete packet
+	nextSeq   uint64     // packet_seq_num + 1 of the last complete packet
+	checked   bool       // asked about in this pending round
+	closing   bool       // CLOSE_STREAM received, or the connection is gone
+	last      uint64     // net_seq_num to wait for while closing
+	dirtyFile *TraceFile // has records to flush
+	unwritten []byte     // metadata that found no room
+
+	serial uint64 // guarded by Session.mu; order of publication
+
+	stats StreamStats
+
+	mu       sync.Mutex
+	files    []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
+	meta     *TraceFile   // guarded by mu; the metadata stream's current file
+	metaSize int64        // guarded by mu; readable bytes of meta
+	beacon   uint64       // guarded by mu; idle until then, or noBeacon
+	class    uint64       // guarded by mu; CTF stream class, from the last index
+	closed   bool         // guarded by mu
+	ended    time.Time    // guarded by mu; when closed
+}
+
+// StreamStats are the figures of one stream. They only grow.
+type StreamStats struct {
+	Packets, Bytes  atomic.Uint64 // stored, padding included
+	DroppedPackets  atomic.Uint64 // received and not stored
+	EventsDiscarded atomic.Uint64 // by the tracer, as the last index says
+	LastTimestamp   atomic.Uint64 // end of the newest packet, trace clock
+	LastArrival     atomic.Int64  // ns since the epoch
+}
+
+func newStream(ss *Session, id lttng.StreamID, m lttng.AddStream, dir string) *Stream {
+	st := &Stream{
+		session: ss, id: id, channel: m.Channel, dir: dir,
+		metadata:      m.Channel == "metadata",
+		tracefileSize: m.TracefileSize, tracefileCount: m.TracefileCount,
+		prevData: lttng.NoSeq, prevIndex: lttng.NoSeq, beacon: noBeacon,
+	}
+	st.indexed = ss.hasIndex() && !st.metadata
+	st.recordLen = int(ctf.IndexRecordLenOf(uint32(st.indexMinor())))
+	st.tail = ss.store.newTail()
+	return st
+}
+
+func (s *Store) newTail() *tail.Slot {
+	slot, err := s.opts.Tails.Slot()
+	if err != nil {
+		s.log.Warn("stream not protected against a crash", "err", err)
+		return nil
+	}
+	return slot
+}
+
+// ID returns the handle that the producer and the viewers use.
+func (st *Stream) ID() lttng.StreamID { return st.id }
+
+// Trace returns the container.
+func (st *Stream) Trace() *Trace { return st.trace }
+
+// Session returns the session of the stream.
+func (st *Stream) Session() *Session { return st.session }
+
+// Channel returns the channel's name with the CPU's number, or "metadata".
+func (st *Stream) Channel() string { return st.channel }
+
+// IsMetadata reports whether this is the metadata of its trace.
+func (st *Stream) IsMetadata() bool { return st.metadata }
+
+// Serial orders the streams of a session by publication, from 1.
+func (st *Stream) Serial() uint64 { return st.serial }
+
+// Stats returns the stream's figures.
+func (st *Stream) Stats() *StreamStats { return &st.stats }
+
+// Closed reports whether no packet will be added.
+func (st *Stream) Closed() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.closed
+}
+
+func (st *Stream) indexMinor() int {
+	if st.session.minor < lttng.MinorIndexInstance {
+		return 0
+	}
+	return 1
+}
+
+// enter begins to write in a chunk.
+func (st *Stream) enter(c *chunk) error {
+	if first, _, _ := cutPath(st.dir); first != "" {
+		c.note(first)
+	} else {
+		c.note(st.channel)
+		c.note(indexDir)
+	}
+	f, err := st.createFile(c, 0)
+	if err != nil {
+		return err
+	}
+	c.get()
+	st.chunk, st.file = c, f
+	if st.metadata {
+		st.readableMetadata(f)
+	} else {
+		st.list(f)
+	}
+	return nil
+}
+
+// list makes a file the newest one that viewers find.
+func (st *Stream) list(f *TraceFile) {
+	if !st.session.Live() {
+		return
+	}
+	f.get()
+	st.mu.Lock()
+	st.files = append(st.files, f)
+	st.mu.Unlock()
+}
+
+// publish makes n more packets of f visible.
+func (st *Stream) publish(f *TraceFile, n uint64) {
+	st.mu.Lock()
+	f.packets += n
+	st.mu.Unlock()
+}
+
+// dropFiles takes files away from viewers.
+func (st *Stream) dropFiles(which func(*TraceFile) bool) {
+	var dropped []*TraceFile
+	st.mu.Lock()
+	st.files = slices.DeleteFunc(st.files, func(f *TraceFile) bool {
+		if !which(f) {
+			return false
+		}
+		f.gone = true
+		dropped = append(dropped, f)
+		return true
+	})
+	st.mu.Unlock()
+	for _, f := range dropped {
+		f.put()
+	}
+}
+
+// flushIndex writes the records of completed packets.
+func (st *Stream) flushIndex() {
+	f := st.dirtyFile
+	if f == nil {
+		return
+	}
+	if err := f.flushRecords(); err != nil {
+		if st.session.store.counters.IndexErrors.Add(1) == 1 {
+			st.session.store.log.Error("index records not written, kept for later", "stream", st.id, "err", err)
+		}
+		return
+	}
+	st.dirtyFile = nil
+	if f != st.file {
+		st.retire(f)
+	}
+}
+
+// retire ends the writer's hold on a file it has left, once nothing is owed
+// to it.
+func (st *Stream) retire(f *TraceFile) {
+	if f.retired || f == st.file || f == st.dirtyFile || st.pending.refers(f) ||
+		(st.in != nil && st.in.file == f) {
+		return
+	}
+	f.retired = true
+	if st.session.store.opts.SyncOnClose && !f.gone {
+		if err := f.sync(); err != nil {
+			st.session.store.log.Error("trace file not forced to disk", "file", f.path(), "err", err)
+		}
+	}
+	f.put()
+}
+
+// Pending answers DATA_PENDING (writer): whether anything up to last is
+// missing. Data and index both count.
+func (st *Stream) Pending(last uint64) bool {
+	st.checked = true
+	have := st.prevData
+	if st.indexed && int64(st.prevIndex-have) < 0 {
+		have = st.prevIndex
+	}
+	return int64(have-last) < 0
+}
+
+// RequestClose ends the stream as soon as everything up to last has arrived
+// (writer); NoSeq stands for "nothing more". LTTng relay protocol,
+// CLOSE_STREAM.
+func (st *Stream) RequestClose(last uint64) {
+	st.closing, st.last = true, last
+	if last == lttng.NoSeq {
+		st.dropUnindexed()
+	}
+	st.tryClose(false)
+}
+
+// dropUnindexed forgets data whose index will not come and waits for the data
+// of the indexes that are there.
+func (st *Stream) dropUnindexed() {
+	st.pending.removeFunc(func(h *half) bool {
+		if h.index {
+			if st.last == lttng.NoSeq || int64(h.seq-st.last) > 0 {
+				st.last = h.seq
+			}
+			return false
+		}
+		st.release(h)
+		return true
+	})
+}
+
+// tryClose closes the stream unless it waits for data. It reports whether the
+// stream is closed.
+func (st *Stream) tryClose(abort bool) bool {
+	if !abort && (st.in != nil || st.last != lttng.NoSeq && int64(st.prevData-st.last) < 0) {
+		return false
+	}
+	st.session.FlushIndexes()
+	st.Abandon()
+	st.pending.removeFunc(func(h *half) bool { st.release(h); return true })
+	if t := st.turning; t != nil {
+		st.turning = nil
+		if t.next != nil {
+			t.next.put()
+		}
+	}
+	st.leave()
+	st.tail.Release()
+	st.tail = nil
+	st.mu.Lock()
+	st.closed, st.ended = true, st.session.store.opts.Now()
+	st.mu.Unlock()
+	st.session.streamClosed(st)
+	if !st.session.Live() {
+		st.expire()
+	}
+	return true
+}
+
+// leave ends the use of the current file and chunk.
+func (st *Stream) leave() {
+	if f := st.file; f != nil {
+		st.file = nil
+		st.tail.Idle()
+		st.retire(f)
+	}
+	if c := st.chunk; c != nil {
+		st.chunk = nil
+		c.put()
+	}
+}
+
+// endedBefore reports whether the stream is closed since before t.
+func (st *Stream) endedBefore(t time.Time) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.closed && st.ended.Before(t)
+}
+
+// expire frees what a closed stream keeps for viewers and takes it off its
+// session. Cursors on it find its end.
+func (st *Stream) expire() {
+	st.session.forget(st)
+	st.dropFiles(func(*TraceFile) bool { return true })
+	st.mu.Lock()
+	meta := st.meta
+	st.meta = nil
+	st.mu.Unlock()
+	if meta != nil {
+		meta.put()
+	}
+}
+
+func (st *Stream) String() string {
+	return fmt.Sprintf("stream %d (%s/%s)", st.id, st.dir, st.channel)
+}

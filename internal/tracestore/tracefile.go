@@ -1,0 +1,210 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracestore
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/fdpool"
+)
+
+// TraceFile is a data file and, once a packet in it is complete, its index
+// file. With tracefile rotation a stream has several.
+type TraceFile struct {
+	// Immutable after createFile.
+	stream *Stream
+	chunk  *chunk
+	number uint64 // of the tracefile rotation
+	name   string // within the chunk
+	data   *fdpool.File
+
+	// refs keeps the descriptors: the writer, the stream's list, pending
+	// packets, cursors.
+	refs atomic.Int32
+
+	// Owned by the writer.
+	size     int64  // end of the last packet
+	records  []byte // index records to be written
+	indexEnd int64  // length of the index file
+	retired  bool   // the writer's reference is gone
+
+	// Guarded by Stream.mu.
+	index   *fdpool.File // nil before the first complete packet
+	packets uint64       // in the index file
+	gone    bool         // deleted or overwritten: viewers go on elsewhere
+}
+
+// createFile makes the data file of number n in the stream's chunk.
+func (st *Stream) createFile(c *chunk, n uint64) (*TraceFile, error) {
+	name := path.Join(st.dir, st.fileName(n))
+	osf, err := c.createFile(name, os.O_RDWR)
+	if err != nil {
+		return nil, fmt.Errorf("stream %d: create data file: %w", st.id, err)
+	}
+	f := &TraceFile{stream: st, chunk: c, number: n, name: name}
+	f.refs.Store(1)
+	c.refs.Add(1)
+	st.follow(c, name, osf)
+	f.data = st.session.store.opts.Files.File(osf, func() (*os.File, error) {
+		return c.openFile(name, os.O_RDWR)
+	})
+	return f, nil
+}
+
+// follow tells the tail table which file the stream writes now.
+func (st *Stream) follow(c *chunk, name string, osf *os.File) {
+	if st.tail == nil {
+		return
+	}
+	var info unix.Stat_t
+	if unix.Fstat(int(osf.Fd()), &info) == nil {
+		st.tail.Follow(c.tails, name, info.Dev, info.Ino, 0)
+	}
+}
+
+func (st *Stream) fileName(n uint64) string {
+	if st.tracefileSize == 0 || st.metadata {
+		return st.channel
+	}
+	return fmt.Sprintf("%s_%d", st.channel, n)
+}
+
+func (f *TraceFile) indexName() string {
+	dir, base := path.Split(f.name)
+	return path.Join(dir, indexDir, base+indexSuffix)
+}
+
+func (f *TraceFile) get() { f.refs.Add(1) }
+
+// put lets go of the file; the last one closes it.
+func (f *TraceFile) put() {
+	if f.refs.Add(-1) > 0 {
+		return
+	}
+	err := f.data.Close()
+	if f.index != nil {
+		if e := f.index.Close(); err == nil {
+			err = e
+		}
+	}
+	if err != nil {
+		f.stream.session.store.log.Error("trace file not closed", "file", f.path(), "err", err)
+	}
+	f.chunk.unref()
+}
+
+// path returns the file's place below the output directory, for messages.
+func (f *TraceFile) path() string {
+	return path.Join(f.chunk.group.dir, f.chunk.dir, f.name)
+}
+
+// writeAt writes all of b.
+func writeAt(file *fdpool.File, b []byte, off int64) error {
+	fd, err := file.Acquire()
+	if err != nil {
+		return err
+	}
+	defer file.Release()
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, off)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b, off = b[n:], off+int64(n)
+	}
+	return nil
+}
+
+// truncate cuts or extends the data file. Padding is made this way: it reads
+// as zeros, which is what the original writes.
+func (f *TraceFile) truncate(size int64) error {
+	fd, err := f.data.Acquire()
+	if err != nil {
+		return err
+	}
+	defer f.data.Release()
+	for {
+		if err := unix.Ftruncate(fd, size); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// openIndex makes the index file, which appears with the first complete
+// packet. An older file of that name is unlinked: readers may hold it.
+func (f *TraceFile) openIndex() error {
+	name, c, st := f.indexName(), f.chunk, f.stream
+	if err := c.remove(name); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	osf, err := c.createFile(name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	file := st.session.store.opts.Files.File(osf, func() (*os.File, error) {
+		return c.openFile(name, os.O_RDWR)
+	})
+	header := ctf.AppendIndexHeader(nil, uint32(st.indexMinor()))
+	if err := writeAt(file, header, 0); err != nil {
+		_ = file.Close() // the write's error counts
+		return err
+	}
+	st.mu.Lock()
+	f.index = file
+	st.mu.Unlock()
+	f.indexEnd = int64(len(header))
+	return nil
+}
+
+// flushRecords writes the collected index records and makes their packets
+// visible. What cannot be written stays for the next attempt.
+func (f *TraceFile) flushRecords() error {
+	if f.gone {
+		f.records = f.records[:0]
+	}
+	if len(f.records) == 0 {
+		return nil
+	}
+	if f.index == nil {
+		if err := f.openIndex(); err != nil {
+			return fmt.Errorf("create index of %s: %w", f.path(), err)
+		}
+	}
+	if err := writeAt(f.index, f.records, f.indexEnd); err != nil {
+		return fmt.Errorf("write index of %s at %d: %w", f.path(), f.indexEnd, err)
+	}
+	n := uint64(len(f.records)) / uint64(f.stream.recordLen)
+	f.indexEnd += int64(len(f.records))
+	f.records = f.records[:0]
+	f.stream.publish(f, n)
+	return nil
+}
+
+// sync forces both files to disk.
+func (f *TraceFile) sync() error {
+	for _, file := range []*fdpool.File{f.data, f.index} {
+		if file == nil {
+			continue
+		}
+		fd, err := file.Acquire()
+		if err != nil {
+			return err
+		}
+		err = unix.Fdatasync(fd)
+		file.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
