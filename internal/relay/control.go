@@ -1,0 +1,231 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/kernel/epoll"
+	"github.com/weir-io/weir/lttng"
+)
+
+const (
+	// maxReads bounds what one connection gets done in one round.
+	maxReads = 4
+	// maxUnsent is how many reply bytes may wait before the peer, which
+	// does not read them, is not read either.
+	maxUnsent = 64 << 10
+)
+
+// controlConn is a control connection: requests in order, each answered in
+// order.
+type controlConn struct {
+	conn
+	minor   lttng.Minor // negotiated; 0 before VERSION
+	session *session    // nil before CREATE_SESSION
+	unsent  []byte      // replies that the socket did not take
+	muted   bool        // not read until unsent is gone
+	skip    uint64      // bytes of the current payload to throw away
+}
+
+func (c *controlConn) base() *conn { return &c.conn }
+
+// Ready reads and answers requests.
+func (c *controlConn) Ready(readable, writable bool) {
+	if writable && len(c.unsent) > 0 {
+		c.flush()
+	}
+	if !readable || c.closed {
+		return
+	}
+	for range maxReads {
+		if c.closed || c.muted {
+			return
+		}
+		if more := c.read(); !more {
+			return
+		}
+	}
+}
+
+// read takes what one call gives and reports whether there may be more.
+func (c *controlConn) read() bool {
+	w := c.worker
+	buf := w.buf
+	if c.partial != nil {
+		buf = c.partial[len(c.partial):cap(c.partial)]
+	}
+	n, err := epoll.Recv(c.fd, buf)
+	switch {
+	case err == unix.EAGAIN:
+		return false
+	case err != nil || n == 0:
+		w.drop(c)
+		return false
+	}
+	w.server.counters.ReceivedBytes.Add(uint64(n))
+	w.replies = w.replies[:0]
+	if err = c.consume(buf[:n]); c.session != nil && !c.closed {
+		c.session.store.FlushIndexes()
+	}
+	c.send(w.replies)
+	if err != nil {
+		c.fail(err)
+	}
+	return n == len(buf)
+}
+
+// fail closes the connection after a message that cannot be answered or went
+// wrong. The session is given up.
+func (c *controlConn) fail(err error) {
+	if c.closed {
+		return
+	}
+	s := c.worker.server
+	s.counters.ProtocolErrors.Add(1)
+	s.log.Warn("control connection closed", "peer", c.peer, "session", c.sessionID(), "err", err)
+	if c.session != nil {
+		c.session.aborted = true
+	}
+	c.worker.drop(c)
+}
+
+func (c *controlConn) sessionID() lttng.SessionID {
+	if c.session == nil {
+		return 0
+	}
+	return c.session.store.ID()
+}
+
+// consume handles all whole messages in b, which follows on c.partial, and
+// keeps the rest.
+func (c *controlConn) consume(b []byte) error {
+	if c.partial != nil {
+		c.partial = c.partial[:len(c.partial)+len(b)]
+		b = c.partial
+	}
+	for {
+		b = c.discard(b)
+		if len(b) < lttng.ControlHeaderLen {
+			return c.hold(b, lttng.ControlHeaderLen)
+		}
+		h, err := lttng.ParseControlHeader(b)
+		if err != nil {
+			return err
+		}
+		want, err := c.wanted(h)
+		if err != nil {
+			return err
+		}
+		if len(b) < lttng.ControlHeaderLen+want {
+			return c.hold(b, lttng.ControlHeaderLen+want)
+		}
+		payload := b[lttng.ControlHeaderLen : lttng.ControlHeaderLen+want]
+		c.skip = h.DataSize - uint64(want)
+		c.since = time.Now()
+		if err := c.handle(h.Cmd, payload); err != nil {
+			return fmt.Errorf("%v: %w", h.Cmd, err)
+		}
+		b = b[lttng.ControlHeaderLen+want:]
+	}
+}
+
+// wanted returns how much of the payload has to be here before the request is
+// handled. What lies behind the longest layout is ignored, as the original
+// does, and so need not be kept.
+func (c *controlConn) wanted(h lttng.ControlHeader) (int, error) {
+	if h.DataSize > lttng.MaxControlPayload {
+		return 0, fmt.Errorf("%v: payload of %d bytes, want at most %d", h.Cmd, h.DataSize, lttng.MaxControlPayload)
+	}
+	limit := lttng.PayloadLimit(h.Cmd)
+	if h.Cmd != lttng.CmdSendMetadata {
+		return int(min(h.DataSize, limit)), nil
+	}
+	if own := c.worker.server.opts.MaxMetadataPayload; own > 0 {
+		limit = uint64(own)
+	}
+	if h.DataSize > limit {
+		return 0, fmt.Errorf("%v: payload of %d bytes, want at most %d", h.Cmd, h.DataSize, limit)
+	}
+	return int(h.DataSize), nil
+}
+
+// discard throws away payload bytes that nobody wants.
+func (c *controlConn) discard(b []byte) []byte {
+	n := min(c.skip, uint64(len(b)))
+	c.skip -= n
+	return b[n:]
+}
+
+// hold keeps the beginning of a message of want bytes.
+func (c *controlConn) hold(b []byte, want int) error {
+	if len(b) == 0 {
+		c.freePartial()
+		return nil
+	}
+	if c.partial == nil {
+		return c.keep(b, want)
+	}
+	n := copy(c.partial[:cap(c.partial)], b)
+	c.partial = c.partial[:n]
+	return c.grow(want, min(want-n, partialStep))
+}
+
+// send passes replies on, or keeps what the socket does not take.
+func (c *controlConn) send(b []byte) {
+	if len(b) == 0 || c.closed {
+		return
+	}
+	if len(c.unsent) == 0 {
+		n, err := epoll.Send(c.fd, b, false)
+		if err != nil && err != unix.EAGAIN {
+			c.worker.drop(c)
+			return
+		}
+		if b = b[n:]; len(b) == 0 {
+			return
+		}
+	}
+	c.unsent = append(c.unsent, b...)
+	c.watch()
+}
+
+// flush sends what waited.
+func (c *controlConn) flush() {
+	n, err := epoll.Send(c.fd, c.unsent, false)
+	if err != nil && err != unix.EAGAIN {
+		c.worker.drop(c)
+		return
+	}
+	c.unsent = append(c.unsent[:0], c.unsent[n:]...)
+	if len(c.unsent) == 0 {
+		c.unsent = nil
+	}
+	c.watch()
+}
+
+// watch asks for the conditions that matter now.
+func (c *controlConn) watch() {
+	want := epoll.Readable
+	if len(c.unsent) > 0 {
+		want |= epoll.Writable
+	}
+	if c.muted = len(c.unsent) > maxUnsent; c.muted {
+		want = epoll.Writable
+	}
+	if err := c.worker.loop.Modify(c.fd, want); err != nil {
+		c.worker.server.log.Error("connection not watched", "peer", c.peer, "err", err)
+		c.worker.drop(c)
+	}
+}
+
+// gone ends the session, unless data that it announced is still to come.
+func (c *controlConn) gone() {
+	if ss := c.session; ss != nil {
+		ss.controlGone()
+	}
+}

@@ -1,0 +1,24 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import "sync/atomic"
+
+// Counters are the server's figures. Those named Open rise and fall, the rest
+// only grows.
+type Counters struct {
+	ControlOpen, DataOpen     atomic.Int64
+	ControlTotal, DataTotal   atomic.Uint64
+	Refused                   atomic.Uint64 // connections above a limit
+	TimedOut                  atomic.Uint64 // connections silent for too long
+	ProtocolErrors            atomic.Uint64 // messages that ended their connection
+	Commands                  atomic.Uint64
+	ReceivedBytes             atomic.Uint64 // on both ports, headers included
+	PartialMemory             atomic.Int64  // bytes of messages that have not arrived whole
+	AcceptErrors, MemoryShort atomic.Uint64
+	DrainedLate               atomic.Uint64 // connections cut at the end of the drain time
+}
+
+// Counters returns the running figures.
+func (s *Server) Counters() *Counters { return &s.counters }

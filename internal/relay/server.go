@@ -1,0 +1,178 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/lttng"
+)
+
+// Options configure a server. Store and Log are required.
+type Options struct {
+	Store   *tracestore.Store
+	Log     *slog.Logger
+	Workers int // event loops; below 1 means 1
+
+	AllowClear            bool
+	MaxConnections        int   // control and data together; 0 = no limit
+	MaxConnectionsPerPeer int   // 0 = no limit
+	MaxPacketSize         int64 // bytes of a data packet with padding; 0 = no limit
+	MaxMetadataPayload    int64 // bytes of a SEND_METADATA payload; 0 = the protocol's limit
+	MaxMemory             int64 // bytes of messages that have not arrived whole; 0 = no limit
+
+	HandshakeTimeout time.Duration // for the first valid message; 0 = none
+	IdleTimeout      time.Duration // for any message; 0 = none
+	LateDataTimeout  time.Duration // for announced data after the control connection's end; 0 = 30 s
+	DrainTimeout     time.Duration // for what was received before a stop; 0 = 5 s
+	KeepAlive        KeepAlive
+}
+
+// KeepAlive is the TCP keep-alive of producers' connections. Zero durations
+// and counts leave the system's values.
+type KeepAlive struct {
+	Enable         bool
+	Idle, Interval time.Duration
+	Probes         int
+}
+
+// Server serves producers.
+type Server struct {
+	// Immutable after New.
+	opts    Options
+	store   *tracestore.Store
+	log     *slog.Logger
+	workers []*worker
+	gate    *gate
+
+	counters Counters
+
+	mu       sync.Mutex
+	sessions map[lttng.SessionID]*session // guarded by mu
+}
+
+// New makes a server. Serve runs it.
+func New(opts Options) (*Server, error) {
+	if opts.LateDataTimeout == 0 {
+		opts.LateDataTimeout = 30 * time.Second
+	}
+	if opts.DrainTimeout == 0 {
+		opts.DrainTimeout = 5 * time.Second
+	}
+	s := &Server{
+		opts: opts, store: opts.Store, log: opts.Log,
+		gate:     newGate(opts.MaxConnections, opts.MaxConnectionsPerPeer),
+		sessions: make(map[lttng.SessionID]*session),
+	}
+	for range max(opts.Workers, 1) {
+		w, err := newWorker(s)
+		if err != nil {
+			for _, made := range s.workers {
+				made.discard()
+			}
+			return nil, err
+		}
+		s.workers = append(s.workers, w)
+	}
+	return s, nil
+}
+
+// Serve accepts connections on the listeners until ctx is done, then stores
+// what has been received, closes all sessions and returns. The listeners are
+// closed.
+func (s *Server) Serve(ctx context.Context, control, data []net.Listener) error {
+	acceptors, err := s.acceptors(control, data)
+	if err != nil {
+		for _, w := range s.workers {
+			w.discard()
+		}
+		return err
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(s.workers))
+	for i, w := range s.workers {
+		// Stopped by drain below; wg waits.
+		wg.Go(func() { errs[i] = w.loop.Run() })
+	}
+	<-ctx.Done()
+	deadline := time.Now().Add(s.opts.DrainTimeout)
+	s.stopAccepting(acceptors)
+	for _, w := range s.workers {
+		// A loop that ended by itself reports through errs.
+		_ = w.loop.Post(func() { w.drain(deadline) })
+	}
+	wg.Wait()
+	for _, w := range s.workers {
+		w.release()
+	}
+	return errors.Join(errs...)
+}
+
+// acceptors registers the listeners with the first worker, before it runs.
+func (s *Server) acceptors(control, data []net.Listener) ([]*acceptor, error) {
+	var all []*acceptor
+	for kind, listeners := range [][]net.Listener{kindControl: control, kindData: data} {
+		for _, l := range listeners {
+			a, err := newAcceptor(s, connKind(kind), l)
+			if err != nil {
+				for _, made := range all {
+					made.close()
+				}
+				return nil, fmt.Errorf("listen on %s: %w", l.Addr(), err)
+			}
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+func (s *Server) stopAccepting(acceptors []*acceptor) {
+	done := make(chan struct{})
+	err := s.workers[0].loop.Post(func() {
+		for _, a := range acceptors {
+			a.close()
+		}
+		close(done)
+	})
+	if err == nil {
+		<-done
+	}
+}
+
+// pick returns the worker with the fewest connections.
+func (s *Server) pick() *worker {
+	best := s.workers[0]
+	for _, w := range s.workers[1:] {
+		if w.load.Load() < best.load.Load() {
+			best = w
+		}
+	}
+	return best
+}
+
+// session returns the open session of an id, or nil.
+func (s *Server) session(id lttng.SessionID) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sessions[id]
+}
+
+func (s *Server) register(ss *session) {
+	s.mu.Lock()
+	s.sessions[ss.store.ID()] = ss
+	s.mu.Unlock()
+}
+
+func (s *Server) unregister(ss *session) {
+	s.mu.Lock()
+	delete(s.sessions, ss.store.ID())
+	s.mu.Unlock()
+}

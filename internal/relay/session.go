@@ -1,0 +1,99 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relay
+
+import (
+	"time"
+
+	"github.com/weir-io/weir/internal/tracestore"
+)
+
+// session joins a stored session with the connections that serve it. It
+// belongs to the worker of its control connection.
+type session struct {
+	worker  *worker
+	store   *tracestore.Session
+	control *controlConn           // nil once closed
+	data    map[*dataConn]struct{} // those whose first packet was for this session
+	aborted bool                   // an error, not the producer, ended it
+	late    time.Time              // when waiting for announced data ends; set with control gone
+}
+
+func newSession(c *controlConn, st *tracestore.Session) *session {
+	ss := &session{worker: c.worker, store: st, control: c, data: make(map[*dataConn]struct{})}
+	c.worker.sessions[ss] = struct{}{}
+	c.worker.server.register(ss)
+	req := st.Request()
+	c.worker.server.log.Info("session created", "session", st.ID(), "peer", c.peer, "minor", st.Minor(),
+		"host", req.Hostname, "name", req.Name, "dir", st.Dir(), "live_timer_us", req.LiveTimer, "snapshot", req.Snapshot)
+	return ss
+}
+
+// controlGone ends the streams; those whose announced data is still on its way
+// wait for it.
+func (ss *session) controlGone() {
+	ss.control = nil
+	if waiting := ss.store.CloseStreams(ss.aborted); !waiting {
+		ss.end()
+		return
+	}
+	ss.late = time.Now().Add(ss.worker.server.opts.LateDataTimeout)
+}
+
+// dataGone ends the streams after a data connection's end. What the producer
+// wrote to the control connection before is handled first: it describes the
+// packets received last.
+func (ss *session) dataGone(d *dataConn, failed bool) {
+	delete(ss.data, d)
+	if c := ss.control; c != nil && !failed {
+		c.catchUp()
+	}
+	if len(ss.data) > 0 && !failed {
+		return
+	}
+	ss.aborted = ss.aborted || failed
+	ss.store.FlushIndexes()
+	ss.store.CloseStreams(true)
+	if ss.control == nil {
+		ss.end()
+	}
+}
+
+// catchUp handles what the socket holds.
+func (c *controlConn) catchUp() {
+	for !c.closed && !c.muted && c.read() {
+	}
+}
+
+// streamClosed looks whether the last stream that was waited for has ended.
+func (ss *session) streamClosed() {
+	if ss.control == nil && ss.store.Waiting() == 0 {
+		ss.end()
+	}
+}
+
+// end closes the session and its data connections. It may be called again.
+func (ss *session) end() {
+	w := ss.worker
+	if _, open := w.sessions[ss]; !open {
+		return
+	}
+	delete(w.sessions, ss)
+	w.server.unregister(ss)
+	ss.store.Close()
+	for d := range ss.data {
+		w.drop(d)
+	}
+	w.server.log.Info("session closed", "session", ss.store.ID(), "aborted", ss.aborted)
+}
+
+func (ss *session) tick(now time.Time) {
+	ss.store.Retry()
+	if !ss.late.IsZero() && now.After(ss.late) {
+		w := ss.worker
+		w.server.log.Warn("announced data did not come", "session", ss.store.ID(), "streams", ss.store.Waiting())
+		ss.aborted = true
+		ss.end()
+	}
+}
