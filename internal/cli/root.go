@@ -1,0 +1,106 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/version"
+)
+
+// programMain is the main function of a daemon that weir stands in for.
+type programMain func(args []string, stdout, stderr io.Writer) int
+
+// programs lists the names that weir answers to beside its own.
+func programs() map[string]programMain {
+	return map[string]programMain{"lttng-relayd": lttngRelayd}
+}
+
+// newRootCommand builds the whole command tree.
+func newRootCommand() *cobra.Command {
+	root := newGroup("weir", "Observe a cluster of Linux hosts from one place", `weir receives trace streams from LTTng producers, stores them, and lets any
+number of viewers read them while they are recorded.
+
+"weir up" starts everything with built-in defaults and says what to type next.`,
+		`  weir up
+  weir config check
+  weir help up`)
+	root.Version = version.Number
+	root.SetVersionTemplate("weir {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(
+		newUpCommand(),
+		newRelaydCommand(),
+		newConfigCommand(),
+		newVersionCommand(),
+		newGenCommand(),
+		newGuardCommand(),
+		// To add here: newSessionsCommand(), newBenchCommand().
+	)
+	root.SetHelpCommand(newHelpCommand())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	describeCompletion(root)
+	return root
+}
+
+// newGroup returns a command that only holds others. Called alone it prints
+// its help; an unknown word is an error, on every level.
+func newGroup(use, short, long, example string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: long, Example: example,
+		Args: unknownCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+}
+
+// unknownCommand refuses the arguments of a group and suggests what may have
+// been meant.
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w, did you mean %q?", err, near[0])
+	}
+	return err
+}
+
+// noArguments refuses all arguments.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// prepare applies to every command what holds for all: errors are printed once
+// and without the usage text, arguments that are not asked for are refused.
+// The variable it returns turns true when a command's own code begins to run.
+func prepare(root *cobra.Command) *bool {
+	started := new(bool)
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.SilenceUsage, c.SilenceErrors = true, true
+		if c.Args == nil && !c.DisableFlagParsing {
+			c.Args = noArguments
+		}
+		if run := c.RunE; run != nil {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				*started = true
+				return run(c, args)
+			}
+		}
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	walk(root)
+	return started
+}

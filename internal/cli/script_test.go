@@ -1,0 +1,109 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"flag"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// update rewrites the expected output in the scripts.
+var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"weir":         func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"lttng-relayd": func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScript runs the scripts of testdata/script; README.md there lists the
+// commands that they have beside testscript's own.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       *update,
+		Setup: func(env *testscript.Env) error {
+			// Everything weir may write stays in the script's directory.
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
+			env.Setenv("WEIR_HUB_STATE_DIR", env.WorkDir+"/state")
+			env.Setenv("WEIR_CONFIG", "")
+			return setPorts(env)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "waitport": waitPort, "signal": sendSignal,
+		},
+	})
+}
+
+// setPorts gives the script addresses that nothing listens on: $HTTP, $CONTROL,
+// $DATA and $LIVE. All are held until the last is chosen, so that they differ.
+func setPorts(env *testscript.Env) error {
+	for _, name := range []string{"HTTP", "CONTROL", "DATA", "LIVE"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		env.Setenv(name, l.Addr().String())
+	}
+	return nil
+}
+
+// exits runs a command and compares its exit code: exits CODE COMMAND ARG...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	code := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		e, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		code = e.String()[len("exit status "):]
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+// waitPort waits until an address accepts connections: waitport HOST:PORT.
+func waitPort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitport HOST:PORT")
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		c, err := net.DialTimeout("tcp", args[0], time.Second)
+		if err == nil {
+			ts.Check(c.Close())
+			return
+		}
+		// A refused connection returns at once; a timer is the only thing
+		// that can tell when to ask again.
+		<-time.After(20 * time.Millisecond)
+	}
+	ts.Fatalf("nothing listens at %s", args[0])
+}
+
+// sendSignal sends SIGTERM or SIGINT to the script's background commands:
+// signal TERM|INT.
+func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
+	signals := map[string]os.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT}
+	if neg || len(args) != 1 || signals[args[0]] == nil {
+		ts.Fatalf("usage: signal TERM|INT")
+	}
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(signals[args[0]]))
+	}
+}

@@ -1,0 +1,87 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/hub"
+)
+
+// newUpCommand returns "weir up".
+func newUpCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Start weir and say what to type next",
+		Long: `Start everything in this process: the relay for LTTng producers, the live
+server for viewers, and the HTTP interface. Without a configuration it listens
+on loopback only and keeps its state in /var/lib/weir (root) or in
+~/.local/state/weir.
+
+When all ports listen, the addresses are printed to standard output; the log
+goes to standard error. SIGINT or SIGTERM stops it in order, which stores what
+was received before; a second one ends it at once.`,
+		Example: `  weir up
+  weir up --state-dir /srv/weir --control tcp://0.0.0.0:5342 --data tcp://0.0.0.0:5343`,
+	}
+	s := addSettings(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return runUp(c, s) }
+	return c
+}
+
+// runUp runs the hub until a signal asks for its end.
+func runUp(c *cobra.Command, s *settings) error {
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(c.ErrOrStderr(), cfg.Hub.LogLevel, cfg.Hub.LogFormat)
+	if err != nil {
+		return err
+	}
+	h, err := hub.New(cfg, log)
+	if err != nil {
+		return err
+	}
+	var manager daemon.Readiness
+	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer restore()
+	// The first signal cancels ctx; giving the signals back their default
+	// effect lets the second one end the process at once. The function's
+	// goroutine ends by itself.
+	context.AfterFunc(ctx, func() {
+		restore()
+		warn(log, manager.Stopping())
+	})
+	var printErr error
+	err = h.Run(ctx, func(at hub.Addresses) {
+		printErr = printReady(c.OutOrStdout(), at)
+		warn(log, manager.Ready())
+	})
+	if err != nil {
+		return err
+	}
+	return printErr
+}
+
+// warn logs that the service manager could not be told. That is no reason to
+// stop: the manager finds out by itself.
+func warn(log *slog.Logger, err error) {
+	if err != nil {
+		log.Warn("service manager not told", "err", err)
+	}
+}
+
+// printReady prints what listens where and the first steps of a newcomer.
+func printReady(w io.Writer, at hub.Addresses) error {
+	_, err := io.WriteString(w, welcome(at))
+	return err
+}

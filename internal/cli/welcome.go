@@ -1,0 +1,101 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/weir-io/weir/internal/hub"
+)
+
+// Ports of LTTng's network streaming, which its URLs may leave out.
+const (
+	controlPort = "5342"
+	dataPort    = "5343"
+	livePort    = "5344"
+)
+
+// welcome returns what "weir up" prints when it is ready.
+func welcome(at hub.Addresses) string {
+	var b strings.Builder
+	b.WriteString("weir is up.\n\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, row := range []struct {
+		name, purpose string
+		at            []string
+	}{
+		{"control", "LTTng producers", at.Control},
+		{"data", "LTTng producers", at.Data},
+		{"live", "viewers", at.Live},
+		{"http", "health, metrics, REST", at.HTTP},
+	} {
+		for _, address := range row.at {
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", row.name, address, row.purpose)
+		}
+	}
+	fmt.Fprintf(t, "  traces\t%s\n", at.Output)
+	_ = t.Flush() // a strings.Builder does not fail
+	b.WriteString(nextSteps(at))
+	return b.String()
+}
+
+// nextSteps returns the commands that record a session and read it live, or
+// nothing when there is no port for one of the two.
+func nextSteps(at hub.Addresses) string {
+	if len(at.Control) == 0 || len(at.Data) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nRecord the applications of this machine:\n\n")
+	live := ""
+	if len(at.Live) > 0 {
+		live = "--live "
+	}
+	fmt.Fprintf(&b, "  lttng create demo %s--set-url=%s\n  lttng enable-event -u -a\n  lttng start\n", live, producerURL(at.Control[0], at.Data[0]))
+	if len(at.Live) > 0 {
+		fmt.Fprintf(&b, "\nRead them live, in another terminal:\n\n  babeltrace2 -i lttng-live %s/host/$(hostname)/demo\n", viewerURL(at.Live[0]))
+	}
+	b.WriteString("\nCtrl-C stops weir.\n")
+	return b.String()
+}
+
+// producerURL returns the URL for lttng create: net://HOST[:CONTROL:DATA].
+func producerURL(control, data string) string {
+	scheme, host, cport := dialable(control)
+	_, _, dport := dialable(data)
+	if cport == controlPort && dport == dataPort {
+		return scheme + "://" + host
+	}
+	return scheme + "://" + host + ":" + cport + ":" + dport
+}
+
+// viewerURL returns the start of the URL for babeltrace2, which knows the
+// scheme net only.
+func viewerURL(live string) string {
+	_, host, port := dialable(live)
+	if port == livePort {
+		return "net://" + host
+	}
+	return "net://" + host + ":" + port
+}
+
+// dialable turns a listening address into LTTng's scheme, a host to dial, in
+// brackets for IPv6, and the port. A wildcard is dialled on loopback.
+func dialable(address string) (scheme, host, port string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "net", address, ""
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case host == "", ip != nil && ip.IsUnspecified():
+		return "net", "127.0.0.1", port
+	case ip != nil && ip.To4() == nil:
+		return "net6", "[" + host + "]", port
+	}
+	return "net", host, port
+}

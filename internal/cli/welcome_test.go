@@ -1,0 +1,55 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/hub"
+)
+
+func TestWelcome(t *testing.T) {
+	tests := []struct {
+		name string
+		at   hub.Addresses
+		want []string
+		not  string
+	}{
+		{
+			"default ports",
+			hub.Addresses{Control: []string{"127.0.0.1:5342"}, Data: []string{"127.0.0.1:5343"}, Live: []string{"127.0.0.1:5344"}, HTTP: []string{"127.0.0.1:9347"}, Output: "/t"},
+			[]string{
+				"  control  127.0.0.1:5342  LTTng producers\n", "  live     127.0.0.1:5344  viewers\n", "  traces   /t\n",
+				"  lttng create demo --live --set-url=net://127.0.0.1\n  lttng enable-event -u -a\n  lttng start\n",
+				"  babeltrace2 -i lttng-live net://127.0.0.1/host/$(hostname)/demo\n",
+			},
+			"  \n",
+		},
+		{
+			"chosen ports, IPv6, wildcard",
+			hub.Addresses{Control: []string{"[::1]:7001", "127.0.0.1:1"}, Data: []string{"[::1]:7002"}, Live: []string{"[::]:7003"}},
+			[]string{"  control  127.0.0.1:1", "--set-url=net6://[::1]:7001:7002\n", "lttng-live net://127.0.0.1:7003/host/"},
+			"http ",
+		},
+		{
+			"no live server",
+			hub.Addresses{Control: []string{"10.0.0.1:5342"}, Data: []string{"10.0.0.1:5343"}},
+			[]string{"lttng create demo --set-url=net://10.0.0.1\n"},
+			"babeltrace2",
+		},
+		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n"}, "lttng create"},
+	}
+	for _, tt := range tests {
+		got := welcome(tt.at)
+		for _, want := range tt.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %q in\n%s", tt.name, want, got)
+			}
+		}
+		if strings.Contains(got, tt.not) {
+			t.Errorf("%s: %q in\n%s", tt.name, tt.not, got)
+		}
+	}
+}

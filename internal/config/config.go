@@ -1,0 +1,116 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config is weir's configuration: one TOML file, an environment
+// variable for every key, and command-line flags, each overriding the one
+// before.
+//
+// Reading is strict. An unknown key, an unknown variable of one of weir's
+// sections, a value of the wrong type or out of its range is an error that
+// names the file and line, the variable or the flag, and the key.
+//
+// The field tags are the reference: toml is the key, doc its description. The
+// document docs/configuration.md is written from them.
+package config
+
+import (
+	"math"
+	"time"
+)
+
+// Config is the whole configuration. Start from Default or Load; the zero
+// value is not valid.
+type Config struct {
+	Hub       Hub       `toml:"hub" doc:"The process: where it keeps its state and how it logs."`
+	Relay     Relay     `toml:"relay" doc:"The relay: receives trace streams from LTTng producers and stores them."`
+	Live      Live      `toml:"live" doc:"The live server: lets viewers read sessions while they are recorded."`
+	Retention Retention `toml:"retention" doc:"Removal of old data. Only whole closed chunks are removed, never what is being written. All limits are off unless set."`
+	HTTP      HTTP      `toml:"http" doc:"The HTTP listener: health, metrics and the REST interface."`
+
+	// origins says where each key that is not at its default was set:
+	// "weir.toml:12", "WEIR_RELAY_WORKERS", "--control".
+	origins map[string]string
+}
+
+// Hub configures the process.
+type Hub struct {
+	StateDir  string `toml:"state_dir" doc:"Directory of everything weir keeps; absolute. Empty means /var/lib/weir for root, else $XDG_STATE_HOME/weir or ~/.local/state/weir."`
+	OutputDir string `toml:"output_dir" doc:"Root of the stored traces; absolute. Empty means traces below state_dir."`
+	LogLevel  string `toml:"log_level" doc:"Least severe level that is logged: debug, info, warn or error."`
+	LogFormat string `toml:"log_format" doc:"Form of a log line on standard error: text or json."`
+}
+
+// Relay configures the producers' server.
+type Relay struct {
+	ControlURL []string `toml:"control_url" doc:"Where control connections are accepted: tcp://HOST:PORT, tcp4:// or tcp6://, IPv6 hosts in brackets; port 0 lets the system choose."`
+	DataURL    []string `toml:"data_url" doc:"Where data connections are accepted."`
+	LiveURL    []string `toml:"live_url" doc:"Where viewers are accepted. An empty list switches the live server off."`
+
+	GroupOutputBy string `toml:"group_output_by" doc:"First level of the output tree: host or session."`
+	AllowClear    bool   `toml:"allow_clear" doc:"Let producers clear a session's stored data."`
+	Workers       int    `toml:"workers" doc:"Event loops that share the sessions; 0 means one for each CPU."`
+
+	MaxConnections        int   `toml:"max_connections" doc:"Most connections to the control and data ports together; further ones are closed at once and counted."`
+	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address."`
+	MaxSessions           int   `toml:"max_sessions" doc:"Most sessions open at once; a further one is refused."`
+	MaxStreamsPerSession  int   `toml:"max_streams_per_session" doc:"Most streams of one session; a further one is refused."`
+	MaxPacketSize         Bytes `toml:"max_packet_size" doc:"Largest data packet. Packets go to disk as they arrive: this is not memory."`
+	MaxMetadataPayload    Bytes `toml:"max_metadata_payload" doc:"Largest payload of one metadata message. It is held in memory until complete; the memory grows as bytes arrive."`
+	MaxMemory             Bytes `toml:"max_memory" doc:"Memory of all receive buffers together. When it is used up, connections wait their turn to be read."`
+	FDPoolSize            int   `toml:"fd_pool_size" doc:"Open-file budget of the stored streams; the least recently used files are closed when it is used up. At least 100; 0 means what the process limit leaves beside the connections."`
+
+	HandshakeTimeout time.Duration `toml:"handshake_timeout" doc:"How long a new connection may take for its first valid message; 0 means for ever."`
+	IdleTimeout      time.Duration `toml:"idle_timeout" doc:"How long an established connection may be silent; 0 means for ever, which is what LTTng producers need: an idle session is silent."`
+
+	TCPKeepAlive         bool          `toml:"tcp_keep_alive" doc:"Probe silent producers with TCP keep-alive, so that a vanished host is noticed."`
+	TCPKeepAliveIdle     time.Duration `toml:"tcp_keep_alive_idle" doc:"Silence before the first probe; whole seconds, 0 means the system's value."`
+	TCPKeepAliveInterval time.Duration `toml:"tcp_keep_alive_interval" doc:"Time between probes; whole seconds, 0 means the system's value."`
+	TCPKeepAliveProbes   int           `toml:"tcp_keep_alive_probes" doc:"Unanswered probes before the connection is given up; 0 means the system's value."`
+
+	Fsync         string        `toml:"fsync" doc:"When stored data is forced to the disk: never (the system decides), chunk (when a trace chunk or a session closes) or interval."`
+	FsyncInterval time.Duration `toml:"fsync_interval" doc:"Longest time that data stays unforced with fsync = \"interval\"."`
+	Reserve       Bytes         `toml:"reserve" doc:"Disk space kept free for metadata and indexes: data packets are dropped and counted when less is left."`
+	DrainTimeout  time.Duration `toml:"drain_timeout" doc:"How long a stop may take to store what was received before."`
+}
+
+// Live configures the viewers' server.
+type Live struct {
+	MaxViewers    int           `toml:"max_viewers" doc:"Most viewer connections; further ones are closed at once and counted."`
+	InactivePace  time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
+	RetainClosed  time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
+	MaxPacketRead Bytes         `toml:"max_packet_read" doc:"Most bytes a viewer gets in one answer."`
+}
+
+// Retention configures the removal of old data.
+type Retention struct {
+	MaxAge   time.Duration `toml:"max_age" doc:"Remove closed chunks older than this; 0 means never."`
+	MaxBytes Bytes         `toml:"max_bytes" doc:"Remove the oldest closed chunks while the stored traces are larger than this; 0 means never."`
+	MinFree  Bytes         `toml:"min_free" doc:"Remove the oldest closed chunks while less than this is free on the disk; 0 means never."`
+}
+
+// HTTP configures the HTTP listener.
+type HTTP struct {
+	Listen string `toml:"listen" doc:"Address and port of the listener: HOST:PORT, IPv6 hosts in brackets. It has no access control of its own: keep it on loopback."`
+}
+
+// Default returns the built-in configuration. The directories are empty: Load
+// fills them in for the user that it runs as.
+func Default() *Config {
+	return &Config{
+		Hub: Hub{LogLevel: "info", LogFormat: "text"},
+		Relay: Relay{
+			ControlURL: []string{"tcp://127.0.0.1:5342"}, DataURL: []string{"tcp://127.0.0.1:5343"}, LiveURL: []string{"tcp://127.0.0.1:5344"},
+			GroupOutputBy: "host", AllowClear: true,
+			MaxConnections: 8192, MaxConnectionsPerPeer: 2048, MaxSessions: 4096, MaxStreamsPerSession: 65536,
+			MaxPacketSize: GiB, MaxMetadataPayload: 16 * MiB, MaxMemory: 256 * MiB,
+			HandshakeTimeout: 10 * time.Second,
+			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
+			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,
+		},
+		Live: Live{MaxViewers: 1024, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, MaxPacketRead: 64 * MiB},
+		HTTP: HTTP{Listen: "127.0.0.1:9347"},
+	}
+}
+
+// maxCount bounds the counts: more is a slip of the pen, not a wish.
+const maxCount = math.MaxInt32

@@ -1,0 +1,169 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// check is the verdict on one key.
+type check struct {
+	key string
+	err error
+}
+
+// Validate returns an *Error for the first key, in the order of the reference,
+// whose value is not allowed.
+func (c *Config) Validate() error {
+	for _, checks := range [][]check{c.hubChecks(), c.relayChecks(), c.timeChecks(), c.liveChecks(), c.otherChecks()} {
+		for _, v := range checks {
+			if v.err != nil {
+				return &Error{Origin: c.origins[v.key], Key: v.key, Err: v.err}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Config) hubChecks() []check {
+	h := &c.Hub
+	return []check{
+		{"hub.state_dir", absolute(h.StateDir)},
+		{"hub.output_dir", absolute(h.OutputDir)},
+		{"hub.log_level", oneOf(h.LogLevel, "debug", "info", "warn", "error")},
+		{"hub.log_format", oneOf(h.LogFormat, "text", "json")},
+	}
+}
+
+func (c *Config) relayChecks() []check {
+	r := &c.Relay
+	return []check{
+		{"relay.control_url", urls(r.ControlURL, 1)},
+		{"relay.data_url", urls(r.DataURL, 1)},
+		{"relay.live_url", urls(r.LiveURL, 0)},
+		{"relay.group_output_by", oneOf(r.GroupOutputBy, "host", "session")},
+		{"relay.workers", between(r.Workers, 0, 1024)},
+		{"relay.max_connections", between(r.MaxConnections, 2, maxCount)},
+		{"relay.max_connections_per_peer", between(r.MaxConnectionsPerPeer, 2, maxCount)},
+		{"relay.max_sessions", between(r.MaxSessions, 1, maxCount)},
+		{"relay.max_streams_per_session", between(r.MaxStreamsPerSession, 1, maxCount)},
+		{"relay.max_packet_size", sizeBetween(r.MaxPacketSize, 4*KiB, 4*GiB-1)},
+		{"relay.max_metadata_payload", sizeBetween(r.MaxMetadataPayload, 4*KiB, 128*MiB)},
+		{"relay.max_memory", sizeBetween(r.MaxMemory, MiB, TiB)},
+		{"relay.fd_pool_size", fdPool(r.FDPoolSize)},
+	}
+}
+
+func (c *Config) timeChecks() []check {
+	r := &c.Relay
+	return []check{
+		{"relay.handshake_timeout", notNegative(r.HandshakeTimeout)},
+		{"relay.idle_timeout", notNegative(r.IdleTimeout)},
+		{"relay.tcp_keep_alive_idle", wholeSeconds(r.TCPKeepAliveIdle)},
+		{"relay.tcp_keep_alive_interval", wholeSeconds(r.TCPKeepAliveInterval)},
+		{"relay.tcp_keep_alive_probes", between(r.TCPKeepAliveProbes, 0, 127)},
+		{"relay.fsync", oneOf(r.Fsync, "never", "chunk", "interval")},
+		{"relay.fsync_interval", atLeast(r.FsyncInterval, 10*time.Millisecond)},
+		{"relay.reserve", sizeBetween(r.Reserve, 0, TiB)},
+		{"relay.drain_timeout", notNegative(r.DrainTimeout)},
+	}
+}
+
+func (c *Config) liveChecks() []check {
+	l := &c.Live
+	return []check{
+		{"live.max_viewers", between(l.MaxViewers, 1, maxCount)},
+		{"live.inactive_pace", notNegative(l.InactivePace)},
+		{"live.retain_closed", notNegative(l.RetainClosed)},
+		{"live.max_packet_read", sizeBetween(l.MaxPacketRead, 4*KiB, 4*GiB-1)},
+	}
+}
+
+func (c *Config) otherChecks() []check {
+	return []check{
+		{"retention.max_age", notNegative(c.Retention.MaxAge)},
+		{"retention.max_bytes", sizeBetween(c.Retention.MaxBytes, 0, 1<<62)},
+		{"retention.min_free", sizeBetween(c.Retention.MinFree, 0, 1<<62)},
+		{"http.listen", listenAddress(c.HTTP.Listen)},
+	}
+}
+
+func absolute(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("want an absolute path, got %q", path)
+	}
+	return nil
+}
+
+func oneOf(got string, want ...string) error {
+	if slices.Contains(want, got) {
+		return nil
+	}
+	return fmt.Errorf("want %s or %s, got %q", strings.Join(want[:len(want)-1], ", "), want[len(want)-1], got)
+}
+
+func between(got, low, high int) error {
+	if got < low || got > high {
+		return fmt.Errorf("want %d to %d, got %d", low, high, got)
+	}
+	return nil
+}
+
+func sizeBetween(got, low, high Bytes) error {
+	if got < low || got > high {
+		return fmt.Errorf("want %s to %s, got %s", low, high, got)
+	}
+	return nil
+}
+
+func notNegative(got time.Duration) error { return atLeast(got, 0) }
+
+func atLeast(got, low time.Duration) error {
+	if got < low {
+		return fmt.Errorf("want %s or more, got %s", formatDuration(low), formatDuration(got))
+	}
+	return nil
+}
+
+func wholeSeconds(got time.Duration) error {
+	if got < 0 || got%time.Second != 0 || got > 32767*time.Second {
+		return fmt.Errorf("want whole seconds up to 32767s, got %s", formatDuration(got))
+	}
+	return nil
+}
+
+// minFDPool is the least open-file budget that lttng-relayd accepts too.
+const minFDPool = 100
+
+func fdPool(got int) error {
+	if got != 0 && (got < minFDPool || got > maxCount) {
+		return fmt.Errorf("want 0 or %d and more, got %d", minFDPool, got)
+	}
+	return nil
+}
+
+func urls(list []string, least int) error {
+	if len(list) < least {
+		return fmt.Errorf("want at least %d URL, got none", least)
+	}
+	for _, u := range list {
+		if _, _, err := SplitURL(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func listenAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || !isPort(port) {
+		return fmt.Errorf("want HOST:PORT, got %q", address)
+	}
+	return nil
+}

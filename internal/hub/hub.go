@@ -1,0 +1,152 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hub assembles weir's services in one process: it constructs them,
+// connects them, runs them and stops them. It holds no logic of its own.
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/relay"
+	"github.com/weir-io/weir/internal/tail"
+	"github.com/weir-io/weir/internal/tracestore"
+)
+
+// Addresses says what listens where once the hub is ready: HOST:PORT each,
+// with the ports that the system chose.
+type Addresses struct {
+	Control, Data, Live, HTTP []string
+	Output                    string // root directory of the stored traces
+}
+
+// Hub is one process's set of services.
+type Hub struct {
+	// Immutable after New and UseListeners.
+	cfg   *config.Config
+	log   *slog.Logger
+	given map[string]net.Listener
+	run   string // directory of runtime files
+
+	// Set by assemble, before anything runs.
+	tails *tail.Table
+	guard *tail.Guard
+	files *fdpool.Pool
+	store *tracestore.Store
+	relay *relay.Server
+}
+
+// expirePeriod is how often closed streams are looked through.
+const expirePeriod = time.Second
+
+// New prepares a hub. It neither listens nor starts anything.
+func New(cfg *config.Config, log *slog.Logger) (*Hub, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Hub{cfg: cfg, log: log, run: cfg.Hub.StateDir}, nil
+}
+
+// UseListeners lets the hub serve on sockets opened by others, by name:
+// control, data, live, http. A nil listener switches that service off.
+func (h *Hub) UseListeners(given map[string]net.Listener) { h.given = given }
+
+// UseRunDir sets the directory of runtime files, by default the state
+// directory.
+func (h *Hub) UseRunDir(dir string) { h.run = dir }
+
+// Run makes the directories, repairs what a killed predecessor left, listens,
+// calls ready once, and serves until ctx ends; then it stops in order and
+// returns nil. Any other end is an error.
+func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
+	l, err := h.listen(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.assemble(); err != nil {
+		l.close()
+		return err
+	}
+	defer h.disassemble()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
+	group.Go(func() error { return serveHTTP(ctx, l.http, handler(), h.log) })
+	group.Go(func() error { h.expire(ctx); return nil })
+	ready(l.addresses(h.cfg.Hub.OutputDir))
+	return group.Wait()
+}
+
+// assemble makes the services.
+func (h *Hub) assemble() error {
+	h.protect()
+	h.files = fdpool.New(h.filePool())
+	h.store = tracestore.New(h.storeOptions())
+	var err error
+	if h.relay, err = relay.New(h.relayOptions()); err != nil {
+		h.disassemble()
+		return fmt.Errorf("relay: %w", err)
+	}
+	return nil
+}
+
+// protect repairs the files of killed relays and makes the table that lets
+// others repair this one's. Without it the hub works, unprotected.
+func (h *Hub) protect() {
+	if err := os.MkdirAll(h.run, 0o750); err != nil {
+		h.log.Warn("no directory for the tail table: partial packets stay after a crash", "err", err)
+		return
+	}
+	reports, err := tail.RecoverAll(h.run, h.log)
+	if err != nil {
+		h.log.Warn("files of an earlier relay not repaired", "err", err)
+	}
+	for _, r := range reports {
+		h.log.Info("files of an earlier relay repaired", "report", r)
+	}
+	if h.tails, err = tail.Create(h.run, 0); err != nil {
+		h.log.Warn("no tail table: partial packets stay after a crash", "err", err)
+		return
+	}
+	exe, err := os.Executable()
+	if err == nil {
+		h.guard, err = h.tails.StartGuard(exe, []string{"guard"})
+	}
+	if err != nil {
+		h.log.Warn("no guard process: repairs wait for the next start", "err", err)
+	}
+}
+
+func (h *Hub) disassemble() {
+	if err := h.tails.Close(); err != nil {
+		h.log.Warn("tail table not closed", "err", err)
+	}
+	if err := h.guard.Stop(); err != nil {
+		h.log.Warn("guard", "err", err)
+	}
+}
+
+// expire frees streams that viewers have had time to read.
+func (h *Hub) expire(ctx context.Context) {
+	tick := time.NewTicker(expirePeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			h.store.Expire()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Health returns a bit for each part that is stuck: none are known to.
+func (h *Hub) Health() uint64 { return 0 }

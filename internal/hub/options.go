@@ -1,0 +1,73 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/relay"
+	"github.com/weir-io/weir/internal/tracestore"
+)
+
+const (
+	maxWorkers   = 8    // more loops than this have nothing to share
+	spareFiles   = 64   // descriptors beside files and connections
+	fallbackPool = 1000 // when the process's limit is unknown
+	maxPool      = 16384
+)
+
+func (h *Hub) storeOptions() tracestore.Options {
+	r := &h.cfg.Relay
+	by := tracestore.ByHost
+	if r.GroupOutputBy == "session" {
+		by = tracestore.BySession
+	}
+	return tracestore.Options{
+		Output: h.cfg.Hub.OutputDir, GroupBy: by, AllowClear: r.AllowClear,
+		MaxSessions: r.MaxSessions, MaxStreamsPerSession: r.MaxStreamsPerSession,
+		Reserve:      int64(r.Reserve),
+		RetainClosed: h.cfg.Live.RetainClosed,
+		SyncOnClose:  r.Fsync == "chunk" || r.Fsync == "interval",
+		Files:        h.files, Tails: h.tails, Log: h.log,
+	}
+}
+
+func (h *Hub) relayOptions() relay.Options {
+	r := &h.cfg.Relay
+	return relay.Options{
+		Store: h.store, Log: h.log, Workers: workers(r.Workers), AllowClear: r.AllowClear,
+		MaxConnections: r.MaxConnections, MaxConnectionsPerPeer: r.MaxConnectionsPerPeer,
+		MaxPacketSize: int64(r.MaxPacketSize), MaxMetadataPayload: int64(r.MaxMetadataPayload),
+		MaxMemory:        int64(r.MaxMemory),
+		HandshakeTimeout: r.HandshakeTimeout, IdleTimeout: r.IdleTimeout, DrainTimeout: r.DrainTimeout,
+		KeepAlive: relay.KeepAlive{
+			Enable: r.TCPKeepAlive, Idle: r.TCPKeepAliveIdle,
+			Interval: r.TCPKeepAliveInterval, Probes: r.TCPKeepAliveProbes,
+		},
+	}
+}
+
+func workers(configured int) int {
+	if configured > 0 {
+		return configured
+	}
+	return min(runtime.GOMAXPROCS(0), maxWorkers)
+}
+
+// filePool is the budget of open trace files: what the process may open, less
+// a connection's worth for each connection allowed, unless configured.
+func (h *Hub) filePool() int {
+	if n := h.cfg.Relay.FDPoolSize; n > 0 {
+		return n
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fallbackPool
+	}
+	left := int64(limit.Cur) - spareFiles
+	connections := min(int64(h.cfg.Relay.MaxConnections), left/2)
+	return int(min(left-connections, maxPool))
+}

@@ -1,0 +1,34 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package relaybench loads an LTTng relay and measures what that costs: it is
+// the engine of "weir bench relay".
+//
+// # What is measured
+//
+// A [Workload] is a number of relay sessions, streams in each, a packet size,
+// a way to send indexes and a number of live viewers. One run starts a fresh
+// relay process on free loopback ports with an empty output directory, opens
+// all sessions, starts the clock, sends the packets round robin over the
+// streams, and stops the clock when DATA_PENDING answers 0 for every stream.
+// The relay's CPU time is what its threads ran between the two moments, its
+// memory the peak of its resident set. Runs of several relays alternate, so
+// that a disturbance of the machine hits all of them; figures are medians.
+//
+// Beside throughput there are three scenarios: many streams at rest
+// ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]) and
+// connections that announce payloads of 128 MiB ([Bench.Announce]).
+//
+// # The generator
+//
+// Generator and relay share the machine, so the generator spends as little as
+// it can: blocking sockets without a poller, one vectored write per packet
+// whose payload is shared by all streams but for 84 bytes, one goroutine per
+// session and one more when its indexes are pipelined. What it spent itself
+// stands in each result, for the reader to judge.
+//
+// # Concurrency
+//
+// A [Bench] and a [Load] are used by one goroutine at a time. All goroutines
+// they start have ended when the method that started them returns.
+package relaybench

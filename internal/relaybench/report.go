@@ -1,0 +1,265 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relaybench
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Report is the result of [Bench.Measure].
+type Report struct {
+	Machine  string   // one line
+	Relays   []string // labels, in the order given
+	RunsEach int
+	Runs     []Run // in the order in which they ran
+}
+
+// Summary is what the runs of one workload and relay came to: medians, and the
+// ratios to the baseline's medians.
+type Summary struct {
+	Relay    string `json:"relay"`
+	Workload `json:"workload"`
+	Runs     int `json:"runs"`   // that succeeded
+	Failed   int `json:"failed"` // that did not
+
+	MiBPerS         float64 `json:"mib_per_s"`
+	Spread          float64 `json:"mib_per_s_spread"` // (largest − smallest) / median
+	ViewedMiBPerS   float64 `json:"viewed_mib_per_s"`
+	ViewedS         float64 `json:"viewed_s"`
+	CPUPerGiB       float64 `json:"cpu_s_per_gib"`
+	PeakMiB         float64 `json:"rss_mib"`
+	GeneratorPerGiB float64 `json:"generator_cpu_s_per_gib"`
+
+	// To the baseline; 0 for the baseline itself and where a figure lacks.
+	Baseline        string  `json:"baseline,omitempty"`
+	ThroughputRatio float64 `json:"mib_per_s_ratio,omitempty"`
+	ViewedRatio     float64 `json:"viewed_mib_per_s_ratio,omitempty"`
+	CPURatio        float64 `json:"cpu_ratio,omitempty"`
+	MemoryRatio     float64 `json:"rss_ratio,omitempty"`
+
+	Error string `json:"error,omitempty"` // of the first run that failed
+}
+
+// Baseline returns the label of the relay that the others are compared with:
+// lttng-relayd if it was measured, else the last one; "" if there is only one.
+func (r *Report) Baseline() string { return baseline(r.Relays) }
+
+func baseline(labels []string) string {
+	switch {
+	case len(labels) < 2:
+		return ""
+	case slices.Contains(labels, original):
+		return original
+	}
+	return labels[len(labels)-1]
+}
+
+// Workloads returns the workloads in the order of their first run.
+func (r *Report) Workloads() []Workload {
+	var all []Workload
+	for _, run := range r.Runs {
+		if !slices.Contains(all, run.Workload) {
+			all = append(all, run.Workload)
+		}
+	}
+	return all
+}
+
+// Summaries returns one summary for each workload and relay.
+func (r *Report) Summaries() []Summary {
+	var all []Summary
+	for _, w := range r.Workloads() {
+		for _, relay := range r.Relays {
+			all = append(all, r.Summary(w, relay))
+		}
+	}
+	return all
+}
+
+// Summary returns the summary of a workload and relay.
+func (r *Report) Summary(w Workload, relay string) Summary {
+	s := r.medians(w, relay)
+	if base := r.Baseline(); base != "" && base != relay {
+		b := r.medians(w, base)
+		s.Baseline = base
+		s.ThroughputRatio = ratio(s.MiBPerS, b.MiBPerS)
+		s.ViewedRatio = ratio(s.ViewedMiBPerS, b.ViewedMiBPerS)
+		s.CPURatio = ratio(s.CPUPerGiB, b.CPUPerGiB)
+		s.MemoryRatio = ratio(s.PeakMiB, b.PeakMiB)
+	}
+	return s
+}
+
+func (r *Report) medians(w Workload, relay string) Summary {
+	s := Summary{Relay: relay, Workload: w}
+	var good []Run
+	for _, run := range r.Runs {
+		switch {
+		case run.Relay != relay || run.Workload != w:
+		case run.Error != "":
+			s.Failed++
+			if s.Error == "" {
+				s.Error = run.Error
+			}
+		default:
+			good = append(good, run)
+		}
+	}
+	s.Runs = len(good)
+	of := func(figure func(Run) float64) float64 {
+		values := make([]float64, len(good))
+		for i, run := range good {
+			values[i] = figure(run)
+		}
+		return median(values)
+	}
+	throughput := func(run Run) float64 { return run.MiBPerS }
+	s.MiBPerS = of(throughput)
+	s.ViewedMiBPerS = of(func(run Run) float64 { return run.ViewedMiBPerS })
+	s.ViewedS = of(func(run Run) float64 { return run.ViewedS })
+	s.CPUPerGiB = of(func(run Run) float64 { return run.CPUPerGiB })
+	s.PeakMiB = of(func(run Run) float64 { return run.PeakMiB })
+	s.GeneratorPerGiB = of(func(run Run) float64 { return run.GeneratorPerGiB })
+	s.Spread = spread(good, throughput)
+	return s
+}
+
+// Err returns an error if runs failed, other than those of the baseline: what
+// that one cannot do is a finding.
+func (r *Report) Err() error {
+	failed, first := 0, ""
+	for _, run := range r.Runs {
+		if run.Error == "" || run.Relay == r.Baseline() {
+			continue
+		}
+		if failed++; failed == 1 {
+			first = fmt.Sprintf("%s with %s: %s", run.Workload, run.Relay, run.Error)
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d runs failed, the first one: %s", failed, len(r.Runs), first)
+}
+
+// ViewerCost is what live viewers add to a relay's work: the difference between
+// a workload with viewers and the same without.
+type ViewerCost struct {
+	Workload     `json:"workload"` // with viewers
+	Relay        string            `json:"relay"`
+	AddedCPU     float64           `json:"added_cpu_s_per_gib"`
+	StoredRatio  float64           `json:"stored_mib_per_s_ratio"` // throughput with viewers / without
+	BaselineCost float64           `json:"baseline_added_cpu_s_per_gib,omitempty"`
+}
+
+// ViewerCosts returns the costs for all workloads that were measured both with
+// and without viewers.
+func (r *Report) ViewerCosts() []ViewerCost {
+	var all []ViewerCost
+	workloads, base := r.Workloads(), r.Baseline()
+	for _, with := range workloads {
+		without := with
+		without.Viewers = 0
+		if with.Viewers == 0 || !slices.Contains(workloads, without) {
+			continue
+		}
+		for _, relay := range r.Relays {
+			c, ok := r.viewerCost(with, without, relay)
+			if !ok {
+				continue
+			}
+			if b, ok := r.viewerCost(with, without, base); ok && base != relay {
+				c.BaselineCost = b.AddedCPU
+			}
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (r *Report) viewerCost(with, without Workload, relay string) (ViewerCost, bool) {
+	a, b := r.medians(with, relay), r.medians(without, relay)
+	return ViewerCost{
+		Workload:    with,
+		Relay:       relay,
+		AddedCPU:    a.CPUPerGiB - b.CPUPerGiB,
+		StoredRatio: ratio(a.MiBPerS, b.MiBPerS),
+	}, a.Runs > 0 && b.Runs > 0
+}
+
+// median returns the middle of the values, 0 without any.
+func median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	v := slices.Sorted(slices.Values(values))
+	if n%2 == 1 {
+		return v[n/2]
+	}
+	return (v[n/2-1] + v[n/2]) / 2
+}
+
+// ratio returns a/b, 0 if one of them lacks.
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// spread returns how far a figure of the runs lies apart, as a part of its
+// median.
+func spread(runs []Run, figure func(Run) float64) float64 {
+	values := make([]float64, len(runs))
+	for i, run := range runs {
+		values[i] = figure(run)
+	}
+	if len(values) == 0 {
+		return 0
+	}
+	return ratio(slices.Max(values)-slices.Min(values), median(values))
+}
+
+// describeMachine returns what one has to know to compare figures.
+func describeMachine(dir string) string {
+	kernel := "unknown kernel"
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+	}
+	congestion := "unknown"
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		congestion = strings.TrimSpace(string(text))
+	}
+	return fmt.Sprintf("%d CPUs, %s %s, TCP %s, output on %s",
+		runtime.NumCPU(), kernel, runtime.GOARCH, congestion, fileSystem(dir))
+}
+
+// fileSystem names the kind of file system that holds a directory.
+func fileSystem(dir string) string {
+	var s unix.Statfs_t
+	if unix.Statfs(dir, &s) != nil {
+		return "an unknown file system"
+	}
+	switch int64(s.Type) {
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.EXT4_SUPER_MAGIC:
+		return "ext4"
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs"
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs"
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return "overlayfs"
+	}
+	return fmt.Sprintf("file system %#x", s.Type)
+}

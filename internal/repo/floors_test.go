@@ -1,0 +1,194 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package repo
+
+import (
+	"go/ast"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors is the map of the house, docs/architecture.md in a table: each room
+// and the floor that it is on. Imports go down only.
+var floors = map[string]int{
+	"internal/kernel/epoll": 0,
+	"internal/fdpool":       0,
+	"internal/tail":         0,
+	"internal/version":      0,
+
+	"ctf":                 1,
+	"lttng":               1,
+	"internal/config":     1,
+	"internal/daemon":     1,
+	"internal/relaydopt":  1,
+	"internal/tracestore": 1,
+
+	"internal/relay": 2,
+	"internal/live":  2,
+
+	"internal/api":        3,
+	"internal/hub":        3,
+	"internal/relaybench": 3,
+
+	"internal/cli": 4,
+	"cmd/weir":     5,
+
+	"internal/repo": 6, // tests only, above everything
+}
+
+// edge is an import from one room to another.
+type edge struct{ from, to string }
+
+// sideDoors are the imports within a floor that are allowed, with the reason.
+var sideDoors = map[edge]string{
+	{"internal/hub", "internal/api"}: "the hub constructs the API as it constructs the services",
+	{"internal/relaydopt", "lttng"}:  "listener URLs are those of the protocol",
+	{"internal/tracestore", "ctf"}:   "the store writes index files; their format is part of CTF",
+	{"internal/tracestore", "lttng"}: "the store's names and identifiers are those of the protocol",
+}
+
+// forbidden are imports that are wrong on any floor, by prefix of room and
+// import path, with the reason. Tests are free to use them.
+var forbidden = []struct{ room, imports, why string }{
+	{"lttng", "net/http", "the codec does no I/O: bytes in, values out"},
+	{"lttng", "os", "the codec does no I/O: bytes in, values out"},
+	{"lttng", "syscall", "the codec does no I/O: bytes in, values out"},
+	{"lttng", "golang.org/x/sys", "the codec does no I/O: bytes in, values out"},
+	{"lttng", modulePath + "/internal", "a public package must be usable without weir"},
+	{"ctf", modulePath + "/internal", "a public package must be usable without weir"},
+	{"internal/relay", "net/http", "the services know nothing of HTTP; the API asks them"},
+	{"internal/live", "net/http", "the services know nothing of HTTP; the API asks them"},
+	{"internal/tracestore", "net/http", "the store knows files, not peers"},
+	{"internal/config", modulePath, "the configuration is plain values; each service takes what it needs"},
+}
+
+// banned are packages that no room imports.
+var banned = map[string]string{
+	"log":       "slog, handed to constructors",
+	"math/rand": "math/rand/v2, or crypto/rand for identifiers",
+	"io/ioutil": "io and os have it",
+	"C":         "weir is one static binary without cgo",
+}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, f := range openRepository(t).goFiles(t) {
+		from, known := floors[f.room()]
+		if !known {
+			if !strings.HasPrefix(f.path, "tools/") {
+				t.Errorf("%s: room %s is on no floor: add it to the table here and to docs/architecture.md", f.path, f.room())
+			}
+			continue
+		}
+		for _, spec := range f.ast.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to, ours := strings.CutPrefix(name, modulePath+"/")
+			if !ours || to == f.room() {
+				continue
+			}
+			floor, known := floors[to]
+			switch {
+			case !known:
+				t.Errorf("%s: imports %s, which is on no floor", f.line(spec.Pos()), to)
+			case floor > from:
+				t.Errorf("%s: %s (floor %d) imports %s (floor %d): imports go down only", f.line(spec.Pos()), f.room(), from, to, floor)
+			case floor == from && !f.isTest() && sideDoors[edge{f.room(), to}] == "":
+				t.Errorf("%s: %s imports %s on the same floor %d: let the floor above join them", f.line(spec.Pos()), f.room(), to, floor)
+			}
+		}
+	}
+}
+
+func TestForbiddenImports(t *testing.T) {
+	for _, f := range openRepository(t).goFiles(t) {
+		if f.isTest() {
+			continue
+		}
+		for _, spec := range f.ast.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if why, ok := banned[name]; ok {
+				t.Errorf("%s: %s imports %s: %s", f.line(spec.Pos()), f.room(), name, why)
+			}
+			for _, rule := range forbidden {
+				if within(f.room(), rule.room) && within(name, rule.imports) {
+					t.Errorf("%s: %s imports %s: %s", f.line(spec.Pos()), f.room(), name, rule.why)
+				}
+			}
+		}
+	}
+}
+
+// withoutSockets are the rooms that may use package net's addresses only.
+var withoutSockets = []string{"lttng", "ctf", "internal/config", "internal/tracestore", "internal/relaydopt"}
+
+func TestNoSocketsBelowTheServices(t *testing.T) {
+	for _, f := range openRepository(t).goFiles(t) {
+		if f.isTest() || !slices.ContainsFunc(withoutSockets, func(room string) bool { return within(f.room(), room) }) {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			pkg, ok := sel.X.(*ast.Ident)
+			if !ok || pkg.Name != "net" {
+				return true
+			}
+			for _, verb := range []string{"Dial", "Listen", "Lookup", "Resolve", "Interface", "File"} {
+				if strings.HasPrefix(sel.Sel.Name, verb) {
+					t.Errorf("%s: %s uses net.%s: sockets belong to the floors above", f.line(n.Pos()), f.room(), sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// within reports whether a path is prefix or below it.
+func within(path, prefix string) bool {
+	return path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+func TestWithin(t *testing.T) {
+	tests := []struct {
+		path, prefix string
+		want         bool
+	}{
+		{"net", "net", true},
+		{"net/http", "net", true},
+		{"network", "net", false},
+		{modulePath + "/ctf", modulePath, true},
+	}
+	for _, tt := range tests {
+		if got := within(tt.path, tt.prefix); got != tt.want {
+			t.Errorf("within(%q, %q) = %v, want %v", tt.path, tt.prefix, got, tt.want)
+		}
+	}
+}
+
+// The map that people read must name each room that exists.
+func TestArchitectureNamesEveryRoom(t *testing.T) {
+	r := openRepository(t)
+	text := r.read(t, "docs/architecture.md")
+	rooms := make(map[string]bool)
+	for _, f := range r.goFiles(t) {
+		if !strings.HasPrefix(f.path, "tools/") {
+			rooms[f.room()] = true
+		}
+	}
+	for _, room := range slices.Sorted(maps.Keys(rooms)) {
+		if !strings.Contains(text, "`"+room+"`") {
+			t.Errorf("docs/architecture.md does not name `%s`", room)
+		}
+	}
+}
