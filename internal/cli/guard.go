@@ -4,6 +4,9 @@
 package cli
 
 import (
+	"os"
+	"runtime/debug"
+
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/internal/tail"
@@ -24,4 +27,22 @@ func newGuardCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// programPath is the package path of weir's main function.
+const programPath = "github.com/weir-io/weir/cmd/weir"
+
+// guardProgram returns the executable that understands "guard", or "" when
+// this process is not weir: a test binary that starts itself again would run
+// its tests, which start it again.
+func guardProgram() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Path != programPath {
+		return ""
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return exe
 }

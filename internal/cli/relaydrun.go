@@ -40,6 +40,11 @@ type listenerTaker interface {
 	UseListeners(map[string]net.Listener)
 }
 
+// runDirUser is a hub that keeps runtime files.
+type runDirUser interface {
+	UseRunDir(string)
+}
+
 // healthReporter is a hub that knows which of its parts are stuck
 // (daemon.HealthWorker and so on).
 type healthReporter interface {
@@ -85,7 +90,14 @@ func runRelayd(opts relaydopt.Options, env []string, ready daemon.Readiness, std
 	return p.run(ctx)
 }
 
-func newRelayHub(cfg *config.Config, log *slog.Logger) (relayHub, error) { return hub.New(cfg, log) }
+func newRelayHub(cfg *config.Config, log *slog.Logger) (relayHub, error) {
+	h, err := hub.New(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	h.UseGuard(guardProgram())
+	return h, nil
+}
 
 // run prepares the surroundings, serves until ctx ends and cleans up.
 func (p *relaydProcess) run(ctx context.Context) error {
@@ -95,6 +107,9 @@ func (p *relaydProcess) run(ctx context.Context) error {
 	h, err := p.newHub(p.cfg, p.log)
 	if err != nil {
 		return err
+	}
+	if u, ok := h.(runDirUser); ok {
+		u.UseRunDir(p.runDir.Path())
 	}
 	if err := p.giveListeners(ctx, h); err != nil {
 		return err

@@ -39,7 +39,8 @@ number of viewers read them while they are recorded.
 		newVersionCommand(),
 		newGenCommand(),
 		newGuardCommand(),
-		// To add here: newSessionsCommand(), newBenchCommand().
+		newBenchCommand(),
+		// To add here: newSessionsCommand().
 	)
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()

@@ -51,6 +51,7 @@ func runUp(c *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
+	h.UseGuard(guardProgram())
 	var manager daemon.Readiness
 	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer restore()

@@ -4,6 +4,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -41,15 +42,17 @@ func childFileLimit() (uint64, error) {
 	// started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	// The arguments do not matter unless tracing silently fails: then the
+	// child must do nothing, least of all start a probe of its own.
 	const self = "/proc/self/exe"
-	pid, err := syscall.ForkExec(self, []string{self}, &syscall.ProcAttr{
+	pid, err := syscall.ForkExec(self, []string{"limit-probe", "--help"}, &syscall.ProcAttr{
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
 		return 0, err
 	}
-	var status unix.WaitStatus
-	if err := waitFor(pid, &status); err != nil {
+	status, err := waitFor(pid)
+	if err != nil {
 		return 0, err
 	}
 	if !status.Stopped() {
@@ -57,20 +60,18 @@ func childFileLimit() (uint64, error) {
 	}
 	var lim unix.Rlimit
 	limErr := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &lim)
-	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
-		return 0, fmt.Errorf("end probe process: %w", err)
+	killErr := unix.Kill(pid, unix.SIGKILL)
+	if killErr == nil {
+		_, killErr = waitFor(pid)
 	}
-	if err := waitFor(pid, &status); err != nil {
-		return 0, err
-	}
-	return lim.Cur, limErr
+	return lim.Cur, errors.Join(limErr, killErr)
 }
 
-func waitFor(pid int, status *unix.WaitStatus) error {
+func waitFor(pid int) (status unix.WaitStatus, err error) {
 	for {
-		_, err := unix.Wait4(pid, status, 0, nil)
+		_, err = unix.Wait4(pid, &status, 0, nil)
 		if err != unix.EINTR {
-			return err
+			return status, err
 		}
 	}
 }

@@ -77,3 +77,6 @@ func GroupID(name string) (int, error) {
 	}
 	return strconv.Atoi(g.Gid)
 }
+
+// Path returns the directory itself.
+func (d RunDir) Path() string { return d.path }

@@ -36,6 +36,7 @@ type Hub struct {
 	log   *slog.Logger
 	given map[string]net.Listener
 	run   string // directory of runtime files
+	exe   string // program to start as guard; empty for none
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -63,6 +64,11 @@ func (h *Hub) UseListeners(given map[string]net.Listener) { h.given = given }
 // UseRunDir sets the directory of runtime files, by default the state
 // directory.
 func (h *Hub) UseRunDir(dir string) { h.run = dir }
+
+// UseGuard names the program that is started, with the argument "guard", to
+// repair the files when this process is killed. Without, that waits for the
+// next start.
+func (h *Hub) UseGuard(exe string) { h.exe = exe }
 
 // Run makes the directories, repairs what a killed predecessor left, listens,
 // calls ready once, and serves until ctx ends; then it stops in order and
@@ -116,11 +122,10 @@ func (h *Hub) protect() {
 		h.log.Warn("no tail table: partial packets stay after a crash", "err", err)
 		return
 	}
-	exe, err := os.Executable()
-	if err == nil {
-		h.guard, err = h.tails.StartGuard(exe, []string{"guard"})
+	if h.exe == "" {
+		return
 	}
-	if err != nil {
+	if h.guard, err = h.tails.StartGuard(h.exe, []string{"guard"}); err != nil {
 		h.log.Warn("no guard process: repairs wait for the next start", "err", err)
 	}
 }
