@@ -6,6 +6,7 @@ package cli
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,17 @@ func TestRelaydBackground(t *testing.T) {
 			if string(comm) != tt.comm+"\n" || filepath.Base(string(argv0)) != tt.name || cwd != "/" {
 				t.Errorf("comm %q, argv[0] %q, directory %q, want %s, %s, /", comm, argv0, cwd, tt.comm, tt.name)
 			}
+			for _, listener := range []string{"control", "data", "live"} {
+				port, err := os.ReadFile(filepath.Join(home, "run/relayd", listener+".port"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				conn, err := net.Dial("tcp", "127.0.0.1:"+strings.TrimSuffix(string(port), "\n"))
+				if err != nil {
+					t.Fatalf("%s port: %v", listener, err)
+				}
+				conn.Close()
+			}
 			// SIGHUP has no effect: the stop below still finds the process.
 			if err := unix.Kill(readPID(t, pidFile), unix.SIGHUP); err != nil {
 				t.Error(err)
@@ -139,6 +151,35 @@ func TestRelaydFailsWithOne(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRelaydPortInUse: lttng-relayd 2.13 ends with 0 there in the foreground.
+func TestRelaydPortInUse(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, mode := range []string{"-v", "-d", "-b"} {
+		for _, option := range []string{"-C", "-D", "-L"} {
+			cmd, _ := relaydCommand(t, "lttng-relayd", mode)
+			cmd.Args = append(cmd.Args, option, "tcp://"+busy.Addr().String())
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			_ = cmd.Run()
+			if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "address already in use") {
+				t.Errorf("%s %s: exit code %d, stderr %q, want 1 and the reason", mode, option, code, &stderr)
+			}
+		}
+	}
+	// HTTP is weir's own: lttng-relayd's users must not miss it.
+	cmd, home := relaydCommand(t, "lttng-relayd", "-d", "-P", "relayd.pid")
+	cmd.Args = append(cmd.Args, "--http", busy.Addr().String())
+	cmd.Dir = home
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "no HTTP") {
+		t.Fatalf("with a busy HTTP port: %v, output %q, want a warning", err, out)
+	}
+	endDaemon(t, filepath.Join(home, "relayd.pid"))
 }
 
 func TestRelaydVersionAndHelp(t *testing.T) {

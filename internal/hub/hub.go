@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/tail"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -44,6 +45,7 @@ type Hub struct {
 	files *fdpool.Pool
 	store *tracestore.Store
 	relay *relay.Server
+	live  *live.Server
 }
 
 // expirePeriod is how often closed streams are looked through.
@@ -85,6 +87,7 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	defer h.disassemble()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
+	group.Go(func() error { return h.live.Serve(ctx, l.live) })
 	group.Go(func() error { return serveHTTP(ctx, l.http, handler(), h.log) })
 	group.Go(func() error { h.expire(ctx); return nil })
 	ready(l.addresses(h.cfg.Hub.OutputDir))
@@ -100,6 +103,10 @@ func (h *Hub) assemble() error {
 	if h.relay, err = relay.New(h.relayOptions()); err != nil {
 		h.disassemble()
 		return fmt.Errorf("relay: %w", err)
+	}
+	if h.live, err = live.New(h.liveOptions()); err != nil {
+		h.disassemble()
+		return fmt.Errorf("live server: %w", err)
 	}
 	return nil
 }

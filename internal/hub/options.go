@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/tracestore"
 )
@@ -47,6 +48,14 @@ func (h *Hub) relayOptions() relay.Options {
 			Enable: r.TCPKeepAlive, Idle: r.TCPKeepAliveIdle,
 			Interval: r.TCPKeepAliveInterval, Probes: r.TCPKeepAliveProbes,
 		},
+	}
+}
+
+func (h *Hub) liveOptions() live.Options {
+	return live.Options{
+		Store: h.store, Log: h.log,
+		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: h.cfg.Relay.HandshakeTimeout,
+		InactivePace: h.cfg.Live.InactivePace,
 	}
 }
 

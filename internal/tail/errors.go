@@ -16,6 +16,8 @@ var (
 	ErrClosed = errors.New("table of file tails is closed")
 	// ErrLocked says that the writer of a table is alive.
 	ErrLocked = errors.New("table of file tails is in use")
+	// ErrNested says that a guard was to start a guard.
+	ErrNested = errors.New("a guard does not start guards")
 	// ErrRenaming says that a directory is being renamed already.
 	ErrRenaming = errors.New("directory is being renamed")
 )

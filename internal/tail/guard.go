@@ -13,7 +13,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +24,14 @@ import (
 // guardName is what a guard is called in lists of processes. It must not look
 // like the relay: scripts find and kill that by its name.
 const guardName = "weir-guard"
+
+// guardEnv marks the environment of a guard, and of whatever it may start. An
+// executable that does not know how to be a guard would run as what it is, and
+// start a guard of its own, without end.
+const guardEnv = "WEIR_GUARD=1"
+
+// guardPatience is how long Stop waits for a guard that has nothing to do.
+const guardPatience = 2 * time.Second
 
 // guardHeapPercent keeps a guard's heap near what it needs.
 const guardHeapPercent = 10
@@ -31,6 +42,7 @@ type Guard struct {
 	t    *Table
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process was waited for
+	stop func() error  // runs once
 
 	err error // of the process; written before done is closed
 }
@@ -38,10 +50,15 @@ type Guard struct {
 // StartGuard starts exe (which may be /proc/self/exe) with args and the table's
 // path behind them; that process must call [GuardMain] with the path. It has a
 // session of its own, no terminal, no open files and next to no environment.
-// The caller must end it with Stop. On a nil Table it returns nil.
+// The caller must end it with Stop. On a nil Table it returns nil. A guard, or
+// what a guard started, gets [ErrNested].
 func (t *Table) StartGuard(exe string, args []string) (*Guard, error) {
 	if t == nil {
 		return nil, nil
+	}
+	name, value, _ := strings.Cut(guardEnv, "=")
+	if os.Getenv(name) == value {
+		return nil, fmt.Errorf("start guard of %s: %w", t.path, ErrNested)
 	}
 	// os/exec passes on what was opened elsewhere and is not marked close on
 	// exec: sockets of whoever started us. A kernel that refuses costs nothing
@@ -51,7 +68,7 @@ func (t *Table) StartGuard(exe string, args []string) (*Guard, error) {
 	cmd := &exec.Cmd{
 		Path:        exe,
 		Args:        append(argv, t.path),
-		Env:         []string{"GOMAXPROCS=1"},
+		Env:         []string{"GOMAXPROCS=1", guardEnv},
 		Dir:         "/",
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
@@ -59,6 +76,7 @@ func (t *Table) StartGuard(exe string, args []string) (*Guard, error) {
 		return nil, fmt.Errorf("start guard of %s: %w", t.path, err)
 	}
 	g := &Guard{t: t, cmd: cmd, done: make(chan struct{})}
+	g.stop = sync.OnceValue(g.end)
 	go g.wait() // ends with the process; Stop waits for it
 	return g, nil
 }
@@ -87,13 +105,24 @@ func (g *Guard) Exited() <-chan struct{} {
 }
 
 // Stop waits for the guard to end, which it does by itself once the table is
-// closed. While the table is open it is killed instead. The error is that of a
-// guard that ended before, or in another way than it should.
+// closed. While the table is open, and after two seconds, it is killed instead:
+// it has nothing to do then. The error is that of a guard that ended before, or
+// in another way than it should.
 func (g *Guard) Stop() error {
 	if g == nil {
 		return nil
 	}
-	killed := g.t.open() && g.cmd.Process.Kill() == nil
+	return g.stop()
+}
+
+func (g *Guard) end() error {
+	if !g.t.open() {
+		select {
+		case <-g.done:
+		case <-time.After(guardPatience):
+		}
+	}
+	killed := g.cmd.Process.Kill() == nil
 	<-g.done
 	if g.err == nil || killed {
 		return nil

@@ -79,7 +79,7 @@ func TestGuardProcess(t *testing.T) {
 	for _, c := range []struct{ file, want string }{
 		{"comm", "weir-guard\n"},
 		{"cmdline", "weir-guard\x00" + roleGuard + "\x00" + table.Path() + "\x00"},
-		{"environ", "GOMAXPROCS=1\x00"},
+		{"environ", "GOMAXPROCS=1\x00WEIR_GUARD=1\x00"},
 	} {
 		got, err := os.ReadFile(filepath.Join(proc, c.file))
 		if err != nil || string(got) != c.want {
@@ -98,7 +98,9 @@ func TestGuardProcess(t *testing.T) {
 	}
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(proc, "fd", e.Name()))
-		allowed := target == "/dev/null" || target == table.Path() || strings.HasPrefix(target, "anon_inode:")
+		// The Go runtime opens the last two by itself.
+		allowed := target == "/dev/null" || target == table.Path() ||
+			strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, "/sys/fs/cgroup/")
 		if err != nil || !allowed {
 			t.Errorf("descriptor %s of the guard = %s, %v", e.Name(), target, err)
 		}
@@ -111,6 +113,15 @@ func TestGuardProcess(t *testing.T) {
 		if strings.HasPrefix(line, "Vm") || strings.HasPrefix(line, "Rss") {
 			t.Log(strings.TrimSpace(line))
 		}
+	}
+}
+
+// A program that does not know how to be a guard must not start itself for ever.
+func TestGuardStartsNoGuard(t *testing.T) {
+	t.Setenv("WEIR_GUARD", "1")
+	g, err := newTable(t, 8).StartGuard("/proc/self/exe", []string{roleGuard})
+	if g != nil || !errors.Is(err, ErrNested) {
+		t.Errorf("StartGuard = %v, %v, want nil, %v", g, err, ErrNested)
 	}
 }
 

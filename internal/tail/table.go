@@ -181,7 +181,8 @@ func (t *Table) Close() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	err = errors.Join(err, t.file.Close(), t.unmapLocked())
+	// The mapping keeps the open file, and so its lock, until the last Release.
+	err = errors.Join(err, lock(t.file, unix.LOCK_UN), t.file.Close(), t.unmapLocked())
 	if err != nil {
 		return fmt.Errorf("close table of file tails: %w", err)
 	}

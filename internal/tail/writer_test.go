@@ -40,24 +40,28 @@ func TestMain(m *testing.M) {
 const (
 	packetMagic  = 0xC1FC1FC1
 	packetHeader = 16
-	packetMax    = 600
-	fileEvery    = 4 // packets in a data file
-	renameEvery  = 7 // packets between renames of the directory
+	packetMax    = 600  // bytes; of packets that die at a step
+	packetLong   = 6000 // bytes; of packets that are killed from outside
+	pieceMax     = 300  // bytes of a write
+	fileEvery    = 4    // packets in a data file
+	renameEvery  = 7    // packets between renames of the directory
+	tickEvery    = 8    // steps between ticks, about
+	tick         = "tick"
 )
 
 // writer writes a trace as a relay does: packets in pieces, index records in
 // pieces, file after file, in a directory that moves. It dies at a given step,
 // or runs until it is killed.
 type writer struct {
-	table     *Table
-	tree      string
-	dir       *Dir
-	path      string // of dir
-	renames   int
-	killAt    int // step; 0: never
-	steps     int
-	rng       *rand.Rand
-	streams   []*writerStream
+	table   *Table
+	tree    string
+	dir     *Dir
+	path    string // of dir
+	renames int
+	killAt  int // step; 0: never
+	steps   int
+	rng     *rand.Rand
+	streams []*writerStream
 }
 
 // writerStream is a stream of packets, the last of which may be unfinished.
@@ -75,7 +79,7 @@ type writerStream struct {
 // writerMain is the main function of the writer's process. Its arguments are
 // the directory of the table, the tree, the step to die at, a seed and whether
 // to start a guard. It prints the guard's process number, and then each file
-// and length that it committed.
+// and length that it committed, or a tick.
 func writerMain(args []string) int {
 	killAt, _ := strconv.Atoi(args[2]) // the test wrote them
 	seed, _ := strconv.ParseUint(args[3], 10, 64)
@@ -123,10 +127,14 @@ func write(tableDir, tree string, killAt int, seed uint64, guard bool) error {
 	}
 }
 
-// step is a moment at which the process may die.
+// step is a moment at which the process may die. A line now and then lets the
+// test kill it within a packet: that wakes when it can read one.
 func (w *writer) step() {
 	if w.steps++; w.steps == w.killAt {
 		_ = unix.Kill(os.Getpid(), unix.SIGKILL)
+	}
+	if w.killAt == 0 && w.rng.IntN(tickEvery) == 0 {
+		fmt.Println(tick)
 	}
 }
 
@@ -137,7 +145,11 @@ func (w *writer) packet(s *writerStream) error {
 			return err
 		}
 	}
-	b := make([]byte, packetHeader+w.rng.IntN(packetMax))
+	size := packetMax
+	if w.killAt == 0 {
+		size = packetLong
+	}
+	b := make([]byte, packetHeader+w.rng.IntN(size))
 	binary.BigEndian.PutUint32(b, packetMagic)
 	binary.BigEndian.PutUint32(b[4:], uint32(len(b)))
 	binary.BigEndian.PutUint64(b[8:], s.number)
@@ -166,7 +178,7 @@ func (w *writer) packet(s *writerStream) error {
 // pieces writes b in writes of random lengths.
 func (w *writer) pieces(f io.Writer, b []byte) error {
 	for len(b) > 0 {
-		n := min(1+w.rng.IntN(packetMax/2), len(b))
+		n := min(1+w.rng.IntN(pieceMax), len(b))
 		if _, err := f.Write(b[:n]); err != nil {
 			return err
 		}

@@ -1,0 +1,50 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package live is the viewers' server: it lets any number of viewers read the
+// live sessions of a [tracestore.Store] with the LTTng live protocol, version
+// 2.15 and older.
+//
+// # Model
+//
+//	Server ── conn (one viewer)
+//	            └─ attachment (one session it reads)
+//	                 └─ viewerTrace
+//	                      └─ viewerStream (a cursor in a stream or its metadata)
+//
+// All reading state is the connection's: the store's packet lists are shared
+// and only grow, so viewers know nothing of each other. The end of a
+// connection, or DETACH_SESSION, closes its cursors.
+//
+// # Concurrency
+//
+// One event loop serves all connections on the goroutine that called Serve;
+// everything but Stats and Viewers belongs to it. A reply that the socket does
+// not take at once waits with its connection, as a position in a file or a
+// list rather than as bytes; until it is out, that connection's requests are
+// not read. A slow viewer thus costs neither memory nor anybody's time.
+//
+// # Order of time
+//
+// Viewers merge streams by time and give up when a stream turns up whose
+// packets are older than what they have shown. So while a stream exists that a
+// viewer has not been told of, it gets no INACTIVE (whose time might pass that
+// stream's packets) but RETRY, and NEW_STREAM in the flags of every answer. A
+// packet's answer carries the flag too: viewers ask for the streams before
+// they use the packet. Streams that cannot be announced yet (not published, or
+// of a trace whose metadata is missing) hold back packets as well, but no
+// longer than Options.HoldNew.
+//
+// # Traces that end and go on
+//
+// A viewer forgets a trace with its metadata when all of its data streams have
+// ended. Data streams that join such a trace later are announced as a new one:
+// with another trace id, and with the metadata from its beginning.
+//
+// # Limits
+//
+// An idle connection costs its descriptor and some 200 bytes. Received bytes
+// are kept only for a request that is incomplete or waits for an earlier
+// one's reply, at most inputSize of them. GET_PACKET has no upper length: what
+// is sent lies in a file.
+package live
