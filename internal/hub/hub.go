@@ -48,9 +48,6 @@ type Hub struct {
 	live  *live.Server
 }
 
-// expirePeriod is how often closed streams are looked through.
-const expirePeriod = time.Second
-
 // New prepares a hub. It neither listens nor starts anything.
 func New(cfg *config.Config, log *slog.Logger) (*Hub, error) {
 	if err := cfg.Validate(); err != nil {
@@ -76,6 +73,7 @@ func (h *Hub) UseGuard(exe string) { h.exe = exe }
 // calls ready once, and serves until ctx ends; then it stops in order and
 // returns nil. Any other end is an error.
 func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
+	started := time.Now()
 	l, err := h.listen(ctx)
 	if err != nil {
 		return err
@@ -89,7 +87,9 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
 	group.Go(func() error { return h.live.Serve(ctx, l.live) })
 	group.Go(func() error { return serveHTTP(ctx, l.http, handler(), h.log) })
-	group.Go(func() error { h.expire(ctx); return nil })
+	group.Go(func() error { every(ctx, expirePeriod, h.store.Expire); return nil })
+	group.Go(func() error { h.sync(ctx); return nil })
+	group.Go(func() error { h.scan(ctx, started); return nil })
 	ready(l.addresses(h.cfg.Hub.OutputDir))
 	return group.Wait()
 }
@@ -145,20 +145,3 @@ func (h *Hub) disassemble() {
 		h.log.Warn("guard", "err", err)
 	}
 }
-
-// expire frees streams that viewers have had time to read.
-func (h *Hub) expire(ctx context.Context) {
-	tick := time.NewTicker(expirePeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			h.store.Expire()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// Health returns a bit for each part that is stuck: none are known to.
-func (h *Hub) Health() uint64 { return 0 }

@@ -158,6 +158,16 @@ func (s *Server) pick() *worker {
 	return best
 }
 
+// Idle returns how long the slowest worker has made no progress; beyond a few
+// seconds it is stuck.
+func (s *Server) Idle() time.Duration {
+	oldest := time.Now().UnixNano()
+	for _, w := range s.workers {
+		oldest = min(oldest, w.beat.Load())
+	}
+	return time.Duration(time.Now().UnixNano() - oldest)
+}
+
 // session returns the open session of an id, or nil.
 func (s *Server) session(id lttng.SessionID) *session {
 	s.mu.Lock()

@@ -32,6 +32,7 @@ type worker struct {
 	pipe   [2]int
 
 	load atomic.Int64 // connections, for the choice of a worker
+	beat atomic.Int64 // ns since the epoch of the last tick
 
 	// Owned by the loop.
 	buf      []byte // shared by all connections; valid within one Ready
@@ -65,6 +66,7 @@ func newWorker(s *Server) (*worker, error) {
 	}
 	// A smaller pipe works too, with more calls.
 	_, _ = unix.FcntlInt(uintptr(w.pipe[1]), unix.F_SETPIPE_SZ, pipeBytes)
+	w.beat.Store(time.Now().UnixNano())
 	loop.After(tickPeriod, w.tick)
 	return w, nil
 }
@@ -133,6 +135,7 @@ func (w *worker) forget(h connection) {
 // tick looks after what no message brings along.
 func (w *worker) tick() {
 	now := time.Now()
+	w.beat.Store(now.UnixNano())
 	opts := &w.server.opts
 	for h := range w.conns {
 		c := h.base()

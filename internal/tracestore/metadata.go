@@ -116,7 +116,7 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 		return err
 	}
 	st.unwritten = nil
-	st.file = f
+	st.setFile(f)
 	st.readableMetadata(f)
 	if old != nil {
 		st.retire(old)

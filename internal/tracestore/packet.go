@@ -313,7 +313,7 @@ func (st *Stream) nextFile() error {
 	if err != nil {
 		return err
 	}
-	st.file = f
+	st.setFile(f)
 	st.list(f)
 	st.retire(old)
 	return nil

@@ -54,6 +54,8 @@ type Stream struct {
 	stats StreamStats
 
 	mu       sync.Mutex
+	current  *TraceFile   // guarded by mu; same as file, for Sync
+	synced   uint64       // guarded by mu; stored bytes at the last Sync
 	files    []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
 	meta     *TraceFile   // guarded by mu; the metadata stream's current file
 	metaSize int64        // guarded by mu; readable bytes of meta
@@ -142,13 +144,22 @@ func (st *Stream) enter(c *chunk) error {
 		return err
 	}
 	c.get()
-	st.chunk, st.file = c, f
+	st.chunk = c
+	st.setFile(f)
 	if st.metadata {
 		st.readableMetadata(f)
 	} else {
 		st.list(f)
 	}
 	return nil
+}
+
+// setFile makes f the file being written; nil for none.
+func (st *Stream) setFile(f *TraceFile) {
+	st.file = f
+	st.mu.Lock()
+	st.current = f
+	st.mu.Unlock()
 }
 
 // list makes a file the newest one that viewers find.
@@ -289,7 +300,7 @@ func (st *Stream) tryClose(abort bool) bool {
 // leave ends the use of the current file and chunk.
 func (st *Stream) leave() {
 	if f := st.file; f != nil {
-		st.file = nil
+		st.setFile(nil)
 		st.tail.Idle()
 		st.retire(f)
 	}

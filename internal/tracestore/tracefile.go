@@ -190,9 +190,12 @@ func (f *TraceFile) flushRecords() error {
 	return nil
 }
 
-// sync forces both files to disk.
+// sync forces both files to disk. It may be called from anywhere.
 func (f *TraceFile) sync() error {
-	for _, file := range []*fdpool.File{f.data, f.index} {
+	f.stream.mu.Lock()
+	index := f.index
+	f.stream.mu.Unlock()
+	for _, file := range []*fdpool.File{f.data, index} {
 		if file == nil {
 			continue
 		}
@@ -203,7 +206,7 @@ func (f *TraceFile) sync() error {
 		err = unix.Fdatasync(fd)
 		file.Release()
 		if err != nil {
-			return err
+			return fmt.Errorf("force %s to disk: %w", f.path(), err)
 		}
 	}
 	return nil

@@ -44,7 +44,8 @@ func (st *Stream) turn(first uint64) error {
 	t := st.turning
 	st.turning = nil
 	oldChunk, old := st.chunk, st.file
-	st.chunk, st.file = t.next, nil
+	st.chunk = t.next
+	st.setFile(nil)
 	if t.next != nil {
 		if err := st.enterOwned(t.next); err != nil {
 			return err

@@ -3,7 +3,11 @@
 
 package tracestore
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // Expire frees closed streams of live sessions that viewers have had time to
 // read. It is to be called now and then.
@@ -45,4 +49,40 @@ func (ss *Session) Retry() {
 	for _, st := range ss.streams {
 		st.Retry()
 	}
+}
+
+// Sync forces to disk what was stored since the last Sync. One at a time.
+func (s *Store) Sync(ctx context.Context) error {
+	s.mu.Lock()
+	streams := make([]*Stream, 0, len(s.streams))
+	for _, st := range s.streams {
+		streams = append(streams, st)
+	}
+	s.mu.Unlock()
+	var errs []error
+	for _, st := range streams {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := st.sync(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sync forces the stream's file to disk if it has grown.
+func (st *Stream) sync() error {
+	stored := st.stats.Bytes.Load()
+	st.mu.Lock()
+	f := st.current
+	if f == nil || stored == st.synced && !st.metadata {
+		st.mu.Unlock()
+		return nil
+	}
+	st.synced = stored
+	f.get() // the writer's reference is there as long as the file is current
+	st.mu.Unlock()
+	defer f.put()
+	return f.sync()
 }
