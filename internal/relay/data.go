@@ -21,6 +21,7 @@ type dataConn struct {
 	session *session           // nil before the first packet
 	stream  *tracestore.Stream // of the packet being received; nil between packets
 	left    int64              // bytes of that packet still to come
+	large   bool               // the packet is worth splicing, and so probably the next one
 	failed  bool
 }
 
@@ -35,7 +36,7 @@ func (d *dataConn) Ready(readable, _ bool) {
 		if d.closed {
 			return
 		}
-		if d.left >= spliceMin {
+		if d.large {
 			if !d.splice() {
 				return
 			}
@@ -70,14 +71,20 @@ func (d *dataConn) read() bool {
 
 // take handles received bytes and closes the connection when they are wrong.
 func (d *dataConn) take(b []byte) {
-	if err := d.consume(b); err != nil && !d.closed {
+	d.settle(d.consume(b))
+}
+
+// settle ends a round: it acknowledges indexes that came before their data,
+// and closes the connection after an error.
+func (d *dataConn) settle(err error) {
+	if err != nil && !d.closed {
 		s := d.worker.server
 		s.counters.ProtocolErrors.Add(1)
 		s.log.Warn("data connection closed", "peer", d.peer, "err", err)
 		d.failed = true
 		d.worker.drop(d)
 	}
-	if ss := d.session; ss != nil && ss.worker == d.worker && !d.closed {
+	if ss := d.session; ss != nil && !d.closed {
 		ss.store.FlushIndexes()
 	}
 }
@@ -129,6 +136,7 @@ func (d *dataConn) begin(h lttng.DataHeader) error {
 	}
 	d.valid = true
 	d.stream, d.left = st, int64(h.DataSize)
+	d.large = d.left >= spliceMin
 	if d.left == 0 {
 		d.finish()
 	}
@@ -167,27 +175,30 @@ func (d *dataConn) bind(id lttng.StreamID, b []byte) (moved bool, err error) {
 	return true, d.move(ss, append([]byte(nil), b...))
 }
 
-// move hands the connection over to the session's worker.
+// move hands the connection over to the session's worker, as a new dataConn:
+// this one is not touched by two goroutines, and looks closed from here on.
 func (d *dataConn) move(ss *session, b []byte) error {
 	from, to := d.worker, ss.worker
 	from.forget(d)
-	d.worker = to
+	d.closed = true
+	next := &dataConn{conn: conn{worker: to, fd: d.fd, peer: d.peer, kind: d.kind, since: d.since, valid: d.valid}}
 	to.load.Add(1)
 	err := to.loop.Post(func() {
-		to.conns[d] = struct{}{}
-		if err := to.loop.Add(d.fd, d, epoll.Readable); err != nil {
-			to.server.log.Error("connection not watched", "peer", d.peer, "err", err)
-			to.drop(d)
+		to.conns[next] = struct{}{}
+		if err := to.loop.Add(next.fd, next, epoll.Readable); err != nil {
+			to.server.log.Error("connection not watched", "peer", next.peer, "err", err)
+			to.drop(next)
 			return
 		}
-		d.take(b)
+		next.take(b)
 	})
 	if err == nil {
 		return nil
 	}
-	d.worker = from
 	to.load.Add(-1)
+	next.worker = from
 	from.load.Add(1) // drop takes it off again
+	from.drop(next)
 	return fmt.Errorf("hand over to the session's worker: %w", err)
 }
 

@@ -43,7 +43,7 @@ func (st *Stream) Retry() {
 		// It stays for the next attempt.
 		_ = st.writeMetadata(st.unwritten)
 	}
-	st.flushIndex()
+	st.flushIndex(false)
 }
 
 // writeMetadata writes b, which is either st.unwritten or a new part while

@@ -156,8 +156,7 @@ func (st *Stream) Finish() (closed bool) {
 func (st *Stream) settle(p *packet) {
 	s := st.session.store
 	if p.dropped {
-		st.stats.DroppedPackets.Add(1)
-		s.counters.DroppedPackets.Add(1)
+		st.lose(1)
 		s.counters.DroppedBytes.Add(uint64(p.data))
 		return
 	}
@@ -259,18 +258,18 @@ func (st *Stream) record(h *half) {
 	if f.gone {
 		return // overwritten before its index came
 	}
-	if st.dirtyFile != nil && st.dirtyFile != f {
-		st.flushIndex()
-	}
 	if len(f.records) >= maxUnflushed*st.recordLen {
-		st.stats.DroppedPackets.Add(1)
-		ss.store.counters.DroppedPackets.Add(1)
+		st.lose(1)
 		return
 	}
 	h.entry.Offset = uint64(h.offset)
 	f.records = h.entry.Append(f.records, uint32(st.recordLen))
-	if st.dirtyFile == nil {
-		st.dirtyFile = f
+	if !f.unflushed {
+		f.unflushed = true
+		st.unflushed = append(st.unflushed, f)
+	}
+	if !st.queued {
+		st.queued = true
 		ss.dirty = append(ss.dirty, st)
 	}
 	st.stats.EventsDiscarded.Store(h.entry.EventsDiscarded)

@@ -250,7 +250,7 @@ func (ss *Session) Rotate(m lttng.RotateStreams) error {
 // (writer). Only then may they be acknowledged.
 func (ss *Session) FlushIndexes() {
 	for i, st := range ss.dirty {
-		st.flushIndex()
+		st.flushIndex(false)
 		ss.dirty[i] = nil
 	}
 	ss.dirty = ss.dirty[:0]

@@ -34,20 +34,21 @@ type Stream struct {
 	tail           *tail.Slot
 
 	// Owned by the writer.
-	chunk     *chunk     // nil between a rotation to no chunk and the next
-	file      *TraceFile // nil with chunk
-	in        *packet    // being received
-	inBuffer  packet     // what in points to
-	pending   halves     // packets that lack data or index
-	turning   *turn      // rotation asked for but not carried out
-	prevData  uint64     // net_seq_num of the last complete data, NoSeq before
-	prevIndex uint64     // of the last complete packet
-	nextSeq   uint64     // packet_seq_num + 1 of the last complete packet
-	checked   bool       // asked about in this pending round
-	closing   bool       // CLOSE_STREAM received, or the connection is gone
-	last      uint64     // net_seq_num to wait for while closing
-	dirtyFile *TraceFile // has records to flush
-	unwritten []byte     // metadata that found no room
+	chunk     *chunk       // nil between a rotation to no chunk and the next
+	file      *TraceFile   // nil with chunk
+	in        *packet      // being received
+	inBuffer  packet       // what in points to
+	pending   halves       // packets that lack data or index
+	turning   *turn        // rotation asked for but not carried out
+	prevData  uint64       // net_seq_num of the last complete data, NoSeq before
+	prevIndex uint64       // of the last complete packet
+	nextSeq   uint64       // packet_seq_num + 1 of the last complete packet
+	checked   bool         // asked about in this pending round
+	closing   bool         // CLOSE_STREAM received, or the connection is gone
+	last      uint64       // net_seq_num to wait for while closing
+	unflushed []*TraceFile // have index records to write
+	queued    bool         // the session knows that
+	unwritten []byte       // metadata that found no room
 
 	serial uint64 // guarded by Session.mu; order of publication
 
@@ -198,28 +199,42 @@ func (st *Stream) dropFiles(which func(*TraceFile) bool) {
 	}
 }
 
-// flushIndex writes the records of completed packets.
-func (st *Stream) flushIndex() {
-	f := st.dirtyFile
-	if f == nil {
-		return
-	}
-	if err := f.flushRecords(); err != nil {
-		if st.session.store.counters.IndexErrors.Add(1) == 1 {
-			st.session.store.log.Error("index records not written, kept for later", "stream", st.id, "err", err)
+// flushIndex writes the records of completed packets. What finds no room on the
+// disk stays for the next attempt; with last there is none.
+func (st *Stream) flushIndex(last bool) {
+	st.queued = false
+	kept := st.unflushed[:0]
+	for _, f := range st.unflushed {
+		err := f.flushRecords()
+		if err != nil && st.session.store.counters.IndexErrors.Add(1) == 1 {
+			st.session.store.log.Error("index records not written", "stream", st.id, "err", err)
 		}
-		return
-	}
-	st.dirtyFile = nil
-	if f != st.file {
+		if isNoSpace(err) && !last {
+			kept = append(kept, f)
+			continue
+		}
+		if err != nil {
+			st.lose(uint64(len(f.records) / st.recordLen))
+			f.records = nil
+		}
+		f.unflushed = false
 		st.retire(f)
 	}
+	clear(st.unflushed[len(kept):])
+	st.unflushed = kept
+}
+
+// lose counts packets that were received and are not stored, or cannot be
+// found for want of their index.
+func (st *Stream) lose(n uint64) {
+	st.stats.DroppedPackets.Add(n)
+	st.session.store.counters.DroppedPackets.Add(n)
 }
 
 // retire ends the writer's hold on a file it has left, once nothing is owed
 // to it.
 func (st *Stream) retire(f *TraceFile) {
-	if f.retired || f == st.file || f == st.dirtyFile || st.pending.refers(f) ||
+	if f.retired || f == st.file || f.unflushed || st.pending.refers(f) ||
 		(st.in != nil && st.in.file == f) {
 		return
 	}
@@ -275,7 +290,7 @@ func (st *Stream) tryClose(abort bool) bool {
 	if !abort && (st.in != nil || st.last != lttng.NoSeq && int64(st.prevData-st.last) < 0) {
 		return false
 	}
-	st.session.FlushIndexes()
+	st.flushIndex(true)
 	st.Abandon()
 	st.pending.removeFunc(func(h *half) bool { st.release(h); return true })
 	if t := st.turning; t != nil {

@@ -30,10 +30,11 @@ type TraceFile struct {
 	refs atomic.Int32
 
 	// Owned by the writer.
-	size     int64  // end of the last packet
-	records  []byte // index records to be written
-	indexEnd int64  // length of the index file
-	retired  bool   // the writer's reference is gone
+	size      int64  // end of the last packet
+	records   []byte // index records to be written
+	indexEnd  int64  // length of the index file
+	retired   bool   // the writer's reference is gone
+	unflushed bool   // records are to be written: the stream has it listed
 
 	// Guarded by Stream.mu.
 	index   *fdpool.File // nil before the first complete packet

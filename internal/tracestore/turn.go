@@ -44,6 +44,7 @@ func (st *Stream) turn(first uint64) error {
 	t := st.turning
 	st.turning = nil
 	oldChunk, old := st.chunk, st.file
+	st.flushIndex(false) // the chunk may end with this stream's leaving
 	st.chunk = t.next
 	st.setFile(nil)
 	if t.next != nil {
@@ -104,8 +105,7 @@ func (st *Stream) relocate(h *half) {
 	f := st.file
 	if f == nil {
 		h.file, h.dropped = nil, true
-		st.stats.DroppedPackets.Add(1)
-		st.session.store.counters.DroppedPackets.Add(1)
+		st.lose(1)
 		return
 	}
 	if !h.dropped {
