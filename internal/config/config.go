@@ -50,8 +50,8 @@ type Relay struct {
 	AllowClear    bool   `toml:"allow_clear" doc:"Let producers clear a session's stored data."`
 	Workers       int    `toml:"workers" doc:"Event loops that share the sessions; 0 means one for each CPU."`
 
-	MaxConnections        int   `toml:"max_connections" doc:"Most connections to the control and data ports together; further ones are closed at once and counted."`
-	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address."`
+	MaxConnections        int   `toml:"max_connections" doc:"Most connections to the control and data ports together. A further one takes the place of the oldest control connection that has said nothing; without such a one it is closed at once and counted."`
+	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address; likewise."`
 	MaxSessions           int   `toml:"max_sessions" doc:"Most sessions open at once; a further one is refused."`
 	MaxStreamsPerSession  int   `toml:"max_streams_per_session" doc:"Most streams of one session; a further one is refused."`
 	MaxPacketSize         Bytes `toml:"max_packet_size" doc:"Largest data packet. Packets go to disk as they arrive: this is not memory."`
@@ -59,7 +59,7 @@ type Relay struct {
 	MaxMemory             Bytes `toml:"max_memory" doc:"Memory of all receive buffers together. When it is used up, connections wait their turn to be read."`
 	FDPoolSize            int   `toml:"fd_pool_size" doc:"Open-file budget of the stored streams; the least recently used files are closed when it is used up. At least 100; 0 means what the process limit leaves beside the connections."`
 
-	HandshakeTimeout time.Duration `toml:"handshake_timeout" doc:"How long a new connection may take for its first valid message; 0 means for ever."`
+	HandshakeTimeout time.Duration `toml:"handshake_timeout" doc:"How long a new control connection or viewer may take for its first valid message; 0 means for ever. Data connections are silent until the first packet."`
 	IdleTimeout      time.Duration `toml:"idle_timeout" doc:"How long an established connection may be silent; 0 means for ever, which is what LTTng producers need: an idle session is silent."`
 
 	TCPKeepAlive         bool          `toml:"tcp_keep_alive" doc:"Probe silent producers with TCP keep-alive, so that a vanished host is noticed."`

@@ -104,10 +104,16 @@ func (a *acceptor) pause(err error) {
 
 func (a *acceptor) accept(fd int, peer netip.Addr) {
 	s := a.server
-	if !s.gate.enter(peer) {
+	ok, displaced := s.gate.enter(peer)
+	if !ok {
 		s.counters.Refused.Add(1)
 		unix.Close(fd)
 		return
+	}
+	if displaced != nil {
+		s.counters.Displaced.Add(1)
+		// A loop that has stopped has closed it.
+		_ = displaced.worker.loop.Post(func() { displaced.worker.drop(displaced) })
 	}
 	s.prepare(fd)
 	w := s.pick()

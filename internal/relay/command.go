@@ -14,6 +14,7 @@ import (
 var (
 	errNoSession = errors.New("no session on this connection")
 	errMajor     = errors.New("major version differs")
+	errDisplaced = errors.New("too many connections, and this one was silent for longest")
 	errUnknown   = errors.New("unknown command")
 )
 
@@ -77,6 +78,17 @@ func (c *controlConn) version(b []byte) error {
 		return fmt.Errorf("%w: got %d, want %d", errMajor, v.Major, lttng.MajorVersion)
 	}
 	c.minor = lttng.Minor(min(v.Minor, lttng.MinorVersion))
+	return c.greeted()
+}
+
+// greeted notes that the peer speaks the protocol.
+func (c *controlConn) greeted() error {
+	if c.valid {
+		return nil
+	}
+	if !c.worker.server.gate.spoke(c) {
+		return errDisplaced
+	}
 	c.valid = true
 	return nil
 }
@@ -127,7 +139,6 @@ func (c *controlConn) newSession(b []byte) (*tracestore.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.valid = true
 	c.session = newSession(c, st)
 	return st, nil
 }

@@ -4,6 +4,7 @@
 package relay
 
 import (
+	"container/list"
 	"fmt"
 	"time"
 
@@ -30,6 +31,8 @@ type controlConn struct {
 	unsent  []byte      // replies that the socket did not take
 	muted   bool        // not read until unsent is gone
 	skip    uint64      // bytes of the current payload to throw away
+
+	silent *list.Element // guarded by gate.mu; place among those that said nothing
 }
 
 func (c *controlConn) base() *conn { return &c.conn }

@@ -11,6 +11,7 @@ type Counters struct {
 	ControlOpen, DataOpen     atomic.Int64
 	ControlTotal, DataTotal   atomic.Uint64
 	Refused                   atomic.Uint64 // connections above a limit
+	Displaced                 atomic.Uint64 // silent connections that made room for new ones
 	TimedOut                  atomic.Uint64 // connections silent for too long
 	ProtocolErrors            atomic.Uint64 // messages that ended their connection
 	Commands                  atomic.Uint64

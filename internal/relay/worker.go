@@ -92,7 +92,9 @@ func (w *worker) adopt(kind connKind, fd int, peer netip.Addr) {
 	if kind == kindControl {
 		counters.ControlOpen.Add(1)
 		counters.ControlTotal.Add(1)
-		h = &controlConn{conn: c}
+		control := &controlConn{conn: c}
+		w.server.gate.wait(control)
+		h = control
 	} else {
 		counters.DataOpen.Add(1)
 		counters.DataTotal.Add(1)
@@ -115,10 +117,13 @@ func (w *worker) drop(h connection) {
 	w.forget(h)
 	unix.Close(c.fd)
 	s := w.server
-	s.gate.leave(c.peer)
-	if c.kind == kindControl {
+	if control, ok := h.(*controlConn); ok {
+		if c.valid || s.gate.spoke(control) {
+			s.gate.leave(c.peer)
+		}
 		s.counters.ControlOpen.Add(-1)
 	} else {
+		s.gate.leave(c.peer)
 		s.counters.DataOpen.Add(-1)
 	}
 	c.freePartial()
@@ -140,8 +145,9 @@ func (w *worker) tick() {
 	for h := range w.conns {
 		c := h.base()
 		silent := now.Sub(c.since)
-		if !c.valid && opts.HandshakeTimeout > 0 && silent > opts.HandshakeTimeout ||
-			opts.IdleTimeout > 0 && silent > opts.IdleTimeout {
+		// A data connection is silent until the first packet.
+		mute := !c.valid && c.kind == kindControl && opts.HandshakeTimeout > 0 && silent > opts.HandshakeTimeout
+		if mute || opts.IdleTimeout > 0 && silent > opts.IdleTimeout {
 			w.server.counters.TimedOut.Add(1)
 			w.drop(h)
 		}

@@ -5,6 +5,7 @@ package tracestore
 
 import (
 	"fmt"
+	"io"
 
 	"golang.org/x/sys/unix"
 
@@ -47,6 +48,19 @@ type Cursor struct {
 	file   *TraceFile // next packet is in it; nil before the first
 	n      uint64     // its number there
 	read   *TraceFile // of the packet taken last
+	ahead  readAhead
+}
+
+// aheadRecords is how many index records a cursor reads at once: a viewer that
+// catches up asks for one after the other.
+const aheadRecords = 16
+
+// readAhead holds index records of one file.
+type readAhead struct {
+	file  *TraceFile
+	first uint64 // number of the first record in it
+	n     uint64 // records
+	buf   [aheadRecords * ctf.IndexRecordLenMinor]byte
 }
 
 // Cursor returns a new cursor. The session must be live: others keep no list
@@ -72,11 +86,15 @@ func (c *Cursor) Peek() (Step, error) {
 	st := c.stream
 	st.mu.Lock()
 	step, ready := c.positionLocked()
+	var there uint64
+	if ready {
+		there = c.file.packets - c.n
+	}
 	st.mu.Unlock()
 	if !ready {
 		return step, nil
 	}
-	entry, err := c.file.readEntry(c.n)
+	entry, err := c.ahead.entry(c.file, c.n, there)
 	if err != nil {
 		return Step{}, err
 	}
@@ -176,26 +194,43 @@ func (c *Cursor) laterLocked() *TraceFile {
 	return nil
 }
 
-// readEntry reads record n of the index file.
-func (f *TraceFile) readEntry(n uint64) (ctf.IndexEntry, error) {
-	var buf [ctf.IndexRecordLenMinor]byte
-	b := buf[:f.stream.recordLen]
-	off := int64(ctf.IndexHeaderLen) + int64(n)*int64(len(b))
+// entry returns record n of a file's index, of which there are at least there
+// from n on.
+func (a *readAhead) entry(f *TraceFile, n, there uint64) (ctf.IndexEntry, error) {
+	size := uint64(f.stream.recordLen)
+	if a.file != f || n < a.first || n >= a.first+a.n {
+		a.file, a.first, a.n = f, n, 0
+		want := min(there, aheadRecords)
+		if err := f.readIndex(a.buf[:want*size], int64(ctf.IndexHeaderLen)+int64(n*size)); err != nil {
+			return ctf.IndexEntry{}, err
+		}
+		a.n = want
+	}
+	at := (n - a.first) * size
+	return ctf.ParseIndexEntry(a.buf[at:at+size], uint32(size))
+}
+
+// readIndex fills b from the index file.
+func (f *TraceFile) readIndex(b []byte, off int64) error {
 	fd, err := f.index.Acquire()
 	if err != nil {
-		return ctf.IndexEntry{}, fmt.Errorf("index of %s: %w", f.path(), err)
+		return fmt.Errorf("index of %s: %w", f.path(), err)
 	}
 	defer f.index.Release()
-	for {
-		got, err := unix.Pread(fd, b, off)
+	for len(b) > 0 {
+		n, err := unix.Pread(fd, b, off)
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil || got != len(b) {
-			return ctf.IndexEntry{}, fmt.Errorf("index of %s at %d: got %d bytes, want %d: %w", f.path(), off, got, len(b), err)
+		if err == nil && n == 0 {
+			err = io.ErrUnexpectedEOF
 		}
-		return ctf.ParseIndexEntry(b, uint32(len(b)))
+		if err != nil {
+			return fmt.Errorf("index of %s at %d: %d bytes missing: %w", f.path(), off, len(b), err)
+		}
+		b, off = b[n:], off+int64(n)
 	}
+	return nil
 }
 
 // MetadataCursor is one viewer's place in the metadata of a trace. It belongs
