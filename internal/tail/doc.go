@@ -4,13 +4,13 @@
 // Package tail keeps a trace tree readable when the relay that writes it is
 // killed.
 //
-// A CTF reader refuses a whole trace when a data file, or the packetised
-// metadata file, ends inside a packet, and SIGKILL can cut a write at any
-// byte. So the relay keeps, for each file that it writes, the length up to
-// which the file is made of whole packets in a [Table]: a file mapped into
-// memory, whose pages outlive the process. Who notices that the relay died cuts
-// each file back to that length with [Recover]: the guard process
-// ([Table.StartGuard], [GuardMain]) at once, or else the next start
+// A CTF reader refuses a whole trace when a data file ends inside a packet, and
+// may never end when the packetised metadata file does; and SIGKILL can cut a
+// write at any byte. So the relay keeps, for each file that it writes, the
+// length up to which the file is made of whole packets in a [Table]: a file
+// mapped into memory, whose pages outlive the process. Who notices that the
+// relay died cuts each file back to that length with [Recover]: the guard
+// process ([Table.StartGuard], [GuardMain]) at once, or else the next start
 // ([RecoverAll]).
 //
 // A power failure is another matter: the table's pages may then be older than

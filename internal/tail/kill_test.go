@@ -177,7 +177,7 @@ func TestKilledUnderGuard(t *testing.T) {
 	}
 	runs := 40
 	if testing.Short() {
-		runs = 10
+		runs = 20
 	}
 	cut := 0
 	for seed := range uint64(runs) {
