@@ -54,8 +54,9 @@ type Run struct {
 	MiBPerS         float64 `json:"mib_per_s"`        // until all is stored
 	ViewedMiBPerS   float64 `json:"viewed_mib_per_s"` // of all viewers together, until they have all; 0 without viewers
 	ViewedS         float64 `json:"viewed_s"`         // seconds until the viewers have all
-	CPUPerGiB       float64 `json:"cpu_s_per_gib"`    // of the relay, per GiB stored
+	CPUPerGiB       float64 `json:"cpu_s_per_gib"`    // of the relay and its children, per GiB stored
 	PeakMiB         float64 `json:"rss_mib"`          // peak resident set of the relay
+	ChildrenMiB     float64 `json:"rss_children_mib"` // the same of its child processes, added up
 	GeneratorPerGiB float64 `json:"generator_cpu_s_per_gib"`
 
 	Error string `json:"error,omitempty"` // why there are no figures
@@ -160,14 +161,25 @@ func (b Bench) run(ctx context.Context, relay Relay, w Workload) Run {
 	return result
 }
 
+// clocks is the CPU time of a relay with its children, and that of this
+// process.
+type clocks struct{ relay, self cpuClock }
+
+func (p *process) readClocks() (c clocks, err error) {
+	pids, err := family(p.proc, p.pid)
+	if err != nil {
+		return c, err
+	}
+	if c.relay, err = readCPU(p.proc, pids...); err != nil {
+		return c, p.explain(err)
+	}
+	c.self, err = readCPU(p.proc, os.Getpid())
+	return c, err
+}
+
 // measure runs a load and fills in the figures.
 func (p *process) measure(ctx context.Context, l *Load, result *Run) error {
-	self := os.DirFS("/proc/self")
-	relayBefore, err := readCPU(p.proc)
-	if err != nil {
-		return err
-	}
-	selfBefore, err := readCPU(self)
+	before, err := p.readClocks()
 	if err != nil {
 		return err
 	}
@@ -175,26 +187,38 @@ func (p *process) measure(ctx context.Context, l *Load, result *Run) error {
 	if err != nil {
 		return p.explain(err)
 	}
-	relayAfter, err := readCPU(p.proc)
-	if err != nil {
-		return p.explain(err)
-	}
-	selfAfter, err := readCPU(self)
+	after, err := p.readClocks()
 	if err != nil {
 		return err
-	}
-	m, err := readMemory(p.proc)
-	if err != nil {
-		return p.explain(err)
 	}
 	result.MiBPerS = float64(outcome.Bytes) / mib / outcome.Stored.Seconds()
 	if outcome.Viewed > 0 {
 		result.ViewedS = outcome.Viewed.Seconds()
 		result.ViewedMiBPerS = float64(outcome.ViewedBytes) / mib / outcome.Viewed.Seconds()
 	}
-	result.CPUPerGiB = relayAfter.since(relayBefore).Seconds() / float64(outcome.Bytes) * gib
-	result.GeneratorPerGiB = selfAfter.since(selfBefore).Seconds() / float64(outcome.Bytes) * gib
-	result.PeakMiB = float64(m.peak) / mib
+	result.CPUPerGiB = after.relay.since(before.relay).Seconds() / float64(outcome.Bytes) * gib
+	result.GeneratorPerGiB = after.self.since(before.self).Seconds() / float64(outcome.Bytes) * gib
+	return p.measureMemory(result)
+}
+
+// measureMemory fills in the peaks of the relay and of its children.
+func (p *process) measureMemory(result *Run) error {
+	pids, err := family(p.proc, p.pid)
+	if err != nil {
+		return err
+	}
+	for i, pid := range pids {
+		m, err := readMemory(p.proc, pid)
+		switch {
+		case i > 0 && gone(err):
+		case err != nil:
+			return p.explain(err)
+		case i == 0:
+			result.PeakMiB = float64(m.peak) / mib
+		default:
+			result.ChildrenMiB += float64(m.peak) / mib
+		}
+	}
 	return nil
 }
 

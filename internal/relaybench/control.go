@@ -136,32 +136,21 @@ func (c *control) sendMetadata(stream lttng.StreamID, p metadataPacket) error {
 	return nil
 }
 
-// pending asks for several streams at once whether packets are still missing,
-// and returns those questions that have to be asked again.
-func (c *control) pending(questions []lttng.DataPending) ([]lttng.DataPending, error) {
+// pending asks whether packets of a stream are still missing. One question is
+// under way at a time, as with the original producers: a relay that leaves
+// Nagle's algorithm on would answer a batch one delayed acknowledgement late.
+func (c *control) pending(q lttng.DataPending) (bool, error) {
 	const cmd = lttng.CmdDataPending
-	c.buf = c.buf[:0]
-	for _, q := range questions {
-		c.buf = lttng.AppendRequest(c.buf, cmd, q.Append)
-	}
-	if err := c.sock.write(c.buf); err != nil {
-		return nil, fmt.Errorf("%s: %w", cmd, err)
-	}
-	reply, err := c.receive(cmd, codeBytes*len(questions))
+	reply, err := c.call(cmd, q.Append, codeBytes)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	var again []lttng.DataPending
-	for i, q := range questions {
-		code, _, err := lttng.ParseCode(reply[i*codeBytes:])
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", cmd, err)
-		case code == lttng.ReplyPending:
-			again = append(again, q)
-		case code != lttng.ReplyNotPending:
-			return nil, fmt.Errorf("%s of stream %d: got code %s", cmd, q.Stream, code)
-		}
+	code, _, err := lttng.ParseCode(reply)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", cmd, err)
 	}
-	return again, nil
+	if code != lttng.ReplyPending && code != lttng.ReplyNotPending {
+		return false, fmt.Errorf("%s: got code %s", cmd, code)
+	}
+	return code == lttng.ReplyPending, nil
 }

@@ -11,9 +11,15 @@
 // relay process on free loopback ports with an empty output directory, opens
 // all sessions, starts the clock, sends the packets round robin over the
 // streams, and stops the clock when DATA_PENDING answers 0 for every stream.
-// The relay's CPU time is what its threads ran between the two moments, its
-// memory the peak of its resident set. Runs of several relays alternate, so
-// that a disturbance of the machine hits all of them; figures are medians.
+// The relay's CPU time is what its threads and child processes ran between the
+// two moments (with viewers: until these have everything), its memory the peak
+// of its resident set, that of children apart. Runs of several relays
+// alternate, so that a disturbance of the machine hits all of them; figures are
+// medians.
+//
+// Synchronous indexes measure wake-ups more than work: on an idle machine with
+// virtual CPUs each costs an exit from the idle state, and the same relay may
+// reach a third of what it does on a busy one. Compare ratios of one run only.
 //
 // Beside throughput there are three scenarios: many streams at rest
 // ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]) and

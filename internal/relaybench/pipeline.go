@@ -138,6 +138,7 @@ func (p *pipeline) read() error {
 func (p *pipeline) finish() error {
 	var err error
 	for p.unanswered > 0 && err == nil {
+		p.control.sock.acknowledge()
 		err = p.read()
 	}
 	p.mu.Lock()

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -72,7 +71,8 @@ type process struct {
 	output string // traces
 	log    string // its standard output and error
 
-	proc   fs.FS // its directory in /proc
+	proc   fs.FS // /proc
+	pid    int
 	cmd    *exec.Cmd
 	exited chan struct{} // closed by the goroutine that waits
 	err    error         // of Wait; valid after exited
@@ -143,7 +143,7 @@ func (p *process) spawn(ctx context.Context, home string) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	p.proc = os.DirFS("/proc/" + strconv.Itoa(p.cmd.Process.Pid))
+	p.proc, p.pid = os.DirFS("/proc"), p.cmd.Process.Pid
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.exited)

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,33 +23,54 @@ type cpuClock struct {
 	process time.Duration            // all threads, also those that ended, in whole ticks
 }
 
-// readCPU reads the clock of the process whose directory in /proc is proc.
-func readCPU(proc fs.FS) (cpuClock, error) {
-	c := cpuClock{threads: map[string]time.Duration{}}
-	tasks, err := fs.ReadDir(proc, "task")
-	if err != nil {
-		return c, fmt.Errorf("read CPU time: %w", err)
-	}
-	for _, task := range tasks {
-		text, err := fs.ReadFile(proc, "task/"+task.Name()+"/schedstat")
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // the thread ended meanwhile
+// readCPU adds up the clocks of processes; proc is /proc. Children that end
+// meanwhile are left out, the first process must be there.
+func readCPU(proc fs.FS, pids ...int) (cpuClock, error) {
+	sum := cpuClock{threads: map[string]time.Duration{}}
+	for i, pid := range pids {
+		c, err := readProcessCPU(proc, strconv.Itoa(pid))
+		if i > 0 && gone(err) {
+			continue
 		}
 		if err != nil {
-			return c, fmt.Errorf("read CPU time: %w", err)
+			return sum, fmt.Errorf("read CPU time of process %d: %w", pid, err)
+		}
+		maps.Copy(sum.threads, c.threads) // thread ids are unique in the system
+		sum.process += c.process
+	}
+	return sum, nil
+}
+
+// gone reports whether reading failed because the process or thread had ended.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+}
+
+func readProcessCPU(proc fs.FS, pid string) (cpuClock, error) {
+	c := cpuClock{threads: map[string]time.Duration{}}
+	tasks, err := fs.ReadDir(proc, pid+"/task")
+	if err != nil {
+		return c, err
+	}
+	for _, task := range tasks {
+		text, err := fs.ReadFile(proc, pid+"/task/"+task.Name()+"/schedstat")
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return c, err
 		}
 		if c.threads[task.Name()], err = parseSchedstat(string(text)); err != nil {
-			return c, fmt.Errorf("read CPU time of thread %s: %w", task.Name(), err)
+			return c, fmt.Errorf("thread %s: %w", task.Name(), err)
 		}
 	}
-	text, err := fs.ReadFile(proc, "stat")
+	text, err := fs.ReadFile(proc, pid+"/stat")
 	if err != nil {
-		return c, fmt.Errorf("read CPU time: %w", err)
+		return c, err
 	}
-	if c.process, err = parseStat(string(text)); err != nil {
-		return c, fmt.Errorf("read CPU time: %w", err)
-	}
-	return c, nil
+	s, err := parseStat(string(text))
+	c.process = s.ran
+	return c, err
 }
 
 // since returns what the process ran since an earlier reading. Threads that
@@ -87,23 +110,61 @@ func parseSchedstat(text string) (time.Duration, error) {
 	return time.Duration(ns), nil
 }
 
-// parseStat returns user and system time of a process's stat. The second
-// field, the command's name in parentheses, may hold spaces and parentheses.
-func parseStat(text string) (time.Duration, error) {
-	const afterName, userField, systemField = 3, 14, 15 // from 1, as proc(5) counts
+// processStat is what is needed of a process's stat.
+type processStat struct {
+	parent int
+	ran    time.Duration // user and system time
+}
+
+// parseStat reads a process's stat. The second field, the command's name in
+// parentheses, may hold spaces and parentheses.
+func parseStat(text string) (processStat, error) {
+	const afterName, parentField, userField, systemField = 3, 4, 14, 15 // from 1, as proc(5) counts
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) <= systemField-afterName {
-		return 0, fmt.Errorf("stat: got %d fields behind the name, want at least %d", len(fields), systemField-afterName+1)
+		return processStat{}, fmt.Errorf("stat: got %d fields behind the name, want at least %d", len(fields), systemField-afterName+1)
 	}
-	var sum time.Duration
-	for _, field := range []int{userField, systemField} {
-		ticks, err := strconv.ParseInt(fields[field-afterName], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("stat: field %d: got %q, want ticks", field, fields[field-afterName])
+	var numbers [3]int64
+	for i, field := range []int{parentField, userField, systemField} {
+		var err error
+		if numbers[i], err = strconv.ParseInt(fields[field-afterName], 10, 64); err != nil {
+			return processStat{}, fmt.Errorf("stat: field %d: got %q, want a number", field, fields[field-afterName])
 		}
-		sum += time.Duration(ticks) * tick
 	}
-	return sum, nil
+	return processStat{int(numbers[0]), time.Duration(numbers[1]+numbers[2]) * tick}, nil
+}
+
+// family returns a process and its descendants, the process first; proc is
+// /proc.
+func family(proc fs.FS, pid int) ([]int, error) {
+	entries, err := fs.ReadDir(proc, ".")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	children := map[int][]int{}
+	for _, entry := range entries {
+		id, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue // not a process
+		}
+		text, err := fs.ReadFile(proc, entry.Name()+"/stat")
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list processes: %w", err)
+		}
+		s, err := parseStat(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("list processes: process %d: %w", id, err)
+		}
+		children[s.parent] = append(children[s.parent], id)
+	}
+	all := []int{pid}
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all, nil
 }
 
 // memory is what a process occupied at one moment, in bytes.
@@ -112,13 +173,17 @@ type memory struct {
 	peak     int64 // of resident, since the start
 }
 
-// readMemory reads the memory of the process whose directory in /proc is proc.
-func readMemory(proc fs.FS) (memory, error) {
-	text, err := fs.ReadFile(proc, "status")
+// readMemory reads the memory of a process; proc is /proc.
+func readMemory(proc fs.FS, pid int) (memory, error) {
+	text, err := fs.ReadFile(proc, strconv.Itoa(pid)+"/status")
 	if err != nil {
-		return memory{}, fmt.Errorf("read memory: %w", err)
+		return memory{}, fmt.Errorf("read memory of process %d: %w", pid, err)
 	}
-	return parseStatus(string(text))
+	m, err := parseStatus(string(text))
+	if err != nil {
+		return m, fmt.Errorf("read memory of process %d: %w", pid, err)
+	}
+	return m, nil
 }
 
 // parseStatus reads VmRSS and VmHWM of a process's status.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -160,33 +159,26 @@ func (p *producer) sendPacket(indexes indexer) error {
 	return nil
 }
 
-// Questions of one DATA_PENDING batch, and the pause between two rounds. The
-// batch fits the receive buffers of both ends, so neither can block the other.
-const (
-	pendingBatch = 256
-	pendingPause = time.Millisecond
-)
+// pendingPause is the pause between two rounds of questions.
+const pendingPause = time.Millisecond
 
 // awaitStored returns when the relay has stored all packets of all streams.
 func (p *producer) awaitStored(ctx context.Context) error {
-	var questions []lttng.DataPending
-	for _, s := range p.streams {
-		if s.next > 0 {
-			questions = append(questions, lttng.DataPending{Stream: s.id, LastNetSeqNum: s.next - 1})
+	for i, s := range p.streams {
+		if s.next == 0 {
+			continue
 		}
-	}
-	for len(questions) > 0 {
-		var again []lttng.DataPending
-		for batch := range slices.Chunk(questions, pendingBatch) {
-			open, err := p.control.pending(batch)
-			if err != nil {
-				return fmt.Errorf("session %d: %w", p.number, err)
+		question := lttng.DataPending{Stream: s.id, LastNetSeqNum: s.next - 1}
+		for {
+			pending, err := p.control.pending(question)
+			if err == nil && pending {
+				err = pause(ctx, pendingPause)
 			}
-			again = append(again, open...)
-		}
-		if questions = again; len(questions) > 0 {
-			if err := pause(ctx, pendingPause); err != nil {
-				return fmt.Errorf("session %d: wait for %d streams: %w", p.number, len(questions), err)
+			if err != nil {
+				return fmt.Errorf("session %d: wait for stream %d: %w", p.number, i, err)
+			}
+			if !pending {
+				break
 			}
 		}
 	}

@@ -35,6 +35,7 @@ type Summary struct {
 	ViewedS         float64 `json:"viewed_s"`
 	CPUPerGiB       float64 `json:"cpu_s_per_gib"`
 	PeakMiB         float64 `json:"rss_mib"`
+	ChildrenMiB     float64 `json:"rss_children_mib"`
 	GeneratorPerGiB float64 `json:"generator_cpu_s_per_gib"`
 
 	// To the baseline; 0 for the baseline itself and where a figure lacks.
@@ -42,7 +43,7 @@ type Summary struct {
 	ThroughputRatio float64 `json:"mib_per_s_ratio,omitempty"`
 	ViewedRatio     float64 `json:"viewed_mib_per_s_ratio,omitempty"`
 	CPURatio        float64 `json:"cpu_ratio,omitempty"`
-	MemoryRatio     float64 `json:"rss_ratio,omitempty"`
+	MemoryRatio     float64 `json:"rss_ratio,omitempty"` // with the children
 
 	Error string `json:"error,omitempty"` // of the first run that failed
 }
@@ -92,7 +93,7 @@ func (r *Report) Summary(w Workload, relay string) Summary {
 		s.ThroughputRatio = ratio(s.MiBPerS, b.MiBPerS)
 		s.ViewedRatio = ratio(s.ViewedMiBPerS, b.ViewedMiBPerS)
 		s.CPURatio = ratio(s.CPUPerGiB, b.CPUPerGiB)
-		s.MemoryRatio = ratio(s.PeakMiB, b.PeakMiB)
+		s.MemoryRatio = ratio(s.PeakMiB+s.ChildrenMiB, b.PeakMiB+b.ChildrenMiB)
 	}
 	return s
 }
@@ -126,6 +127,7 @@ func (r *Report) medians(w Workload, relay string) Summary {
 	s.ViewedS = of(func(run Run) float64 { return run.ViewedS })
 	s.CPUPerGiB = of(func(run Run) float64 { return run.CPUPerGiB })
 	s.PeakMiB = of(func(run Run) float64 { return run.PeakMiB })
+	s.ChildrenMiB = of(func(run Run) float64 { return run.ChildrenMiB })
 	s.GeneratorPerGiB = of(func(run Run) float64 { return run.GeneratorPerGiB })
 	s.Spread = spread(good, throughput)
 	return s

@@ -176,6 +176,13 @@ func (s *socket) readAtLeast(b []byte, least int) (int, error) {
 	return got, nil
 }
 
+// acknowledge sends a delayed acknowledgement now. Where nothing is left to send
+// that would carry it, a peer with Nagle's algorithm on would sit on its last
+// replies until the delay is over.
+func (s *socket) acknowledge() {
+	_ = unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) // only a delay is at stake
+}
+
 // open reports whether the peer has kept its end, without waiting.
 func (s *socket) open() bool {
 	var b [1]byte

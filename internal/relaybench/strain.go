@@ -41,14 +41,16 @@ type Strain struct {
 	Opened   int    `json:"opened"`         // of Wanted
 	Held     int    `json:"held,omitempty"` // connections that the relay had not closed at the end
 
-	Alive      bool    `json:"alive"`                   // the relay ran on to the end
-	BeforeMiB  float64 `json:"rss_before_mib"`          // resident before the strain
-	PeakMiB    float64 `json:"rss_peak_mib"`            // peak resident
-	BeforeRate float64 `json:"before_mib_per_s"`        // of a session before the strain
-	DuringRate float64 `json:"during_mib_per_s"`        // of the same session during it
-	NewSession bool    `json:"new_session"`             // another session could be opened and loaded during it
-	Remark     string  `json:"remark,omitempty"`        // what went wrong
-	Limited    bool    `json:"stopped_early,omitempty"` // at 4 GiB of resident memory
+	Alive       bool    `json:"alive"`                   // the relay ran on to the end
+	BeforeMiB   float64 `json:"rss_before_mib"`          // resident before the strain
+	PeakMiB     float64 `json:"rss_peak_mib"`            // peak resident
+	ChildrenMiB float64 `json:"rss_children_mib"`        // peak resident of its child processes
+	BeforeRate  float64 `json:"before_mib_per_s"`        // of a session before the strain
+	DuringRate  float64 `json:"during_mib_per_s"`        // of the same session during it
+	NewSession  bool    `json:"new_session"`             // another session could be opened and loaded during it
+	Remark      string  `json:"remark,omitempty"`        // why there is no new session
+	Error       string  `json:"error,omitempty"`         // what harmed the relay or the session
+	Limited     bool    `json:"stopped_early,omitempty"` // at 4 GiB of resident memory
 }
 
 // StreamsMemory measures each relay's memory with the given number of open
@@ -64,7 +66,7 @@ func (b Bench) StreamsMemory(ctx context.Context, streams int) ([]Strain, error)
 		return nil, err
 	}
 	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p *process, s *Strain) error {
-		m, err := readMemory(p.proc)
+		m, err := readMemory(p.proc, p.pid)
 		if err != nil {
 			return err
 		}
@@ -128,11 +130,11 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 			if err := do(ctx, p, &s); err != nil {
 				return p.explain(err)
 			}
-			m, err := readMemory(p.proc)
-			if err != nil {
-				return p.explain(err)
+			var at Run
+			if err := p.measureMemory(&at); err != nil {
+				return err
 			}
-			s.notePeak(m)
+			s.PeakMiB, s.ChildrenMiB = max(s.PeakMiB, at.PeakMiB), at.ChildrenMiB
 			s.Alive = p.alive()
 			return nil
 		})
@@ -140,7 +142,7 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			s.Remark = err.Error()
+			s.Error = err.Error()
 		}
 		results = append(results, s)
 	}
@@ -165,14 +167,14 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 	if s.BeforeRate, err = rate(ctx, l); err != nil {
 		return err
 	}
-	m, err := readMemory(p.proc)
+	m, err := readMemory(p.proc, p.pid)
 	if err != nil {
 		return err
 	}
 	s.BeforeMiB = float64(m.resident) / mib
 	crowd, err := p.gather(ctx, s, func(sock *socket) error {
 		use(sock)
-		return l.settle(ctx)
+		return l.settle()
 	})
 	defer func() {
 		for _, sock := range crowd {
@@ -185,6 +187,8 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 	if s.DuringRate, err = rate(ctx, l); err != nil {
 		return fmt.Errorf("the session that stood before: %w", err)
 	}
+	// A relay at its limit of connections may refuse: that is a finding, no
+	// harm to those who are there.
 	if err := p.tryNewSession(ctx); err != nil {
 		s.Remark = "a new session: " + err.Error()
 	}
@@ -211,7 +215,7 @@ func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error
 		if err := use(sock); err != nil {
 			return crowd, err
 		}
-		m, err := readMemory(p.proc)
+		m, err := readMemory(p.proc, p.pid)
 		if err != nil {
 			return crowd, err
 		}
@@ -225,11 +229,12 @@ func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error
 }
 
 // settle asks a question on each session: with its answer, what was sent to the
-// relay before has had its effect on one that works in order.
-func (l *Load) settle(ctx context.Context) error {
+// relay before has had its effect, if it works in order.
+func (l *Load) settle() error {
 	for _, p := range l.producers {
-		if err := p.awaitStored(ctx); err != nil {
-			return err
+		s := p.streams[0]
+		if _, err := p.control.pending(lttng.DataPending{Stream: s.id, LastNetSeqNum: s.next - 1}); err != nil {
+			return fmt.Errorf("session %d: %w", p.number, err)
 		}
 	}
 	return nil
@@ -266,8 +271,11 @@ func WriteStrains(w io.Writer, strains []Strain) error {
 		return err
 	}
 	for _, s := range strains {
-		if s.Remark != "" {
-			if _, err := fmt.Fprintf(w, "\n%s, %s: %s\n", s.Scenario, s.Relay, s.Remark); err != nil {
+		for _, text := range []string{s.Remark, s.Error} {
+			if text == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "\n%s, %s: %s\n", s.Scenario, s.Relay, text); err != nil {
 				return err
 			}
 		}
@@ -303,7 +311,7 @@ func strainHeader() []string {
 }
 
 func (s Strain) cells() []string {
-	peak := figure(s.PeakMiB, 1)
+	peak := memoryText(s.PeakMiB, s.ChildrenMiB)
 	if s.Limited {
 		peak = "> " + peak
 	}
@@ -334,8 +342,8 @@ func StrainError(strains []Strain) error {
 		}
 	}
 	for _, s := range strains {
-		if s.Remark != "" && s.Relay != baseline(labels) {
-			return errors.New(s.Scenario + " with " + s.Relay + ": " + s.Remark)
+		if s.Error != "" && s.Relay != baseline(labels) {
+			return errors.New(s.Scenario + " with " + s.Relay + ": " + s.Error)
 		}
 	}
 	return nil

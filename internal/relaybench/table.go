@@ -20,7 +20,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		"viewed MiB/s", "× MiB/s", "× CPU", "× RSS")
 	for _, s := range r.Summaries() {
 		figures := []string{
-			figure(s.MiBPerS, 0), percent(s.Spread / 2), figure(s.CPUPerGiB, 2), figure(s.PeakMiB, 1),
+			figure(s.MiBPerS, 0), percent(s.Spread / 2), figure(s.CPUPerGiB, 2), memoryText(s.PeakMiB, s.ChildrenMiB),
 			figure(s.ViewedMiBPerS, 0),
 			figure(s.ThroughputRatio, 2), figure(s.CPURatio, 2), figure(s.MemoryRatio, 2),
 		}
@@ -36,7 +36,7 @@ func (r *Report) WriteText(w io.Writer) error {
 		return err
 	}
 	if base := r.Baseline(); base != "" {
-		_, err := fmt.Fprintf(w, "\n× is the ratio to %s.\n", base)
+		_, err := fmt.Fprintf(w, "\n× is the ratio to %s. RSS a+b: the relay and its child processes.\n", base)
 		return err
 	}
 	return nil
@@ -67,7 +67,7 @@ func (r *Report) writeTextCosts(w io.Writer) error {
 // for each workload, the relays side by side.
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	m := &markdown{w: w}
-	m.printf("%s; medians of %d runs. Each cell: MiB/s / relay CPU s per GiB / peak RSS MiB.\n\n", r.Machine, r.RunsEach)
+	m.printf("%s; medians of %d runs. Each cell: MiB/s / relay CPU s per GiB / peak RSS MiB (+ that of child processes).\n\n", r.Machine, r.RunsEach)
 	header := []string{"sessions", "streams", "packet", "index", "viewers"}
 	base := r.Baseline()
 	for _, relay := range r.Relays {
@@ -81,7 +81,7 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		cells := workloadCells(load, "")[:5]
 		for _, relay := range r.Relays {
 			s := r.Summary(load, relay)
-			cell := figure(s.MiBPerS, 0) + " / " + figure(s.CPUPerGiB, 2) + " / " + figure(s.PeakMiB, 1)
+			cell := figure(s.MiBPerS, 0) + " / " + figure(s.CPUPerGiB, 2) + " / " + memoryText(s.PeakMiB, s.ChildrenMiB)
 			if s.Runs == 0 {
 				cell = "failed"
 			}
@@ -178,6 +178,16 @@ func figure(v float64, decimals int) string {
 		return "–"
 	}
 	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
+
+// memoryText returns the peaks of a relay and, if it has any, of its children:
+// "12.5" or "12.5+9.8".
+func memoryText(relay, children float64) string {
+	text := figure(relay, 1)
+	if children > 0 {
+		text += "+" + figure(children, 1)
+	}
+	return text
 }
 
 // signed returns a difference, which may be zero or negative.
