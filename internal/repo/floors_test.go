@@ -20,6 +20,7 @@ var floors = map[string]int{
 	"internal/tail":         0,
 	"internal/version":      0,
 
+	"client":              1,
 	"ctf":                 1,
 	"lttng":               1,
 	"internal/config":     1,
@@ -33,6 +34,10 @@ var floors = map[string]int{
 	"internal/api":        3,
 	"internal/hub":        3,
 	"internal/relaybench": 3,
+
+	"internal/live/livetest": 3, // tests only
+	"internal/relaytest":     4, // tests only
+	"internal/systemtest":    6, // tests only
 
 	"internal/cli": 4,
 	"cmd/weir":     5,
