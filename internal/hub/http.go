@@ -46,15 +46,3 @@ func serveHTTP(ctx context.Context, on []net.Listener, handler http.Handler, log
 	})
 	return group.Wait()
 }
-
-// handler serves the health checks.
-func handler() http.Handler {
-	mux := http.NewServeMux()
-	ok := func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n")) // the client has gone: nothing to do
-	}
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", ok)
-	return mux
-}

@@ -11,10 +11,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/live"
@@ -46,6 +48,12 @@ type Hub struct {
 	store *tracestore.Store
 	relay *relay.Server
 	live  *live.Server
+
+	catalog   *tracestore.Catalog
+	retention *tracestore.Retention
+	api       *api.API
+
+	ready atomic.Bool // everything listens, and no stop was asked for
 }
 
 // New prepares a hub. It neither listens nor starts anything.
@@ -86,10 +94,14 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
 	group.Go(func() error { return h.live.Serve(ctx, l.live) })
-	group.Go(func() error { return serveHTTP(ctx, l.http, handler(), h.log) })
+	group.Go(func() error { return serveHTTP(ctx, l.http, h.api.Handler(), h.log) })
 	group.Go(func() error { every(ctx, expirePeriod, h.store.Expire); return nil })
 	group.Go(func() error { h.sync(ctx); return nil })
+	group.Go(func() error { return h.api.Run(ctx) })
+	group.Go(func() error { return h.retain(ctx) })
 	group.Go(func() error { h.scan(ctx, started); return nil })
+	h.ready.Store(true)
+	context.AfterFunc(ctx, func() { h.ready.Store(false) })
 	ready(l.addresses(h.cfg.Hub.OutputDir))
 	return group.Wait()
 }
@@ -107,6 +119,12 @@ func (h *Hub) assemble() error {
 	if h.live, err = live.New(h.liveOptions()); err != nil {
 		h.disassemble()
 		return fmt.Errorf("live server: %w", err)
+	}
+	h.catalog = tracestore.NewCatalog(h.store, tracestore.CatalogLimits{}, h.log)
+	h.retention = tracestore.NewRetention(h.catalog, h.retentionOptions())
+	if h.api, err = h.newAPI(); err != nil {
+		h.disassemble()
+		return fmt.Errorf("HTTP interface: %w", err)
 	}
 	return nil
 }

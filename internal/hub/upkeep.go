@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/tail"
+	"github.com/weir-io/weir/internal/tracestore"
 )
 
 const (
@@ -49,6 +50,14 @@ func (h *Hub) sync(ctx context.Context) {
 		}
 		failing = err != nil
 	})
+}
+
+// retain removes old chunks, if there is a limit.
+func (h *Hub) retain(ctx context.Context) error {
+	if h.retention.Limits() == (tracestore.RetentionLimits{}) {
+		return nil
+	}
+	return h.retention.Run(ctx)
 }
 
 // scan looks once for what a power failure has left in the output tree.

@@ -144,6 +144,7 @@ func (st *Stream) Finish() (closed bool) {
 		st.complete(h)
 	} else if st.indexed {
 		p.file.get()
+		st.session.store.counters.Pending.Add(1)
 		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
 	}
 	if p.file != st.file {
@@ -201,6 +202,7 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	case h == nil && st.pending.len() >= maxPending:
 		return fmt.Errorf("%w: %d indexes of stream %d wait for data", ErrLimit, maxPending, st.id)
 	case h == nil:
+		st.session.store.counters.Pending.Add(1)
 		h = st.pending.push(half{seq: x.NetSeqNum})
 	case h.index:
 		return fmt.Errorf("%w: index of packet %d of stream %d", ErrDuplicate, x.NetSeqNum, st.id)
@@ -238,7 +240,7 @@ func (st *Stream) complete(h *half) {
 	if !h.dropped {
 		st.record(h)
 	}
-	st.release(h)
+	st.forget(h)
 	st.pending.remove(h.seq)
 	if t := st.turning; t != nil && st.nextSeq >= t.at {
 		st.mustTurn(st.prevIndex + 1)
@@ -276,8 +278,9 @@ func (st *Stream) record(h *half) {
 	st.stats.LastTimestamp.Store(h.entry.TimestampEnd)
 }
 
-// release ends a half's hold on its file.
-func (st *Stream) release(h *half) {
+// forget ends a half's hold on its file; the caller takes it off the queue.
+func (st *Stream) forget(h *half) {
+	st.session.store.counters.Pending.Add(-1)
 	f := h.file
 	if f == nil {
 		return

@@ -64,7 +64,7 @@ type Store struct {
 	recent   recentDirs                   // guarded by mu
 }
 
-// Counters are totals since the start. They only grow.
+// Counters are totals since the start. All but Pending only grow.
 type Counters struct {
 	Sessions, Streams       atomic.Uint64
 	Packets, Bytes          atomic.Uint64
@@ -73,6 +73,7 @@ type Counters struct {
 	DroppedBytes            atomic.Uint64
 	IndexErrors, DataErrors atomic.Uint64
 	Beacons                 atomic.Uint64
+	Pending                 atomic.Int64  // packets that lack data or index now; rises and falls
 	SkippedByViewers        atomic.Uint64 // overwritten or cleared before they were read
 }
 

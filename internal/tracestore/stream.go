@@ -279,7 +279,7 @@ func (st *Stream) dropUnindexed() {
 			}
 			return false
 		}
-		st.release(h)
+		st.forget(h)
 		return true
 	})
 }
@@ -292,7 +292,7 @@ func (st *Stream) tryClose(abort bool) bool {
 	}
 	st.flushIndex(true)
 	st.Abandon()
-	st.pending.removeFunc(func(h *half) bool { st.release(h); return true })
+	st.pending.removeFunc(func(h *half) bool { st.forget(h); return true })
 	if t := st.turning; t != nil {
 		st.turning = nil
 		if t.next != nil {

@@ -1,0 +1,73 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"time"
+
+	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/tracestore"
+)
+
+// snapshot is what all services say at one time.
+type snapshot struct {
+	counters  *tracestore.Counters
+	retention tracestore.RetentionStats
+	files     fdpool.Stats
+	relay     RelayStats
+	live      LiveStats
+
+	sessions   int
+	streams    int
+	producers  int           // parts of sessions
+	discarded  uint64        // events, of the open streams
+	lag        time.Duration // longest silence of a session that has sent something
+	heard      bool          // there is such a session
+	short      bool
+	space      tracestore.Space
+	spaceKnown bool
+	archives   int
+}
+
+func (a *API) snapshot() *snapshot {
+	s := &snapshot{
+		counters: a.opts.Store.Counters(), retention: a.opts.Retention.Stats(),
+		streams: a.opts.Store.StreamCount(), short: a.opts.Store.ShortOfSpace(), archives: len(a.archives),
+	}
+	if a.opts.Files != nil {
+		s.files = a.opts.Files()
+	}
+	s.relay, _ = a.opts.relay()
+	s.live, _ = a.opts.live()
+	if space, err := a.opts.Catalog.Space(); err == nil {
+		s.space, s.spaceKnown = space, true
+	}
+	s.addSessions(a.opts.Store.Sessions(), a.opts.Now())
+	return s
+}
+
+// addSessions adds up the open sessions: labels for each would be without
+// bound.
+func (s *snapshot) addSessions(open []*tracestore.Session, now time.Time) {
+	dirs := make(map[string]bool, len(open))
+	for _, ss := range open {
+		s.producers++
+		if dir := ss.Dir(); dir == "" || !dirs[dir] {
+			dirs[dir] = true
+			s.sessions++
+		}
+		var newest time.Time
+		for _, st := range ss.Streams() {
+			stats := st.Stats()
+			s.discarded += stats.EventsDiscarded.Load()
+			if at := arrival(stats); at.After(newest) {
+				newest = at
+			}
+		}
+		if !newest.IsZero() {
+			s.heard = true
+			s.lag = max(s.lag, now.Sub(newest))
+		}
+	}
+}

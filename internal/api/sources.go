@@ -1,0 +1,124 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/version"
+	"github.com/weir-io/weir/lttng"
+)
+
+// store is what is asked of the sessions that are being received.
+// *tracestore.Store has it.
+type store interface {
+	Sessions() []*tracestore.Session
+	StreamCount() int
+	Counters() *tracestore.Counters
+	ShortOfSpace() bool
+}
+
+// catalog is what is asked of the stored sessions. *tracestore.Catalog has it.
+type catalog interface {
+	List(ctx context.Context, maxAge time.Duration) (*tracestore.Inventory, error)
+	RemoveSession(ctx context.Context, s tracestore.StoredSession) error
+	RemoveChunk(ctx context.Context, s tracestore.StoredSession, c tracestore.StoredChunk) error
+	OpenChunk(ctx context.Context, s tracestore.StoredSession, c tracestore.StoredChunk) (*tracestore.ChunkReader, error)
+	Space() (tracestore.Space, error)
+}
+
+// retention is what is asked of the removal of old data.
+// *tracestore.Retention has it.
+type retention interface {
+	Limits() tracestore.RetentionLimits
+	Plan(ctx context.Context) ([]tracestore.Removal, error)
+	RunOnce(ctx context.Context) ([]tracestore.Removal, error)
+	Stats() tracestore.RetentionStats
+}
+
+// Options are the services that the interface shows. Store, Catalog, Retention
+// and Log are required.
+type Options struct {
+	Store     store
+	Catalog   catalog
+	Retention retention
+
+	// Relay and Live return the servers' present figures; nil leaves them out.
+	Relay func() RelayStats
+	Live  func() LiveStats
+	// Files returns the figures of the open-file budget; nil leaves them out.
+	Files func() fdpool.Stats
+
+	// NotReady returns why the hub does not do its work, such as "starting"
+	// or "stopping"; nil and no reasons mean that it does.
+	NotReady func() []string
+
+	// Hosts are names by which this hub may be called beside loopback and the
+	// address that a connection came in on, without a port.
+	Hosts []string
+
+	Version     version.Info
+	MaxArchives int              // archives written at the same time; default 2
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger
+}
+
+// RelayStats are the producers' server's figures. Those named Open rise and
+// fall, the rest only grows.
+type RelayStats struct {
+	ControlOpen, DataOpen   int64
+	ControlTotal, DataTotal uint64
+	Refused                 uint64 // connections above a limit
+	TimedOut                uint64 // connections silent for too long
+	ProtocolErrors          uint64 // messages that ended their connection
+	AcceptErrors            uint64
+	Commands                uint64
+	ReceivedBytes           uint64 // on both ports, headers included
+	PartialMemoryOpen       int64  // bytes of messages that have not arrived whole
+	MemoryShort             uint64 // times a connection waited for memory
+	// PendingOpen is the number of packets of which the data or the index has
+	// not arrived; below 0 it is not known and left out.
+	PendingOpen int64
+}
+
+// LiveStats are the viewers' server's figures. Those named Open rise and fall,
+// the rest only grows.
+type LiveStats struct {
+	ViewersOpen    int // connections
+	AttachedOpen   int // sessions being read, one for each viewer of it
+	Total, Refused uint64
+	AcceptErrors   uint64
+
+	Requests        map[lttng.ViewerCommand]uint64
+	UnknownCommands uint64
+
+	Packets, PacketBytes uint64
+	MetadataBytes        uint64
+	Skipped              uint64 // packets removed before a viewer had read them
+	Paced, Held          uint64 // answers delayed; withheld
+	ProtocolErrors       uint64
+	ReadErrors           uint64 // files that could not be read
+
+	// Viewers counts the attached viewers of a relay session; nil when that is
+	// not known.
+	Viewers map[lttng.SessionID]int
+}
+
+func (o *Options) relay() (RelayStats, bool) {
+	if o.Relay == nil {
+		return RelayStats{}, false
+	}
+	return o.Relay(), true
+}
+
+func (o *Options) live() (LiveStats, bool) {
+	if o.Live == nil {
+		return LiveStats{}, false
+	}
+	return o.Live(), true
+}

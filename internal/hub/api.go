@@ -1,0 +1,68 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/version"
+	"github.com/weir-io/weir/lttng"
+)
+
+// newAPI makes the HTTP interface over the services.
+func (h *Hub) newAPI() (*api.API, error) {
+	return api.New(api.Options{
+		Store: h.store, Catalog: h.catalog, Retention: h.retention,
+		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
+		NotReady: h.notReady, Version: version.Get(), Log: h.log,
+	})
+}
+
+// notReady returns why the hub does not do its work.
+func (h *Hub) notReady() []string {
+	if h.ready.Load() {
+		return nil
+	}
+	return []string{"starting or stopping"}
+}
+
+func (h *Hub) relayStats() api.RelayStats {
+	c := h.relay.Counters()
+	return api.RelayStats{
+		ControlOpen: c.ControlOpen.Load(), DataOpen: c.DataOpen.Load(),
+		ControlTotal: c.ControlTotal.Load(), DataTotal: c.DataTotal.Load(),
+		Refused: c.Refused.Load() + c.Displaced.Load(), TimedOut: c.TimedOut.Load(),
+		ProtocolErrors: c.ProtocolErrors.Load(), AcceptErrors: c.AcceptErrors.Load(),
+		Commands: c.Commands.Load(), ReceivedBytes: c.ReceivedBytes.Load(),
+		PartialMemoryOpen: c.PartialMemory.Load(), MemoryShort: c.MemoryShort.Load(),
+		PendingOpen: h.store.Counters().Pending.Load(),
+	}
+}
+
+func (h *Hub) liveStats() api.LiveStats {
+	s := h.live.Stats()
+	viewers := make(map[lttng.SessionID]int)
+	for _, ss := range h.store.Sessions() {
+		if n := h.live.Viewers(ss.ID()); n > 0 {
+			viewers[ss.ID()] = n
+		}
+	}
+	return api.LiveStats{
+		ViewersOpen: s.Connected, AttachedOpen: s.Attached,
+		Total: s.Total, Refused: s.Refused, AcceptErrors: s.AcceptErrors,
+		Requests: s.Requests, UnknownCommands: s.UnknownCommands,
+		Packets: s.Packets, PacketBytes: s.PacketBytes, MetadataBytes: s.MetadataBytes,
+		Skipped: s.Skipped, Paced: s.Paced, Held: s.Held,
+		ProtocolErrors: s.ProtocolErrors, ReadErrors: s.Errors,
+		Viewers: viewers,
+	}
+}
+
+func (h *Hub) retentionOptions() tracestore.RetentionOptions {
+	r := &h.cfg.Retention
+	return tracestore.RetentionOptions{
+		Limits: tracestore.RetentionLimits{MaxAge: r.MaxAge, MaxBytes: int64(r.MaxBytes), MinFree: int64(r.MinFree)},
+		Log:    h.log,
+	}
+}
