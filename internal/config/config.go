@@ -49,6 +49,7 @@ type Relay struct {
 	GroupOutputBy string `toml:"group_output_by" doc:"First level of the output tree: host or session."`
 	AllowClear    bool   `toml:"allow_clear" doc:"Let producers clear a session's stored data."`
 	Workers       int    `toml:"workers" doc:"Event loops that share the sessions; 0 means one for each CPU."`
+	AcceptUnnamed bool   `toml:"accept_unnamed" doc:"Accept producers of protocol 2.1 to 2.3, which name neither host nor session: their streams' paths tell. Relays since 2.11 refuse them."`
 
 	MaxConnections        int   `toml:"max_connections" doc:"Most connections to the control and data ports together. A further one takes the place of the oldest control connection that has said nothing; without such a one it is closed at once and counted."`
 	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address; likewise."`
@@ -75,10 +76,10 @@ type Relay struct {
 
 // Live configures the viewers' server.
 type Live struct {
-	MaxViewers    int           `toml:"max_viewers" doc:"Most viewer connections; further ones are closed at once and counted."`
-	InactivePace  time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
-	RetainClosed  time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
-	MaxPacketRead Bytes         `toml:"max_packet_read" doc:"Most bytes a viewer gets in one answer."`
+	MaxViewers   int           `toml:"max_viewers" doc:"Most viewer connections; further ones are closed at once and counted."`
+	InactivePace time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
+	RetainClosed time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
+	History      bool          `toml:"history" doc:"Show each live session a second time as NAME@begin: viewers that attach to it read from the oldest stored packet on, even those that can only ask for the newest."`
 }
 
 // Retention configures the removal of old data.
@@ -107,7 +108,7 @@ func Default() *Config {
 			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
 			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,
 		},
-		Live: Live{MaxViewers: 1024, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, MaxPacketRead: 64 * MiB},
+		Live: Live{MaxViewers: 1024, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		HTTP: HTTP{Listen: "127.0.0.1:9347"},
 	}
 }

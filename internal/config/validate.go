@@ -81,7 +81,6 @@ func (c *Config) liveChecks() []check {
 		{"live.max_viewers", between(l.MaxViewers, 1, maxCount)},
 		{"live.inactive_pace", notNegative(l.InactivePace)},
 		{"live.retain_closed", notNegative(l.RetainClosed)},
-		{"live.max_packet_read", sizeBetween(l.MaxPacketRead, 4*KiB, 4*GiB-1)},
 	}
 }
 

@@ -27,7 +27,7 @@ func (h *Hub) storeOptions() tracestore.Options {
 		by = tracestore.BySession
 	}
 	return tracestore.Options{
-		Output: h.cfg.Hub.OutputDir, GroupBy: by, AllowClear: r.AllowClear,
+		Output: h.cfg.Hub.OutputDir, GroupBy: by, AllowClear: r.AllowClear, AcceptUnnamed: r.AcceptUnnamed,
 		MaxSessions: r.MaxSessions, MaxStreamsPerSession: r.MaxStreamsPerSession,
 		Reserve:      int64(r.Reserve),
 		RetainClosed: h.cfg.Live.RetainClosed,
@@ -55,7 +55,7 @@ func (h *Hub) liveOptions() live.Options {
 	return live.Options{
 		Store: h.store, Log: h.log,
 		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: h.cfg.Relay.HandshakeTimeout,
-		InactivePace: h.cfg.Live.InactivePace,
+		InactivePace: h.cfg.Live.InactivePace, NoHistory: !h.cfg.Live.History,
 	}
 }
 
