@@ -145,9 +145,7 @@ func (st *Stream) rotateMetadata(next *chunk) error {
 		st.leave()
 		return nil
 	}
-	if first, _, _ := cutPath(st.dir); first != "" {
-		next.note(first)
-	}
+	next.note(firstDir(st.dir))
 	st.chunk = next
 	if err := st.replaceMetadata(next); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -345,11 +346,7 @@ func (st *Stream) overwrite(n uint64, c *chunk) {
 	}
 	st.dropFiles(same)
 	f := TraceFile{stream: st, chunk: c, number: n}
-	dir := ""
-	if st.dir != "" {
-		dir = st.dir + "/"
-	}
-	f.name = dir + st.fileName(n)
+	f.name = path.Join(st.dir, st.fileName(n))
 	for _, name := range []string{f.name, f.indexName()} {
 		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
 			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
@@ -372,4 +369,8 @@ func (st *Stream) keepUnlinked(f *TraceFile) {
 	}
 }
 
-func cutPath(p string) (first, rest string, found bool) { return strings.Cut(p, "/") }
+// firstDir is the first element of a stream's directory.
+func firstDir(dir string) string {
+	first, _, _ := strings.Cut(dir, "/")
+	return first
+}

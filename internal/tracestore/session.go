@@ -137,9 +137,12 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 	if err != nil {
 		return nil, lttng.NoStream, err
 	}
-	id = lttng.StreamID(ss.store.lastStream.Add(1))
 	if err := checkComponent("channel name", m.Channel); err != nil {
-		return nil, id, err
+		return nil, lttng.NoStream, err
+	}
+	id = lttng.StreamID(ss.store.lastStream.Add(1))
+	if dir == "" {
+		return nil, id, fmt.Errorf("%w: stream path is empty", ErrRefused)
 	}
 	if ss.current == nil {
 		return nil, id, ErrNoChunk

@@ -134,12 +134,7 @@ func (st *Stream) indexMinor() int {
 
 // enter begins to write in a chunk.
 func (st *Stream) enter(c *chunk) error {
-	if first, _, _ := cutPath(st.dir); first != "" {
-		c.note(first)
-	} else {
-		c.note(st.channel)
-		c.note(indexDir)
-	}
+	c.note(firstDir(st.dir))
 	f, err := st.createFile(c, 0)
 	if err != nil {
 		return err
