@@ -22,10 +22,8 @@ import (
 
 const (
 	defaultArchives = 2
-	// writeTimeout is how long a client may leave a part of an archive unread.
-	writeTimeout = 30 * time.Second
-	archiveType  = "application/zstd"
-	retryAfter   = "5" // seconds
+	archiveType     = "application/zstd"
+	retryAfter      = "5" // seconds
 )
 
 // getArchive answers GET /api/v1/sessions/{id}/chunks/{chunk}/archive.
@@ -69,7 +67,7 @@ func (a *API) sendArchive(hc huma.Context, r *tracestore.ChunkReader, root strin
 	if req.Method == http.MethodHead {
 		return
 	}
-	err := writeArchive(req.Context(), &patientWriter{w: w, control: http.NewResponseController(w)}, r, root)
+	err := writeArchive(req.Context(), w, r, root)
 	if err == nil {
 		return
 	}
@@ -153,18 +151,4 @@ func (e *endingReader) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	return e.r.Read(b)
-}
-
-// patientWriter gives each write a deadline of its own: a large archive may
-// take long, a client that reads nothing may not.
-type patientWriter struct {
-	w       io.Writer
-	control *http.ResponseController
-}
-
-// Write writes with a new deadline.
-func (p *patientWriter) Write(b []byte) (int, error) {
-	// Without deadlines, as in a test's recorder, there is no client to wait for.
-	_ = p.control.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return p.w.Write(b)
 }

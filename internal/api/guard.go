@@ -34,6 +34,7 @@ func newGuard(next http.Handler, hosts []string) *guard {
 
 // ServeHTTP refuses a request or passes it on.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = newPatientWriter(w)
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -101,7 +101,7 @@ func TestInternalError(t *testing.T) {
 }
 
 func TestRun(t *testing.T) {
-	f := newFixture(t, nil)
+	f := newFixture(t, func(o *Options) { o.Now = time.Now })
 	_, st := f.open("s")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -109,7 +109,6 @@ func TestRun(t *testing.T) {
 		go func() { ended <- f.api.Run(ctx) }() // ends with ctx
 		synctest.Wait()
 		f.packet(st, 0)
-		f.clock = f.clock.Add(samplePeriod)
 		<-time.After(samplePeriod)
 		synctest.Wait()
 		if r := f.api.rates.stream(st.ID()); r == nil || r.Bytes != 50 {

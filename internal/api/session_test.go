@@ -26,8 +26,15 @@ func TestListSessions(t *testing.T) {
 	ss, st := f.open("c")
 	f.packet(st, 0)
 	tests := []struct{ query, want string }{
-		{"", "c b a"}, {"?host=vm", "c a"}, {"?name=b", "b"}, {"?state=active", "c"}, {"?state=closed", "b a"},
-		{"?host=vm&state=closed", "a"}, {"?host=nobody", ""}, {"?limit=1", "c +"}, {"?limit=3", "c b a"},
+		{"", "c b a"},
+		{"?host=vm", "c a"},
+		{"?name=b", "b"},
+		{"?state=active", "c"},
+		{"?state=closed", "b a"},
+		{"?host=vm&state=closed", "a"},
+		{"?host=nobody", ""},
+		{"?limit=1", "c +"},
+		{"?limit=3", "c b a"},
 	}
 	for _, tt := range tests {
 		page := get[client.Page[client.Session]](f, "/api/v1/sessions"+tt.query)

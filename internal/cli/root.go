@@ -40,7 +40,7 @@ number of viewers read them while they are recorded.
 		newGenCommand(),
 		newGuardCommand(),
 		newBenchCommand(),
-		// To add here: newSessionsCommand().
+		newSessionsCommand(),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()

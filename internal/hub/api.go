@@ -4,6 +4,8 @@
 package hub
 
 import (
+	"os"
+
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
@@ -12,7 +14,12 @@ import (
 
 // newAPI makes the HTTP interface over the services.
 func (h *Hub) newAPI() (*api.API, error) {
+	var hosts []string
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
 	return api.New(api.Options{
+		Hosts: hosts,
 		Store: h.store, Catalog: h.catalog, Retention: h.retention,
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,

@@ -116,7 +116,7 @@ func (a *acceptor) accept(fd int, peer netip.Addr) {
 		_ = displaced.worker.loop.Post(func() { displaced.worker.drop(displaced) })
 	}
 	s.prepare(fd)
-	w := s.pick()
+	w := s.pick(a.kind, peer)
 	w.load.Add(1)
 	err := w.loop.Post(func() { w.adopt(a.kind, fd, peer) })
 	if err != nil {

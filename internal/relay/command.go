@@ -41,6 +41,11 @@ func (c *controlConn) handle(cmd lttng.Command, b []byte) error {
 	if c.session == nil {
 		return errNoSession
 	}
+	if asksForData[cmd] {
+		if c.session.catchUpData(); c.closed {
+			return nil // the data was wrong and took the session along
+		}
+	}
 	return serve(c, c.session.store, b)
 }
 
@@ -61,6 +66,12 @@ var sessionCommands = map[lttng.Command]func(*controlConn, *tracestore.Session, 
 	lttng.CmdCreateTraceChunk: (*controlConn).createChunk,
 	lttng.CmdCloseTraceChunk:  (*controlConn).closeChunk,
 	lttng.CmdTraceChunkExists: (*controlConn).chunkExists,
+}
+
+// asksForData are the commands whose answer depends on the data received.
+var asksForData = map[lttng.Command]bool{
+	lttng.CmdDataPending: true, lttng.CmdEndDataPending: true,
+	lttng.CmdRotateStreams: true, lttng.CmdTraceChunkExists: true,
 }
 
 func (c *controlConn) code(code lttng.ReplyCode) {

@@ -62,11 +62,19 @@ func (d *dataConn) read() bool {
 		return false
 	}
 	w.server.counters.ReceivedBytes.Add(uint64(n))
-	d.since = time.Now()
+	d.arrived()
 	b := w.buf[:head+n]
 	d.freePartial()
 	d.take(b)
 	return n == len(w.buf)-head && !d.closed
+}
+
+// arrived takes the time of what was just read.
+func (d *dataConn) arrived() {
+	d.since = time.Now()
+	if d.session != nil {
+		d.session.store.Arrived(d.since)
+	}
 }
 
 // take handles received bytes and closes the connection when they are wrong.
@@ -170,6 +178,8 @@ func (d *dataConn) bind(id lttng.StreamID, b []byte) (moved bool, err error) {
 	if ss.worker == d.worker {
 		d.session = ss
 		ss.data[d] = struct{}{}
+		delete(d.worker.unbound, d)
+		ss.store.Arrived(d.since)
 		return false, nil
 	}
 	return true, d.move(ss, append([]byte(nil), b...))

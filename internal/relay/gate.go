@@ -17,13 +17,36 @@ type gate struct {
 	limit, perPeer int // 0 = no limit
 
 	mu     sync.Mutex
-	open   int                // guarded by mu
-	peers  map[netip.Addr]int // guarded by mu
-	silent list.List          // guarded by mu; of *controlConn, oldest first
+	open   int                      // guarded by mu
+	peers  map[netip.Addr]peerState // guarded by mu
+	silent list.List                // guarded by mu; of *controlConn, oldest first
+}
+
+// peerState is what is known of an address that has connections.
+type peerState struct {
+	open   int
+	newest *worker // that serves its newest session; nil before the first
 }
 
 func newGate(limit, perPeer int) *gate {
-	return &gate{limit: limit, perPeer: perPeer, peers: make(map[netip.Addr]int)}
+	return &gate{limit: limit, perPeer: perPeer, peers: make(map[netip.Addr]peerState)}
+}
+
+// served remembers which worker serves the newest session of a peer.
+func (g *gate) served(peer netip.Addr, w *worker) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.peers[peer]
+	p.newest = w
+	g.peers[peer] = p
+}
+
+// newest returns the worker of the peer's newest session, or nil. The next
+// data connection of that peer is likely to be for it.
+func (g *gate) newest(peer netip.Addr) *worker {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.peers[peer].newest
 }
 
 // enter admits a connection, or not. The caller has to close displaced, which
@@ -32,7 +55,7 @@ func (g *gate) enter(peer netip.Addr) (ok bool, displaced *controlConn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := g.limit > 0 && g.open >= g.limit
-	own := g.perPeer > 0 && g.peers[peer] >= g.perPeer
+	own := g.perPeer > 0 && g.peers[peer].open >= g.perPeer
 	if all || own {
 		if displaced = g.oldestSilentLocked(peer, own); displaced == nil {
 			return false, nil
@@ -40,7 +63,9 @@ func (g *gate) enter(peer netip.Addr) (ok bool, displaced *controlConn) {
 		g.leaveLocked(displaced.peer)
 	}
 	g.open++
-	g.peers[peer]++
+	p := g.peers[peer]
+	p.open++
+	g.peers[peer] = p
 	return true, displaced
 }
 
@@ -85,7 +110,10 @@ func (g *gate) leave(peer netip.Addr) {
 
 func (g *gate) leaveLocked(peer netip.Addr) {
 	g.open--
-	if g.peers[peer]--; g.peers[peer] <= 0 {
+	p := g.peers[peer]
+	if p.open--; p.open <= 0 {
 		delete(g.peers, peer)
+		return
 	}
+	g.peers[peer] = p
 }

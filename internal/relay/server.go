@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -147,8 +148,14 @@ func (s *Server) stopAccepting(acceptors []*acceptor) {
 	}
 }
 
-// pick returns the worker with the fewest connections.
-func (s *Server) pick() *worker {
+// pick returns the worker for a new connection: that of the peer's newest
+// session for a data connection, else the one with the fewest connections.
+func (s *Server) pick(kind connKind, peer netip.Addr) *worker {
+	if kind == kindData {
+		if w := s.gate.newest(peer); w != nil {
+			return w
+		}
+	}
 	best := s.workers[0]
 	for _, w := range s.workers[1:] {
 		if w.load.Load() < best.load.Load() {

@@ -24,6 +24,7 @@ func newSession(c *controlConn, st *tracestore.Session) *session {
 	ss := &session{worker: c.worker, store: st, control: c, data: make(map[*dataConn]struct{})}
 	c.worker.sessions[ss] = struct{}{}
 	c.worker.server.register(ss)
+	c.worker.server.gate.served(c.peer, c.worker)
 	req := st.Request()
 	c.worker.server.log.Info("session created", "session", st.ID(), "peer", c.peer, "minor", st.Minor(),
 		"host", req.Hostname, "name", req.Name, "dir", st.Dir(), "live_timer_us", req.LiveTimer, "snapshot", req.Snapshot)
@@ -47,6 +48,11 @@ func (ss *session) controlGone() {
 func (ss *session) dataGone(d *dataConn, failed bool) {
 	delete(ss.data, d)
 	if c := ss.control; c != nil && !failed {
+		if c.busy {
+			// The end was met while a request was being answered.
+			c.later = func() { ss.dataGone(d, failed) }
+			return
+		}
 		c.catchUp()
 	}
 	if len(ss.data) > 0 && !failed {
@@ -64,6 +70,27 @@ func (ss *session) dataGone(d *dataConn, failed bool) {
 func (c *controlConn) catchUp() {
 	for !c.closed && !c.muted && c.read() {
 	}
+}
+
+// catchUpData stores what the data connections hold, before a question whose
+// answer depends on it: the producer has written it earlier. Connections that
+// have not said whose they are count as well.
+func (ss *session) catchUpData() {
+	w := ss.worker
+	// The control connection's bytes lie in the buffer.
+	w.buf, w.spare = w.spare, w.buf
+	if w.buf == nil {
+		w.buf = make([]byte, readBuffer)
+	}
+	for d := range w.unbound {
+		if d.peer == ss.control.peer {
+			d.Ready(true, false)
+		}
+	}
+	for d := range ss.data {
+		d.Ready(true, false)
+	}
+	w.buf, w.spare = w.spare, w.buf
 }
 
 // streamClosed looks whether the last stream that was waited for has ended.

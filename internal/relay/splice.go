@@ -5,7 +5,6 @@ package relay
 
 import (
 	"errors"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +33,7 @@ func (d *dataConn) splice() bool {
 		return false
 	}
 	w.server.counters.ReceivedBytes.Add(uint64(n))
-	d.since = time.Now()
+	d.arrived()
 	d.settle(d.unpipe(n))
 	return !d.closed
 }

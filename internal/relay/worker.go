@@ -35,8 +35,10 @@ type worker struct {
 	beat atomic.Int64 // ns since the epoch of the last tick
 
 	// Owned by the loop.
-	buf      []byte // shared by all connections; valid within one Ready
-	replies  []byte // likewise
+	buf      []byte                 // shared by all connections; valid within one Ready
+	spare    []byte                 // stands in for buf while that is in use; nil before the first time
+	replies  []byte                 // likewise
+	unbound  map[*dataConn]struct{} // data connections before their first packet
 	conns    map[connection]struct{}
 	sessions map[*session]struct{}
 	draining bool
@@ -60,6 +62,7 @@ func newWorker(s *Server) (*worker, error) {
 		buf:      make([]byte, readBuffer),
 		conns:    make(map[connection]struct{}),
 		sessions: make(map[*session]struct{}),
+		unbound:  make(map[*dataConn]struct{}),
 	}
 	if err := unix.Pipe2(w.pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, err
@@ -98,7 +101,9 @@ func (w *worker) adopt(kind connKind, fd int, peer netip.Addr) {
 	} else {
 		counters.DataOpen.Add(1)
 		counters.DataTotal.Add(1)
-		h = &dataConn{conn: c}
+		data := &dataConn{conn: c}
+		w.unbound[data] = struct{}{}
+		h = data
 	}
 	w.conns[h] = struct{}{}
 	if err := w.loop.Add(fd, h, epoll.Readable); err != nil {
@@ -134,6 +139,9 @@ func (w *worker) drop(h connection) {
 func (w *worker) forget(h connection) {
 	w.loop.Remove(h.base().fd)
 	delete(w.conns, h)
+	if d, ok := h.(*dataConn); ok {
+		delete(w.unbound, d)
+	}
 	w.load.Add(-1)
 }
 

@@ -144,62 +144,83 @@ func (c *capture) minor(t testing.TB) lttng.Minor {
 
 // side says which connection goes on: control while it may, data while it may,
 // or as chance has it.
-type side func(i, k int) (control bool)
+type side func() (control bool)
 
-func controlFirst(int, int) bool { return true }
-func dataFirst(int, int) bool    { return false }
+func controlFirst() bool { return true }
+func dataFirst() bool    { return false }
 
-// turn says whether the next to go is a request, and whether anything may.
-func (p *plan) turn(i, k int, choose side) (control, any bool) {
-	canControl := i < len(p.requests) && p.before[i] <= k
-	canData := k < len(p.packets) && p.after[k] <= i
+// packetsBefore returns how many packets must have been handled when a recorded
+// piece is sent.
+func (p *plan) packetsBefore(e event) int {
+	n := 0
+	for i, r := range p.requests {
+		if r.conn == e.conn && r.offset >= e.offset && r.offset < e.offset+e.len {
+			n = max(n, p.before[i])
+		}
+	}
+	return n
+}
+
+// progress is a place in a plan: the next request and the next packet.
+type progress struct{ request, packet int }
+
+// next says whether a request goes next, and whether anything may.
+func (p *plan) next(at progress, choose side) (control, any bool) {
+	canControl := at.request < len(p.requests) && p.before[at.request] <= at.packet
+	canData := at.packet < len(p.packets) && p.after[at.packet] <= at.request
 	if canControl && canData {
-		return choose(i, k), true
+		return choose(), true
 	}
 	return canControl, canControl || canData
 }
 
-// playOrdered sends the capture in an order of its plan: what goes out on one
-// connection without an exchange of turns goes in one write, then the relay is
-// waited for.
-func (p *player) playOrdered(plan *plan, choose side) {
+// batch collects what goes on one connection until it is the other's turn. It
+// moves at on.
+func (p *plan) batch(c *capture, at *progress, choose side) (conn string, b []byte, control bool) {
+	control, more := p.next(*at, choose)
+	for again := control; more && again == control; again, more = p.next(*at, choose) {
+		from, offset, n := "", 0, 0
+		if control {
+			r := p.requests[at.request]
+			from, offset, n = r.conn, r.offset, r.len
+		} else {
+			d := p.packets[at.packet]
+			from, offset, n = d.conn, d.offset, d.len
+		}
+		if conn != "" && from != conn {
+			break
+		}
+		conn, b = from, append(b, c.sent[from][offset:offset+n]...)
+		if control {
+			at.request++
+		} else {
+			at.packet++
+		}
+	}
+	return conn, b, control
+}
+
+// playOrdered sends the capture in an order of its plan: each batch in one
+// write, the next when the relay has handled it.
+func (p *player) playOrdered(choose side) {
 	p.t.Helper()
 	for _, e := range p.c.timeline {
 		if e.kind == "open" {
 			p.open(e.conn)
 		}
 	}
-	i, k := 0, 0
-	control, more := plan.turn(i, k, choose)
-	for more {
-		was, batch, conn := control, []byte(nil), ""
-		for more && control == was {
-			var from string
-			var at, size int
-			if control {
-				from, at, size = plan.requests[i].conn, plan.requests[i].offset, plan.requests[i].len
-			} else {
-				from, at, size = plan.packets[k].conn, plan.packets[k].offset, plan.packets[k].len
-			}
-			if conn != "" && conn != from {
-				break
-			}
-			conn, batch = from, append(batch, p.c.sent[from][at:at+size]...)
-			if control {
-				i++
-			} else {
-				k++
-			}
-			control, more = plan.turn(i, k, choose)
+	at, end := progress{}, progress{len(p.plan.requests), len(p.plan.packets)}
+	for at != end {
+		conn, b, control := p.plan.batch(p.c, &at, choose)
+		if len(b) == 0 {
+			p.t.Fatalf("%s: request %d and packet %d wait for each other", p.c.name, at.request, at.packet)
 		}
-		p.send(conn, batch)
-		if was {
-			p.receive(conn, plan.requests[i-1].replyAt+plan.requests[i-1].replied)
+		p.send(conn, b)
+		if control {
+			last := p.plan.requests[at.request-1]
+			p.receive(conn, last.replyAt+last.replied)
 		}
-		p.settle()
-	}
-	if i < len(plan.requests) || k < len(plan.packets) {
-		p.t.Fatalf("%s: request %d and packet %d wait for each other", p.c.name, i, k)
+		p.relay.WaitPackets(uint64(at.packet))
 	}
 	for _, e := range p.c.timeline {
 		if e.kind == "fin-c2s" {
@@ -216,7 +237,7 @@ func TestReplayOrders(t *testing.T) {
 		for first, choose := range map[string]side{"control first": controlFirst, "data first": dataFirst} {
 			t.Run(name+"/"+first, func(t *testing.T) {
 				p := newPlayer(t, c)
-				p.playOrdered(newPlan(t, c), choose)
+				p.playOrdered(choose)
 				p.finish(lttng.CmdDataPending, lttng.CmdEndDataPending, lttng.CmdTraceChunkExists)
 			})
 		}
@@ -236,7 +257,7 @@ func TestReplayProperty(t *testing.T) {
 		if rapid.Bool().Draw(rt, "recorded order") {
 			p.play(func(b []byte) [][]byte { return cut(rt, b) }, func() {})
 		} else {
-			p.playOrdered(newPlan(p.t, c), func(int, int) bool { return rapid.Bool().Draw(rt, "control") })
+			p.playOrdered(func() bool { return rapid.Bool().Draw(rt, "control") })
 		}
 		p.finish(lttng.CmdDataPending, lttng.CmdEndDataPending, lttng.CmdTraceChunkExists)
 	})

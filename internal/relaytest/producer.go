@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -99,6 +100,17 @@ func (p *Producer) Send(b []byte) {
 func (p *Producer) Request(cmd lttng.Command, payload func([]byte) []byte) {
 	p.t.Helper()
 	p.Send(lttng.AppendRequest(nil, cmd, payload))
+}
+
+// Reply reads n bytes of replies.
+func (p *Producer) Reply(n int) []byte {
+	p.t.Helper()
+	return reply(p, func(b []byte) ([]byte, int, error) {
+		if len(b) < n {
+			return nil, 0, lttng.ErrShort
+		}
+		return slices.Clone(b[:n]), n, nil
+	})
 }
 
 // Code reads a reply that is a code alone.

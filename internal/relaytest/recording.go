@@ -38,7 +38,7 @@ type Plan struct {
 // Record opens a session with a chunk, data streams and their metadata.
 func (r *Relay) Record(t testing.TB, plan Plan) *Recording {
 	t.Helper()
-	plan.fill()
+	plan.Fill()
 	p, s := r.Open(t, plan.Minor, plan.Session)
 	if plan.Minor >= lttng.MinorChunks && !plan.Session.HasChunk {
 		MustOK(t, "CREATE_TRACE_CHUNK", p.CreateChunk(plan.Chunk))
@@ -51,7 +51,7 @@ func (r *Relay) Record(t testing.TB, plan Plan) *Recording {
 // AddStreams adds the streams of a plan and their metadata.
 func (rec *Recording) AddStreams(plan Plan) {
 	rec.t.Helper()
-	plan.fill()
+	plan.Fill()
 	for i := range plan.Streams {
 		m := plan.Stream
 		m.Channel, m.Path = "ch_"+string(rune('0'+i)), plan.Path
@@ -70,7 +70,8 @@ func (rec *Recording) mustAdd(m lttng.AddStream) lttng.StreamID {
 	return reply.Stream
 }
 
-func (plan *Plan) fill() {
+// Fill sets what is empty and must not be.
+func (plan *Plan) Fill() {
 	if plan.Minor == 0 {
 		plan.Minor = lttng.MinorVersion
 	}

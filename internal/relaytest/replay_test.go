@@ -19,6 +19,7 @@ type player struct {
 	t     testing.TB
 	relay *relaytest.Relay
 	c     *capture
+	plan  *plan
 	conns map[string]net.Conn
 	got   map[string][]byte
 	bytes uint64 // sent in all
@@ -27,7 +28,7 @@ type player struct {
 func newPlayer(t testing.TB, c *capture, changes ...relaytest.Change) *player {
 	t.Helper()
 	p := &player{
-		t: t, c: c, relay: relaytest.Start(t, changes...),
+		t: t, c: c, plan: newPlan(t, c), relay: relaytest.Start(t, changes...),
 		conns: make(map[string]net.Conn), got: make(map[string][]byte),
 	}
 	t.Cleanup(p.close)
@@ -86,7 +87,7 @@ func (p *player) end(conn string) {
 }
 
 // play follows the timeline; each piece sent goes through split, and after runs
-// behind each event.
+// behind each event. It waits where the producer has waited by asking.
 func (p *player) play(split func([]byte) [][]byte, after func()) {
 	p.t.Helper()
 	for _, e := range p.c.timeline {
@@ -94,6 +95,7 @@ func (p *player) play(split func([]byte) [][]byte, after func()) {
 		case "open":
 			p.open(e.conn)
 		case "c2s":
+			p.relay.WaitPackets(uint64(p.plan.packetsBefore(e)))
 			for _, b := range split(p.c.sent[e.conn][e.offset : e.offset+e.len]) {
 				p.send(e.conn, b)
 			}

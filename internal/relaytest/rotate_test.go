@@ -142,7 +142,7 @@ func TestRotation(t *testing.T) {
 		{"before the first packet", "c r0 m xm g0 d0 i0 d1 i1", files{"archives/0/ch_0": nil, "1/ch_0": {0, 1}}},
 		{"closed before it turns", "d0 i0 c r2 m xm e0 d1 i1 g0 d2 i2", files{"archives/0/ch_0": {0, 1}, "1/ch_0": {2}}},
 		{"two in a row", "d0 i0 c r1 m xm d1 i1 c r2 m xm d2 i2 g1", files{"archives/0/ch_0": {0}, "archives/1/ch_0": {1}, "2/ch_0": {2}}},
-		{"nothing moved", "d0 i0 c r1 m xn d1 i1 g0", files{"0/ch_0": {0}, "1/ch_0": {1}}},
+		{"closed without a move", "d0 i0 c r1 m xn d1 i1 g0", files{"ch_0": {0}, "1/ch_0": {1}}},
 		{"cleared first", "d0 i0 c r1 m xd d1 i1 g0", files{"ch_0": {1}}},
 		{"cleared, data ahead", "d0 d1 i0 c r1 m xd g0 i1", files{"ch_0": {1}}},
 		{"cleared after a rotation", "d0 i0 c r1 m xm d1 i1 c r2 m xd d2 i2 g1", files{"archives/0/ch_0": {0}, "2/ch_0": {2}}},

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/weir-io/weir/ctf"
@@ -99,10 +100,9 @@ func StoredPackets(t testing.TB, dir, channel string) map[string][]uint64 {
 	all := make(map[string][]uint64)
 	for path := range Tree(t, dir) {
 		name := filepath.Base(path)
-		if name != channel && !(len(name) > len(channel) && name[:len(channel)+1] == channel+"_") {
-			continue
+		if filepath.Ext(name) == "" && (name == channel || strings.HasPrefix(name, channel+"_")) {
+			all[path] = Stored(t, filepath.Join(dir, path))
 		}
-		all[path] = Stored(t, filepath.Join(dir, path))
 	}
 	return all
 }

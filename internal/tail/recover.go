@@ -37,6 +37,9 @@ type Repair struct {
 	Path string `json:"path"`
 	Cut  int64  `json:"cut_bytes"`
 	Size int64  `json:"size_bytes"` // after the cut
+	// Removed says that nothing whole was in the file and it is gone: metadata,
+	// which makes readers refuse the whole tree, or an index.
+	Removed bool `json:"removed,omitempty"`
 }
 
 // Recover repairs the files of the table at path, whose writer died, and

@@ -88,7 +88,7 @@ func TestRecoverCuts(t *testing.T) {
 		follow(t, s, d, dir, f.rel, 0)
 		s.Commit(f.committed)
 		if f.want < f.size {
-			want = append(want, Repair{path, f.size - f.want, f.want})
+			want = append(want, Repair{Path: path, Cut: f.size - f.want, Size: f.want})
 		}
 	}
 	rep := recoverTwice(t, died(t, table))
@@ -335,7 +335,7 @@ func TestRecoverLeavesDamagedIndex(t *testing.T) {
 		name  string
 		index []byte
 	}{
-		{"empty", nil},
+		{"half a header", good[:8]},
 		{"short header", good[:15]},
 		{"magic", append([]byte{0}, good[1:]...)},
 		{"major", append(append(bytes.Clone(good[:7]), 9), good[8:]...)},
@@ -435,7 +435,7 @@ func TestRecoverAll(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(runDir, "tails-3"), []byte("rubbish"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	guarded := Report{Table: filepath.Join(runDir, "tails-4"), PID: 4, Followed: 1, Repairs: []Repair{{"/x", 1, 2}}}
+	guarded := Report{Table: filepath.Join(runDir, "tails-4"), PID: 4, Followed: 1, Repairs: []Repair{{Path: "/x", Cut: 1, Size: 2}}}
 	if err := leaveReport(guarded); err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestRecoverAll(t *testing.T) {
 	}
 	want := []Report{
 		guarded,
-		{Table: filepath.Join(runDir, "tails-1"), PID: os.Getpid(), Followed: 1, Repairs: []Repair{{filepath.Join(dir, "ch"), 90, 10}}},
+		{Table: filepath.Join(runDir, "tails-1"), PID: os.Getpid(), Followed: 1, Repairs: []Repair{{Path: filepath.Join(dir, "ch"), Cut: 90, Size: 10}}},
 		{Table: filepath.Join(runDir, "tails-2")},
 		{Table: filepath.Join(runDir, "tails-3")},
 	}

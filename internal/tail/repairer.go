@@ -110,7 +110,26 @@ func (r *repairer) fileAt(p place, f followed) (found bool, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return true, err
 	}
+	if end == 0 && filepath.Base(f.rel) == metadataName {
+		return true, r.remove(p, f.rel, "trace without metadata: its packets cannot be read")
+	}
 	return true, r.index(p, indexPath(f.rel), end)
+}
+
+// metadataName is the file that says how to read the others of its directory.
+// An empty one makes readers refuse the whole tree, a missing one only hides
+// that directory.
+const metadataName = "metadata"
+
+// remove removes a file that holds nothing whole.
+func (r *repairer) remove(p place, rel, why string) error {
+	full := filepath.Join(p.path, rel)
+	if err := p.root.Remove(rel); err != nil {
+		return fmt.Errorf("remove %s: %w", full, err)
+	}
+	r.report.Repairs = append(r.report.Repairs, Repair{Path: full, Removed: true})
+	r.log.Warn("empty file removed", "path", full, "why", why)
+	return nil
 }
 
 // index cuts an index file to the whole records of the first dataEnd bytes. A
@@ -125,6 +144,9 @@ func (r *repairer) index(p place, rel string, dataEnd int64) error {
 	}
 	if err != nil || file == nil {
 		return err
+	}
+	if st.Size == 0 {
+		return errors.Join(file.Close(), r.remove(p, rel, "index file without its header: readers make their own"))
 	}
 	end, err := readIndexEnd(file, st.Size, dataEnd, full)
 	if corrupt, ok := errors.AsType[*CorruptError](err); ok {

@@ -558,8 +558,14 @@ func TestRemovedChunkIsTakenFromViewers(t *testing.T) {
 		t.Errorf("skipped packets = %d, want 1", got)
 	}
 	ss.Close()
+	if n := len(ss.Streams()); n != 2 {
+		t.Fatalf("closed session keeps %d streams for viewers, want 2", n)
+	}
 	if err := f.catalog.RemoveSession(t.Context(), f.find(ss.Dir())); err != nil {
 		t.Fatal(err)
+	}
+	if n := len(ss.Streams()); n != 0 {
+		t.Errorf("removed session keeps %d streams for viewers, want none", n)
 	}
 	if step, err := cursor.Peek(); err != nil || step.State != StateEnd {
 		t.Errorf("Peek after the session's removal = %+v, %v, want its end", step, err)
@@ -604,7 +610,11 @@ func TestNestedSessions(t *testing.T) {
 	if got := f.describe(); !strings.HasPrefix(got, want) || !strings.Contains(got, "vm/base/inner vm inner ") {
 		t.Errorf("inventory:\n%s", got)
 	}
-	if err := f.catalog.RemoveSession(t.Context(), f.find("vm/base")); !errors.Is(err, ErrInUse) {
+	around, within := f.find("vm/base"), f.find("vm/base/inner")
+	if around.Files != within.Files || around.Bytes != within.Bytes || within.Files == 0 {
+		t.Errorf("outer has %d bytes in %d files, inner %d in %d, want the same", around.Bytes, around.Files, within.Bytes, within.Files)
+	}
+	if err := f.catalog.RemoveSession(t.Context(), around); !errors.Is(err, ErrInUse) {
 		t.Errorf("removal around an open session = %v, want ErrInUse", err)
 	}
 	if !f.store.InUse("vm/base") || !f.store.InUse("vm/base/inner/ust") || f.store.InUse("vm/bas") {

@@ -149,7 +149,7 @@ func (c *chunk) finishLocked() error {
 	if g.rotated {
 		return c.moveLocked(chunkDirName(c.created, c.id, g.store.opts.Location))
 	}
-	if g.current == nil {
+	if g.current == nil || g.current.dir != "" {
 		return c.moveLocked("")
 	}
 	return nil

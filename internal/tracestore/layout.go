@@ -120,11 +120,7 @@ func sessionDir(m *lttng.CreateSession, by Grouping, loc *time.Location) string 
 	datetime := time.Unix(int64(m.CreationTime), 0).In(loc).Format(datetimeLayout)
 	base, _ := cleanRelative("base path", m.BasePath)
 	if by == BySession {
-		name := m.Name
-		if m.NameHasTime {
-			name = strings.TrimSuffix(name, "-"+datetime)
-		}
-		return path.Join(name, m.Hostname+"-"+datetime, base)
+		return path.Join(m.Name, m.Hostname+"-"+datetime, base)
 	}
 	switch {
 	case base != "":

@@ -27,6 +27,12 @@ func (st *Stream) AppendMetadata(m lttng.Metadata) error {
 	if int64(m.Padding) > maxUnwritten {
 		return fmt.Errorf("%w: metadata padding of %d bytes", ErrLimit, m.Padding)
 	}
+	if st.seeded > 0 {
+		done, err := st.matchSeed(&m)
+		if done || err != nil {
+			return err
+		}
+	}
 	if len(st.unwritten) > 0 || m.Padding > 0 {
 		// Content and padding go out in one write: metadata is read in
 		// whole packets.
@@ -56,15 +62,20 @@ func (st *Stream) writeMetadata(b []byte) error {
 		}
 		return st.keepMetadata(b, err)
 	}
-	f.size += int64(len(b))
-	st.tail.Commit(f.size)
+	st.wroteMetadata(f.size + int64(len(b)))
 	st.unwritten = nil
 	st.session.store.counters.MetadataBytes.Add(uint64(len(b)))
+	return nil
+}
+
+// wroteMetadata takes note of the metadata file's new size.
+func (st *Stream) wroteMetadata(size int64) {
+	st.file.size = size
+	st.tail.Commit(size)
 	st.mu.Lock()
-	st.metaSize = f.size
+	st.metaSize = size
 	st.mu.Unlock()
 	st.session.version.Add(1)
-	return nil
 }
 
 // keepMetadata keeps b when the disk is full.
@@ -115,9 +126,12 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 	if err != nil {
 		return err
 	}
-	st.unwritten = nil
+	st.unwritten, st.seeded, st.matched = nil, 0, 0
 	st.setFile(f)
 	st.readableMetadata(f)
+	if old != nil && old.chunk != c {
+		st.seed(old)
+	}
 	if old != nil {
 		st.retire(old)
 	}
@@ -140,6 +154,7 @@ func (st *Stream) readableMetadata(f *TraceFile) {
 // rotateMetadata turns at once: metadata packets have no numbers, and all of
 // it is sent again for the new chunk.
 func (st *Stream) rotateMetadata(next *chunk) error {
+	st.settleSeed()
 	old := st.chunk
 	if next == nil {
 		st.leave()

@@ -45,7 +45,7 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 	}
 	size := int64(h.DataSize) + int64(h.PaddingSize)
 	dropped := !st.session.store.space.take(size)
-	if st.tracefileSize > 0 && uint64(st.file.size)+uint64(h.DataSize) > st.tracefileSize {
+	if st.overflows(uint64(h.DataSize)) {
 		if err := st.nextFile(); err != nil {
 			if !errors.Is(err, unix.ENOSPC) {
 				return err
@@ -169,6 +169,7 @@ func (st *Stream) settle(p *packet) {
 	}
 	st.stats.Packets.Add(1)
 	st.stats.Bytes.Add(uint64(size))
+	st.stats.LastArrival.Store(st.session.arrival)
 	s.counters.Packets.Add(1)
 	s.counters.Bytes.Add(uint64(size))
 }
@@ -275,7 +276,10 @@ func (st *Stream) record(h *half) {
 		st.queued = true
 		ss.dirty = append(ss.dirty, st)
 	}
-	st.stats.EventsDiscarded.Store(h.entry.EventsDiscarded)
+	// The tracer's count is cumulative; it begins anew with the stream.
+	if before := st.stats.EventsDiscarded.Swap(h.entry.EventsDiscarded); h.entry.EventsDiscarded > before {
+		ss.store.counters.EventsDiscarded.Add(h.entry.EventsDiscarded - before)
+	}
 	st.stats.LastTimestamp.Store(h.entry.TimestampEnd)
 }
 
@@ -300,6 +304,12 @@ func entryOf(x *lttng.Index) ctf.IndexEntry {
 		EventsDiscarded: x.EventsDiscarded, StreamClass: x.StreamClass,
 		InstanceID: x.InstanceID, PacketSeqNum: x.PacketSeqNum,
 	}
+}
+
+// overflows reports whether a packet of n bytes does not fit in the current
+// file. Padding does not count, as in the original.
+func (st *Stream) overflows(n uint64) bool {
+	return st.tracefileSize > 0 && uint64(st.file.size)+n > st.tracefileSize
 }
 
 // nextFile goes on to the next file of the tracefile rotation. A count of 0

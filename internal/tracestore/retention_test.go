@@ -186,6 +186,9 @@ func TestRetentionSparesOpenSessions(t *testing.T) {
 	kept := f.find(ss.Dir())
 	f.now = f.now.Add(1000 * time.Hour)
 	r, _ := f.retention(RetentionLimits{MaxAge: time.Second, MaxBytes: 1}, nil)
+	if plan, err := r.Plan(t.Context()); err != nil || len(plan) != 1 {
+		t.Errorf("Plan names %d chunks, %v, want the archived one", len(plan), err)
+	}
 	done, err := r.RunOnce(t.Context())
 	if err != nil || len(done) != 1 || done[0].Chunk.State != ChunkArchived || done[0].Whole {
 		t.Fatalf("RunOnce = %+v, %v, want the archived chunk alone", done, err)
@@ -266,10 +269,6 @@ func TestRetentionReportsFailures(t *testing.T) {
 	if n := strings.Count(log.String(), "stored chunk not removed"); n != 3 {
 		t.Errorf("logged %d failures, want 3:\n%s", n, log)
 	}
-}
-
-func freeName(i int) string {
-	return trashPrefix + time.Duration(i).String()[:len(time.Duration(i).String())-2]
 }
 
 func TestRetentionRuns(t *testing.T) {

@@ -33,6 +33,7 @@ type Session struct {
 	closing *chunk // the one before, until it is closed
 	streams map[lttng.StreamID]*Stream
 	dirty   []*Stream         // have index records to flush
+	arrival int64             // ns since the epoch; of the bytes being stored
 	legacy  map[string]string // below minor 11: first two path elements → claimed directory
 
 	version atomic.Uint64 // counts changes of what viewers can see
@@ -205,6 +206,10 @@ func (ss *Session) register(st *Stream) {
 	ss.hidden = append(ss.hidden, st)
 	ss.mu.Unlock()
 }
+
+// Arrived says when the bytes that are stored next were received (writer): one
+// look at the clock serves a batch of packets.
+func (ss *Session) Arrived(at time.Time) { ss.arrival = at.UnixNano() }
 
 // Publish makes the streams added so far visible to viewers (writer). LTTng
 // relay protocol, STREAMS_SENT.

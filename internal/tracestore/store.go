@@ -71,6 +71,7 @@ type Counters struct {
 	MetadataBytes           atomic.Uint64
 	DroppedPackets          atomic.Uint64 // not stored: disk full, file error
 	DroppedBytes            atomic.Uint64
+	EventsDiscarded         atomic.Uint64 // by tracers, as indexes say
 	IndexErrors, DataErrors atomic.Uint64
 	Beacons                 atomic.Uint64
 	Pending                 atomic.Int64  // packets that lack data or index now; rises and falls

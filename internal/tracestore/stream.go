@@ -49,6 +49,8 @@ type Stream struct {
 	unflushed []*TraceFile // have index records to write
 	queued    bool         // the session knows that
 	unwritten []byte       // metadata that found no room
+	seeded    int64        // bytes that the metadata file took from the one before; 0 = none, or sent again
+	matched   int64        // of them, sent again so far
 
 	serial uint64 // guarded by Session.mu; order of publication
 
@@ -286,6 +288,7 @@ func (st *Stream) tryClose(abort bool) bool {
 		return false
 	}
 	st.flushIndex(true)
+	st.settleSeed()
 	st.Abandon()
 	st.pending.removeFunc(func(h *half) bool { st.forget(h); return true })
 	if t := st.turning; t != nil {

@@ -102,6 +102,11 @@ func (st *Stream) moveAhead(first uint64) {
 
 // relocate copies the data of a half to the end of the current file.
 func (st *Stream) relocate(h *half) {
+	if st.file != nil && st.overflows(uint64(h.size)) {
+		if err := st.nextFile(); err != nil {
+			st.session.store.log.Error("next trace file not made", "stream", st.id, "err", err)
+		}
+	}
 	f := st.file
 	if f == nil {
 		h.file, h.dropped = nil, true
@@ -135,6 +140,11 @@ func (st *Stream) moveIncoming(first uint64, cut map[*TraceFile]int64) {
 	if st.file == nil {
 		p.dropped = true
 		return
+	}
+	if st.overflows(uint64(p.data)) {
+		if err := st.nextFile(); err != nil {
+			st.session.store.log.Error("next trace file not made", "stream", st.id, "err", err)
+		}
 	}
 	p.file, p.start = st.file, st.file.size
 	if p.dropped {

@@ -1,0 +1,92 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracestore
+
+import (
+	"bytes"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/lttng"
+)
+
+// After a rotation the producer sends all metadata again, some time after the
+// first packets of the new chunk. A relay killed in between would leave packets
+// that nobody can read, and a file that makes readers refuse the whole tree.
+// So the new file begins with a copy of the old one, its seed; what arrives is
+// compared with it and, where it differs, replaces it.
+
+// seed copies old metadata into the new file (writer). Without it the file
+// fills as the metadata arrives.
+func (st *Stream) seed(old *TraceFile) {
+	f := st.file
+	if old.size == 0 {
+		return
+	}
+	if err := copyData(f.data, 0, old.data, 0, old.size); err != nil {
+		st.session.store.log.Warn("metadata not carried over to the next chunk", "file", f.path(), "err", err)
+		st.cutSeed(0)
+		return
+	}
+	st.seeded = old.size
+	st.wroteMetadata(old.size)
+}
+
+// matchSeed compares a part of the metadata with the seed. It reports whether
+// the part is stored with that; if not, the seed was cut and the part is to be
+// appended.
+func (st *Stream) matchSeed(m *lttng.Metadata) (done bool, err error) {
+	n := int64(len(m.Content)) + int64(m.Padding)
+	if st.matched+n <= st.seeded && st.sameAsSeed(m, n) {
+		st.matched += n
+		if st.matched == st.seeded {
+			st.seeded = 0 // all of it was sent again
+		}
+		return true, nil
+	}
+	return false, st.cutSeed(st.matched)
+}
+
+// sameAsSeed reports whether the seed goes on with a part of n bytes.
+func (st *Stream) sameAsSeed(m *lttng.Metadata, n int64) bool {
+	fd, err := st.file.data.Acquire()
+	if err != nil {
+		return false
+	}
+	defer st.file.data.Release()
+	have := make([]byte, n)
+	for at := 0; at < len(have); {
+		k, err := unix.Pread(fd, have[at:], st.matched+int64(at))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || k == 0 {
+			return false
+		}
+		at += k
+	}
+	content, padding := have[:len(m.Content)], have[len(m.Content):]
+	return bytes.Equal(content, m.Content) && len(bytes.TrimLeft(padding, "\x00")) == 0
+}
+
+// cutSeed ends the comparison: the file keeps its first bytes.
+func (st *Stream) cutSeed(size int64) error {
+	st.seeded, st.matched = 0, 0
+	if err := st.file.truncate(size); err != nil {
+		return err
+	}
+	st.wroteMetadata(size)
+	return nil
+}
+
+// settleSeed cuts what was not sent again, before the file is left. When
+// nothing was, the producer is gone and the seed is the best there is.
+func (st *Stream) settleSeed() {
+	if st.file == nil || st.seeded == 0 || st.matched == 0 {
+		return
+	}
+	if err := st.cutSeed(st.matched); err != nil {
+		st.session.store.log.Error("metadata not cut", "file", st.file.path(), "err", err)
+	}
+}
