@@ -42,6 +42,11 @@ type viewerTrace struct {
 // alive reports whether the viewer still knows the trace.
 func (t *viewerTrace) alive() bool { return t != nil && t.reading > 0 }
 
+// hasNews reports whether there is metadata that the viewer should ask for.
+func (t *viewerTrace) hasNews() bool {
+	return slices.ContainsFunc(t.meta, func(m *viewerStream) bool { return m.meta.news() })
+}
+
 // viewerStream is an announced stream.
 type viewerStream struct {
 	attachment *attachment
@@ -84,17 +89,18 @@ func (a *attachment) look() {
 		a.waiting = append(a.waiting, st)
 	}
 	a.judge()
-	a.prune()
+	a.prune(true)
 }
 
-// prune lets go of traces that have ended and that the viewer has read: a
-// session sees thousands of applications come and go.
-func (a *attachment) prune() {
+// prune lets go of traces that have ended and that the viewer has read, if
+// careful, only when it has all of their metadata as well. A session sees
+// thousands of applications come and go.
+func (a *attachment) prune(careful bool) {
 	if a.session.Closed() {
 		return // it sees no more
 	}
 	for t, vt := range a.traces {
-		if vt.alive() || !t.Ended() || slices.ContainsFunc(a.waiting, func(st *tracestore.Stream) bool { return st.Trace() == t }) {
+		if vt.alive() || !t.Ended() || a.awaits(t) || careful && vt.hasNews() {
 			continue
 		}
 		for _, vs := range vt.meta {
@@ -103,6 +109,11 @@ func (a *attachment) prune() {
 		}
 		delete(a.traces, t)
 	}
+}
+
+// awaits reports whether streams of a trace are still to be announced.
+func (a *attachment) awaits(t *tracestore.Trace) bool {
+	return slices.ContainsFunc(a.waiting, func(st *tracestore.Stream) bool { return st.Trace() == t })
 }
 
 // parts says what of a trace is there.
@@ -159,6 +170,7 @@ func (a *attachment) complete(t *tracestore.Trace, have map[*tracestore.Trace]pa
 // that the viewer has forgotten begins anew, with its metadata.
 func (a *attachment) announce() []*viewerStream {
 	defer func() { a.attached = true }()
+	a.prune(false)
 	if a.ready == 0 {
 		return nil
 	}
@@ -235,7 +247,7 @@ func (vs *viewerStream) end() {
 	vs.close()
 	delete(vs.attachment.conn.streams, vs.stream.ID())
 	vs.attachment.judge() // of the streams that joined the trace
-	vs.attachment.prune()
+	vs.attachment.prune(true)
 }
 
 // close lets go of the stream's files.

@@ -28,12 +28,12 @@
 //
 // Viewers merge streams by time and give up when a stream turns up whose
 // packets are older than what they have shown. So while a stream exists that a
-// viewer has not been told of, it gets no INACTIVE (whose time might pass that
-// stream's packets) but RETRY, and NEW_STREAM in the flags of every answer. A
-// packet's answer carries the flag too: viewers ask for the streams before
-// they use the packet. Streams that cannot be announced yet (not published, or
-// of a trace whose metadata is missing) hold back packets as well, but no
-// longer than Options.HoldNew.
+// viewer has not been told of, INACTIVE answers do not pass that stream's first
+// event (they creep where nothing is known of it), and NEW_STREAM stands in
+// the flags of every answer. A packet's answer carries the flag too: viewers ask
+// for the streams before they use the packet. Streams that cannot be announced
+// yet (not published, or of a trace whose metadata is missing) hold back
+// packets as well, but no longer than Options.HoldNew.
 //
 // # Traces that end and go on
 //

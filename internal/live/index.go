@@ -71,38 +71,46 @@ func (vs *viewerStream) take(e *ctf.IndexEntry) lttng.NextIndexReply {
 }
 
 // inactive answers that nothing happens up to a time, unless that time is no
-// news to the viewer or might pass a stream it does not know.
+// news to the viewer. The time must not pass a stream that the viewer does not
+// know.
 func (c *conn) inactive(vs *viewerStream, step tracestore.Step, pace bool) {
-	if step.Until < vs.floor || c.held() || vs.attachment.ready > 0 {
+	if step.Until < vs.floor && vs.attachment.ready == 0 || c.held() {
 		c.retry(vs)
 		return
 	}
-	if vs.idle && step.Until == vs.floor && pace {
+	until, creeps := step.Until, false
+	if vs.attachment.ready > 0 {
+		until, creeps = c.creep(vs, step.Until), true
+	}
+	if vs.idle && (creeps || until == vs.floor) && pace {
 		if wait := c.srv.opts.InactivePace - time.Since(vs.idleAt); wait > 0 {
-			c.srv.counters.paced.Add(1)
-			id := vs.stream.ID()
-			c.rest(wait, func() {
-				c.nextIndex(id, false)
-				if c.phase != phaseClosed {
-					c.goOn()
-				}
-			})
+			c.pace(vs, wait)
 			return
 		}
 	}
-	vs.idle, vs.floor, vs.idleAt = true, step.Until, time.Now()
+	vs.idle, vs.floor, vs.idleAt = true, until, time.Now()
 	c.replyIndex(lttng.NextIndexReply{
-		Status: lttng.IndexInactive, TimestampEnd: step.Until, StreamClass: step.Class, Flags: vs.flags(),
+		Status: lttng.IndexInactive, TimestampEnd: until, StreamClass: step.Class, Flags: vs.flags(),
+	})
+}
+
+// pace answers later: some viewers ask about an idle stream without a pause.
+func (c *conn) pace(vs *viewerStream, wait time.Duration) {
+	c.srv.counters.paced.Add(1)
+	id := vs.stream.ID()
+	c.rest(wait, func() {
+		c.nextIndex(id, false)
+		if c.phase != phaseClosed {
+			c.goOn()
+		}
 	})
 }
 
 // flags are those of every answer about the stream: levels, not edges.
 func (vs *viewerStream) flags() uint32 {
 	var f uint32
-	for _, m := range vs.trace.meta {
-		if m.meta.news() {
-			f |= lttng.FlagNewMetadata
-		}
+	if vs.trace.hasNews() {
+		f |= lttng.FlagNewMetadata
 	}
 	if vs.attachment.ready > 0 {
 		f |= lttng.FlagNewStream

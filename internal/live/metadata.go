@@ -33,6 +33,7 @@ type metadataView struct {
 	wrapped bool     // a text has been put in packets: uuid is settled
 	uuid    [16]byte // of the packets
 	told    bool     // the end was told to the viewer with NO_NEW
+	gone    bool     // not kept any longer
 }
 
 func newMetadataView(st *tracestore.Stream, hold time.Duration) *metadataView {
@@ -44,7 +45,7 @@ func (v *metadataView) close() { v.cursor.Close() }
 // news reports whether the viewer should ask: there is something, or there
 // has been nothing so far.
 func (v *metadataView) news() bool {
-	if v.cursor.Unread() == 0 {
+	if v.cursor.Unread() == 0 || v.gone {
 		return v.cursor.Sent() == 0 && !v.stream.Closed()
 	}
 	n, err := v.available()
@@ -55,7 +56,7 @@ func (v *metadataView) news() bool {
 // viewer parses what it has when it is told that there is nothing more.
 func (v *metadataView) available() (int64, error) {
 	unread := v.cursor.Unread()
-	if unread == 0 {
+	if unread == 0 || v.gone {
 		return 0, nil
 	}
 	sent := v.cursor.Sent()
@@ -143,8 +144,10 @@ func (c *conn) sendMetadata(v *metadataView, n int64) {
 		}
 	}
 	f, off := v.cursor.Take(n)
-	if f == nil { // discarded by a clear since available
-		c.reply(lttng.MetadataReply{Status: lttng.MetadataNone}.Append(c.srv.scratch[:0]))
+	if f == nil { // discarded by a clear, or kept for long enough after its end
+		closed := v.stream.Closed()
+		v.gone = closed
+		c.reply(lttng.MetadataReply{Status: v.nothing(closed)}.Append(c.srv.scratch[:0]))
 		return
 	}
 	total := int64(len(prefix)) + n

@@ -4,6 +4,7 @@
 package live
 
 import (
+	"errors"
 	"math"
 
 	"golang.org/x/sys/unix"
@@ -16,43 +17,59 @@ import (
 const maxPacketLen = math.MaxUint32 - 12
 
 // packet answers GET_PACKET: any bytes of the file that holds the packet taken
-// last, or of the metadata. The answer is complete or ERR, never shorter than
-// asked for.
+// last, or the first, or of the metadata. The answer is complete or ERR, never
+// shorter than asked for.
 func (c *conn) packet(m lttng.PacketRequest) {
-	f, ok := c.packetFile(&m)
-	if !ok {
-		c.reply(lttng.PacketReply{Status: lttng.PacketError}.Append(c.srv.scratch[:0]))
+	head := lttng.PacketReply{Status: lttng.PacketOK, Len: m.Len}.Append(c.srv.scratch[:0])
+	f := c.packetFile(&m)
+	switch {
+	case f == nil:
+		c.packetError()
 		return
+	case m.Len <= smallData:
+		b, err := appendFile(head, f, int64(m.Offset), int64(m.Len))
+		if err != nil {
+			c.unreadable(err, errShortFile, m.Stream)
+			return
+		}
+		c.reply(b)
+	default:
+		size, err := fileSize(f)
+		if err != nil || size < int64(m.Offset)+int64(m.Len) {
+			c.unreadable(err, nil, m.Stream)
+			return
+		}
+		c.replyFile(head, f, int64(m.Offset), int64(m.Len))
 	}
 	c.srv.counters.packets.Add(1)
 	c.srv.counters.packetBytes.Add(uint64(m.Len))
-	head := lttng.PacketReply{Status: lttng.PacketOK, Len: m.Len}.Append(c.srv.scratch[:0])
-	c.replyFile(head, f, int64(m.Offset), int64(m.Len))
 }
 
-// packetFile returns the file that holds the bytes asked for, and whether it
-// does hold them.
-func (c *conn) packetFile(m *lttng.PacketRequest) (*fdpool.File, bool) {
-	vs := c.streams[m.Stream]
-	if vs == nil || m.Len > maxPacketLen || m.Offset > math.MaxInt64-maxPacketLen {
-		return nil, false
-	}
-	end := int64(m.Offset) + int64(m.Len)
-	if vs.cursor == nil {
-		f, size := vs.meta.cursor.Data()
-		return f, f != nil && end <= size
-	}
-	f := vs.cursor.Data()
-	if f == nil {
-		return nil, false
-	}
-	size, err := fileSize(f)
-	if err != nil {
+func (c *conn) packetError() {
+	c.reply(lttng.PacketReply{Status: lttng.PacketError}.Append(c.srv.scratch[:0]))
+}
+
+// unreadable answers ERR; an error but the expected one is worth a message.
+func (c *conn) unreadable(err, expected error, id lttng.StreamID) {
+	if !errors.Is(err, expected) {
 		c.srv.counters.errors.Add(1)
-		c.srv.log.Error("packet not readable", "stream", m.Stream, "err", err)
-		return nil, false
+		c.srv.log.Error("packet not readable", "stream", id, "err", err)
 	}
-	return f, end <= size
+	c.packetError()
+}
+
+// packetFile returns the file to read from, nil when there is none or the
+// range cannot be in any file.
+func (c *conn) packetFile(m *lttng.PacketRequest) *fdpool.File {
+	vs := c.streams[m.Stream]
+	switch {
+	case vs == nil, m.Len > maxPacketLen, m.Offset > math.MaxInt64-maxPacketLen:
+		return nil
+	case vs.cursor == nil:
+		f, _ := vs.meta.cursor.Data()
+		return f
+	}
+	return vs.cursor.File()
 }
 
 func fileSize(f *fdpool.File) (int64, error) {

@@ -108,8 +108,13 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 		}
 		acceptors = append(acceptors, a)
 	}
-	defer context.AfterFunc(ctx, loop.Stop)()
-	return loop.Run()
+	stopped := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() { loop.Stop(); close(stopped) })
+	err = loop.Run()
+	if !cancel() {
+		<-stopped
+	}
+	return err
 }
 
 // closeAll ends all connections after the loop.

@@ -226,6 +226,10 @@ func (st *Stream) putBeacon(x *lttng.Index) {
 	if st.pending.awaitsData() {
 		return
 	}
+	// A viewer must not see the beacon before the packets that precede it.
+	if st.flushIndex(false); len(st.unflushed) > 0 {
+		return
+	}
 	st.mu.Lock()
 	st.beacon, st.class = x.TimestampEnd, x.StreamClass
 	st.mu.Unlock()
