@@ -176,6 +176,11 @@ func (d *dataConn) bind(id lttng.StreamID, b []byte) (moved bool, err error) {
 		return false, unknownStream(id)
 	}
 	if ss.worker == d.worker {
+		if len(ss.data) > 0 {
+			// Producers have one. Whoever guesses a handle must not reach
+			// the session.
+			return false, fmt.Errorf("session %d has a data connection already", st.Session().ID())
+		}
 		d.session = ss
 		ss.data[d] = struct{}{}
 		delete(d.worker.unbound, d)

@@ -30,6 +30,9 @@ const (
 	indexSuffix = ".idx"
 )
 
+// maxName is the length of a file name that Linux's file systems take.
+const maxName = 255
+
 const (
 	datetimeLayout = "20060102-150405"
 	chunkLayout    = "20060102T150405-0700"
@@ -41,14 +44,29 @@ func checkComponent(kind, s string) error {
 	switch {
 	case s == "":
 		return fmt.Errorf("%w: %s is empty", ErrRefused, kind)
-	case len(s) > 255:
-		return fmt.Errorf("%w: %s of %d bytes, want at most 255", ErrRefused, kind, len(s))
+	case len(s) > maxName:
+		return fmt.Errorf("%w: %s of %d bytes, want at most %d", ErrRefused, kind, len(s), maxName)
 	case s == "." || s == "..":
 		return fmt.Errorf("%w: %s %q", ErrRefused, kind, s)
 	case strings.ContainsRune(s, '/'):
 		return fmt.Errorf("%w: %s %q contains a slash", ErrRefused, kind, s)
 	}
 	return checkControl(kind, s)
+}
+
+// checkChannel judges a channel name, from which those of files are made.
+func checkChannel(m *lttng.AddStream) error {
+	if err := checkComponent("channel name", m.Channel); err != nil {
+		return err
+	}
+	longest := len(m.Channel) + len(indexSuffix)
+	if m.TracefileSize > 0 {
+		longest += len("_18446744073709551615")
+	}
+	if longest > maxName {
+		return fmt.Errorf("%w: channel name of %d bytes leaves no room for the names of its files", ErrRefused, len(m.Channel))
+	}
+	return nil
 }
 
 // checkHidden refuses what checkComponent does and a leading dot.

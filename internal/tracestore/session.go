@@ -138,7 +138,7 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 	if err != nil {
 		return nil, lttng.NoStream, err
 	}
-	if err := checkComponent("channel name", m.Channel); err != nil {
+	if err := checkChannel(&m); err != nil {
 		return nil, lttng.NoStream, err
 	}
 	id = lttng.StreamID(ss.store.lastStream.Add(1))
