@@ -129,56 +129,106 @@ func TestRefusedNames(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"session name of no bytes", second(ParseCreateSession(sized(put(0, 0)), 13)),
-			"lttng: CREATE_SESSION session name at offset 59: not NUL-terminated: got 0"},
-		{"session name too long", second(ParseCreateSession(sized(put(0, 256)), 13)),
-			"lttng: CREATE_SESSION session name at offset 59: too long: got 256, want at most 255"},
-		{"session name of 4 GiB", second(ParseCreateSession(sized(put(0, 0xffffffff)), 15)),
-			"lttng: CREATE_SESSION session name at offset 63: too long: got 4294967295, want at most 255"},
-		{"hostname of no bytes", second(ParseCreateSession(sized(put(4, 0)), 13)),
-			"lttng: CREATE_SESSION hostname at offset 64: not NUL-terminated: got 0"},
-		{"hostname too long", second(ParseCreateSession(sized(put(4, 257)), 13)),
-			"lttng: CREATE_SESSION hostname at offset 64: too long: got 257, want at most 256"},
-		{"base path too long", second(ParseCreateSession(sized(put(8, 4097)), 13)),
-			"lttng: CREATE_SESSION base path at offset 69: too long: got 4097, want at most 4096"},
-		{"base path not there", second(ParseCreateSession(sized(put(8, 6)), 13)),
-			"lttng: CREATE_SESSION base path at offset 69: too short: got 5, want 6"},
-		{"fixed hostname", second(ParseCreateSession(host, 10)),
-			"lttng: CREATE_SESSION hostname at offset 255: not NUL-terminated: got 64"},
-		{"channel of no bytes", second(ParseAddStream(stream(put(0, 0)), 11)),
-			"lttng: ADD_STREAM channel name at offset 32: not NUL-terminated: got 0"},
-		{"path of no bytes", second(ParseAddStream(stream(put(4, 0)), 11)),
-			"lttng: ADD_STREAM path at offset 35: not NUL-terminated: got 0"},
-		{"fixed path too long", second(ParseAddStream(fixed, 10)),
-			"lttng: ADD_STREAM path at offset 264: too long: got 256, want at most 255"},
-		{"fixed channel", second(ParseAddStream(unterminated, 10)),
-			"lttng: ADD_STREAM channel name at offset 0: not NUL-terminated: got 264"},
-		{"fixed path", second(ParseAddStream(noPathEnd, 2)),
-			"lttng: ADD_STREAM path at offset 264: not NUL-terminated: got 4096"},
-		{"empty chunk name", second(ParseCreateTraceChunk(append(make([]byte, 19), 1, 0))),
-			"lttng: CREATE_TRACE_CHUNK override name at offset 20: empty: got 1"},
-		{"chunk name too long", second(ParseCreateTraceChunk(append(make([]byte, 18), 1, 0))),
-			"lttng: CREATE_TRACE_CHUNK override name at offset 20: too long: got 256, want at most 255"},
-		{"short payload", second(ParseCloseStream(make([]byte, 15))),
-			"lttng: CLOSE_STREAM at offset 0: too short: got 15, want 16"},
-		{"reply path too long", third(ParseCloseChunkReply([]byte{0, 0, 0, 10, 0, 1, 0, 0})),
-			"lttng: CLOSE_TRACE_CHUNK reply path at offset 8: too long: got 65536, want at most 4096"},
-		{"reply path without NUL", third(ParseCloseChunkReply([]byte{0, 0, 0, 10, 0, 0, 0, 1, 'x'})),
-			"lttng: CLOSE_TRACE_CHUNK reply path at offset 8: not NUL-terminated: got 1"},
-		{"second session of a list", third(ParseSessionList(append([]byte{0, 0, 0, 2}, make([]byte, 340)...), 4)),
-			"lttng: LIST_SESSIONS entry at offset 343: too short: got 1, want 339"},
-		{"hostname in a list", third(ParseSessionList(append([]byte{0, 0, 0, 1}, fill(339)...), 4)),
-			"lttng: LIST_SESSIONS entry hostname at offset 24: not NUL-terminated: got 64"},
-		{"name in a list", third(ParseViewerSession(append(make([]byte, 84), fill(255)...), 4)),
-			"lttng: LIST_SESSIONS entry session name at offset 84: not NUL-terminated: got 255"},
-		{"names in a list of minor 15", third(ParseViewerSession(append(make([]byte, 27), 1, 0, 0, 0, 0), 15)),
-			"lttng: LIST_SESSIONS entry at offset 0: too short: got 32, want 33"},
-		{"long name in a list of minor 15", third(ParseViewerSession(append(make([]byte, 24), 0, 1, 0, 0, 0, 0, 0, 0), 15)),
-			"lttng: LIST_SESSIONS entry session name at offset 32: too long: got 65536, want at most 4096"},
-		{"path in a stream list", third(ParseAttachReply(append([]byte{0, 0, 0, 1, 0, 0, 0, 1}, fill(4371)...))),
-			"lttng: viewer stream path at offset 28: not NUL-terminated: got 4096"},
-		{"channel in a stream list", third(ParseViewerStream(append(make([]byte, 4116), fill(255)...))),
-			"lttng: viewer stream channel name at offset 4116: not NUL-terminated: got 255"},
+		{
+			"session name of no bytes", second(ParseCreateSession(sized(put(0, 0)), 13)),
+			"lttng: CREATE_SESSION session name at offset 59: not NUL-terminated: got 0",
+		},
+		{
+			"session name too long", second(ParseCreateSession(sized(put(0, 256)), 13)),
+			"lttng: CREATE_SESSION session name at offset 59: too long: got 256, want at most 255",
+		},
+		{
+			"session name of 4 GiB", second(ParseCreateSession(sized(put(0, 0xffffffff)), 15)),
+			"lttng: CREATE_SESSION session name at offset 63: too long: got 4294967295, want at most 255",
+		},
+		{
+			"hostname of no bytes", second(ParseCreateSession(sized(put(4, 0)), 13)),
+			"lttng: CREATE_SESSION hostname at offset 64: not NUL-terminated: got 0",
+		},
+		{
+			"hostname too long", second(ParseCreateSession(sized(put(4, 257)), 13)),
+			"lttng: CREATE_SESSION hostname at offset 64: too long: got 257, want at most 256",
+		},
+		{
+			"base path too long", second(ParseCreateSession(sized(put(8, 4097)), 13)),
+			"lttng: CREATE_SESSION base path at offset 69: too long: got 4097, want at most 4096",
+		},
+		{
+			"base path not there", second(ParseCreateSession(sized(put(8, 6)), 13)),
+			"lttng: CREATE_SESSION base path at offset 69: too short: got 5, want 6",
+		},
+		{
+			"fixed hostname", second(ParseCreateSession(host, 10)),
+			"lttng: CREATE_SESSION hostname at offset 255: not NUL-terminated: got 64",
+		},
+		{
+			"channel of no bytes", second(ParseAddStream(stream(put(0, 0)), 11)),
+			"lttng: ADD_STREAM channel name at offset 32: not NUL-terminated: got 0",
+		},
+		{
+			"path of no bytes", second(ParseAddStream(stream(put(4, 0)), 11)),
+			"lttng: ADD_STREAM path at offset 35: not NUL-terminated: got 0",
+		},
+		{
+			"fixed path too long", second(ParseAddStream(fixed, 10)),
+			"lttng: ADD_STREAM path at offset 264: too long: got 256, want at most 255",
+		},
+		{
+			"fixed channel", second(ParseAddStream(unterminated, 10)),
+			"lttng: ADD_STREAM channel name at offset 0: not NUL-terminated: got 264",
+		},
+		{
+			"fixed path", second(ParseAddStream(noPathEnd, 2)),
+			"lttng: ADD_STREAM path at offset 264: not NUL-terminated: got 4096",
+		},
+		{
+			"empty chunk name", second(ParseCreateTraceChunk(append(make([]byte, 19), 1, 0))),
+			"lttng: CREATE_TRACE_CHUNK override name at offset 20: empty: got 1",
+		},
+		{
+			"chunk name too long", second(ParseCreateTraceChunk(append(make([]byte, 18), 1, 0))),
+			"lttng: CREATE_TRACE_CHUNK override name at offset 20: too long: got 256, want at most 255",
+		},
+		{
+			"short payload", second(ParseCloseStream(make([]byte, 15))),
+			"lttng: CLOSE_STREAM at offset 0: too short: got 15, want 16",
+		},
+		{
+			"reply path too long", third(ParseCloseChunkReply([]byte{0, 0, 0, 10, 0, 1, 0, 0})),
+			"lttng: CLOSE_TRACE_CHUNK reply path at offset 8: too long: got 65536, want at most 4096",
+		},
+		{
+			"reply path without NUL", third(ParseCloseChunkReply([]byte{0, 0, 0, 10, 0, 0, 0, 1, 'x'})),
+			"lttng: CLOSE_TRACE_CHUNK reply path at offset 8: not NUL-terminated: got 1",
+		},
+		{
+			"second session of a list", third(ParseSessionList(append([]byte{0, 0, 0, 2}, make([]byte, 340)...), 4)),
+			"lttng: LIST_SESSIONS entry at offset 343: too short: got 1, want 339",
+		},
+		{
+			"hostname in a list", third(ParseSessionList(append([]byte{0, 0, 0, 1}, fill(339)...), 4)),
+			"lttng: LIST_SESSIONS entry hostname at offset 24: not NUL-terminated: got 64",
+		},
+		{
+			"name in a list", third(ParseViewerSession(append(make([]byte, 84), fill(255)...), 4)),
+			"lttng: LIST_SESSIONS entry session name at offset 84: not NUL-terminated: got 255",
+		},
+		{
+			"names in a list of minor 15", third(ParseViewerSession(append(make([]byte, 27), 1, 0, 0, 0, 0), 15)),
+			"lttng: LIST_SESSIONS entry at offset 0: too short: got 32, want 33",
+		},
+		{
+			"long name in a list of minor 15", third(ParseViewerSession(append(make([]byte, 24), 0, 1, 0, 0, 0, 0, 0, 0), 15)),
+			"lttng: LIST_SESSIONS entry session name at offset 32: too long: got 65536, want at most 4096",
+		},
+		{
+			"path in a stream list", third(ParseAttachReply(append([]byte{0, 0, 0, 1, 0, 0, 0, 1}, fill(4371)...))),
+			"lttng: viewer stream path at offset 28: not NUL-terminated: got 4096",
+		},
+		{
+			"channel in a stream list", third(ParseViewerStream(append(make([]byte, 4116), fill(255)...))),
+			"lttng: viewer stream channel name at offset 4116: not NUL-terminated: got 255",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,28 +50,34 @@ log_level = "error"
 		want       func(c *config.Config)
 	}{
 		{name: "defaults are lttng-relayd's", want: func(*config.Config) {}},
-		{name: "options", args: "-C tcp://127.0.0.2:1 -D tcp6://[::]:2 -L tcp6://[::1]:3 -o /o -s -x --fd-pool-size 200 --http :80 -vv",
+		{
+			name: "options", args: "-C tcp://127.0.0.2:1 -D tcp6://[::]:2 -L tcp6://[::1]:3 -o /o -s -x --fd-pool-size 200 --http :80 -vv",
 			want: func(c *config.Config) {
 				c.Relay.ControlURL, c.Relay.DataURL, c.Relay.LiveURL = []string{"tcp4://127.0.0.2:1"}, []string{"tcp://[::]:2"}, []string{"tcp6://[::1]:3"}
 				c.Hub.OutputDir, c.Relay.GroupOutputBy, c.Relay.AllowClear, c.Relay.FDPoolSize = "/o", "session", false, 200
 				c.HTTP.Listen, c.Hub.LogLevel = ":80", "debug"
-			}},
+			},
+		},
 		{name: "file wins over defaults", args: "--weir-config " + file, want: func(c *config.Config) {
 			c.Relay.ControlURL, c.Relay.AllowClear, c.Relay.MaxSessions = []string{"tcp://127.0.0.1:5342"}, false, 7
 			c.Relay.TCPKeepAliveProbes, c.Hub.OutputDir, c.Hub.LogLevel = 9, "/from/file", "error"
 		}},
-		{name: "options win over file", args: "-o /o -v --cont tcp://127.0.0.2:1", env: []string{"WEIR_CONFIG=" + file, "LTTNG_RELAYD_DISALLOW_CLEAR=0"},
+		{
+			name: "options win over file", args: "-o /o -v --cont tcp://127.0.0.2:1", env: []string{"WEIR_CONFIG=" + file, "LTTNG_RELAYD_DISALLOW_CLEAR=0"},
 			want: func(c *config.Config) {
 				c.Relay.ControlURL, c.Relay.MaxSessions = []string{"tcp4://127.0.0.2:1"}, 7
 				c.Relay.TCPKeepAliveProbes, c.Hub.OutputDir, c.Hub.LogLevel = 9, "/o", "info"
-			}},
+			},
+		},
 		{name: "variables of weir", env: []string{"WEIR_RELAY_CONTROL_URL=tcp://127.0.0.1:7", "WEIR_RELAY_WORKERS=3"}, want: func(c *config.Config) {
 			c.Relay.ControlURL, c.Relay.Workers = []string{"tcp://127.0.0.1:7"}, 3
 		}},
-		{name: "keep-alive of the environment", env: []string{"LTTNG_RELAYD_TCP_KEEP_ALIVE=1", "LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=90"},
+		{
+			name: "keep-alive of the environment", env: []string{"LTTNG_RELAYD_TCP_KEEP_ALIVE=1", "LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=90"},
 			want: func(c *config.Config) {
 				c.Relay.TCPKeepAliveIdle, c.Relay.TCPKeepAliveInterval, c.Relay.TCPKeepAliveProbes = 90*time.Second, 0, 0
-			}},
+			},
+		},
 		{name: "keep-alive off", env: []string{"LTTNG_RELAYD_TCP_KEEP_ALIVE=0"}, want: func(c *config.Config) {
 			c.Relay.TCPKeepAlive, c.Relay.TCPKeepAliveIdle, c.Relay.TCPKeepAliveInterval, c.Relay.TCPKeepAliveProbes = false, 0, 0, 0
 		}},

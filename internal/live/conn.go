@@ -4,7 +4,6 @@
 package live
 
 import (
-	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,9 +46,6 @@ type conn struct {
 	attached []*attachment
 	streams  map[lttng.StreamID]*viewerStream // announced, not ended
 }
-
-// errEnd reports that the peer has closed the connection.
-var errEnd = errors.New("connection ended by the peer")
 
 // Ready goes on with what the socket allows.
 func (c *conn) Ready(readable, writable bool) {

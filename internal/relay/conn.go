@@ -44,7 +44,8 @@ const partialStep = 64 << 10
 
 // keep stores the beginning of a message of want bytes until the rest comes.
 func (c *conn) keep(b []byte, want int) error {
-	if err := c.grow(want, len(b)); err != nil {
+	// Room for what comes next as well: a read into none looks like the end.
+	if err := c.grow(want, min(want, len(b)+partialStep)); err != nil {
 		return err
 	}
 	c.partial = append(c.partial, b...)

@@ -176,10 +176,10 @@ func (d *dataConn) bind(id lttng.StreamID, b []byte) (moved bool, err error) {
 		return false, unknownStream(id)
 	}
 	if ss.worker == d.worker {
-		if len(ss.data) > 0 {
-			// Producers have one. Whoever guesses a handle must not reach
-			// the session.
-			return false, fmt.Errorf("session %d has a data connection already", st.Session().ID())
+		// A producer has one, from the host of its control connection. Whoever
+		// guesses a handle must not reach the session.
+		if len(ss.data) > 0 || d.peer != ss.store.Peer() {
+			return false, fmt.Errorf("session %d has its data connection already, or is another host's", ss.store.ID())
 		}
 		d.session = ss
 		ss.data[d] = struct{}{}

@@ -51,9 +51,22 @@ func TestParseSwitch(t *testing.T) {
 		want int
 		ok   bool
 	}{
-		{"yes", 1, true}, {"TRUE", 1, true}, {"On", 1, true}, {"1", 1, true}, {"3", 3, true}, {" 2", 2, true},
-		{"no", 0, true}, {"False", 0, true}, {"OFF", 0, true}, {"0", 0, true}, {"00", 0, true},
-		{"", 0, false}, {"y", 0, false}, {"-1", 0, false}, {"2x", 0, false}, {"99999999999", 0, false},
+		{"yes", 1, true},
+		{"TRUE", 1, true},
+		{"On", 1, true},
+		{"1", 1, true},
+		{"3", 3, true},
+		{" 2", 2, true},
+		{"no", 0, true},
+		{"False", 0, true},
+		{"OFF", 0, true},
+		{"0", 0, true},
+		{"00", 0, true},
+		{"", 0, false},
+		{"y", 0, false},
+		{"-1", 0, false},
+		{"2x", 0, false},
+		{"99999999999", 0, false},
 	}
 	for _, tt := range tests {
 		if got, ok := parseSwitch(tt.text); got != tt.want || ok != tt.ok {
@@ -68,22 +81,27 @@ func TestConfigurationFiles(t *testing.T) {
 		want            func(*Options)
 		err             string
 	}{
-		{name: "all keys", ini: "control-port=tcp://127.0.0.2:1\ndata-port=tcp://127.0.0.2:2\nlive-port=tcp://127.0.0.2:3\noutput=/o\n" +
-			"group-output-by-session=yes\nworking-directory=/\ndisallow-clear=on\nfd-pool-size=0200\ngroup=g\ndaemonize=1\npid-file=p\nsig-parent=true\nverbose=2\n" +
-			"http=none\nweir-config=/w\ndynamic-port-allocation=no\nbackground=off",
+		{
+			name: "all keys", ini: "control-port=tcp://127.0.0.2:1\ndata-port=tcp://127.0.0.2:2\nlive-port=tcp://127.0.0.2:3\noutput=/o\n" +
+				"group-output-by-session=yes\nworking-directory=/\ndisallow-clear=on\nfd-pool-size=0200\ngroup=g\ndaemonize=1\npid-file=p\nsig-parent=true\nverbose=2\n" +
+				"http=none\nweir-config=/w\ndynamic-port-allocation=no\nbackground=off",
 			want: func(o *Options) {
 				o.Control, o.Data, o.Live = listen("127.0.0.2:1"), listen("127.0.0.2:2"), listen("127.0.0.2:3")
 				o.OutputDir, o.GroupBy, o.WorkingDir, o.AllowClear, o.FDPoolSize, o.TracingGroup = "/o", GroupBySession, "/", false, 128, "g"
 				o.Start, o.PIDFile, o.SignalParent, o.Verbosity, o.HTTP, o.WeirConfig = Daemonize, "/start/p", true, 2, "", "/w"
-			}},
-		{name: "command line wins", ini: "output=/o\ncontrol-port=tcp://127.0.0.2:1\nverbose=7\nfd-pool-size=200", args: "-o /p -C tcp://127.0.0.2:2 -v --fd-pool-size 300",
+			},
+		},
+		{
+			name: "command line wins", ini: "output=/o\ncontrol-port=tcp://127.0.0.2:1\nverbose=7\nfd-pool-size=200", args: "-o /p -C tcp://127.0.0.2:2 -v --fd-pool-size 300",
 			want: func(o *Options) {
 				o.OutputDir, o.Control, o.Verbosity, o.FDPoolSize = "/p", listen("127.0.0.2:2"), 3, 300
-			}},
+			},
+		},
 		{name: "ignored keys", ini: "version=yes\nhelp=yes\nconfig=/nowhere\nVERSION=yes", want: func(o *Options) {
 			o.Warnings = []string{`line 5: unrecognized option "VERSION" in daemon configuration file`}
 		}},
-		{name: "lenient", ini: "nosuch=1\ndisallow-clear=maybe\nlive-port=tcp://127.0.0.2:3\nlive-port=tcp://127.0.0.1:99999\ncontrol-port=\nrubbish\nfd-pool-size=abc\nhttp=x",
+		{
+			name: "lenient", ini: "nosuch=1\ndisallow-clear=maybe\nlive-port=tcp://127.0.0.2:3\nlive-port=tcp://127.0.0.1:99999\ncontrol-port=\nrubbish\nfd-pool-size=abc\nhttp=x",
 			want: func(o *Options) {
 				o.Live = listen("127.0.0.2:3")
 				o.Warnings = []string{
@@ -95,7 +113,8 @@ func TestConfigurationFiles(t *testing.T) {
 					`--control-port: lttng: URL "": unrecognized URL format`,
 					`--live-port: lttng: URL "tcp://127.0.0.1:99999": invalid port number "99999"`,
 				}
-			}},
+			},
+		},
 		{name: "keys are not abbreviated", ini: "out=/o", want: func(o *Options) {
 			o.Warnings = []string{`line 2: unrecognized option "out" in daemon configuration file`}
 		}},
@@ -149,7 +168,10 @@ func TestConfigurationOrder(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ args, group string }{
-		{"", "user"}, {"-f " + extra, "extra"}, {"--config=" + extra + " -g line", "line"}, {"-g line -f" + extra, "line"},
+		{"", "user"},
+		{"-f " + extra, "extra"},
+		{"--config=" + extra + " -g line", "line"},
+		{"-g line -f" + extra, "line"},
 		{"-f /nowhere -f " + extra, "extra"},
 	} {
 		in.Args = strings.Fields(tt.args)

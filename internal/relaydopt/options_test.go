@@ -74,28 +74,34 @@ func TestParse(t *testing.T) {
 	}{
 		{name: "nothing", want: func(*Options) {}},
 		{name: "non-options", args: "a - b -- -Z --nothing", want: func(*Options) {}},
-		{name: "all long", args: "--control-port=tcp://127.0.0.2:1 --data-port tcp4://both:2 --live-port=tcp6://both:3 " +
-			"--output=/o --group-output-by-session --working-directory=/ --disallow-clear --fd-pool-size=200 --group=g " +
-			"--background --pid-file=run/p --sig-parent --verbose --http=:80 --weir-config=w.toml",
+		{
+			name: "all long", args: "--control-port=tcp://127.0.0.2:1 --data-port tcp4://both:2 --live-port=tcp6://both:3 " +
+				"--output=/o --group-output-by-session --working-directory=/ --disallow-clear --fd-pool-size=200 --group=g " +
+				"--background --pid-file=run/p --sig-parent --verbose --http=:80 --weir-config=w.toml",
 			want: func(o *Options) {
 				o.Control, o.Data, o.Live = listen("127.0.0.2:1"), listen("192.0.2.1:2"), listen("[2001:db8::1]:3")
 				o.OutputDir, o.GroupBy, o.WorkingDir, o.AllowClear, o.FDPoolSize = "/o", GroupBySession, "/", false, 200
 				o.TracingGroup, o.Start, o.PIDFile, o.SignalParent, o.Verbosity = "g", Background, "/start/run/p", true, 1
 				o.HTTP, o.WeirConfig = ":80", "/start/w.toml"
-			}},
-		{name: "all short", args: "-Ctcp://127.0.0.2 -D net://127.0.0.3:7:8 -L TCP6://[::1]:9 -o/o -p -w / -x -gg -d -P /p -S -vv",
+			},
+		},
+		{
+			name: "all short", args: "-Ctcp://127.0.0.2 -D net://127.0.0.3:7:8 -L TCP6://[::1]:9 -o/o -p -w / -x -gg -d -P /p -S -vv",
 			want: func(o *Options) {
 				o.Control, o.Data, o.Live = listen("127.0.0.2:5342"), listen("127.0.0.3:7"), listen("[::1]:9")
 				o.OutputDir, o.WorkingDir, o.AllowClear, o.TracingGroup = "/o", "/", false, "g"
 				o.Start, o.PIDFile, o.SignalParent, o.Verbosity = Daemonize, "/p", true, 2
-			}},
+			},
+		},
 		{name: "abbreviated", args: "--con tcp://127.0.0.2:1", want: nil},
-		{name: "abbreviations", args: "--cont tcp://127.0.0.2:1 --dat=tcp://127.0.0.2:2 --l tcp://127.0.0.2:3 --o /o --w / --dis --f 150 --b --verb --ht none --we /w",
+		{
+			name: "abbreviations", args: "--cont tcp://127.0.0.2:1 --dat=tcp://127.0.0.2:2 --l tcp://127.0.0.2:3 --o /o --w / --dis --f 150 --b --verb --ht none --we /w",
 			want: func(o *Options) {
 				o.Control, o.Data, o.Live = listen("127.0.0.2:1"), listen("127.0.0.2:2"), listen("127.0.0.2:3")
 				o.OutputDir, o.WorkingDir, o.AllowClear, o.FDPoolSize, o.Start, o.Verbosity = "/o", "/", false, 150, Background, 1
 				o.HTTP, o.WeirConfig = "", "/w"
-			}},
+			},
+		},
 		{name: "cluster", args: "-vxvSo/o -vv", want: func(o *Options) {
 			o.Verbosity, o.AllowClear, o.SignalParent, o.OutputDir = 3, false, true, "/o"
 		}},
@@ -116,20 +122,31 @@ func TestParse(t *testing.T) {
 		{name: "help", args: "-xh -V", want: func(o *Options) { *o = Options{Action: ShowHelp} }},
 		{name: "POSIX order", args: "-x a -Z", env: []string{"POSIXLY_CORRECT=1"}, want: func(o *Options) { o.AllowClear = false }},
 		{name: "root", root: true, want: func(o *Options) { o.RunDir = "/var/run/lttng" }},
-		{name: "environment", env: []string{"LTTNG_HOME=rel", "LTTNG_RUNDIR=run", "LTTNG_RELAYD_HEALTH=h", "LTTNG_RELAYD_DISALLOW_CLEAR=yes",
-			"LTTNG_RELAYD_WORKING_DIRECTORY=/", "LTTNG_NETWORK_SOCKET_TIMEOUT=1500", "LTTNG_RELAYD_TCP_KEEP_ALIVE=1",
-			"LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=60", "LTTNG_RELAYD_TCP_KEEP_ALIVE_PROBE_INTERVAL=-1", "LTTNG_RELAYD_TCP_KEEP_ALIVE_MAX_PROBE_COUNT=5"},
+		{
+			name: "environment", env: []string{
+				"LTTNG_HOME=rel", "LTTNG_RUNDIR=run", "LTTNG_RELAYD_HEALTH=h", "LTTNG_RELAYD_DISALLOW_CLEAR=yes",
+				"LTTNG_RELAYD_WORKING_DIRECTORY=/", "LTTNG_NETWORK_SOCKET_TIMEOUT=1500", "LTTNG_RELAYD_TCP_KEEP_ALIVE=1",
+				"LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=60", "LTTNG_RELAYD_TCP_KEEP_ALIVE_PROBE_INTERVAL=-1", "LTTNG_RELAYD_TCP_KEEP_ALIVE_MAX_PROBE_COUNT=5",
+			},
 			want: func(o *Options) {
 				o.Home, o.OutputDir, o.RunDir, o.HealthSocket = "/start/rel", "/start/rel/lttng-traces", "/start/run", "/start/h"
 				o.AllowClear, o.WorkingDir, o.SocketTimeout = false, "/", 1500*time.Millisecond
 				o.KeepAlive = KeepAlive{Given: true, Enabled: true, Idle: time.Minute, Probes: 5}
-			}},
-		{name: "options win over environment", args: "-x -w /tmp", env: []string{"LTTNG_RELAYD_DISALLOW_CLEAR=nonsense", "LTTNG_RELAYD_WORKING_DIRECTORY=/nowhere"},
-			want: func(o *Options) { o.AllowClear, o.WorkingDir = false, "/tmp" }},
-		{name: "clear allowed", env: []string{"LTTNG_RELAYD_DISALLOW_CLEAR=0", "LTTNG_RELAYD_TCP_KEEP_ALIVE=off"},
-			want: func(o *Options) { o.KeepAlive.Given = true }},
-		{name: "bad environment", env: []string{"LTTNG_RELAYD_TCP_KEEP_ALIVE=2", "LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=x",
-			"LTTNG_RELAYD_TCP_KEEP_ALIVE_PROBE_INTERVAL=-2", "LTTNG_RELAYD_TCP_KEEP_ALIVE_MAX_PROBE_COUNT=128", "LTTNG_NETWORK_SOCKET_TIMEOUT=-5"},
+			},
+		},
+		{
+			name: "options win over environment", args: "-x -w /tmp", env: []string{"LTTNG_RELAYD_DISALLOW_CLEAR=nonsense", "LTTNG_RELAYD_WORKING_DIRECTORY=/nowhere"},
+			want: func(o *Options) { o.AllowClear, o.WorkingDir = false, "/tmp" },
+		},
+		{
+			name: "clear allowed", env: []string{"LTTNG_RELAYD_DISALLOW_CLEAR=0", "LTTNG_RELAYD_TCP_KEEP_ALIVE=off"},
+			want: func(o *Options) { o.KeepAlive.Given = true },
+		},
+		{
+			name: "bad environment", env: []string{
+				"LTTNG_RELAYD_TCP_KEEP_ALIVE=2", "LTTNG_RELAYD_TCP_KEEP_ALIVE_IDLE_TIME=x",
+				"LTTNG_RELAYD_TCP_KEEP_ALIVE_PROBE_INTERVAL=-2", "LTTNG_RELAYD_TCP_KEEP_ALIVE_MAX_PROBE_COUNT=128", "LTTNG_NETWORK_SOCKET_TIMEOUT=-5",
+			},
 			want: func(o *Options) {
 				o.Warnings = []string{
 					`invalid value "2" of LTTNG_RELAYD_TCP_KEEP_ALIVE, want 0 or 1`,
@@ -138,7 +155,8 @@ func TestParse(t *testing.T) {
 					`invalid value "128" of LTTNG_RELAYD_TCP_KEEP_ALIVE_MAX_PROBE_COUNT, want a number from -1 to 127`,
 					`invalid value "-5" of LTTNG_NETWORK_SOCKET_TIMEOUT, want a number from -1 to 1073741824`,
 				}
-			}},
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

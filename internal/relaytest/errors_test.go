@@ -115,19 +115,24 @@ var differing = map[string]outcome{
 
 	"pending-data-only": {
 		"signed minimum: the index is missing; its file comes with the first complete packet",
-		append(opened[:5:5], "00000001"), "open", map[string]int64{data: 1024, meta: 0},
+		append(opened[:5:5], "00000001"), "open",
+		map[string]int64{data: 1024, meta: 0},
 	},
 	"metadata-to-data-stream": {"the file would be spoilt", opened, "closed", map[string]int64{data: 0, meta: 0}},
 	"data-duplicate-seq": {
 		"the second packet is not stored; the index file comes with the first complete packet",
-		opened, "closed", map[string]int64{data: 1000, meta: 0},
+		opened, "closed",
+		map[string]int64{data: 1000, meta: 0},
 	},
 	"data-zero-length": {
 		"the original finishes an empty packet with the next byte on the connection",
-		append(opened[:5:5], okCode), "open", map[string]int64{data: 4096, index: 88, meta: 0},
+		append(opened[:5:5], okCode), "open",
+		map[string]int64{data: 4096, index: 88, meta: 0},
 	},
 	"tracefile-size-without-count": {
-		"count 0 means unlimited, the originals die or refuse", []string{okSession, okCode, okStream1}, "open",
+		"count 0 means unlimited, the originals die or refuse",
+		[]string{okSession, okCode, okStream1},
+		"open",
 		map[string]int64{root + "ust/uid/0/64-bit/ch_0_0": 1000, root + "ust/uid/0/64-bit/ch_0_1": 1000},
 	},
 	"rotate-with-unindexed-data-ahead": {
@@ -343,7 +348,7 @@ func checkAlive(t testing.TB, r *relaytest.Relay) {
 	rec.SendWhole(0, 0, 200)
 	r.WaitPackets(before + 1)
 	rec.Close()
-	r.WaitSettled()
+	relaytest.Until(t, "the fresh session is closed", func() bool { return r.Store.Session(rec.Session.Session) == nil })
 	got := relaytest.Stored(t, filepath.Join(r.Output, rec.Session.Path, relaytest.StreamPath, "ch_0"))
 	if len(got) != 1 {
 		t.Errorf("a fresh session stored %d packets, want 1", len(got))

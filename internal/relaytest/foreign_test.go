@@ -149,6 +149,7 @@ func TestIntruderStopsInPacket(t *testing.T) {
 	r, _, other := neighbours(t)
 	c := relaytest.Connect(t, r.Data)
 	defer c.Close()
+	r.WaitReceived()
 	total := r.Server.Counters().ReceivedBytes.Load()
 	if _, err := c.Write(append(lttng.DataHeader{Stream: 3, NetSeqNum: 9, DataSize: 100}.Append(nil), 1)); err != nil {
 		t.Fatal(err)

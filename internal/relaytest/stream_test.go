@@ -5,6 +5,8 @@ package relaytest_test
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -148,5 +150,60 @@ func TestPadding(t *testing.T) {
 	want := append(append(packet[:200:200], make([]byte, 3896+4096)...), append(packet[:200:200], make([]byte, 100)...)...)
 	if !bytes.Equal(got, want) {
 		t.Errorf("%d bytes stored, want %d of the packets and zeros between", len(got), len(want))
+	}
+}
+
+// TestLargeMetadata sends messages far larger than any buffer of the relay, at
+// once and in pieces.
+func TestLargeMetadata(t *testing.T) {
+	for _, size := range []int{64<<10 - 36, 64 << 10, 100_000, 256 << 10, 1 << 20, 15 << 20} {
+		for _, piece := range []int{1 << 30, 70_000, 1000} {
+			t.Run(fmt.Sprintf("%d in pieces of %d", size, piece), func(t *testing.T) {
+				r := relaytest.Start(t)
+				rec := r.Record(t, relaytest.Plan{})
+				text := bytes.Repeat([]byte("0123456789abcde\n"), size/16+1)[:size]
+				m := lttng.Metadata{Stream: rec.Metadata, Content: text, Padding: 5}
+				b := lttng.AppendRequest(nil, lttng.CmdSendMetadata, m.Append)
+				for len(b) > 0 {
+					n := min(piece, len(b))
+					rec.Send(b[:n])
+					b = b[n:]
+				}
+				rec.Sync()
+				got := readAll(t, filepath.Join(r.Output, rec.Session.Path, relaytest.StreamPath, "metadata"))
+				if !bytes.Equal(got, append(text[:size:size], 0, 0, 0, 0, 0)) {
+					t.Errorf("%d bytes of metadata stored, want %d as sent", len(got), size+5)
+				}
+			})
+		}
+	}
+}
+
+// TestManyStreams rotates more streams by one message than a buffer holds.
+func TestManyStreams(t *testing.T) {
+	const streams, batch = 5000, 500
+	r := relaytest.Start(t, relaytest.Quiet)
+	rec := r.Record(t, relaytest.Plan{})
+	m := lttng.RotateStreams{HasChunk: true, Chunk: 1}
+	for len(m.Streams) < streams {
+		var requests []byte
+		for i := range batch {
+			add := lttng.AddStream{Channel: fmt.Sprintf("many_%d", len(m.Streams)+i), Path: relaytest.StreamPath}
+			requests = lttng.AppendRequest(requests, lttng.CmdAddStream, func(b []byte) []byte { return add.Append(b, rec.Minor) })
+		}
+		rec.Send(requests)
+		for range batch {
+			id := lttng.StreamID(binary.BigEndian.Uint64(rec.Reply(12)))
+			m.Streams = append(m.Streams, lttng.RotatePosition{Stream: id})
+		}
+	}
+	relaytest.MustOK(t, "CREATE_TRACE_CHUNK", rec.CreateChunk(lttng.CreateTraceChunk{Chunk: 1, CreationTime: relaytest.Created + 60}))
+	relaytest.MustOK(t, "ROTATE_STREAMS", rec.Rotate(m))
+	relaytest.MustOK(t, "ROTATE_STREAMS", rec.Rotate(lttng.RotateStreams{HasChunk: true, Chunk: 1, Streams: []lttng.RotatePosition{
+		{Stream: rec.Streams[0]}, {Stream: rec.Metadata},
+	}}))
+	relaytest.MustOK(t, "CLOSE_TRACE_CHUNK", rec.CloseChunk(lttng.CloseTraceChunk{CloseTime: relaytest.Created + 60, HasCommand: true}).Code)
+	if rec.ChunkExists(0).Exists {
+		t.Error("chunk 0 is still in use after the rotation of all streams")
 	}
 }
