@@ -192,3 +192,25 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("%d files, want 4", len(tree))
 	}
 }
+
+// A live session keeps closed streams for its viewers, but not those that
+// viewers have never been told of.
+func TestUnpublishedStreamsAreFreed(t *testing.T) {
+	r := relaytest.Start(t)
+	before := relaytest.CountResources(t)
+	p, _ := r.Open(t, lttng.MinorVersion, lttng.CreateSession{
+		Name: "s", Hostname: "h", LiveTimer: 1_000_000, SessiondUUID: [16]byte{1}, CreationTime: relaytest.Created,
+	})
+	relaytest.MustOK(t, "CREATE_TRACE_CHUNK", p.CreateChunk(lttng.CreateTraceChunk{CreationTime: relaytest.Created}))
+	for _, channel := range []string{"ch_0", "ch_1", "metadata"} {
+		st := p.AddStream(lttng.AddStream{Channel: channel, Path: relaytest.StreamPath})
+		relaytest.MustOK(t, "ADD_STREAM", st.Code)
+		if channel == "ch_0" {
+			relaytest.MustOK(t, "CLOSE_STREAM", p.CloseStream(st.Stream, lttng.NoSeq))
+		}
+	}
+	p.Close()
+	r.WaitSettled()
+	r.Store.Expire()
+	before.Check(t)
+}

@@ -21,7 +21,7 @@ import (
 func cage(t *testing.T) (outer string, change relaytest.Change) {
 	t.Helper()
 	outer = t.TempDir()
-	return outer, func(_ *relay.Options, s *tracestore.Options) { s.Output = filepath.Join(outer, "a", "out") }
+	return outer, below(filepath.Join(outer, "a", "out"))
 }
 
 // checkCage fails the test if a file lies outside, or if a name that was stored
@@ -171,5 +171,27 @@ func TestLinksAreNotFollowed(t *testing.T) {
 				t.Errorf("%d entries behind the link (error %v), want none", len(left), err)
 			}
 		})
+	}
+}
+
+// below sets the output directory.
+func below(dir string) relaytest.Change {
+	return func(_ *relay.Options, s *tracestore.Options) { s.Output = dir }
+}
+
+// removeOthers removes all directories of dir but one.
+func removeOthers(t testing.TB, dir, keep string) {
+	t.Helper()
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if e.Name() == keep {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

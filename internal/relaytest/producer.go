@@ -39,17 +39,25 @@ func (r *Relay) Dial(t testing.TB) *Producer {
 	return p
 }
 
-// Connect opens a connection whose reads and writes end with patience.
+// Connect opens a connection whose reads and writes fail before a hanging test
+// would.
 func Connect(t testing.TB, address string) net.Conn {
 	t.Helper()
 	c, err := net.DialTimeout("tcp", address, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.SetDeadline(time.Now().Add(3 * patience)); err != nil {
+	extend(t, c)
+	return c
+}
+
+// extend gives a connection time from now on.
+func extend(t testing.TB, c net.Conn) {
+	t.Helper()
+	// A closed connection tells so at the next read or write.
+	if err := c.SetDeadline(time.Now().Add(3 * patience)); err != nil && !errors.Is(err, net.ErrClosed) {
 		t.Fatal(err)
 	}
-	return c
 }
 
 // Open dials, negotiates a minor and creates a session.
@@ -62,6 +70,14 @@ func (r *Relay) Open(t testing.TB, minor lttng.Minor, m lttng.CreateSession) (*P
 		t.Fatalf("CREATE_SESSION %q: %v", m.Name, s.Code)
 	}
 	return p, s
+}
+
+// Connections returns the producer's sockets, to be used without a test's
+// expectations; the data connection is opened if need be.
+func (p *Producer) Connections() (control, data net.Conn) {
+	p.t.Helper()
+	p.OpenData()
+	return p.control, p.data
 }
 
 // Close closes both connections. It may be called again.
@@ -88,6 +104,7 @@ func closeConn(c net.Conn) {
 // Send writes raw bytes to the control connection.
 func (p *Producer) Send(b []byte) {
 	p.t.Helper()
+	extend(p.t, p.control)
 	n, err := p.control.Write(b)
 	p.relay.sent.Add(uint64(n))
 	if err != nil {
@@ -190,6 +207,7 @@ func (p *Producer) Packet(h lttng.DataHeader, content []byte) {
 func (p *Producer) SendData(b []byte) {
 	p.t.Helper()
 	p.OpenData()
+	extend(p.t, p.data)
 	n, err := p.data.Write(b)
 	p.relay.sent.Add(uint64(n))
 	if err != nil {

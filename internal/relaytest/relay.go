@@ -87,9 +87,18 @@ func Start(t testing.TB, changes ...Change) *Relay {
 	r.serve()
 	t.Cleanup(func() {
 		r.Stop()
-		r.before.Check(t)
+		if _, fuzz := t.(*testing.F); !fuzz {
+			// The fuzzing engine has resources of its own here: its inputs
+			// are to be accounted for one by one.
+			r.before.Check(t)
+		}
 	})
 	return r
+}
+
+// Remote stands for a relay of another process: it can be dialed, and no more.
+func Remote(t testing.TB, control, data string) *Relay {
+	return &Relay{t: t, Control: control, Data: data}
 }
 
 // serve opens the ports and runs the server until Stop.
@@ -113,6 +122,14 @@ func (r *Relay) waitServing() {
 	Until(r.t, "the relay serves", func() bool {
 		return c.ControlTotal.Load() == 1 && c.ControlOpen.Load() == 0
 	})
+}
+
+// Lend lets another test, such as one input of a fuzz target, use the relay and
+// a producer until that test ends.
+func (r *Relay) Lend(t testing.TB, p *Producer) {
+	relayT, producerT := r.t, p.t
+	r.t, p.t = t, t
+	t.Cleanup(func() { r.t, p.t = relayT, producerT })
 }
 
 // Stop ends the relay in order and waits for it. It may be called again.

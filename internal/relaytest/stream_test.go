@@ -36,6 +36,8 @@ func TestBeacons(t *testing.T) {
 	defer cursor.Close()
 	expect := func(when string, want tracestore.Step) {
 		t.Helper()
+		r.WaitReceived()
+		rec.Sync() // answered after what was received before
 		got, err := cursor.Peek()
 		if err != nil || got.State != want.State || got.Until != want.Until {
 			t.Errorf("%s: state %d until %d (error %v), want %d until %d", when, got.State, got.Until, err, want.State, want.Until)
@@ -44,7 +46,6 @@ func TestBeacons(t *testing.T) {
 	send := func(x lttng.Index) {
 		t.Helper()
 		relaytest.MustOK(t, "SEND_INDEX", rec.SendIndex(x))
-		r.WaitReceived()
 	}
 	expect("nothing", tracestore.Step{State: tracestore.StateWait})
 	send(beacon(rec, lttng.NoSeq, 100))
@@ -54,7 +55,6 @@ func TestBeacons(t *testing.T) {
 	send(beacon(rec, 0, 5000))
 	expect("beacon behind an index without data", tracestore.Step{State: tracestore.StateWait})
 	rec.SendPacket(0, 0, 200)
-	r.WaitReceived()
 	expect("packet", tracestore.Step{State: tracestore.StatePacket})
 	cursor.Take()
 	expect("packet taken", tracestore.Step{State: tracestore.StateWait})

@@ -40,6 +40,7 @@ func newMachine(t *testing.T, dir string) *machine {
 	home := m.mkdir("home")
 	m.environ = append(os.Environ(),
 		"HOME="+home, "LTTNG_HOME="+home, "TZ=UTC", "LC_ALL=C",
+		"WEIR_HUB_STATE_DIR="+m.mkdir("state"), // not that of the real machine
 		// Applications wait until the session daemon has told them what to trace,
 		// and for space rather than dropping events where a channel lets them.
 		"LTTNG_UST_REGISTER_TIMEOUT=-1", "LTTNG_UST_ALLOW_BLOCKING=1",
@@ -61,6 +62,29 @@ func (m *machine) mkdir(name string) string {
 		m.Fatal(err)
 	}
 	return path
+}
+
+// asNobody runs a program as a user who may do nothing.
+var asNobody = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+
+// publishPrograms moves the programs to where other users reach them, whatever
+// the directory of temporary files allows.
+func (m *machine) publishPrograms() {
+	m.Helper()
+	const public = "/run/programs"
+	if err := os.Mkdir(public, 0o755); err != nil {
+		m.Fatal(err)
+	}
+	for _, name := range []string{"app", "weir"} {
+		b, err := os.ReadFile(filepath.Join(m.programs, name))
+		if err != nil {
+			m.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(public, name), b, 0o755); err != nil {
+			m.Fatal(err)
+		}
+	}
+	m.programs = public
 }
 
 // command prepares a program with the machine's environment, changed by
@@ -149,7 +173,11 @@ type process struct {
 // killed. A failed test shows the last of what it wrote to standard error.
 func (m *machine) start(args ...string) *process {
 	m.Helper()
-	cmd := m.command(args...)
+	return m.startCommand(m.command(args...))
+}
+
+func (m *machine) startCommand(cmd *exec.Cmd) *process {
+	m.Helper()
 	p := &process{m: m, name: filepath.Base(cmd.Path), cmd: cmd, ended: make(chan struct{}), changed: make(chan struct{})}
 	errs := m.logFile(p.name)
 	defer errs.Close()

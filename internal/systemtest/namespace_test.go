@@ -132,12 +132,12 @@ func furnish() error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
 	}
-	// LTTng's run directory and shared memory, and weir's default state.
-	for _, dir := range []string{"/dev/shm", "/run", "/var/run", "/var/lib"} {
+	// LTTng's shared memory and run directory.
+	for dir, mode := range map[string]string{"/dev/shm": "1777", "/run": "0755", "/var/run": "0755"} {
 		if info, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 			continue // a link into one of the others
 		}
-		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755"); err != nil {
+		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode="+mode); err != nil {
 			return fmt.Errorf("mount %s: %w", dir, err)
 		}
 	}

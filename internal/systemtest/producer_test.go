@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -98,7 +99,7 @@ type app struct {
 // is the size of each event's payload in bytes.
 func (m *machine) startApp(run, text int, prefix ...string) *app {
 	m.Helper()
-	args := append(prefix, filepath.Join(m.programs, "app"), strconv.Itoa(run), strconv.Itoa(text))
+	args := append(slices.Clip(prefix), filepath.Join(m.programs, "app"), strconv.Itoa(run), strconv.Itoa(text))
 	return &app{process: m.start(args...), run: run}
 }
 

@@ -49,9 +49,15 @@ func (m *machine) startNotifying(args ...string) *process {
 	if err != nil {
 		m.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // the service may be another user's
+		m.Fatal(err)
+	}
 	path := filepath.Join(dir, "socket")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
+		m.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
 		m.Fatal(err)
 	}
 	m.Cleanup(func() { socket.Close() }) // it also hears the end of the service

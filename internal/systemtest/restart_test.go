@@ -64,21 +64,13 @@ func TestTwoUsers(t *testing.T) {
 	isolated(t, func(m *machine) {
 		m.startSessiond()
 		w := m.startWeir()
-		// Another user's application must reach the daemon's sockets.
-		for _, dir := range []string{m.programs, m.dir, filepath.Dir(m.dir)} {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				m.Fatal(err)
-			}
-		}
-		if err := os.Chmod("/dev/shm", 0o1777); err != nil {
-			m.Fatal(err)
-		}
+		m.publishPrograms()
 		s := m.createLive("users")
 		root := m.startApp(0, 20)
 		root.emit(10, 0)
 		v := m.view(s.name + "@begin")
 		v.await(0, 10)
-		other := m.startApp(1, 20, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+		other := m.startApp(1, 20, asNobody...)
 		other.emit(10, 0)
 		other.finish()
 		root.emit(10, 0)

@@ -77,7 +77,7 @@ func TestRecoverCuts(t *testing.T) {
 		{"ust/uid/0/64-bit/ch_0", 5000, 4096, 4096},
 		{"ust/uid/0/64-bit/ch_1", 4096, 4096, 4096},
 		{"ust/uid/0/64-bit/ch_2", 100, 4096, 100},
-		{"ust/uid/0/64-bit/metadata", 77, 0, 0},
+		{"ust/uid/0/64-bit/metadata", 77, 70, 70},
 		{"kernel/ch_0", 1, 1, 1},
 	}
 	var want []Repair
@@ -100,6 +100,49 @@ func TestRecoverCuts(t *testing.T) {
 	}
 	if rep.PID != os.Getpid() || rep.Followed != len(files) || rep.Short != 1 || rep.Missing != 0 || rep.OtherBoot {
 		t.Errorf("report = %+v", rep)
+	}
+}
+
+// Readers refuse a whole tree for one metadata file that holds nothing, and pass
+// over a directory without one.
+func TestRecoverRemovesEmptyMetadata(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		follow          bool // the metadata has a slot
+		size, committed int64
+		gone            bool
+	}{
+		{"cut to nothing", true, 77, 0, true},
+		{"followed and empty", true, 0, 0, true},
+		{"too new to be followed", false, 0, 0, true},
+		{"not followed, not empty", false, 5, 0, false},
+		{"whole", true, 5, 5, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			table := newTable(t, 8)
+			dir := t.TempDir()
+			d := table.Dir(dir)
+			writeFile(t, filepath.Join(dir, "ust/ch_0"), zeros(10))
+			data := newSlot(t, table)
+			follow(t, data, d, dir, "ust/ch_0", 10)
+			path := filepath.Join(dir, "ust/metadata")
+			writeFile(t, path, zeros(int(tt.size)))
+			if tt.follow {
+				follow(t, newSlot(t, table), d, dir, "ust/metadata", tt.committed)
+			}
+			rep, err := Recover(died(t, table), logger(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(path); os.IsNotExist(err) != tt.gone {
+				t.Errorf("metadata: %v, want it gone: %v", err, tt.gone)
+			}
+			removed := slices.ContainsFunc(rep.Repairs, func(r Repair) bool { return r.Removed && r.Path == path })
+			if removed != tt.gone {
+				t.Errorf("repairs %+v, want the removal in it: %v", rep.Repairs, tt.gone)
+			}
+			wantSize(t, filepath.Join(dir, "ust/ch_0"), 10)
+		})
 	}
 }
 

@@ -110,10 +110,23 @@ func (r *repairer) fileAt(p place, f followed) (found bool, err error) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return true, err
 	}
-	if end == 0 && filepath.Base(f.rel) == metadataName {
-		return true, r.remove(p, f.rel, "trace without metadata: its packets cannot be read")
+	return true, errors.Join(r.index(p, indexPath(f.rel), end), r.emptyMetadata(p, filepath.Dir(f.rel)))
+}
+
+// emptyMetadata removes the metadata of a directory when there is none in it
+// yet. It may be so new that no slot followed it.
+func (r *repairer) emptyMetadata(p place, dir string) error {
+	rel := filepath.Join(dir, metadataName)
+	st, err := p.root.Lstat(rel)
+	switch {
+	case notThere(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at %s: %w", filepath.Join(p.path, rel), err)
+	case !st.Mode().IsRegular() || st.Size() > 0:
+		return nil
 	}
-	return true, r.index(p, indexPath(f.rel), end)
+	return r.remove(p, rel, "trace without metadata: its packets cannot be read")
 }
 
 // metadataName is the file that says how to read the others of its directory.

@@ -304,7 +304,8 @@ func (st *Stream) tryClose(abort bool) bool {
 	st.closed, st.ended = true, st.session.store.opts.Now()
 	st.mu.Unlock()
 	st.session.streamClosed(st)
-	if !st.session.Live() {
+	// Nobody reads a session that is not live, or a stream never published.
+	if !st.session.Live() || st.serial == 0 {
 		st.expire()
 	}
 	return true

@@ -1,0 +1,274 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package relaytest_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/lttng"
+)
+
+// process is a relay in a process of its own.
+type process struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	relay *relaytest.Relay
+}
+
+// startProcess runs a relay with its files in dir and waits until it listens.
+func startProcess(t *testing.T, dir string) *process {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), serveIn+"="+dir, "TZ=UTC")
+	cmd.Stderr = t.Output()
+	// It must not outlive a test that panics.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // ended already, as a rule
+	line, err := bufio.NewReader(out).ReadString('\n')
+	ports := strings.Fields(line)
+	if err != nil || len(ports) != 2 {
+		t.Fatalf("relay said %q (error %v), want two ports", line, err)
+	}
+	return &process{t: t, cmd: cmd, relay: relaytest.Remote(t, ports[0], ports[1])}
+}
+
+// kill ends the process at once.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // says that it was killed
+}
+
+// stop ends the process in order and returns how long that took.
+func (p *process) stop() time.Duration {
+	p.t.Helper()
+	begin := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("relay after SIGTERM: %v", err)
+	}
+	return time.Since(begin)
+}
+
+// pump is a producer that sends without pause, its indexes pipelined, and
+// counts the answers.
+type pump struct {
+	rec     *relaytest.Recording
+	size    int
+	acked   atomic.Uint64 // packets whose index was acknowledged, over all streams
+	done    chan struct{} // closed when the connections are gone
+	replies chan struct{} // the same of the answers
+}
+
+// start lets the pump run until its connections end. Both goroutines end with
+// them, and wait joins them.
+func (u *pump) start() {
+	u.done, u.replies = make(chan struct{}), make(chan struct{})
+	control, data := u.rec.Connections()
+	go func() {
+		defer close(u.done)
+		for n := uint64(0); ; n++ {
+			i, seq := int(n)%len(u.rec.Streams), n/uint64(len(u.rec.Streams))
+			id := u.rec.Streams[i]
+			b := lttng.DataHeader{Stream: id, NetSeqNum: seq, DataSize: uint32(u.size)}.Append(nil)
+			if _, err := data.Write(append(b, relaytest.Packet(i, seq, u.size)...)); err != nil {
+				return
+			}
+			x := relaytest.Index(id, i, seq, seq, u.size)
+			request := lttng.AppendRequest(nil, lttng.CmdSendIndex, func(b []byte) []byte { return x.Append(b, u.rec.Minor) })
+			if _, err := control.Write(request); err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		defer close(u.replies)
+		var code [4]byte
+		for {
+			if _, err := io.ReadFull(control, code[:]); err != nil || lttng.ReplyCode(binary.BigEndian.Uint32(code[:])) != lttng.ReplyOK {
+				return
+			}
+			u.acked.Add(1)
+		}
+	}()
+}
+
+func (u *pump) wait() {
+	<-u.done
+	<-u.replies
+}
+
+// ackedOf returns how many packets of stream i were acknowledged.
+func (u *pump) ackedOf(i int) int {
+	all, streams := int(u.acked.Load()), len(u.rec.Streams)
+	return (all + streams - 1 - i) / streams
+}
+
+// TestKillLosesNothingAcknowledged kills a relay under load at random moments.
+// What it has acknowledged is in its files; the next start repairs the rest, and
+// babeltrace2 reads it.
+func TestKillLosesNothingAcknowledged(t *testing.T) {
+	for round := range 6 {
+		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(uint64(round), 0))
+			dir := t.TempDir()
+			p := startProcess(t, dir)
+			var pumps []*pump
+			for i, size := range []int{200, 5000, 100_000} {
+				plan := relaytest.Plan{Streams: 2, Session: lttng.CreateSession{Name: "s" + strconv.Itoa(i)}}
+				plan.Session.SessiondUUID[0] = byte(i + 1)
+				rec := p.relay.Record(t, plan)
+				rec.SendDescription()
+				rec.Sync()
+				pumps = append(pumps, &pump{rec: rec, size: size})
+			}
+			for _, u := range pumps {
+				u.start()
+			}
+			moment := uint64(rng.IntN(500))
+			relaytest.Until(t, "some packets are acknowledged", func() bool { return pumps[2].acked.Load() > moment })
+			p.kill()
+			for _, u := range pumps {
+				u.wait()
+				u.rec.Close()
+			}
+			startProcess(t, dir).stop()
+			for _, u := range pumps {
+				checkAcknowledged(t, filepath.Join(dir, "out", u.rec.Session.Path, relaytest.StreamPath), u)
+			}
+		})
+	}
+}
+
+func checkAcknowledged(t *testing.T, dir string, u *pump) {
+	t.Helper()
+	stored := make(map[string]int)
+	for i := range u.rec.Streams {
+		file := filepath.Join(dir, "ch_"+strconv.Itoa(i))
+		numbers, rest := relaytest.Indexed(t, file)
+		for n, number := range numbers {
+			if number != uint64(n) {
+				t.Fatalf("%s: packet %d in place of %d", file, number, n)
+			}
+		}
+		if len(numbers) < u.ackedOf(i) {
+			t.Errorf("%s: %d packets in the index, want the %d acknowledged", file, len(numbers), u.ackedOf(i))
+		}
+		if rest%u.size != 0 {
+			t.Errorf("%s: %d bytes behind the index, want whole packets of %d", file, rest, u.size)
+		}
+		stored[strconv.Itoa(i)] = len(numbers)
+	}
+	for cpu, n := range readEvents(t, dir) {
+		if n < stored[cpu] {
+			t.Errorf("%s: babeltrace2 reads %d packets of stream %s, want at least %d", dir, n, cpu, stored[cpu])
+		}
+	}
+}
+
+// readEvents lets babeltrace2 read a trace and returns the number of events by
+// CPU, nothing when it is not installed.
+func readEvents(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	exe, err := exec.LookPath("babeltrace2")
+	if err != nil {
+		t.Log("babeltrace2 is not installed: the trace is not read by it")
+		return nil
+	}
+	cmd := exec.Command(exe, "--fields=all", dir)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("babeltrace2 %s: %v\n%s", dir, err, errs.String())
+	}
+	events := make(map[string]int)
+	for line := range strings.Lines(string(out)) {
+		_, rest, ok := strings.Cut(line, "cpu_id = ")
+		if !ok {
+			t.Fatalf("babeltrace2: no CPU in %q", line)
+		}
+		cpu, _, _ := strings.Cut(rest, " ")
+		events[strings.TrimRight(cpu, ",")]++
+	}
+	return events
+}
+
+// A stop stores what was received before it, and does not wait for more.
+func TestStopDrains(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	plan := relaytest.Plan{Streams: 2}
+	rec := p.relay.Record(t, plan)
+	rec.SendDescription()
+	const packets, size = 300, 4096
+	var data, indexes []byte
+	for seq := range uint64(packets) {
+		for i, id := range rec.Streams {
+			data = lttng.DataHeader{Stream: id, NetSeqNum: seq, DataSize: size}.Append(data)
+			data = append(data, relaytest.Packet(i, seq, size)...)
+			indexes = lttng.AppendRequest(indexes, lttng.CmdSendIndex, func(b []byte) []byte {
+				return relaytest.Index(id, i, seq, seq, size).Append(b, rec.Minor)
+			})
+		}
+	}
+	rec.SendData(data)
+	rec.Send(indexes)
+	// The connections stay open, as those of an idle producer do.
+	if took := p.stop(); took > 5*time.Second {
+		t.Errorf("stopped after %v, want at most 5 s", took)
+	}
+	for i := range rec.Streams {
+		file := filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath, "ch_"+strconv.Itoa(i))
+		if got := relaytest.Stored(t, file); len(got) != packets {
+			t.Errorf("%s: %d packets, want %d", file, len(got), packets)
+		}
+	}
+}
+
+// A stop under a load that does not end takes its time and no more, and leaves
+// whole packets only.
+func TestStopUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	rec := p.relay.Record(t, relaytest.Plan{Streams: 2})
+	rec.SendDescription()
+	rec.Sync()
+	u := &pump{rec: rec, size: 5000}
+	u.start()
+	relaytest.Until(t, "some packets are acknowledged", func() bool { return u.acked.Load() > 100 })
+	if took := p.stop(); took > 6*time.Second {
+		t.Errorf("stopped after %v, want little more than 5 s", took)
+	}
+	u.wait()
+	checkAcknowledged(t, filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath), u)
+}
