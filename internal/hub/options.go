@@ -4,7 +4,9 @@
 package hub
 
 import (
+	"math"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,7 +45,7 @@ func (h *Hub) relayOptions() relay.Options {
 		MaxConnections: r.MaxConnections, MaxConnectionsPerPeer: r.MaxConnectionsPerPeer,
 		MaxPacketSize: int64(r.MaxPacketSize), MaxMetadataPayload: int64(r.MaxMetadataPayload),
 		MaxMemory:        int64(r.MaxMemory),
-		HandshakeTimeout: r.HandshakeTimeout, IdleTimeout: r.IdleTimeout, DrainTimeout: r.DrainTimeout,
+		HandshakeTimeout: r.HandshakeTimeout, IdleTimeout: r.IdleTimeout, DrainTimeout: orTiny(r.DrainTimeout),
 		KeepAlive: relay.KeepAlive{
 			Enable: r.TCPKeepAlive, Idle: r.TCPKeepAliveIdle,
 			Interval: r.TCPKeepAliveInterval, Probes: r.TCPKeepAliveProbes,
@@ -54,8 +56,8 @@ func (h *Hub) relayOptions() relay.Options {
 func (h *Hub) liveOptions() live.Options {
 	return live.Options{
 		Store: h.store, Log: h.log,
-		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: h.cfg.Relay.HandshakeTimeout,
-		InactivePace: h.cfg.Live.InactivePace, NoHistory: !h.cfg.Live.History,
+		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout),
+		InactivePace: orTiny(h.cfg.Live.InactivePace), NoHistory: !h.cfg.Live.History,
 	}
 }
 
@@ -66,17 +68,28 @@ func workers(configured int) int {
 	return min(runtime.GOMAXPROCS(0), maxWorkers)
 }
 
-// filePool is the budget of open trace files: what the process may open, less
-// a connection's worth for each connection allowed, unless configured.
+// filePool is the budget of open trace files: what is configured, but no more
+// than the process may open less one descriptor for each connection allowed.
 func (h *Hub) filePool() int {
-	if n := h.cfg.Relay.FDPoolSize; n > 0 {
-		return n
-	}
+	most := fallbackPool
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return fallbackPool
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
+		left := int(min(limit.Cur, math.MaxInt32)) - spareFiles
+		most = left - min(h.cfg.Relay.MaxConnections, left/2)
 	}
-	left := int64(limit.Cur) - spareFiles
-	connections := min(int64(h.cfg.Relay.MaxConnections), left/2)
-	return int(min(left-connections, maxPool))
+	if n := h.cfg.Relay.FDPoolSize; n > 0 {
+		return min(n, most)
+	}
+	return min(most, maxPool)
+}
+
+// orTiny keeps a configured zero from being taken for "the default".
+func orTiny(d time.Duration) time.Duration { return max(d, time.Nanosecond) }
+
+// orNever makes a zero time-out one that does not end.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return math.MaxInt64
+	}
+	return d
 }

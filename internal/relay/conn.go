@@ -60,16 +60,35 @@ func (c *conn) grow(want, need int) error {
 		return nil
 	}
 	size := len(c.partial) + max(room, min(len(c.partial), want-len(c.partial)-room))
-	more := int64(size - cap(c.partial))
-	counters, limit := &c.worker.server.counters, c.worker.server.opts.MaxMemory
-	if used := counters.PartialMemory.Add(more); limit > 0 && used > limit {
-		counters.PartialMemory.Add(-more)
-		counters.MemoryShort.Add(1)
-		return fmt.Errorf("message of %d bytes: receive memory is limited to %d bytes in all", want, limit)
+	if err := c.reserve(int64(size-cap(c.partial)), want); err != nil {
+		return err
 	}
 	grown := make([]byte, len(c.partial), size)
 	copy(grown, c.partial)
 	c.partial = grown
+	return nil
+}
+
+// smallMessage is the size up to which a message is received whatever the
+// memory: nearly all are that small.
+const smallMessage = 4 << 10
+
+// reserve takes memory for a message of want bytes. When there is none left
+// the connection that holds most of it goes: others are not to suffer.
+func (c *conn) reserve(more int64, want int) error {
+	w := c.worker
+	counters, limit := &w.server.counters, w.server.opts.MaxMemory
+	counters.PartialMemory.Add(more)
+	for limit > 0 && want > smallMessage && counters.PartialMemory.Load() > limit {
+		counters.MemoryShort.Add(1)
+		h := w.largest()
+		if h == nil || h.base() == c {
+			counters.PartialMemory.Add(-more)
+			return fmt.Errorf("message of %d bytes: receive memory is limited to %d bytes in all", want, limit)
+		}
+		w.server.log.Warn("connection closed for the memory it holds", "peer", h.base().peer, "bytes", cap(h.base().partial))
+		w.drop(h)
+	}
 	return nil
 }
 

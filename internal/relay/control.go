@@ -31,8 +31,6 @@ type controlConn struct {
 	unsent  []byte      // replies that the socket did not take
 	muted   bool        // not read until unsent is gone
 	skip    uint64      // bytes of the current payload to throw away
-	busy    bool        // in read: not to be entered again
-	later   func()      // to be done when read has ended
 
 	silent *list.Element // guarded by gate.mu; place among those that said nothing
 }
@@ -74,17 +72,18 @@ func (c *controlConn) read() bool {
 	}
 	w.server.counters.ReceivedBytes.Add(uint64(n))
 	w.replies = w.replies[:0]
-	c.busy = true
+	w.answering = true
 	if err = c.consume(buf[:n]); c.session != nil && !c.closed {
 		c.session.store.FlushIndexes()
 	}
-	c.busy = false
+	w.answering = false
 	c.send(w.replies)
 	if err != nil {
 		c.fail(err)
 	}
-	if do := c.later; do != nil {
-		c.later = nil
+	for len(w.later) > 0 {
+		do := w.later[0]
+		w.later = w.later[1:]
 		do()
 	}
 	return n == len(buf)

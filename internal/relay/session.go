@@ -48,9 +48,10 @@ func (ss *session) controlGone() {
 func (ss *session) dataGone(d *dataConn, failed bool) {
 	delete(ss.data, d)
 	if c := ss.control; c != nil && !failed {
-		if c.busy {
-			// The end was met while a request was being answered.
-			c.later = func() { ss.dataGone(d, failed) }
+		if w := ss.worker; w.answering {
+			// The end was met while a request was being answered, maybe
+			// another session's.
+			w.later = append(w.later, func() { ss.dataGone(d, failed) })
 			return
 		}
 		c.catchUp()

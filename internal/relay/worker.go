@@ -35,13 +35,15 @@ type worker struct {
 	beat atomic.Int64 // ns since the epoch of the last tick
 
 	// Owned by the loop.
-	buf      []byte                 // shared by all connections; valid within one Ready
-	spare    []byte                 // stands in for buf while that is in use; nil before the first time
-	replies  []byte                 // likewise
-	unbound  map[*dataConn]struct{} // data connections before their first packet
-	conns    map[connection]struct{}
-	sessions map[*session]struct{}
-	draining bool
+	buf       []byte                 // shared by all connections; valid within one Ready
+	spare     []byte                 // stands in for buf while that is in use; nil before the first time
+	replies   []byte                 // likewise
+	unbound   map[*dataConn]struct{} // data connections before their first packet
+	conns     map[connection]struct{}
+	sessions  map[*session]struct{}
+	answering bool     // a control connection is being read: none is to be entered
+	later     []func() // to be done when that has ended
+	draining  bool
 }
 
 // connection is a control or data connection of a worker.
@@ -143,6 +145,18 @@ func (w *worker) forget(h connection) {
 		delete(w.unbound, d)
 	}
 	w.load.Add(-1)
+}
+
+// largest returns the connection that holds most receive memory, or nil.
+func (w *worker) largest() connection {
+	var found connection
+	most := smallMessage
+	for h := range w.conns {
+		if n := cap(h.base().partial); n > most {
+			found, most = h, n
+		}
+	}
+	return found
 }
 
 // tick looks after what no message brings along.

@@ -6,8 +6,11 @@ package relaytest_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,64 +82,88 @@ func (p *process) stop() time.Duration {
 	return time.Since(begin)
 }
 
-// pump is a producer that sends without pause, its indexes pipelined, and
-// counts the answers.
+// pump is a producer that sends without pause: a window of packets, their
+// indexes, and then the question whether all of it has arrived.
 type pump struct {
-	rec     *relaytest.Recording
-	size    int
-	acked   atomic.Uint64 // packets whose index was acknowledged, over all streams
-	done    chan struct{} // closed when the connections are gone
-	replies chan struct{} // the same of the answers
+	rec       *relaytest.Recording
+	size      int
+	window    uint64
+	confirmed atomic.Uint64 // packets of each stream that have arrived for certain
+	done      chan struct{} // closed when the connections are gone
 }
 
-// start lets the pump run until its connections end. Both goroutines end with
-// them, and wait joins them.
+// start lets the pump run until its connections end; wait joins it.
 func (u *pump) start() {
-	u.done, u.replies = make(chan struct{}), make(chan struct{})
+	u.done = make(chan struct{})
 	control, data := u.rec.Connections()
 	go func() {
 		defer close(u.done)
-		for n := uint64(0); ; n++ {
-			i, seq := int(n)%len(u.rec.Streams), n/uint64(len(u.rec.Streams))
-			id := u.rec.Streams[i]
-			b := lttng.DataHeader{Stream: id, NetSeqNum: seq, DataSize: uint32(u.size)}.Append(nil)
-			if _, err := data.Write(append(b, relaytest.Packet(i, seq, u.size)...)); err != nil {
-				return
-			}
+		for u.round(control, data) == nil {
+			u.confirmed.Add(u.window)
+		}
+	}()
+}
+
+func (u *pump) round(control, data net.Conn) error {
+	from := u.confirmed.Load()
+	var packets, requests []byte
+	for seq := from; seq < from+u.window; seq++ {
+		for i, id := range u.rec.Streams {
+			packets = lttng.DataHeader{Stream: id, NetSeqNum: seq, DataSize: uint32(u.size)}.Append(packets)
+			packets = append(packets, relaytest.Packet(i, seq, u.size)...)
 			x := relaytest.Index(id, i, seq, seq, u.size)
-			request := lttng.AppendRequest(nil, lttng.CmdSendIndex, func(b []byte) []byte { return x.Append(b, u.rec.Minor) })
-			if _, err := control.Write(request); err != nil {
-				return
-			}
+			requests = lttng.AppendRequest(requests, lttng.CmdSendIndex, func(b []byte) []byte { return x.Append(b, u.rec.Minor) })
 		}
-	}()
-	go func() {
-		defer close(u.replies)
-		var code [4]byte
-		for {
-			if _, err := io.ReadFull(control, code[:]); err != nil || lttng.ReplyCode(binary.BigEndian.Uint32(code[:])) != lttng.ReplyOK {
-				return
-			}
-			u.acked.Add(1)
+	}
+	if _, err := data.Write(packets); err != nil {
+		return err
+	}
+	if err := u.ask(control, requests, int(u.window)*len(u.rec.Streams)); err != nil {
+		return err
+	}
+	for _, id := range u.rec.Streams {
+		request := lttng.AppendRequest(nil, lttng.CmdDataPending, lttng.DataPending{Stream: id, LastNetSeqNum: from + u.window - 1}.Append)
+		err := errPending
+		for err == errPending {
+			err = u.ask(control, request, 1)
 		}
-	}()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (u *pump) wait() {
-	<-u.done
-	<-u.replies
+// errPending is the answer that data is still to come.
+var errPending = errors.New("data pending")
+
+// ask sends requests that are answered by a code each.
+func (u *pump) ask(control net.Conn, requests []byte, answers int) error {
+	if _, err := control.Write(requests); err != nil {
+		return err
+	}
+	codes := make([]byte, 4*answers)
+	if _, err := io.ReadFull(control, codes); err != nil {
+		return err
+	}
+	for ; len(codes) > 0; codes = codes[4:] {
+		switch code := lttng.ReplyCode(binary.BigEndian.Uint32(codes)); code {
+		case lttng.ReplyOK, lttng.ReplyNotPending:
+		case lttng.ReplyPending:
+			return errPending
+		default:
+			return fmt.Errorf("answer %v", code)
+		}
+	}
+	return nil
 }
 
-// ackedOf returns how many packets of stream i were acknowledged.
-func (u *pump) ackedOf(i int) int {
-	all, streams := int(u.acked.Load()), len(u.rec.Streams)
-	return (all + streams - 1 - i) / streams
-}
+func (u *pump) wait() { <-u.done }
 
-// TestKillLosesNothingAcknowledged kills a relay under load at random moments.
-// What it has acknowledged is in its files; the next start repairs the rest, and
+// TestKillLosesNothingConfirmed kills a relay under load at random moments. What
+// it has said to have is in its files; the next start repairs the rest, and
 // babeltrace2 reads it.
-func TestKillLosesNothingAcknowledged(t *testing.T) {
+func TestKillLosesNothingConfirmed(t *testing.T) {
 	for round := range 6 {
 		t.Run(strconv.Itoa(round), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(round), 0))
@@ -149,13 +176,13 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 				rec := p.relay.Record(t, plan)
 				rec.SendDescription()
 				rec.Sync()
-				pumps = append(pumps, &pump{rec: rec, size: size})
+				pumps = append(pumps, &pump{rec: rec, size: size, window: 1 + rng.Uint64N(64)})
 			}
 			for _, u := range pumps {
 				u.start()
 			}
-			moment := uint64(rng.IntN(500))
-			relaytest.Until(t, "some packets are acknowledged", func() bool { return pumps[2].acked.Load() > moment })
+			u, moment := pumps[rng.IntN(len(pumps))], rng.Uint64N(500)
+			relaytest.Until(t, "some packets are confirmed", func() bool { return u.confirmed.Load() > moment })
 			p.kill()
 			for _, u := range pumps {
 				u.wait()
@@ -163,13 +190,15 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 			}
 			startProcess(t, dir).stop()
 			for _, u := range pumps {
-				checkAcknowledged(t, filepath.Join(dir, "out", u.rec.Session.Path, relaytest.StreamPath), u)
+				checkConfirmed(t, filepath.Join(dir, "out", u.rec.Session.Path, relaytest.StreamPath), u)
 			}
 		})
 	}
 }
 
-func checkAcknowledged(t *testing.T, dir string, u *pump) {
+// checkConfirmed checks that the files have at least what was confirmed, and whole
+// packets only.
+func checkConfirmed(t *testing.T, dir string, u *pump) {
 	t.Helper()
 	stored := make(map[string]int)
 	for i := range u.rec.Streams {
@@ -180,8 +209,8 @@ func checkAcknowledged(t *testing.T, dir string, u *pump) {
 				t.Fatalf("%s: packet %d in place of %d", file, number, n)
 			}
 		}
-		if len(numbers) < u.ackedOf(i) {
-			t.Errorf("%s: %d packets in the index, want the %d acknowledged", file, len(numbers), u.ackedOf(i))
+		if confirmed := u.confirmed.Load(); uint64(len(numbers)) < confirmed {
+			t.Errorf("%s: %d packets in the index, want the %d confirmed", file, len(numbers), confirmed)
 		}
 		if rest%u.size != 0 {
 			t.Errorf("%s: %d bytes behind the index, want whole packets of %d", file, rest, u.size)
@@ -263,12 +292,12 @@ func TestStopUnderLoad(t *testing.T) {
 	rec := p.relay.Record(t, relaytest.Plan{Streams: 2})
 	rec.SendDescription()
 	rec.Sync()
-	u := &pump{rec: rec, size: 5000}
+	u := &pump{rec: rec, size: 5000, window: 32}
 	u.start()
-	relaytest.Until(t, "some packets are acknowledged", func() bool { return u.acked.Load() > 100 })
+	relaytest.Until(t, "some packets are confirmed", func() bool { return u.confirmed.Load() > 100 })
 	if took := p.stop(); took > 6*time.Second {
 		t.Errorf("stopped after %v, want little more than 5 s", took)
 	}
 	u.wait()
-	checkAcknowledged(t, filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath), u)
+	checkConfirmed(t, filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath), u)
 }

@@ -34,21 +34,32 @@ func TestDiskFull(t *testing.T) {
 		a.emit(30000, 0) // about 7 MiB
 		m.until("dropped packets", func() bool { return m.metric("dropped_packets") > 0 })
 		s.stop() // all that was emitted has been received
+		second := m.create("second", "--set-url="+relayURL+"/second")
+		second.enable()
 		if err := os.Remove(ballast); err != nil {
 			m.Fatal(err)
 		}
 		s.start()
+		again := a.emitted
+		m.until("events that are stored again", func() bool {
+			a.emit(1, 0)
+			lines, _ := v.output()
+			got := parseEvents(lines)
+			return len(got) > 0 && got[len(got)-1].n >= again
+		})
 		from := a.emitted
 		a.emit(2000, 0)
 		a.finish()
 		s.stop()
 		s.destroy()
-		got := m.readGaps(m.out)
+		second.destroy()
+		m.wantEvents("session begun while the disk was full", m.readTree(filepath.Join(m.out, hostName, "second")), span{1, again, a.emitted})
+		got := m.readGaps(s.dir(m.out))
 		after := got[max(0, len(got)-2000):]
 		m.wantEvents("after the disk was full", after, span{1, from, a.emitted})
 		before := got[:len(got)-len(after)]
-		if len(before) < 10000 || len(before) >= from {
-			m.Errorf("%d events from before, want most of what fitted and not all of %d", len(before), from)
+		if len(before) < 10000 || len(before) >= again {
+			m.Errorf("%d events from before, want most of what fitted and not all of %d", len(before), again)
 		}
 		m.wantEvents("viewer", v.finish(), spansOf(got)...)
 		w.stop()

@@ -28,12 +28,14 @@ func TestKill(t *testing.T) {
 		for i, moment := range killMoments {
 			w := m.startWeir()
 			guards := m.guards()
-			a := m.load(fmt.Sprintf("kill%d", i), "--live="+liveTimer)
+			seen := m.startWitness()
+			a := m.load(fmt.Sprintf("kill%d", i), "--live="+liveTimer, "--set-url="+seen.url())
 			a.awaitStored(1, moment)
 			w.kill()
 			m.untilGone(guards[0])
 			a.abandon()
 			m.wantIntact(m.out)
+			m.wantAcknowledged(seen, a)
 		}
 		m.wantWorking("after")
 		m.wantIntact(m.out)
@@ -52,12 +54,14 @@ func TestKillWithGuard(t *testing.T) {
 				m.Fatal(err)
 			}
 			m.untilGone(guard)
-			a := m.load(fmt.Sprintf("kill%d", i), "--live="+liveTimer)
+			seen := m.startWitness()
+			a := m.load(fmt.Sprintf("kill%d", i), "--live="+liveTimer, "--set-url="+seen.url())
 			a.awaitStored(1, moment)
 			w.kill()
 			a.abandon()
 			w = m.startWeir()
 			m.wantIntact(m.out)
+			m.wantAcknowledged(seen, a)
 			w.stop()
 		}
 		m.wantWorking("after")
@@ -82,14 +86,14 @@ func killWhileRotating(m *machine, rotations int) {
 	m.wantWorking("before")
 	w := m.startWeir()
 	guards := m.guards()
-	a := m.load("turning")
+	a := m.load("turning", "--set-url="+relayURL)
 	a.awaitStored(0, 1)
 	for range rotations - 1 {
 		a.session.rotate()
 	}
 	turning := m.start("sh", "-c", "while lttng rotate turning; do :; done")
 	m.until("directory of a rotation", func() bool {
-		found, err := filepath.Glob(filepath.Join(a.dir(), ".tmp_*"))
+		found, err := filepath.Glob(filepath.Join(a.session.dir(m.out), ".tmp_*"))
 		return err == nil && len(found) > 0
 	})
 	w.kill()
@@ -112,7 +116,7 @@ func TestKillBeforeMetadata(t *testing.T) {
 		m.wantWorking("before")
 		w := m.startWeir()
 		guards := m.guards()
-		a := m.load("kill")
+		a := m.load("kill", "--set-url="+relayURL)
 		a.awaitStored(0, 1)
 		w.kill()
 		m.untilGone(guards[0])
@@ -134,29 +138,15 @@ type load struct {
 	app     *app
 }
 
-// load starts one, with further arguments of lttng create. Producers keep the
+// load starts one, with arguments of lttng create. Producers keep the
 // first metadata back until a rotation or the end, except in live sessions.
 func (m *machine) load(name string, args ...string) *load {
 	m.Helper()
-	s := m.create(name, append(args, "--set-url="+relayURL)...)
+	s := m.create(name, args...)
 	s.enable("--subbuf-size=65536", "--num-subbuf=8")
 	l := &load{s, m.startApp(1, 1000)}
 	l.app.tell(10_000_000, 0)
 	return l
-}
-
-// dir returns the directory of the session.
-func (l *load) dir() string {
-	m := l.session.m
-	m.Helper()
-	found, err := filepath.Glob(filepath.Join(m.out, hostName, l.session.name+"-*"))
-	if err != nil || len(found) > 1 {
-		m.Fatalf("directories of session %s: %v, %v", l.session.name, found, err)
-	}
-	if len(found) == 0 {
-		return filepath.Join(m.out, "none yet")
-	}
-	return found[0]
 }
 
 // awaitStored waits until so many bytes of metadata and of packets are stored.
@@ -164,7 +154,7 @@ func (l *load) awaitStored(metadata, packets int64) {
 	m := l.session.m
 	m.Helper()
 	m.until(fmt.Sprintf("%d bytes of metadata, %d of packets", metadata, packets), func() bool {
-		trace := filepath.Join(l.dir(), "ust", "uid", "0", "64-bit")
+		trace := filepath.Join(l.session.dir(m.out), "ust", "uid", "0", "64-bit")
 		return m.size(trace, "metadata") >= metadata && m.size(trace, channel+"_*") >= packets
 	})
 }
@@ -209,6 +199,16 @@ func (m *machine) wantIntact(dir string) {
 		if got := m.readLeft(trace); got.packets < packets {
 			m.Errorf("babeltrace2 reads %d packets of %s, want at least the %d that have an index", got.packets, trace, packets)
 		}
+	}
+}
+
+// wantAcknowledged checks that all packets of a load are stored that the relay
+// has acknowledged.
+func (m *machine) wantAcknowledged(seen *witness, l *load) {
+	m.Helper()
+	acknowledged := int(seen.packets.Load())
+	if got := m.readLeft(l.session.dir(m.out)); got.packets < acknowledged || acknowledged == 0 {
+		m.Errorf("%d packets of %s are stored, want the %d that were acknowledged, some at least", got.packets, l.session.name, acknowledged)
 	}
 }
 

@@ -65,6 +65,20 @@ func (m *machine) create(name string, args ...string) *session {
 	return &session{m, name}
 }
 
+// dir returns the directory of the session below an output directory, or one
+// that is not there before the relay has made it.
+func (s *session) dir(out string) string {
+	s.m.Helper()
+	found, err := filepath.Glob(filepath.Join(out, hostName, s.name+"-*"))
+	if err != nil || len(found) > 1 {
+		s.m.Fatalf("directories of session %s: %v, %v", s.name, found, err)
+	}
+	if len(found) == 0 {
+		return filepath.Join(out, "none yet")
+	}
+	return found[0]
+}
+
 // enable adds the channel, with further options, and the event, and starts
 // recording. The channel makes applications wait rather than drop events, so
 // that counts are exact at any speed.

@@ -4,8 +4,10 @@
 package systemtest
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -80,6 +82,50 @@ func TestTwoUsers(t *testing.T) {
 		m.wantEvents("stored", m.readTree(m.out), root.all(), other.all())
 		if found, err := filepath.Glob(filepath.Join(m.out, hostName, "users-*", "ust", "uid", "*")); err != nil || len(found) != 2 {
 			m.Errorf("traces of users: %v, %v, want two", found, err)
+		}
+		w.stop()
+	})
+}
+
+// Session daemons that know nothing of each other, as those of two containers,
+// may call their sessions the same, down to the directory. Nothing of one
+// overwrites anything of the other.
+func TestTwoDaemons(t *testing.T) {
+	isolated(t, func(m *machine) {
+		m.startSessiond()
+		m.publishPrograms()
+		const home = "/run/nobody"
+		if err := os.Mkdir(home, 0o700); err != nil {
+			m.Fatal(err)
+		}
+		if err := os.Chown(home, 65534, 65534); err != nil {
+			m.Fatal(err)
+		}
+		w := m.startWeir()
+		other := append(slices.Clip(asNobody), "env", "HOME="+home, "LTTNG_HOME="+home)
+		m.run(append(slices.Clip(other), "lttng-sessiond", "-b")...)
+		url := "--set-url=" + relayURL + "/same"
+		s := m.create("same", url)
+		s.enable()
+		for _, args := range [][]string{
+			{"create", "same", url},
+			{"enable-channel", "-u", "-s", "same", "--blocking-timeout=inf", channel},
+			{"enable-event", "-u", "-s", "same", "-c", channel, eventName},
+			{"start", "same"},
+		} {
+			m.run(append(append(slices.Clip(other), "lttng"), args...)...)
+		}
+		first := m.startApp(1, 20)          // known to root's daemon alone
+		both := m.startApp(2, 20, other...) // to root's and to its user's
+		first.emit(1000, 0)
+		both.emit(1000, 0)
+		first.finish()
+		both.finish()
+		s.destroy()
+		m.run(append(slices.Clip(other), "lttng", "destroy", "same")...)
+		got := countEvents(m.readTree(m.out))
+		if want := map[int]int{1: 1000, 2: 2000}; !maps.Equal(got, want) {
+			m.Errorf("events by application %v, want %v", got, want)
 		}
 		w.stop()
 	})

@@ -6,6 +6,7 @@ package tracestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -758,16 +759,17 @@ func TestRemovalRacesWithSessions(t *testing.T) {
 			}
 		}
 	}()
-	for range 150 {
+	for i := range 150 {
+		record := fmt.Sprintf("snapshot-1-20270126-080000-%d", i)
 		ss := f.open("s", func(m *lttng.CreateSession) { m.SessiondSessionID = 5; m.Snapshot = true; m.LiveTimer = 0 })
-		f.begin(ss, 0, "")
+		f.begin(ss, lttng.ChunkID(i), record)
 		for _, channel := range []string{"metadata", "ch_0"} {
 			if _, _, err := ss.AddStream(lttng.AddStream{Channel: channel, Path: "ust/uid/0/64-bit"}); err != nil {
 				t.Error(err)
 			}
 		}
 		for _, name := range []string{"metadata", "ch_0"} {
-			if !f.has(filepath.Join(ss.Dir(), "ust/uid/0/64-bit", name)) {
+			if !f.has(filepath.Join(ss.Dir(), record, "ust/uid/0/64-bit", name)) {
 				t.Errorf("%s of an open session is missing: %q", name, f.tree())
 			}
 		}

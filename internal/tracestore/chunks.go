@@ -33,6 +33,9 @@ func (ss *Session) CreateChunk(m lttng.CreateTraceChunk) error {
 		return fmt.Errorf("%w: chunk %d is current already", ErrChunkState, c.id)
 	case c != nil && c.closed:
 		return fmt.Errorf("%w: chunk %d is closed", ErrChunkState, c.id)
+	case c == nil && ss.request.Snapshot && m.OverrideName == "":
+		// A snapshot's directory may be that of an earlier session.
+		return fmt.Errorf("%w: a snapshot's chunk needs one", ErrChunkName)
 	case c == nil:
 		var err error
 		if c, err = g.newChunkLocked(m); err != nil {
@@ -63,7 +66,9 @@ func (g *group) newChunkLocked(m lttng.CreateTraceChunk) (*chunk, error) {
 	c.name = m.OverrideName
 	switch old := g.current; {
 	case c.name != "":
-		c.dir = c.name
+		if c.dir = c.name; !empty(g.root, c.dir) {
+			return nil, fmt.Errorf("%w: %q exists", ErrChunkName, c.name)
+		}
 	case old != nil && old.name == "":
 		if err := old.moveLocked(g.freeNameLocked(oldChunkDir, old.id)); err != nil {
 			return nil, err

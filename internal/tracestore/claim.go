@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 )
 
 // groupKey names one tracing session of one session daemon. Below minor 11 no
@@ -84,6 +85,43 @@ func (s *Store) unclaimDir(dir string) {
 		return
 	}
 	delete(s.claims, dir)
+}
+
+// claimFile makes sure that no other tracing session's open stream writes the
+// same file: a base path may lead into the directory of another session.
+func (s *Store) claimFile(st *Stream) error {
+	name := st.claimName()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.files[name]
+	if c.group != nil && c.group != st.session.group {
+		return fmt.Errorf("%w: %s is written by another session", ErrRefused, name)
+	}
+	s.files[name] = fileClaim{group: st.session.group, users: c.users + 1}
+	return nil
+}
+
+func (s *Store) unclaimFile(st *Stream) {
+	name := st.claimName()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.files[name]
+	if c.users--; c.users > 0 {
+		s.files[name] = c
+		return
+	}
+	delete(s.files, name)
+}
+
+// fileClaim is the exclusive use of a file by the streams of one group.
+type fileClaim struct {
+	group *group
+	users int
+}
+
+// claimName is a stream's file below the output directory, without its chunk.
+func (st *Stream) claimName() string {
+	return path.Join(st.session.group.dir, st.dir, st.channel)
 }
 
 // empty reports whether dir does not exist or holds nothing.

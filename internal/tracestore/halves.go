@@ -3,10 +3,20 @@
 
 package tracestore
 
-import "github.com/weir-io/weir/ctf"
+import (
+	"cmp"
+	"slices"
 
-// maxPending bounds the packets of a stream that lack data or index.
-const maxPending = 1 << 16
+	"github.com/weir-io/weir/ctf"
+)
+
+const (
+	// maxPending bounds the packets of a stream that lack data or index.
+	maxPending = 1 << 17
+	// maxUnordered is the bound once numbers have gone back, which producers
+	// do not do: the queue is then searched one by one.
+	maxUnordered = 1 << 12
+)
 
 // half is a packet of which the data or the index has not arrived.
 type half struct {
@@ -24,11 +34,17 @@ type half struct {
 // halves is a queue by arrival. Both connections send packets in order, so the
 // one looked for stands at the front. The zero value is empty.
 type halves struct {
-	list []half
-	head int // list[:head] is free
+	list      []half
+	head      int  // list[:head] is free
+	unordered bool // numbers have gone back; until it is empty
 }
 
 func (q *halves) len() int { return len(q.list) - q.head }
+
+// full reports whether no further packet may wait.
+func (q *halves) full() bool {
+	return q.len() >= maxPending || q.unordered && q.len() >= maxUnordered
+}
 
 func (q *halves) push(h half) *half {
 	if q.head > 0 && q.head == len(q.list) {
@@ -39,29 +55,53 @@ func (q *halves) push(h half) *half {
 		clear(q.list[n:])
 		q.list, q.head = q.list[:n], 0
 	}
+	if q.len() == 0 {
+		q.unordered = false
+	} else if int64(h.seq-q.list[len(q.list)-1].seq) < 0 {
+		q.unordered = true
+	}
 	q.list = append(q.list, h)
 	return &q.list[len(q.list)-1]
 }
 
 func (q *halves) find(seq uint64) *half {
-	for i := q.head; i < len(q.list); i++ {
-		if q.list[i].seq == seq {
-			return &q.list[i]
-		}
+	if i := q.index(seq); i >= 0 {
+		return &q.list[i]
 	}
 	return nil
 }
 
-func (q *halves) remove(seq uint64) {
-	for i := q.head; i < len(q.list); i++ {
-		if q.list[i].seq != seq {
-			continue
+// index returns the place of a packet in list, or -1.
+func (q *halves) index(seq uint64) int {
+	if q.unordered {
+		for i := q.head; i < len(q.list); i++ {
+			if q.list[i].seq == seq {
+				return i
+			}
 		}
-		copy(q.list[q.head+1:i+1], q.list[q.head:i])
-		q.list[q.head] = half{}
-		q.head++
+		return -1
+	}
+	waiting := q.list[q.head:]
+	if len(waiting) > 0 && waiting[0].seq == seq {
+		return q.head
+	}
+	i, found := slices.BinarySearchFunc(waiting, seq, func(h half, want uint64) int {
+		return cmp.Compare(int64(h.seq-want), 0)
+	})
+	if !found {
+		return -1
+	}
+	return q.head + i
+}
+
+func (q *halves) remove(seq uint64) {
+	i := q.index(seq)
+	if i < 0 {
 		return
 	}
+	copy(q.list[q.head+1:i+1], q.list[q.head:i])
+	q.list[q.head] = half{}
+	q.head++
 }
 
 func (q *halves) each(fn func(*half)) {

@@ -11,8 +11,13 @@ import (
 	"github.com/weir-io/weir/lttng"
 )
 
-// maxUnwritten bounds the metadata kept in memory while the disk is full.
-const maxUnwritten = 16 << 20
+const (
+	// maxUnwritten bounds the metadata kept in memory while the disk is full.
+	maxUnwritten = 16 << 20
+	// maxPadding bounds what a few bytes from the wire make the relay write.
+	// Metadata sub-buffers are of 4 KiB.
+	maxPadding = 1 << 20
+)
 
 // AppendMetadata appends content and padding to the metadata (writer). While
 // the disk is full it is kept, and written with the next part or by Retry.
@@ -24,8 +29,8 @@ func (st *Stream) AppendMetadata(m lttng.Metadata) error {
 	if st.file == nil {
 		return fmt.Errorf("%w: metadata stream %d", ErrNoChunk, st.id)
 	}
-	if int64(m.Padding) > maxUnwritten {
-		return fmt.Errorf("%w: metadata padding of %d bytes", ErrLimit, m.Padding)
+	if m.Padding > maxPadding {
+		return fmt.Errorf("%w: metadata padding of %d bytes, want at most %d", ErrLimit, m.Padding, maxPadding)
 	}
 	if st.seeded > 0 {
 		done, err := st.matchSeed(&m)
@@ -161,10 +166,12 @@ func (st *Stream) rotateMetadata(next *chunk) error {
 		return nil
 	}
 	next.note(firstDir(st.dir))
-	st.chunk = next
 	if err := st.replaceMetadata(next); err != nil {
+		next.put()
+		st.leave()
 		return err
 	}
+	st.chunk = next
 	if old != nil {
 		old.put()
 	}

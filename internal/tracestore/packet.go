@@ -40,6 +40,8 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
 	case st.file == nil:
 		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
+	case st.indexed && st.pending.full() && st.pending.find(h.NetSeqNum) == nil:
+		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
 	case st.duplicate(h.NetSeqNum):
 		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
 	}
@@ -201,8 +203,8 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	h := st.pending.find(x.NetSeqNum)
 	switch {
-	case h == nil && st.pending.len() >= maxPending:
-		return fmt.Errorf("%w: %d indexes of stream %d wait for data", ErrLimit, maxPending, st.id)
+	case h == nil && st.pending.full():
+		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
 	case h == nil:
 		st.session.store.counters.Pending.Add(1)
 		h = st.pending.push(half{seq: x.NetSeqNum})

@@ -149,7 +149,13 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 		return nil, id, ErrNoChunk
 	}
 	st = newStream(ss, id, m, dir)
+	if err := ss.store.claimFile(st); err != nil {
+		st.tail.Release()
+		return nil, id, err
+	}
 	if err := st.enter(ss.current); err != nil {
+		ss.store.unclaimFile(st)
+		st.tail.Release()
 		return nil, id, err
 	}
 	ss.register(st)
@@ -321,6 +327,7 @@ func (ss *Session) streamClosed(st *Stream) {
 	s.mu.Lock()
 	delete(s.streams, st.id)
 	s.mu.Unlock()
+	s.unclaimFile(st)
 	ss.mu.Lock()
 	// A later stream of the same path begins a new trace: viewers drop one
 	// whose streams have all ended.

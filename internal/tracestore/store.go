@@ -61,6 +61,7 @@ type Store struct {
 	streams  map[lttng.StreamID]*Stream   // guarded by mu; open ones
 	groups   map[groupKey]*group          // guarded by mu
 	claims   map[string]claim             // guarded by mu; by directory
+	files    map[string]fileClaim         // guarded by mu; of open streams
 	recent   recentDirs                   // guarded by mu
 }
 
@@ -94,6 +95,7 @@ func New(opts Options) *Store {
 		streams:  make(map[lttng.StreamID]*Stream),
 		groups:   make(map[groupKey]*group),
 		claims:   make(map[string]claim),
+		files:    make(map[string]fileClaim),
 		recent:   recentDirs{dirs: make(map[groupKey]string)},
 	}
 }

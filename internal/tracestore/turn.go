@@ -47,11 +47,11 @@ func (st *Stream) turn(first uint64) error {
 	st.flushIndex(false) // the chunk may end with this stream's leaving
 	st.chunk = t.next
 	st.setFile(nil)
+	var err error
 	if t.next != nil {
-		if err := st.enterOwned(t.next); err != nil {
-			return err
-		}
-	} else {
+		err = st.enterOwned(t.next)
+	}
+	if st.file == nil {
 		st.tail.Idle()
 	}
 	st.moveAhead(first)
@@ -61,7 +61,7 @@ func (st *Stream) turn(first uint64) error {
 	if oldChunk != nil {
 		oldChunk.put()
 	}
-	return nil
+	return err
 }
 
 // enterOwned is enter for a chunk that the stream is a user of already.
