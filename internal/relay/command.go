@@ -42,7 +42,7 @@ func (c *controlConn) handle(cmd lttng.Command, b []byte) error {
 		return errNoSession
 	}
 	if asksForData[cmd] {
-		if c.session.catchUpData(); c.closed {
+		if c.catchUpData(); c.closed {
 			return nil // the data was wrong and took the session along
 		}
 	}
@@ -190,6 +190,14 @@ func (c *controlConn) sendIndex(ss *tracestore.Session, b []byte) error {
 		return err // too short: closed without an answer
 	}
 	st := ss.Stream(x.Stream)
+	if st != nil && st.AwaitsData(x) {
+		// The packet was written before its index: with it stored, the
+		// answer promises something.
+		if c.catchUpData(); c.closed {
+			return nil
+		}
+		st = ss.Stream(x.Stream)
+	}
 	if st == nil {
 		err = unknownStream(x.Stream)
 	} else {

@@ -71,7 +71,7 @@ func (c *conn) grow(want, need int) error {
 
 // smallMessage is the size up to which a message is received whatever the
 // memory: nearly all are that small.
-const smallMessage = 4 << 10
+const smallMessage = 16 << 10
 
 // reserve takes memory for a message of want bytes. When there is none left
 // the connection that holds most of it goes: others are not to suffer.

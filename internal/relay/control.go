@@ -31,6 +31,7 @@ type controlConn struct {
 	unsent  []byte      // replies that the socket did not take
 	muted   bool        // not read until unsent is gone
 	skip    uint64      // bytes of the current payload to throw away
+	dry     bool        // the data connection had nothing more in this round
 
 	silent *list.Element // guarded by gate.mu; place among those that said nothing
 }
@@ -72,7 +73,7 @@ func (c *controlConn) read() bool {
 	}
 	w.server.counters.ReceivedBytes.Add(uint64(n))
 	w.replies = w.replies[:0]
-	w.answering = true
+	w.answering, c.dry = true, false
 	if err = c.consume(buf[:n]); c.session != nil && !c.closed {
 		c.session.store.FlushIndexes()
 	}
@@ -152,6 +153,10 @@ func (c *controlConn) wanted(h lttng.ControlHeader) (int, error) {
 		return 0, fmt.Errorf("%v: payload of %d bytes, want at most %d", h.Cmd, h.DataSize, lttng.MaxControlPayload)
 	}
 	limit := lttng.PayloadLimit(h.Cmd)
+	if c.session == nil && min(h.DataSize, limit) > smallMessage {
+		// Memory is for sessions.
+		return 0, fmt.Errorf("%v of %d bytes: %w", h.Cmd, h.DataSize, errNoSession)
+	}
 	if h.Cmd != lttng.CmdSendMetadata {
 		return int(min(h.DataSize, limit)), nil
 	}

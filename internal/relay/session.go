@@ -34,6 +34,11 @@ func newSession(c *controlConn, st *tracestore.Session) *session {
 // controlGone ends the streams; those whose announced data is still on its way
 // wait for it.
 func (ss *session) controlGone() {
+	if !ss.aborted && !ss.worker.answering {
+		// Streams that announce nothing are closed at once: what was sent
+		// for them is to be stored before.
+		ss.catchUpData()
+	}
 	ss.control = nil
 	if waiting := ss.store.CloseStreams(ss.aborted); !waiting {
 		ss.end()
@@ -67,10 +72,25 @@ func (ss *session) dataGone(d *dataConn, failed bool) {
 	}
 }
 
+// maxCatchUp bounds the reads that bring a connection up to date: more than a
+// socket holds.
+const maxCatchUp = 64
+
 // catchUp handles what the socket holds.
 func (c *controlConn) catchUp() {
-	for !c.closed && !c.muted && c.read() {
+	for n := 0; n < maxCatchUp && !c.closed && !c.muted && c.read(); n++ {
 	}
+}
+
+// catchUpData does that once a round, or as long as it brings something.
+func (c *controlConn) catchUpData() {
+	if c.dry {
+		return
+	}
+	received := &c.worker.server.counters.ReceivedBytes
+	before := received.Load()
+	c.session.catchUpData()
+	c.dry = received.Load() == before
 }
 
 // catchUpData stores what the data connections hold, before a question whose
@@ -84,7 +104,7 @@ func (ss *session) catchUpData() {
 		w.buf = make([]byte, readBuffer)
 	}
 	for d := range w.unbound {
-		if d.peer == ss.control.peer {
+		if d.peer == ss.store.Peer() {
 			d.Ready(true, false)
 		}
 	}

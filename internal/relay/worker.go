@@ -167,8 +167,10 @@ func (w *worker) tick() {
 	for h := range w.conns {
 		c := h.base()
 		silent := now.Sub(c.since)
-		// A data connection is silent until the first packet.
-		mute := !c.valid && c.kind == kindControl && opts.HandshakeTimeout > 0 && silent > opts.HandshakeTimeout
+		// A data connection is silent until the first packet, but its peer has
+		// a session.
+		mute := !c.valid && opts.HandshakeTimeout > 0 && silent > opts.HandshakeTimeout &&
+			(c.kind == kindControl || w.server.gate.newest(c.peer) == nil)
 		if mute || opts.IdleTimeout > 0 && silent > opts.IdleTimeout {
 			w.server.counters.TimedOut.Add(1)
 			w.drop(h)

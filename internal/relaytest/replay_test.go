@@ -191,7 +191,7 @@ func TestReplayRacing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlayer(t, loadCapture(t, name))
 			p.play(whole, func() {})
-			p.finish(lttng.CmdDataPending, lttng.CmdTraceChunkExists)
+			p.finish(lttng.CmdDataPending, lttng.CmdEndDataPending, lttng.CmdTraceChunkExists)
 		})
 	}
 }
@@ -202,7 +202,7 @@ func TestReplayBytewise(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlayer(t, loadCapture(t, name))
 			p.play(bytewise, func() {})
-			p.finish(lttng.CmdDataPending, lttng.CmdTraceChunkExists)
+			p.finish(lttng.CmdDataPending, lttng.CmdEndDataPending, lttng.CmdTraceChunkExists)
 		})
 	}
 }

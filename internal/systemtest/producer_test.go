@@ -4,7 +4,6 @@
 package systemtest
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -26,24 +25,21 @@ func (m *machine) startSessiond() {
 	m.run("lttng-sessiond", "-b", "--no-kernel")
 }
 
-// killLTTng ends session daemon and consumers at once.
+// killLTTng ends session daemon, consumers and clients at once. They are known
+// by their program files: what has just been forked has a thread's name.
 func (m *machine) killLTTng() {
 	m.Helper()
-	var all []int
-	for _, name := range []string{"lttng-sessiond", "lttng-consumerd", "lttng-runas"} {
-		all = append(all, m.processes(name)...)
-	}
-	if len(all) == 0 {
-		m.Fatal("no process of LTTng")
-	}
-	for _, pid := range all {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			m.Fatal(err)
+	m.until("end of LTTng's daemons", func() bool {
+		left := 0
+		for pid, exe := range m.programFiles() {
+			switch filepath.Base(exe) {
+			case "lttng", "lttng-sessiond", "lttng-consumerd":
+				left++
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			}
 		}
-	}
-	for _, pid := range all {
-		m.untilGone(pid)
-	}
+		return left == 0
+	})
 }
 
 // lttng runs a command of LTTng's control program.

@@ -140,6 +140,26 @@ func (m *machine) processes(name string) []int {
 	return pids
 }
 
+// programFiles returns the program of each process that has one.
+func (m *machine) programFiles() map[int]string {
+	m.Helper()
+	links, err := filepath.Glob("/proc/[0-9]*/exe")
+	if err != nil {
+		m.Fatal(err)
+	}
+	programs := make(map[int]string)
+	for _, link := range links {
+		exe, err := os.Readlink(link)
+		if err != nil {
+			continue // ended meanwhile, or the kernel's
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
+			programs[pid] = exe
+		}
+	}
+	return programs
+}
+
 // guards returns the processes that watch over a running weir's files: one.
 func (m *machine) guards() []int {
 	m.Helper()

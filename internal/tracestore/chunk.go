@@ -32,6 +32,9 @@ type chunk struct {
 	ended   uint64 // s since the epoch, once closed
 	reply   string // path told to the producer, once closed
 
+	// told is dir for those who do not hold group.mu: messages.
+	told atomic.Pointer[string]
+
 	// refs keeps root open: one for the users, one for each trace file.
 	refs atomic.Int64
 
@@ -95,6 +98,13 @@ func (c *chunk) put() {
 	c.users--
 	last := c.users == 0
 	var err error
+	if last && c.closed && c.command == lttng.CloseDelete {
+		// Viewers go on elsewhere before the files vanish. A closed chunk is
+		// not joined meanwhile.
+		g.mu.Unlock()
+		g.dropFiles(c)
+		g.mu.Lock()
+	}
 	if last {
 		if err = c.finishLocked(); g.current == c {
 			g.current = nil
@@ -107,9 +117,6 @@ func (c *chunk) put() {
 	}
 	if err != nil {
 		g.store.log.Error("trace chunk not finished", "session_dir", g.dir, "chunk", c.id, "err", err)
-	}
-	if c.closed && c.command == lttng.CloseDelete {
-		g.dropFiles(c)
 	}
 	c.unref()
 	g.put()
@@ -181,7 +188,16 @@ func (c *chunk) moveLocked(to string) error {
 		return fmt.Errorf("move chunk %d from %q to %q: %w", c.id, c.dir, to, err)
 	}
 	c.dir = to
+	c.told.Store(&to)
 	return nil
+}
+
+// place is where the chunk lies in the session directory, or lay a moment ago.
+func (c *chunk) place() string {
+	if p := c.told.Load(); p != nil {
+		return *p
+	}
+	return ""
 }
 
 func (c *chunk) renameLocked(to string) error {

@@ -77,9 +77,14 @@ func (g *group) newChunkLocked(m lttng.CreateTraceChunk) (*chunk, error) {
 	case g.rotated:
 		c.dir = chunkDirName(c.created, c.id, g.store.opts.Location)
 	}
+	told := c.dir
+	c.told.Store(&told)
 	dir := c.dir
 	if dir == "" {
 		dir = "."
+		if err := g.vacateLocked(); err != nil {
+			return nil, err
+		}
 	}
 	root, err := makeDir(g.root, dir)
 	if err != nil {
@@ -92,6 +97,19 @@ func (g *group) newChunkLocked(m lttng.CreateTraceChunk) (*chunk, error) {
 	g.users++
 	g.store.mu.Unlock()
 	return c, nil
+}
+
+// vacateLocked moves a closed chunk that is still in use out of the session
+// directory itself: a new one must not share it.
+func (g *group) vacateLocked() error {
+	for _, c := range g.chunks {
+		if c.dir == "" {
+			if err := c.moveLocked(g.freeNameLocked(oldChunkDir, c.id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // freeNameLocked returns name, or name-ID while an earlier chunk still lies

@@ -10,14 +10,17 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 )
 
 // groupKey names one tracing session of one session daemon. Below minor 11 no
 // such identity is sent: the peer's address and the names stand for it.
 type groupKey struct {
-	uuid   [16]byte
-	id     uint64
-	legacy string
+	uuid     [16]byte
+	id       uint64
+	snapshot bool
+	dir      string // wanted; a session may send its snapshots to several places
+	legacy   string
 }
 
 // claim is the exclusive use of a directory by the sessions of one group.
@@ -64,16 +67,50 @@ func (s *Store) claimDir(out *os.Root, want string, key groupKey, shared bool) (
 			c.users++
 			s.claims[dir] = c
 			return dir, nil
-		case !used:
-			if s.recent.dirs[key] == dir || shared || empty(out, dir) {
+		case !used && !s.insideLocked(dir, key):
+			own := s.recent.dirs[key] == dir || empty(out, dir)
+			if own || shared {
 				s.claims[dir] = claim{key: key, users: 1}
+			}
+			if own {
 				s.recent.put(key, dir)
+			}
+			if own || shared {
 				return dir, nil
 			}
 		}
 		dir = fmt.Sprintf("%s-%d", want, n)
 	}
 	return "", fmt.Errorf("%w: %d directories named like %s", ErrLimit, maxSuffix, want)
+}
+
+// insideLocked reports whether dir lies where another tracing session has its
+// own files: a base path may lead below the directory of another session, but
+// not into its traces.
+func (s *Store) insideLocked(dir string, key groupKey) bool {
+	for other, c := range s.claims {
+		if c.key == key || other == dir || !within(dir, other) {
+			continue
+		}
+		switch first := firstDir(strings.TrimPrefix(dir, other+"/")); {
+		case first == "ust", first == "kernel", first == archivesDir, first == indexDir, strings.HasPrefix(first, "."):
+			return true
+		}
+	}
+	return false
+}
+
+// nested reports whether another tracing session has claimed dir or something
+// below it.
+func (s *Store) nested(dir string, key groupKey) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other, c := range s.claims {
+		if c.key != key && within(other, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Store) unclaimDir(dir string) {

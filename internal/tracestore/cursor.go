@@ -137,7 +137,7 @@ func (c *Cursor) Close() {
 // belong to a later moment than the packet list.
 func (c *Cursor) positionLocked() (Step, bool) {
 	st := c.stream
-	if c.file == nil || c.file.gone {
+	if c.file == nil || c.file.gone.Load() {
 		c.rewindLocked()
 	}
 	for c.file != nil && c.n >= c.file.packets {

@@ -15,7 +15,7 @@ func (c *Cursor) File() *fdpool.File {
 	st := c.stream
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if c.file == nil || c.file.gone {
+	if c.file == nil || c.file.gone.Load() {
 		c.rewindLocked()
 	}
 	if c.file == nil {

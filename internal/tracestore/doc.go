@@ -31,8 +31,9 @@
 //
 // # Promises
 //
-// A packet is visible to viewers, and its index acknowledged to the producer,
-// only after both lie in their files. The end of the last complete packet is
+// A packet is visible to viewers only after it and its index lie in their
+// files. An index is acknowledged only then too, unless its packet has not
+// arrived: producers wait for the answer and may send the packet later. The end of the last complete packet is
 // kept in a table that outlives the process (package tail), so that a partial
 // packet can be cut off after a crash.
 package tracestore

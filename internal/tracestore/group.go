@@ -41,7 +41,10 @@ func (s *Store) join(ss *Session) error {
 		return s.joinLegacy(ss, out)
 	}
 	defer out.Close()
-	key := groupKey{uuid: ss.request.SessiondUUID, id: ss.request.SessiondSessionID}
+	key := groupKey{
+		uuid: ss.request.SessiondUUID, id: ss.request.SessiondSessionID, snapshot: ss.request.Snapshot,
+		dir: sessionDir(&ss.request, s.opts.GroupBy, s.opts.Location),
+	}
 	g := s.groupOf(key)
 	if g == nil {
 		if g, err = s.newGroup(ss, key, out); err != nil {
@@ -76,8 +79,7 @@ func (s *Store) groupOf(key groupKey) *group {
 }
 
 func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error) {
-	want := sessionDir(&ss.request, s.opts.GroupBy, s.opts.Location)
-	dir, err := s.claimDir(out, want, key, ss.request.Snapshot)
+	dir, err := s.claimDir(out, key.dir, key, ss.request.Snapshot)
 	if err != nil {
 		return nil, err
 	}

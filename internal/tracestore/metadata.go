@@ -16,7 +16,7 @@ const (
 	maxUnwritten = 16 << 20
 	// maxPadding bounds what a few bytes from the wire make the relay write.
 	// Metadata sub-buffers are of 4 KiB.
-	maxPadding = 1 << 20
+	maxPadding = 64 << 10
 )
 
 // AppendMetadata appends content and padding to the metadata (writer). While
@@ -131,7 +131,8 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 	if err != nil {
 		return err
 	}
-	st.unwritten, st.seeded, st.matched = nil, 0, 0
+	st.giveUpMetadata()
+	st.seeded, st.matched = 0, 0
 	st.setFile(f)
 	st.readableMetadata(f)
 	if old != nil && old.chunk != c {
@@ -141,6 +142,23 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 		st.retire(old)
 	}
 	return nil
+}
+
+// giveUpMetadata makes a last attempt to write what found no room.
+func (st *Stream) giveUpMetadata() {
+	if len(st.unwritten) == 0 || st.file == nil {
+		st.unwritten = nil
+		return
+	}
+	if err := writeAt(st.file.data, st.unwritten, st.file.size); err != nil {
+		st.session.store.log.Error("metadata lost: packets cannot be read", "file", st.file.path(), "bytes", len(st.unwritten), "err", err)
+		if err := st.file.truncate(st.file.size); err != nil {
+			st.session.store.log.Error("partial metadata not cut", "file", st.file.path(), "err", err)
+		}
+	} else {
+		st.wroteMetadata(st.file.size + int64(len(st.unwritten)))
+	}
+	st.unwritten = nil
 }
 
 // readableMetadata makes f the file that viewers read, in place of the one
@@ -162,6 +180,7 @@ func (st *Stream) rotateMetadata(next *chunk) error {
 	st.settleSeed()
 	old := st.chunk
 	if next == nil {
+		st.giveUpMetadata()
 		st.leave()
 		return nil
 	}

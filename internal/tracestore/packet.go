@@ -40,7 +40,7 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
 	case st.file == nil:
 		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
-	case st.indexed && st.pending.full() && st.pending.find(h.NetSeqNum) == nil:
+	case st.indexed && st.pending.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
 		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
 	case st.duplicate(h.NetSeqNum):
 		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
@@ -49,7 +49,7 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 	dropped := !st.session.store.space.take(size)
 	if st.overflows(uint64(h.DataSize)) {
 		if err := st.nextFile(); err != nil {
-			if !errors.Is(err, unix.ENOSPC) {
+			if !isPassing(err) {
 				return err
 			}
 			dropped = true
@@ -70,7 +70,7 @@ func (st *Stream) duplicate(seq uint64) bool {
 		return false
 	}
 	h := st.pending.find(seq)
-	return h != nil && h.file != nil
+	return h != nil && h.hasData()
 }
 
 // Write stores the next bytes of the packet (writer). What the disk refuses is
@@ -126,6 +126,11 @@ func isNoSpace(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
 }
 
+// isPassing reports whether an operation may well succeed later.
+func isPassing(err error) bool {
+	return isNoSpace(err) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
+
 // Finish completes the packet (writer). It reports whether that closed the
 // stream, which had waited for it.
 func (st *Stream) Finish() (closed bool) {
@@ -142,11 +147,12 @@ func (st *Stream) Finish() (closed bool) {
 	st.settle(p)
 	st.prevData = p.seq
 	if h := st.pending.find(p.seq); h != nil {
+		st.pending.waiting--
 		h.file, h.offset, h.size, h.dropped = p.file, p.start, p.data+p.padding, p.dropped
-		p.file.get()
+		p.file.owe()
 		st.complete(h)
 	} else if st.indexed {
-		p.file.get()
+		p.file.owe()
 		st.session.store.counters.Pending.Add(1)
 		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
 	}
@@ -203,19 +209,22 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	h := st.pending.find(x.NetSeqNum)
 	switch {
-	case h == nil && st.pending.full():
+	case h == nil && st.pending.full(x.NetSeqNum):
 		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
 	case h == nil:
 		st.session.store.counters.Pending.Add(1)
-		h = st.pending.push(half{seq: x.NetSeqNum})
+		h = st.pending.push(half{seq: x.NetSeqNum, index: true})
+		h.entry = entryOf(&x)
 	case h.index:
 		return fmt.Errorf("%w: index of packet %d of stream %d", ErrDuplicate, x.NetSeqNum, st.id)
 	}
-	h.index, h.entry = true, entryOf(&x)
+	if !h.index {
+		h.index, h.entry = true, entryOf(&x)
+	}
 	st.mu.Lock()
 	st.class, st.beacon = x.StreamClass, noBeacon
 	st.mu.Unlock()
-	if h.file != nil {
+	if h.hasData() {
 		st.complete(h)
 	}
 	return nil
@@ -249,7 +258,7 @@ func (st *Stream) complete(h *half) {
 		st.record(h)
 	}
 	st.forget(h)
-	st.pending.remove(h.seq)
+	st.pending.remove(h)
 	if t := st.turning; t != nil && st.nextSeq >= t.at {
 		st.mustTurn(st.prevIndex + 1)
 	}
@@ -265,7 +274,7 @@ func (st *Stream) mustTurn(first uint64) {
 
 func (st *Stream) record(h *half) {
 	f, ss := h.file, st.session
-	if f.gone {
+	if f.gone.Load() {
 		return // overwritten before its index came
 	}
 	if len(f.records) >= maxUnflushed*st.recordLen {
@@ -297,6 +306,7 @@ func (st *Stream) forget(h *half) {
 		return
 	}
 	h.file = nil
+	f.owed--
 	f.put()
 	if f != st.file {
 		st.retire(f)
@@ -372,8 +382,8 @@ func (st *Stream) overwrite(n uint64, c *chunk) {
 
 // keepUnlinked prepares a file for losing its name.
 func (st *Stream) keepUnlinked(f *TraceFile) {
+	f.gone.Store(true)
 	st.mu.Lock()
-	f.gone = true
 	index := f.index
 	st.mu.Unlock()
 	err := f.data.Pin()

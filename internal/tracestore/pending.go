@@ -3,6 +3,8 @@
 
 package tracestore
 
+import "github.com/weir-io/weir/lttng"
+
 // BeginPending begins a round of questions whether everything has arrived
 // (writer). LTTng relay protocol, BEGIN_DATA_PENDING.
 func (ss *Session) BeginPending() {
@@ -20,6 +22,12 @@ func (ss *Session) EndPending() bool {
 		}
 	}
 	return false
+}
+
+// AwaitsData reports whether the packet that an index describes is not there
+// (writer).
+func (st *Stream) AwaitsData(x lttng.Index) bool {
+	return st.indexed && !x.IsBeacon() && int64(x.NetSeqNum-st.prevData) > 0
 }
 
 // Check marks the stream as asked about (writer). LTTng relay protocol,

@@ -165,7 +165,11 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 // streamDir returns the directory of a stream within the chunk.
 func (ss *Session) streamDir(p string) (string, error) {
 	if ss.minor >= lttng.MinorChunks {
-		return checkStreamPath(p)
+		dir, err := checkStreamPath(p)
+		if err == nil && dir != "" && ss.store.nested(path.Join(ss.group.dir, firstDir(dir)), ss.group.key) {
+			err = fmt.Errorf("%w: stream path %q is another session's", ErrRefused, dir)
+		}
+		return dir, err
 	}
 	dir, err := legacyPath(p, ss.request.Name, ss.store.opts.GroupBy, ss.created.In(ss.store.opts.Location))
 	if err != nil {

@@ -186,7 +186,7 @@ func (st *Stream) dropFiles(which func(*TraceFile) bool) {
 		if !which(f) {
 			return false
 		}
-		f.gone = true
+		f.gone.Store(true)
 		dropped = append(dropped, f)
 		return true
 	})
@@ -206,7 +206,7 @@ func (st *Stream) flushIndex(last bool) {
 		if err != nil && st.session.store.counters.IndexErrors.Add(1) == 1 {
 			st.session.store.log.Error("index records not written", "stream", st.id, "err", err)
 		}
-		if isNoSpace(err) && !last {
+		if isPassing(err) && !last {
 			kept = append(kept, f)
 			continue
 		}
@@ -231,12 +231,12 @@ func (st *Stream) lose(n uint64) {
 // retire ends the writer's hold on a file it has left, once nothing is owed
 // to it.
 func (st *Stream) retire(f *TraceFile) {
-	if f.retired || f == st.file || f.unflushed || st.pending.refers(f) ||
+	if f.retired || f == st.file || f.unflushed || f.owed > 0 ||
 		(st.in != nil && st.in.file == f) {
 		return
 	}
 	f.retired = true
-	if st.session.store.opts.SyncOnClose && !f.gone {
+	if st.session.store.opts.SyncOnClose && !f.gone.Load() {
 		if err := f.sync(); err != nil {
 			st.session.store.log.Error("trace file not forced to disk", "file", f.path(), "err", err)
 		}
@@ -288,6 +288,7 @@ func (st *Stream) tryClose(abort bool) bool {
 		return false
 	}
 	st.flushIndex(true)
+	st.giveUpMetadata()
 	st.settleSeed()
 	st.Abandon()
 	st.pending.removeFunc(func(h *half) bool { st.forget(h); return true })

@@ -33,13 +33,15 @@ type TraceFile struct {
 	size      int64  // end of the last packet
 	records   []byte // index records to be written
 	indexEnd  int64  // length of the index file
+	owed      int    // packets in it that wait for their index
 	retired   bool   // the writer's reference is gone
 	unflushed bool   // records are to be written: the stream has it listed
 
 	// Guarded by Stream.mu.
 	index   *fdpool.File // nil before the first complete packet
 	packets uint64       // in the index file
-	gone    bool         // deleted or overwritten: viewers go on elsewhere
+
+	gone atomic.Bool // deleted or overwritten: viewers go on elsewhere
 }
 
 // createFile makes the data file of number n in the stream's chunk.
@@ -84,6 +86,12 @@ func (f *TraceFile) indexName() string {
 
 func (f *TraceFile) get() { f.refs.Add(1) }
 
+// owe notes a packet that waits for its index; Stream.forget is the end of it.
+func (f *TraceFile) owe() {
+	f.owed++
+	f.get()
+}
+
 // put lets go of the file; the last one closes it.
 func (f *TraceFile) put() {
 	if f.refs.Add(-1) > 0 {
@@ -103,7 +111,7 @@ func (f *TraceFile) put() {
 
 // path returns the file's place below the output directory, for messages.
 func (f *TraceFile) path() string {
-	return path.Join(f.chunk.group.dir, f.chunk.dir, f.name)
+	return path.Join(f.chunk.group.dir, f.chunk.place(), f.name)
 }
 
 // writeAt writes all of b.
@@ -170,7 +178,7 @@ func (f *TraceFile) openIndex() error {
 // flushRecords writes the collected index records and makes their packets
 // visible. What cannot be written stays for the next attempt.
 func (f *TraceFile) flushRecords() error {
-	if f.gone {
+	if f.gone.Load() {
 		f.records = f.records[:0]
 	}
 	if len(f.records) == 0 {

@@ -88,6 +88,7 @@ func (st *Stream) moveAhead(first uint64) {
 			cut[from] = h.offset
 		}
 		st.relocate(h)
+		from.owed--
 		from.put()
 	})
 	st.moveIncoming(first, cut)
@@ -120,7 +121,7 @@ func (st *Stream) relocate(h *half) {
 		}
 	}
 	h.file, h.offset = f, f.size
-	f.get()
+	f.owe()
 	if !h.dropped {
 		f.size += h.size
 		st.tail.Commit(f.size)
