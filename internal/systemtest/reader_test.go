@@ -128,17 +128,6 @@ type totals struct{ events, packets, discarded int }
 
 var counted = regexp.MustCompile(`(?m)^\s*(\d+) (Event|Packet beginning|Discarded event) messages?$`)
 
-// countTree lets babeltrace2 count what is below a directory; it must not
-// complain.
-func (m *machine) countTree(dir string) totals {
-	m.Helper()
-	out, errs, code := m.try("babeltrace2", dir, "-c", "sink.utils.counter")
-	if code != 0 || errs != "" {
-		m.Errorf("babeltrace2 %s: exit code %d\n%s", dir, code, lastLines(errs, 20))
-	}
-	return m.totals(out)
-}
-
 // totals reads what babeltrace2 has counted.
 func (m *machine) totals(out string) totals {
 	m.Helper()
