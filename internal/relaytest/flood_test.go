@@ -206,15 +206,18 @@ func TestReceiveMemoryIsBounded(t *testing.T) {
 	const budget = 4 << 20
 	r := relaytest.Start(t, relaytest.Quiet, func(o *relay.Options, _ *tracestore.Options) { o.MaxMemory = budget })
 	c := r.Server.Counters()
-	before := heap()
 	head := append(lttng.ControlHeader{Cmd: lttng.CmdSendMetadata, DataSize: 16 << 20}.Append(nil), make([]byte, 1<<20)...)
+	var controls []net.Conn
 	for i := range 12 {
-		// Only sessions may send metadata.
 		plan := relaytest.Plan{}
 		plan.Session.SessiondUUID[0] = byte(i + 1)
-		conn, _ := r.Record(t, plan).Connections()
+		control, _ := r.Record(t, plan).Connections()
+		controls = append(controls, control)
+	}
+	before := heap()
+	for _, control := range controls {
 		// An error says that we were closed while we wrote: memory was short.
-		_, _ = conn.Write(head)
+		_, _ = control.Write(head)
 	}
 	relaytest.Until(t, "somebody was closed for want of memory", func() bool { return c.MemoryShort.Load() > 0 })
 	// An attempt that is refused counts for a moment, and what is received

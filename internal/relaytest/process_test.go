@@ -40,7 +40,8 @@ func startProcess(t *testing.T, dir string) *process {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), serveIn+"="+dir, "TZ=UTC")
+	// The race detector would hold up each end of a process for a second.
+	cmd.Env = append(os.Environ(), serveIn+"="+dir, "TZ=UTC", "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = t.Output()
 	// It must not outlive a test that panics.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -81,9 +81,21 @@ func (r *repairer) file(places []place, f followed) error {
 			return err
 		}
 	}
+	if r.removedFrom(places, f.rel) {
+		return nil
+	}
 	r.report.Missing++
 	r.log.Warn("followed file is gone", "path", f.rel)
 	return nil
+}
+
+// removedFrom reports whether this repair has removed a file.
+func (r *repairer) removedFrom(places []place, rel string) bool {
+	return slices.ContainsFunc(r.report.Repairs, func(done Repair) bool {
+		return done.Removed && slices.ContainsFunc(places, func(p place) bool {
+			return done.Path == filepath.Join(p.path, rel)
+		})
+	})
 }
 
 // fileAt repairs a file and its index when p holds that very file.
