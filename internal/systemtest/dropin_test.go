@@ -29,16 +29,23 @@ func (m *machine) linkWeir() string {
 	return path
 }
 
-// wantListening checks that connections are accepted now.
-func (m *machine) wantListening() {
-	m.Helper()
+// listening reports whether connections are accepted on all ports.
+func (m *machine) listening() bool {
 	for _, port := range ports {
 		c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, patience)
 		if err != nil {
-			m.Errorf("right after the start: %v", err)
-			continue
+			return false
 		}
 		c.Close()
+	}
+	return true
+}
+
+// wantListening checks that connections are accepted now.
+func (m *machine) wantListening() {
+	m.Helper()
+	if !m.listening() {
+		m.Error("not all ports listen right after the start")
 	}
 }
 
@@ -122,7 +129,7 @@ func TestStartedByLTTng(t *testing.T) {
 	isolated(t, func(m *machine) {
 		m.startSessiond()
 		m.lttng("--relayd-path="+m.linkWeir(), "create", "spawned", "--live="+liveTimer)
-		m.until("started relay", func() bool { return len(m.processes("lttng-relayd")) == 1 })
+		m.until("started relay", m.listening)
 		s := &session{m, "spawned"}
 		s.enable()
 		a := m.startApp(1, 20)
