@@ -1,13 +1,35 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ctf reads and writes files of the Common Trace Format.
+// Package ctf reads and writes traces of the Common Trace Format: CTF 1.8, and
+// CTF 2 as far as its data goes beyond.
 //
-// So far it holds the packet index files that LTTng writes beside the data
-// files of a trace, index/CHANNEL.idx. They are no part of the format proper: a
-// reader that has one needs no pass over the data to find packets by time.
+// The metadata of a trace becomes a [schema.Trace] (package ctf/schema), by way
+// of package ctf/tsdl or ctf/ctf2. From it, a plan for each event class is made
+// once, by which events are decoded without allocation.
 //
-// # Format
+// # Decoded form
+//
+// A decoded field is one or more 64-bit words in a [Frame]:
+//
+//	class                words  meaning
+//	Integer, Bits        1      the value; sign-extended where signed
+//	Float                1      IEEE 754 bits, 32 or 64 of them
+//	String, Text, Blob   1      offset << 32 | length, in bytes of Frame.Data
+//	Struct               n      its members, one behind the other
+//	Array                1      index of the first element's first word << 32 | elements;
+//	                            each element has Width(element) words
+//	Variant              1      index of the option's first word << 32 | option
+//	Optional             1      index of the field's first word << 32 | 1 (there) or 0
+//
+// What arrays, variants and optional fields hold lies behind the fixed row of
+// the frame. The same form is what a writer takes.
+//
+// # Index files
+//
+// LTTng writes a packet index beside each data file of a trace, index/CHANNEL.idx.
+// Those are no part of the format proper: a reader that has one needs no pass
+// over the data to find packets by time.
 //
 // A header of 16 bytes, then records of equal length; all integers are
 // big-endian, whatever the byte order of the trace.
