@@ -1,0 +1,174 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ctf
+
+import (
+	"sync"
+
+	"github.com/weir-io/weir/ctf/schema"
+)
+
+// streamPlan decodes the packets and events of a stream class. It is safe for
+// concurrent use: event plans are made when first asked for.
+type streamPlan struct {
+	// Immutable after newStreamPlan.
+	class     *schema.Stream
+	refs      *refTable // of packet header, packet context and event header
+	header    *block
+	context   *block
+	event     *block // event header
+	headerEnd residue
+	shape     headerShape
+	roles     [schema.NumRoles]bool // of packet header, packet context and event header
+	endSize   uint8                 // bits of timestamp_end, 0: none
+	hasUUID   bool
+	uuidWord  int  // of the trace's uuid in the packet's frame
+	timed     bool // events or packets carry a time
+
+	mu     sync.Mutex // guards what follows
+	events map[uint64]*eventPlan
+}
+
+// eventPlan decodes the scopes of an event class behind its header.
+type eventPlan struct {
+	class      *schema.Event
+	body       *block // common context, specific context and payload, one behind the other
+	start      [schema.NumScopes]int
+	refs       int  // values to keep
+	needHeader bool // a field refers to the event header
+}
+
+// newStreamPlan makes the plans of a stream class.
+func newStreamPlan(class *schema.Stream) *streamPlan {
+	p := &streamPlan{class: class, refs: &refTable{index: map[string]uint32{}}, events: map[uint64]*eventPlan{}}
+	// Any field of these scopes may be referred to by event classes that come later.
+	c := &compiler{refs: p.refs, keep: func(string) bool { return true }}
+	var at residue
+	p.header, at = c.compileScope(schema.PacketHeader, class.Trace.PacketHeader, packetStart)
+	p.context, at = c.compileScope(schema.PacketContext, class.PacketContext, at)
+	p.event, p.headerEnd = c.compileScope(schema.EventHeader, class.EventHeader, residue{1, 0})
+	p.roles = c.role
+	p.shape = shapeOf(class.EventHeader)
+	if p.shape != generalHeader {
+		p.headerEnd = byteBoundary
+	}
+	p.endSize = endSize(class.PacketContext)
+	p.uuidWord, p.hasUUID = uuidWord(class.Trace.PacketHeader)
+	p.timed = class.Clock != nil && (p.roles[schema.RoleTimestampBegin] || p.roles[schema.RoleTimestamp])
+	return p
+}
+
+// eventPlan returns the plan of an event class, nil when there is no class with
+// the id.
+func (p *streamPlan) eventPlan(id uint64) *eventPlan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if e := p.events[id]; e != nil {
+		return e
+	}
+	class := p.class.Event(id)
+	if class == nil {
+		return nil
+	}
+	e := p.compileEvent(class)
+	p.events[id] = e
+	return e
+}
+
+func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
+	e := &eventPlan{class: class, body: &block{}}
+	wanted := map[string]bool{}
+	for _, s := range bodyScopes {
+		collectRefs(class.Struct(s), func(r *schema.Ref) {
+			wanted[refKey(r.Scope, r.Path)] = true
+			e.needHeader = e.needHeader || r.Scope == schema.EventHeader
+		})
+	}
+	c := &compiler{refs: p.refs.clone(), keep: func(key string) bool { return wanted[key] }}
+	at := p.headerEnd
+	for _, s := range bodyScopes {
+		var b *block
+		e.start[s] = e.body.width
+		b, at = c.compileScope(s, class.Struct(s), at)
+		for i := range b.ops {
+			if o := &b.ops[i]; o.code != opRun && o.code != opAlign {
+				o.slot += uint32(e.body.width)
+			}
+		}
+		e.body.ops = append(e.body.ops, b.ops...)
+		e.body.width += b.width
+	}
+	e.refs = c.refs.len()
+	return e
+}
+
+var bodyScopes = [...]schema.Scope{schema.EventContext, schema.EventSpecific, schema.EventPayload}
+
+// collectRefs calls f for each reference to another field within a class.
+func collectRefs(class schema.Class, f func(*schema.Ref)) {
+	one := func(r *schema.Ref) {
+		if r != nil {
+			f(r)
+		}
+	}
+	switch c := class.(type) {
+	case *schema.Struct:
+		for i := 0; c != nil && i < len(c.Members); i++ {
+			collectRefs(c.Members[i].Class, f)
+		}
+	case *schema.Text:
+		one(c.LengthRef)
+	case *schema.Blob:
+		one(c.LengthRef)
+	case *schema.Array:
+		one(c.LengthRef)
+		collectRefs(c.Element, f)
+	case *schema.Variant:
+		one(c.Tag)
+		for i := range c.Options {
+			collectRefs(c.Options[i].Class, f)
+		}
+	case *schema.Optional:
+		one(c.Selector)
+		collectRefs(c.Class, f)
+	}
+}
+
+// uuidWord finds the trace's uuid among the words of the packet header.
+func uuidWord(header *schema.Struct) (int, bool) {
+	if header == nil {
+		return 0, false
+	}
+	at := 0
+	for i := range header.Members {
+		switch c := header.Members[i].Class.(type) {
+		case *schema.Array:
+			if c.Role == schema.RoleUUID {
+				return at, true
+			}
+		case *schema.Blob:
+			if c.Role == schema.RoleUUID {
+				return at, true
+			}
+		}
+		at += Width(header.Members[i].Class)
+	}
+	return 0, false
+}
+
+// endSize returns the bits of the integer with the role timestamp_end.
+func endSize(context *schema.Struct) uint8 {
+	if context == nil {
+		return 0
+	}
+	for i := range context.Members {
+		if c, ok := context.Members[i].Class.(*schema.Integer); ok && c.Role == schema.RoleTimestampEnd {
+			if c.Variable {
+				return 64
+			}
+			return c.Size
+		}
+	}
+	return 0
+}

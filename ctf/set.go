@@ -1,0 +1,177 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ctf
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/weir-io/weir/ctf/schema"
+)
+
+// Set is the traces of one or more trees of directories, to be read merged.
+type Set struct {
+	Traces []*Trace
+	opts   Options
+}
+
+// Open opens all traces at and below some paths. Directories whose metadata
+// have the same uuid are one trace, as a rotated session is.
+func Open(opts Options, paths ...string) (*Set, error) {
+	set := &Set{opts: opts}
+	for _, root := range paths {
+		if _, err := os.Stat(root); err != nil {
+			return nil, err
+		}
+		dirs, err := Find(root)
+		if err != nil {
+			return nil, err
+		}
+		if len(dirs) == 0 {
+			return nil, fmt.Errorf("%s: %w", root, ErrNoTrace)
+		}
+		for _, dir := range dirs {
+			t, err := openTrace(root, dir, opts)
+			if err != nil {
+				return nil, err
+			}
+			set.Traces = append(set.Traces, t)
+		}
+	}
+	set.join()
+	return set, set.checkClocks()
+}
+
+// join makes one trace of those with the same uuid: the one whose metadata says
+// most takes the files of the others.
+func (s *Set) join() {
+	var joined []*Trace
+	for _, t := range s.Traces {
+		i := slices.IndexFunc(joined, func(o *Trace) bool {
+			return o.Schema.UUID != nil && t.Schema.UUID != nil && *o.Schema.UUID == *t.Schema.UUID
+		})
+		if i < 0 {
+			joined = append(joined, t)
+			continue
+		}
+		joined[i] = joinTraces(joined[i], t)
+	}
+	s.Traces = joined
+}
+
+func joinTraces(a, b *Trace) *Trace {
+	if classes(b.Schema) > classes(a.Schema) {
+		a, b = b, a
+	}
+	a.Dirs = append(a.Dirs, b.Dirs...)
+	for _, f := range b.files {
+		if f.class != nil {
+			f.class = a.Schema.Stream(f.class.ID)
+		}
+		a.files = append(a.files, f)
+	}
+	a.group()
+	return a
+}
+
+func classes(t *schema.Trace) int {
+	n := 0
+	for _, s := range t.Streams {
+		n += 1 + len(s.Events)
+	}
+	return n
+}
+
+// checkClocks refuses to merge streams whose clocks cannot be compared.
+func (s *Set) checkClocks() error {
+	if s.opts.ForceCorrelate {
+		return nil
+	}
+	var first *schema.Clock
+	for _, t := range s.Traces {
+		for _, st := range t.Streams {
+			c := st.Class.Clock
+			if c == nil {
+				continue
+			}
+			if first == nil {
+				first = c
+			}
+			if !s.comparable(first, c) {
+				return fmt.Errorf("trace %s: clock %s cannot be compared with clock %s of the other streams: neither the Unix epoch is their origin nor have they the same uuid", t.Dirs[0], c.Name, first.Name)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Set) comparable(a, b *schema.Clock) bool {
+	switch {
+	case a == b || s.opts.ForceEpoch || a.Absolute && b.Absolute:
+		return true
+	case a.Absolute != b.Absolute:
+		return false
+	case a.Origin != nil && b.Origin != nil:
+		return *a.Origin == *b.Origin
+	default:
+		return a.UUID != nil && b.UUID != nil && *a.UUID == *b.UUID
+	}
+}
+
+// Streams returns all data streams of the set.
+func (s *Set) Streams() []*Stream {
+	var streams []*Stream
+	for _, t := range s.Traces {
+		streams = append(streams, t.Streams...)
+	}
+	return streams
+}
+
+// Cursors returns a cursor for each stream, at its begin.
+func (s *Set) Cursors() []*Cursor {
+	streams := s.Streams()
+	cursors := make([]*Cursor, len(streams))
+	for i, st := range streams {
+		cursors[i] = NewCursor(st, s.Window(len(streams)))
+	}
+	return cursors
+}
+
+// Window returns the bytes of a packet that each of n streams should hold.
+func (s *Set) Window(n int) int {
+	if s.opts.Window > 0 {
+		return s.opts.Window
+	}
+	return min(max(windowsTotal/max(n, 1), minWindow), maxWindow)
+}
+
+// Sizes of the windows of a set's streams, in bytes.
+const (
+	windowsTotal = 16 << 20 // all of them together, where that gives each the least
+	minWindow    = 16 << 10
+	maxWindow    = 256 << 10
+)
+
+// Merger returns a reader of all streams of the set, by time.
+func (s *Set) Merger() *Merger { return NewMerger(s.Cursors()) }
+
+// compareTraces orders traces as babeltrace2 does where their messages have the
+// same time: those with a uuid first, by uuid, then by name.
+func compareTraces(a, b *Trace) int {
+	ua, ub := a.Schema.UUID, b.Schema.UUID
+	switch {
+	case ua != nil && ub != nil:
+		if c := bytes.Compare(ua[:], ub[:]); c != 0 {
+			return c
+		}
+	case ua != nil:
+		return -1
+	case ub != nil:
+		return 1
+	}
+	return cmp.Compare(a.Name, b.Name)
+}

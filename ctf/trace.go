@@ -1,0 +1,231 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ctf
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/weir-io/weir/ctf/schema"
+)
+
+// Trace is an opened trace: its metadata, and its data streams with an index of
+// their packets. It holds no files open.
+type Trace struct {
+	Name    string   // host name, a slash, the path below what was asked for
+	Dirs    []string // where its files are, more than one after session rotations
+	Schema  *schema.Trace
+	Streams []*Stream
+
+	plans  map[*schema.Stream]*streamPlan
+	quirks quirks
+	opts   Options
+	files  []*dataFile
+}
+
+// Options say how traces are opened and read. The zero value is what
+// babeltrace2 does by default.
+type Options struct {
+	// ClockOffset is added to all times, in ns.
+	ClockOffset int64
+	// ForceEpoch takes the origin of all clocks for the Unix epoch.
+	ForceEpoch bool
+	// ForceCorrelate merges traces although their clocks have nothing in common.
+	ForceCorrelate bool
+	// Window is how much of a packet each stream holds, in bytes; 0: as much as
+	// suits the number of streams.
+	Window int
+	// Warn is called with what is odd and not an error; nil: nobody is told.
+	Warn func(path string, warning string)
+}
+
+func (o *Options) warn(path, warning string) {
+	if o.Warn != nil {
+		o.Warn(path, warning)
+	}
+}
+
+// ErrNoTrace says that there is no trace at or below a path.
+var ErrNoTrace = errors.New("no trace found: no directory with a file named metadata")
+
+// OpenTrace opens the trace of one directory.
+func OpenTrace(dir string, opts Options) (*Trace, error) {
+	return openTrace(dir, dir, opts)
+}
+
+func openTrace(root, dir string, opts Options) (*Trace, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "metadata"))
+	if err != nil {
+		return nil, err
+	}
+	sch, warnings, err := ParseMetadata(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "metadata"), err)
+	}
+	for _, w := range warnings {
+		opts.warn(filepath.Join(dir, "metadata"), w)
+	}
+	t := newTrace(sch, opts)
+	t.Dirs = []string{dir}
+	t.Name = traceName(sch, root, dir)
+	files, _, err := regularFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	sc := newScanner(t)
+	for _, path := range files {
+		f, err := sc.file(path)
+		if err != nil {
+			return nil, err
+		}
+		t.files = append(t.files, f)
+	}
+	t.group()
+	return t, nil
+}
+
+// newTrace makes a trace of a schema, without streams.
+func newTrace(sch *schema.Trace, opts Options) *Trace {
+	return &Trace{Schema: sch, opts: opts, quirks: quirksOf(sch), plans: map[*schema.Stream]*streamPlan{}}
+}
+
+// traceName is babeltrace2's name of a trace.
+func traceName(sch *schema.Trace, root, dir string) string {
+	rel, err := filepath.Rel(root, dir)
+	if err != nil || rel == "." {
+		rel = ""
+	}
+	host, ok := sch.EnvString("hostname")
+	switch {
+	case !ok:
+		return rel
+	case rel == "":
+		return host
+	default:
+		return host + "/" + rel
+	}
+}
+
+// plan returns the plan of a stream class.
+func (t *Trace) plan(class *schema.Stream) *streamPlan {
+	p := t.plans[class]
+	if p == nil {
+		p = newStreamPlan(class)
+		t.plans[class] = p
+	}
+	return p
+}
+
+// timebase returns the conversion of a clock, by the options.
+func (t *Trace) timebase(c *schema.Clock) timebase {
+	tb := newTimebase(c)
+	tb.base += t.opts.ClockOffset
+	return tb
+}
+
+// group makes data streams of the trace's files.
+func (t *Trace) group() {
+	type key struct{ class, instance uint64 }
+	byKey := map[key]*Stream{}
+	perClass := map[uint64]uint64{}
+	t.Streams = nil
+	slices.SortStableFunc(t.files, func(a, b *dataFile) int { return cmp.Compare(a.firstBegin(), b.firstBegin()) })
+	for _, f := range t.files {
+		if f.class == nil {
+			t.Streams = append(t.Streams, &Stream{Trace: t, Class: &schema.Stream{Trace: t.Schema}, Name: f.path, err: f.err})
+			continue
+		}
+		var s *Stream
+		joins := len(f.packets) > 0 && f.packets[0].Has&(HasInstanceID|HasBegin) == HasInstanceID|HasBegin
+		if joins {
+			s = byKey[key{f.class.ID, f.packets[0].InstanceID}]
+		}
+		if s == nil {
+			s = t.newStream(f)
+			if joins {
+				s.ID, s.HasID = f.packets[0].InstanceID, true
+				byKey[key{f.class.ID, s.ID}] = s
+			} else {
+				s.ID = perClass[f.class.ID]
+				perClass[f.class.ID]++
+			}
+			t.Streams = append(t.Streams, s)
+		}
+		s.add(f)
+	}
+	for _, s := range t.Streams {
+		s.settle()
+		t.quirks.settle(s)
+	}
+	slices.SortStableFunc(t.Streams, func(a, b *Stream) int {
+		return cmp.Or(cmp.Compare(a.Class.ID, b.Class.ID), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// firstBegin is what files are ordered by before they become streams.
+func (f *dataFile) firstBegin() uint64 {
+	if len(f.packets) == 0 {
+		return 0
+	}
+	return f.packets[0].Begin
+}
+
+func (t *Trace) newStream(f *dataFile) *Stream {
+	s := &Stream{Trace: t, Class: f.class, Name: absolute(f.path), plan: t.plan(f.class)}
+	if f.class.Clock != nil {
+		s.time = t.timebase(f.class.Clock)
+	}
+	return s
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// add adds the packets of a file to the stream.
+func (s *Stream) add(f *dataFile) {
+	n := len(s.Files)
+	s.Files = append(s.Files, f.path)
+	for _, p := range f.packets {
+		p.File = n
+		s.Packets = append(s.Packets, p)
+	}
+	if s.err == nil {
+		s.err = f.err
+	}
+}
+
+// StreamIDText is the stream's id as text, "" when it has none of its own.
+func (s *Stream) StreamIDText() string {
+	if !s.HasID {
+		return ""
+	}
+	return strconv.FormatUint(s.ID, 10)
+}
+
+// Bounds returns the time that all streams of the trace have in common: from
+// the last begin to the first end. It is what babeltrace2 calls the stream
+// intersection.
+func (t *Trace) Bounds() (begin, end int64, ok bool) {
+	for i, s := range t.Streams {
+		b, e, has := s.Bounds()
+		if !has {
+			return 0, 0, false
+		}
+		if i == 0 {
+			begin, end = b, e
+			continue
+		}
+		begin, end = max(begin, b), min(end, e)
+	}
+	return begin, end, len(t.Streams) > 0
+}
