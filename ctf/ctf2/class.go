@@ -50,12 +50,12 @@ func (r *reader) class(n *node, depth int) schema.Class {
 	if !r.object(n) {
 		return nil
 	}
-	r.batch.classes++
+	r.kept++
 	switch {
 	case depth == MaxClassDepth:
 		r.fail(n, "more levels", fmt.Sprintf("at most %d levels of field classes", MaxClassDepth))
-	case r.batch.classes > MaxClasses:
-		r.fail(n, "another field class", fmt.Sprintf("at most %d field classes", MaxClasses))
+	case r.kept > MaxFragmentClasses:
+		r.fail(n, "another field class", fmt.Sprintf("at most %d field classes", MaxFragmentClasses))
 	}
 	kind := r.needText(n, "type")
 	if r.err != nil {

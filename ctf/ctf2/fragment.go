@@ -93,7 +93,8 @@ func (r *reader) alias(n *node) {
 		r.mismatch(n.property("name"), "the name of no other alias")
 		return
 	}
-	r.class(class, 0)
+	r.class(class, 0) // only to check it
+	r.kept = 0
 	if class.kind == stringKind {
 		class = r.batch.aliases[class.text]
 	}
@@ -175,6 +176,7 @@ func (r *reader) clockClass(n *node) {
 		r.mismatch(n.property("id"), "the id of no other clock class")
 		return
 	}
+	r.few(n, len(r.batch.trace.Clocks))
 	r.batch.trace.Clocks = append(r.batch.trace.Clocks, c)
 }
 
@@ -231,11 +233,19 @@ func (r *reader) streamClass(n *node) {
 	if b.trace.Stream(s.ID) != nil {
 		r.duplicate(n, "the id of no other data stream class")
 	}
+	r.few(n, len(b.trace.Streams))
 	u := &uses{trace: &b.trace, stream: s}
 	r.resolve(u, schema.PacketContext, s.PacketContext)
 	r.resolve(u, schema.EventHeader, s.EventHeader)
 	r.resolve(u, schema.EventContext, s.EventContext)
 	b.trace.Streams = append(b.trace.Streams, s)
+}
+
+// few demands that there is room for another class of its kind.
+func (r *reader) few(n *node, count int) {
+	if count >= MaxStreams {
+		r.fail(n, "another class", fmt.Sprintf("at most %d of this type", MaxStreams))
+	}
 }
 
 // duplicate is the failure of an id, which may be there by default.

@@ -40,17 +40,18 @@ type span struct{ low, high integer }
 // within cuts a span to the integers that a field can have. It reports how much
 // is left: nothing, less than there was.
 func (s span) within(signed bool) (r schema.Range, some, cut bool) {
-	low, high := domain(signed)
-	if s.high.less(low) || high.less(s.low) {
+	least, most := domain(signed)
+	if s.high.less(least) || most.less(s.low) {
 		return schema.Range{}, false, true
 	}
-	if s.low.less(low) {
-		s.low, cut = low, true
+	low, high := s.low, s.high
+	if low.less(least) {
+		low, cut = least, true
 	}
-	if high.less(s.high) {
-		s.high, cut = high, true
+	if most.less(high) {
+		high, cut = most, true
 	}
-	return schema.Range{Low: s.low.bits, High: s.high.bits}, true, cut
+	return schema.Range{Low: low.bits, High: high.bits}, true, cut
 }
 
 // order maps 64-bit patterns to integers that compare as the patterns' values.

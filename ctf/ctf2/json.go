@@ -90,7 +90,7 @@ func parseObject(src *source) (*node, *Error) {
 	}
 	if rest := bytes.TrimLeft(src.text[root.end:], " \t\r\n"); len(rest) > 0 {
 		end := &node{start: len(src.text) - len(rest), src: src}
-		return nil, failure(end, quote(string(rest)), "the end of the fragment")
+		return nil, failure(end, quote(string(bytes.TrimSpace(rest))), "the end of the fragment")
 	}
 	if root.kind != objectKind {
 		return nil, failure(root, root.describe(), "an object")
@@ -148,10 +148,13 @@ func (t *tree) value(parent *node, depth int) (*node, *Error) {
 
 // children reads what an object or array holds, and its end.
 func (t *tree) children(n *node, depth int) *Error {
-	seen := make(map[string]bool)
+	var seen map[string]bool // names of properties
+	if n.kind == objectKind {
+		seen = make(map[string]bool)
+	}
 	for t.More() {
 		name := ""
-		if n.kind == objectKind {
+		if seen != nil {
 			tok, start, err := t.token()
 			if err != nil {
 				return err

@@ -65,7 +65,6 @@ type locator struct {
 	*walker
 	at      *node // the location
 	targets []target
-	misses  int // options of variants that lead nowhere
 }
 
 // locate finds what a field location leads to: one field, or one in each option
@@ -117,7 +116,7 @@ func (l *locator) origin() (scope schema.Scope, start int, names []string) {
 			names = names[:len(names)-1]
 		default:
 			if start = l.outer(start); start < 0 {
-				l.fail(kid, "the parent of a scope", "a parent structure")
+				l.mismatch(kid, "a parent structure")
 				return scope, 0, nil
 			}
 		}

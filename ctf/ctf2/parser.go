@@ -13,13 +13,15 @@ import (
 
 // Limits of what a parser takes. A stream beyond them is refused.
 const (
-	MaxFragmentBytes = 1 << 20
-	MaxFragments     = 1 << 20
-	MaxDepth         = 128     // of nested JSON objects and arrays
-	MaxClassDepth    = 64      // of nested field classes, aliases followed
-	MaxClasses       = 1 << 20 // field classes of a stream, each use of an alias counted
-	MaxTargets       = 64      // fields that one field location leads to
-	MaxWarnings      = 100     // later ones are dropped
+	MaxFragmentBytes   = 1 << 20
+	MaxFragments       = 1 << 20
+	MaxStreams         = 4096    // data stream classes, and as many clock classes
+	MaxDepth           = 128     // of nested JSON objects and arrays
+	MaxClassDepth      = 64      // of nested field classes, aliases followed
+	MaxFragmentClasses = 1 << 16 // field classes of a fragment, each use of an alias counted
+	MaxClasses         = 1 << 20 // field classes of the stream, likewise
+	MaxTargets         = 64      // fields that one field location leads to
+	MaxWarnings        = 100     // later ones are dropped
 )
 
 const recordSeparator = 0x1E
@@ -34,7 +36,7 @@ type Parser struct {
 type state struct {
 	fragments   int   // so far
 	bytes       int64 // so far
-	classes     int   // so far
+	classes     int   // of the schema
 	hasTrace    bool  // a trace class was read
 	aliases     map[string]*node
 	warnings    []*Error
@@ -147,7 +149,11 @@ func (b *batch) fragment(text []byte) error {
 		return err
 	}
 	r := &reader{batch: b, pending: make(map[schema.Class]*pending)}
-	if r.fragment(root); r.err != nil {
+	r.fragment(root)
+	if b.classes += r.kept; b.classes > MaxClasses {
+		r.fail(root, fmt.Sprintf("%d field classes so far", b.classes), fmt.Sprintf("at most %d", MaxClasses))
+	}
+	if r.err != nil {
 		return r.err
 	}
 	b.fragments++

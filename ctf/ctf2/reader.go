@@ -19,6 +19,7 @@ type reader struct {
 	batch   *batch
 	err     *Error
 	pending map[schema.Class]*pending
+	kept    int // field classes that become part of the schema
 }
 
 // pending is what a field class says of itself that depends on where it is used.
