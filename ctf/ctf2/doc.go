@@ -19,7 +19,7 @@
 //
 // What refers to something follows it, and what was said once never changes, so
 // that a producer appends fragments while it traces. A [Parser] reads them in
-// such batches, and AppendStream and AppendEvent write them.
+// such batches, and [AppendStream] and [AppendEvent] write them.
 //
 // Aliases are no part of the model: each use has the class in full. Field
 // locations become absolute references ([schema.Ref]), role names become roles
@@ -44,6 +44,5 @@
 // empty object is taken, and an unknown log level ignored, each with a warning:
 // tracers write these.
 //
-// Packets of metadata (package ctf/tsdl's concern as much as this one's) have to
-// be unwrapped before.
+// Metadata that comes in packets has to be taken out of them before.
 package ctf2

@@ -4,6 +4,8 @@
 package ctf2
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -55,4 +57,84 @@ func (r *reader) lttngAttributes(n *node, e *schema.Event) {
 			r.warn(v, v.describe(), "a string")
 		}
 	}
+}
+
+// eventAttributes writes the attributes of an event record class. Log level and
+// EMF URI are those of the schema, at the place of those that it was read with.
+func (w *writer) eventAttributes(e *schema.Event) {
+	ours := lttngWriter{w, e, false, false}
+	if len(e.Attributes) == 0 {
+		if ours.any() {
+			w.key("attributes")
+			w.open('{')
+			ours.namespace(nil)
+			w.close('}')
+		}
+		return
+	}
+	root, err := parseObject(&source{text: e.Attributes})
+	if err != nil {
+		w.err = cmp.Or(w.err, fmt.Errorf("attributes: %w", err))
+		return
+	}
+	w.key("attributes")
+	w.open('{')
+	lttng := root.property(lttngNamespace)
+	for _, kid := range root.kids {
+		if kid == lttng && kid.kind == objectKind {
+			ours.namespace(kid)
+		} else {
+			w.kept(kid.name, kid.raw())
+		}
+	}
+	if lttng == nil && ours.any() {
+		ours.namespace(nil)
+	}
+	w.close('}')
+}
+
+// lttngWriter writes the attributes of LTTng's name space.
+type lttngWriter struct {
+	*writer
+	event      *schema.Event
+	level, uri bool // written
+}
+
+func (w *lttngWriter) any() bool { return w.event.LogLevel.String() != "" || w.event.EMFURI != "" }
+
+// namespace writes the name space; n is what it was read with, or nil.
+func (w *lttngWriter) namespace(n *node) {
+	w.key(lttngNamespace)
+	w.open('{')
+	if n != nil {
+		for _, kid := range n.kids {
+			switch {
+			case kid.name == logLevelName && kid.kind == stringKind && logLevelOf(kid.text) != schema.NoLogLevel:
+				w.logLevel()
+			case kid.name == emfURIName && kid.kind == stringKind:
+				w.emfURI()
+			default:
+				w.kept(kid.name, kid.raw())
+				w.level = w.level || kid.name == logLevelName
+				w.uri = w.uri || kid.name == emfURIName
+			}
+		}
+	}
+	w.logLevel()
+	w.emfURI()
+	w.close('}')
+}
+
+func (w *lttngWriter) logLevel() {
+	if !w.level && w.event.LogLevel.String() != "" {
+		w.textProperty(logLevelName, logLevels[w.event.LogLevel])
+	}
+	w.level = true
+}
+
+func (w *lttngWriter) emfURI() {
+	if !w.uri {
+		w.someText(emfURIName, w.event.EMFURI)
+	}
+	w.uri = true
 }
