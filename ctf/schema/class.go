@@ -223,7 +223,8 @@ func (v *Variant) Select(tag uint64) int {
 	return -1
 }
 
-// Option is one of the fields that a variant can be.
+// Option is one of the fields that a variant can be. In CTF 2 it may have no
+// name; then Spelled is an invented one, so that references can lead through it.
 type Option struct {
 	Name    string // as shown
 	Spelled string // as the metadata spells it; "": as Name

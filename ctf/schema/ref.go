@@ -70,9 +70,14 @@ func (s *Stream) Struct(scope Scope) *Struct {
 // elements of an array; each name is as the metadata spells it. The field
 // referred to lies before the one that refers to it; of a field that is decoded
 // several times (within an array) the last value counts.
+//
+// In CTF 2 a reference that goes through a variant leads to a field in each of
+// its options. Others are the paths to the further ones: of all these fields
+// the value that was decoded last counts.
 type Ref struct {
-	Scope Scope
-	Path  []string
+	Scope  Scope
+	Path   []string
+	Others [][]string // nil: Path alone
 }
 
 // String gives the reference as CTF 1.8 writes it: "event.fields.a.b".
