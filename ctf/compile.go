@@ -64,6 +64,14 @@ func (t *refTable) number(key string) uint32 {
 	return n
 }
 
+// add numbers the fields that a reference leads to: all of them share a value.
+func (t *refTable) add(r *schema.Ref) {
+	n := t.number(refKey(r.Scope, r.Path))
+	for _, path := range r.Others {
+		t.index[refKey(r.Scope, path)] = n
+	}
+}
+
 // len is the number of values to keep.
 func (t *refTable) len() int { return schema.NumRoles + len(t.index) }
 

@@ -7,13 +7,15 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"github.com/weir-io/weir/ctf/schema"
 )
 
 // Cursor reads a data stream from one end to the other. It is a pull reader:
 // [Cursor.Next] steps, the other methods tell what the step found. Nothing of
 // it is safe for concurrent use; cursors of different streams are independent.
 type Cursor struct {
-	Stream *Stream
+	stream *Stream
 
 	d     *decoder
 	file  *os.File
@@ -44,7 +46,7 @@ const (
 // NewCursor returns a cursor at the begin of a stream. It holds window bytes of
 // a packet at a time, more only where one event needs it.
 func NewCursor(s *Stream, window int) *Cursor {
-	c := &Cursor{Stream: s}
+	c := &Cursor{stream: s}
 	if s.plan != nil {
 		c.d = newDecoder(s.Name, s.plan, window)
 	}
@@ -55,9 +57,9 @@ func NewCursor(s *Stream, window int) *Cursor {
 // after a time. Events before that time may still come. It is for cursors that
 // have not been read from.
 func (c *Cursor) SeekTime(ns int64) {
-	c.i = c.Stream.find(ns)
+	c.i = c.stream.find(ns)
 	if c.i > 0 {
-		c.prev = &c.Stream.Packets[c.i-1]
+		c.prev = &c.stream.Packets[c.i-1]
 	}
 }
 
@@ -71,7 +73,7 @@ func (c *Cursor) Next() (Kind, error) {
 			ev := &c.d.event
 			c.kind = EventRecord
 			if ev.HasTime {
-				if ev.Time, err = c.Stream.time.ns(ev.Cycles); err == nil {
+				if ev.Time, err = c.stream.time.ns(ev.Cycles); err == nil {
 					c.time = ev.Time
 					return EventRecord, nil
 				}
@@ -96,9 +98,9 @@ func (c *Cursor) step() (Kind, error) {
 		if c.err != nil {
 			return 0, c.err
 		}
-		if c.i >= len(c.Stream.Packets) {
-			if c.Stream.err != nil {
-				return c.fail(c.Stream.err)
+		if c.i >= len(c.stream.Packets) {
+			if c.stream.err != nil {
+				return c.fail(c.stream.err)
 			}
 			c.state = ended
 			c.Close()
@@ -137,10 +139,10 @@ func (c *Cursor) is(k Kind, at int64, timed bool) (Kind, error) {
 
 // clocked is a step at a value of the stream's clock.
 func (c *Cursor) clocked(k Kind, cycles uint64, timed bool) (Kind, error) {
-	if !timed || !c.Stream.Clocked() {
+	if !timed || !c.stream.Clocked() {
 		return c.is(k, 0, false)
 	}
-	ns, err := c.Stream.time.ns(cycles)
+	ns, err := c.stream.time.ns(cycles)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -156,8 +158,8 @@ func (c *Cursor) fail(err error) (Kind, error) {
 
 // openPacket opens the next packet and finds out what was lost before it.
 func (c *Cursor) openPacket() error {
-	p := &c.Stream.Packets[c.i]
-	f, raw, err := c.Stream.openPacket(c.file, c.i)
+	p := &c.stream.Packets[c.i]
+	f, raw, err := c.stream.openPacket(c.file, c.i)
 	if err != nil {
 		return err
 	}
@@ -177,7 +179,7 @@ func (c *Cursor) openPacket() error {
 // begun prepares for the events of the packet that the decoder has opened.
 func (c *Cursor) begun() {
 	p := &c.d.packet
-	c.d.event.HasTime = c.Stream.Clocked()
+	c.d.event.HasTime = c.stream.Clocked()
 	c.timed = c.d.event.HasTime
 	c.nloss = 0
 	c.findLosses(p)
@@ -210,9 +212,9 @@ func (c *Cursor) findLosses(p *Packet) {
 // lose notes a loss between the end of a packet and a value of the clock that
 // the packet now open has or has not.
 func (c *Cursor) lose(l Loss, prev *PacketInfo, to uint64, has PacketFields) {
-	if c.Stream.Clocked() && prev.Has&HasEnd != 0 && c.d.packet.Has&has != 0 {
-		from, err1 := c.Stream.time.ns(prev.End)
-		until, err2 := c.Stream.time.ns(to)
+	if c.stream.Clocked() && prev.Has&HasEnd != 0 && c.d.packet.Has&has != 0 {
+		from, err1 := c.stream.time.ns(prev.End)
+		until, err2 := c.stream.time.ns(to)
 		l.From, l.To, l.HasRange = from, until, err1 == nil && err2 == nil
 	}
 	c.loss[c.nloss], c.from[c.nloss] = l, l.From
@@ -224,6 +226,12 @@ func (c *Cursor) endPacket() (Kind, error) {
 	p := &c.d.packet
 	return c.clocked(PacketEnd, p.End, p.Has&HasEnd != 0)
 }
+
+// Stream returns the stream that the cursor reads.
+func (c *Cursor) Stream() *Stream { return c.stream }
+
+// Class returns the class of the event of the last step.
+func (c *Cursor) Class() *schema.Event { return c.d.event.Class }
 
 // Kind returns what the last step found.
 func (c *Cursor) Kind() Kind { return c.kind }

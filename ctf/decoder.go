@@ -97,7 +97,7 @@ func (d *decoder) open(raw rawPacket) error {
 	if err := d.readRoles(); err != nil {
 		return err
 	}
-	return d.checkMagicAndUUID()
+	return d.checkHeader()
 }
 
 // keepPacketFrame gives the packet's frame bytes of its own: the window moves on.
@@ -171,15 +171,12 @@ func extendClock(v, low uint64, size uint8) uint64 {
 	return m.clock
 }
 
-func (d *decoder) checkMagicAndUUID() error {
+// checkHeader refuses a packet that is not one of the stream. The trace's uuid
+// in it may be another one, as in babeltrace2: copied traces have such.
+func (d *decoder) checkHeader() error {
 	if d.plan.roles[schema.RolePacketMagic] {
 		if got := d.m.refs[schema.RolePacketMagic]; got != magic {
 			return d.bad(0, "magic", fmt.Sprintf("%#x", got), fmt.Sprintf("%#x", magic))
-		}
-	}
-	if id := d.plan.class.Trace.UUID; d.plan.hasUUID && id != nil {
-		if got := d.uuid(); got != *id {
-			return d.bad(0, "uuid", got.String(), id.String())
 		}
 	}
 	if !d.probe && d.plan.roles[schema.RoleStreamClassID] && d.m.refs[schema.RoleStreamClassID] != d.plan.class.ID {
@@ -187,28 +184,6 @@ func (d *decoder) checkMagicAndUUID() error {
 			strconv.FormatUint(d.plan.class.ID, 10)+", as in the stream's first packet")
 	}
 	return nil
-}
-
-// uuid returns the trace's uuid that the packet carries.
-func (d *decoder) uuid() (id schema.UUID) {
-	start, n := Extent(d.packet.Words[d.plan.uuidWord])
-	if blob := d.packet.Bytes; d.uuidIsBlob() {
-		copy(id[:], blob(d.packet.Words[d.plan.uuidWord]))
-		return id
-	}
-	for i := range min(n, len(id)) {
-		id[i] = byte(d.packet.Words[start+i])
-	}
-	return id
-}
-
-func (d *decoder) uuidIsBlob() bool {
-	for _, m := range d.plan.class.Trace.PacketHeader.Members {
-		if b, ok := m.Class.(*schema.Blob); ok && b.Role == schema.RoleUUID {
-			return true
-		}
-	}
-	return false
 }
 
 // next decodes the next event of the packet into d.event. It reports false at

@@ -7,39 +7,57 @@ import (
 	"cmp"
 	"io"
 	"slices"
+
+	"github.com/weir-io/weir/ctf/schema"
 )
+
+// Source is a stream to be merged with others: a [*Cursor], or another reader of
+// a stream.
+type Source interface {
+	// Next steps to the next thing in the stream. After the last it returns
+	// io.EOF.
+	Next() (Kind, error)
+	// Time returns the time of what the last step found, in ns from the clock's
+	// origin, and whether it has one.
+	Time() (ns int64, timed bool)
+	// Class returns the class of the event that the last step found.
+	Class() *schema.Event
+	// Stream returns the stream.
+	Stream() *Stream
+}
 
 // Merger reads several streams as one, by time. Things of the same time come in
 // babeltrace2's order: by the trace's uuid and name, the stream's class and id,
 // the kind, then the event's class id, name, log level and EMF URI, and the
 // stream's name. Within a stream the order is the stream's own. What has no
 // time comes at once.
-type Merger struct {
-	cursors []*Cursor
-	heap    []*merging // all but the current, the next one first
-	cur     *merging   // whose step was returned last
+type Merger[S Source] struct {
+	sources []S
+	heap    []*merging[S] // all but the current, the next one first
+	cur     *merging[S]   // whose step was returned last
 	started bool
 	err     error
 }
 
-// merging is a cursor with the place of its next thing in the order.
-type merging struct {
-	*Cursor
-	at   int64
-	rank int // of its stream among all streams
-	err  error
+// merging is a source with the place of its next thing in the order.
+type merging[S Source] struct {
+	source S
+	kind   Kind
+	at     int64
+	rank   int // of its stream among all streams
+	err    error
 }
 
-// NewMerger returns a merger of some cursors, which it steps from now on.
-func NewMerger(cursors []*Cursor) *Merger { return &Merger{cursors: cursors} }
+// NewMerger returns a merger of some sources, which it steps from now on.
+func NewMerger[S Source](sources []S) *Merger[S] { return &Merger[S]{sources: sources} }
 
-// Next steps to what comes next in any stream, and returns the stream's cursor
+// Next steps to what comes next in any stream, and returns the stream's source
 // and the kind of what it is at. At the end of all it returns [io.EOF]. The
 // error of a stream comes when that stream's turn has come, so that what lies
 // before it has been returned; there is no going on then.
-func (m *Merger) Next() (*Cursor, Kind, error) {
+func (m *Merger[S]) Next() (source S, kind Kind, err error) {
 	if m.err != nil {
-		return nil, 0, m.err
+		return source, 0, m.err
 	}
 	if !m.started {
 		m.start()
@@ -48,37 +66,28 @@ func (m *Merger) Next() (*Cursor, Kind, error) {
 	}
 	if m.cur == nil {
 		m.err = io.EOF
-		return nil, 0, m.err
+		return source, 0, m.err
 	}
 	if m.cur.err != nil {
 		m.err = m.cur.err
-		return nil, 0, m.err
+		return m.cur.source, 0, m.err
 	}
-	return m.cur.Cursor, m.cur.kind, nil
+	return m.cur.source, m.cur.kind, nil
 }
 
-// Close closes the files of all cursors.
-func (m *Merger) Close() error {
-	var first error
-	for _, c := range m.cursors {
-		if err := c.Close(); err != nil && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// start takes the first step of each cursor.
-func (m *Merger) start() {
+// start takes the first step of each source.
+func (m *Merger[S]) start() {
 	m.started = true
-	ms := make([]*merging, 0, len(m.cursors))
-	for _, c := range m.cursors {
-		ms = append(ms, &merging{Cursor: c})
+	ms := make([]*merging[S], 0, len(m.sources))
+	for _, s := range m.sources {
+		ms = append(ms, &merging[S]{source: s})
 	}
-	slices.SortStableFunc(ms, func(a, b *merging) int { return compareStreams(a.Stream, b.Stream) })
+	slices.SortStableFunc(ms, func(a, b *merging[S]) int {
+		return compareStreams(a.source.Stream(), b.source.Stream())
+	})
 	for i, c := range ms {
 		c.rank = i
-		if i > 0 && compareStreams(ms[i-1].Stream, c.Stream) == 0 {
+		if i > 0 && compareStreams(ms[i-1].source.Stream(), c.source.Stream()) == 0 {
 			c.rank = ms[i-1].rank
 		}
 		if c.step() {
@@ -88,27 +97,23 @@ func (m *Merger) start() {
 	m.cur = m.pop()
 }
 
-// step takes the cursor's next step. It reports false at the cursor's end.
-func (c *merging) step() bool {
-	_, err := c.Cursor.Next()
-	if err == io.EOF {
-		return false
+// step takes the source's next step. It reports false at the source's end. An
+// error keeps the time of what came before it.
+func (c *merging[S]) step() bool {
+	c.kind, c.err = c.source.Next()
+	if c.err != nil {
+		return c.err != io.EOF
 	}
-	c.err = err
-	if err != nil {
-		// An error has the time of what came before it.
-		return true
+	at, timed := c.source.Time()
+	if !timed {
+		at = never
 	}
-	if at, ok := c.Cursor.Time(); ok {
-		c.at = at
-	} else {
-		c.at = never
-	}
+	c.at = at
 	return true
 }
 
-// advance steps the current cursor, and takes the next in the order for current.
-func (m *Merger) advance() {
+// advance steps the current source, and takes the next in the order for current.
+func (m *Merger[S]) advance() {
 	c := m.cur
 	if !c.step() {
 		m.cur = m.pop()
@@ -123,7 +128,7 @@ func (m *Merger) advance() {
 }
 
 // before reports whether a comes before b in the order.
-func before(a, b *merging) bool {
+func before[S Source](a, b *merging[S]) bool {
 	if a.at != b.at {
 		return a.at < b.at
 	}
@@ -131,7 +136,7 @@ func before(a, b *merging) bool {
 }
 
 // compareTied orders two things of the same time.
-func compareTied(a, b *merging) int {
+func compareTied[S Source](a, b *merging[S]) int {
 	if a.rank != b.rank || a.err != nil || b.err != nil {
 		return cmp.Compare(a.rank, b.rank)
 	}
@@ -139,13 +144,13 @@ func compareTied(a, b *merging) int {
 		return cmp.Compare(a.kind, b.kind)
 	}
 	if a.kind == EventRecord {
-		ca, cb := a.Event().Class, b.Event().Class
+		ca, cb := a.source.Class(), b.source.Class()
 		if c := cmp.Or(cmp.Compare(ca.ID, cb.ID), cmp.Compare(ca.Name, cb.Name),
 			cmp.Compare(ca.LogLevel, cb.LogLevel), cmp.Compare(ca.EMFURI, cb.EMFURI)); c != 0 {
 			return c
 		}
 	}
-	return cmp.Compare(a.Stream.Name, b.Stream.Name)
+	return cmp.Compare(a.source.Stream().Name, b.source.Stream().Name)
 }
 
 // compareStreams orders streams by what babeltrace2 looks at before the kind.
@@ -156,7 +161,7 @@ func compareStreams(a, b *Stream) int {
 	return cmp.Or(cmp.Compare(a.Class.ID, b.Class.ID), cmp.Compare(a.ID, b.ID))
 }
 
-func (m *Merger) push(c *merging) {
+func (m *Merger[S]) push(c *merging[S]) {
 	m.heap = append(m.heap, c)
 	for i := len(m.heap) - 1; i > 0; {
 		parent := (i - 1) / 2
@@ -168,7 +173,7 @@ func (m *Merger) push(c *merging) {
 	}
 }
 
-func (m *Merger) pop() *merging {
+func (m *Merger[S]) pop() *merging[S] {
 	n := len(m.heap)
 	if n == 0 {
 		return nil
@@ -181,7 +186,7 @@ func (m *Merger) pop() *merging {
 	return c
 }
 
-func (m *Merger) down(i int) {
+func (m *Merger[S]) down(i int) {
 	for n := len(m.heap); ; {
 		child := 2*i + 1
 		if child >= n {

@@ -99,7 +99,7 @@ func (p *MetadataParser) Warnings() []string {
 	}
 	if p.json != nil {
 		for _, w := range p.json.Warnings() {
-			all = append(all, w.String())
+			all = append(all, w.Error())
 		}
 	}
 	fresh := all[min(p.told, len(all)):]

@@ -22,9 +22,6 @@ type streamPlan struct {
 	shape     headerShape
 	roles     [schema.NumRoles]bool // of packet header, packet context and event header
 	endSize   uint8                 // bits of timestamp_end, 0: none
-	hasUUID   bool
-	uuidWord  int  // of the trace's uuid in the packet's frame
-	timed     bool // events or packets carry a time
 
 	mu     sync.Mutex // guards what follows
 	events map[uint64]*eventPlan
@@ -44,6 +41,9 @@ func newStreamPlan(class *schema.Stream) *streamPlan {
 	p := &streamPlan{class: class, refs: &refTable{index: map[string]uint32{}}, events: map[uint64]*eventPlan{}}
 	// Any field of these scopes may be referred to by event classes that come later.
 	c := &compiler{refs: p.refs, keep: func(string) bool { return true }}
+	for _, s := range [...]schema.Scope{schema.PacketHeader, schema.PacketContext, schema.EventHeader} {
+		collectRefs(class.Struct(s), p.refs.add)
+	}
 	var at residue
 	p.header, at = c.compileScope(schema.PacketHeader, class.Trace.PacketHeader, packetStart)
 	p.context, at = c.compileScope(schema.PacketContext, class.PacketContext, at)
@@ -54,8 +54,6 @@ func newStreamPlan(class *schema.Stream) *streamPlan {
 		p.headerEnd = byteBoundary
 	}
 	p.endSize = endSize(class.PacketContext)
-	p.uuidWord, p.hasUUID = uuidWord(class.Trace.PacketHeader)
-	p.timed = class.Clock != nil && (p.roles[schema.RoleTimestampBegin] || p.roles[schema.RoleTimestamp])
 	return p
 }
 
@@ -78,14 +76,14 @@ func (p *streamPlan) eventPlan(id uint64) *eventPlan {
 
 func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
 	e := &eventPlan{class: class, body: &block{}}
-	wanted := map[string]bool{}
+	refs := p.refs.clone()
 	for _, s := range bodyScopes {
 		collectRefs(class.Struct(s), func(r *schema.Ref) {
-			wanted[refKey(r.Scope, r.Path)] = true
+			refs.add(r)
 			e.needHeader = e.needHeader || r.Scope == schema.EventHeader
 		})
 	}
-	c := &compiler{refs: p.refs.clone(), keep: func(key string) bool { return wanted[key] }}
+	c := &compiler{refs: refs, keep: func(key string) bool { _, ok := refs.index[key]; return ok }}
 	at := p.headerEnd
 	for _, s := range bodyScopes {
 		var b *block
@@ -133,28 +131,6 @@ func collectRefs(class schema.Class, f func(*schema.Ref)) {
 		one(c.Selector)
 		collectRefs(c.Class, f)
 	}
-}
-
-// uuidWord finds the trace's uuid among the words of the packet header.
-func uuidWord(header *schema.Struct) (int, bool) {
-	if header == nil {
-		return 0, false
-	}
-	at := 0
-	for i := range header.Members {
-		switch c := header.Members[i].Class.(type) {
-		case *schema.Array:
-			if c.Role == schema.RoleUUID {
-				return at, true
-			}
-		case *schema.Blob:
-			if c.Role == schema.RoleUUID {
-				return at, true
-			}
-		}
-		at += Width(header.Members[i].Class)
-	}
-	return 0, false
 }
 
 // endSize returns the bits of the integer with the role timestamp_end.

@@ -157,7 +157,7 @@ const (
 )
 
 // Merger returns a reader of all streams of the set, by time.
-func (s *Set) Merger() *Merger { return NewMerger(s.Cursors()) }
+func (s *Set) Merger() *Merger[*Cursor] { return NewMerger(s.Cursors()) }
 
 // compareTraces orders traces as babeltrace2 does where their messages have the
 // same time: those with a uuid first, by uuid, then by name.
