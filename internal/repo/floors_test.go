@@ -22,6 +22,9 @@ var floors = map[string]int{
 
 	"client":              1,
 	"ctf":                 1,
+	"ctf/ctf2":            1,
+	"ctf/schema":          1,
+	"ctf/tsdl":            1,
 	"lttng":               1,
 	"internal/config":     1,
 	"internal/daemon":     1,
@@ -50,6 +53,11 @@ type edge struct{ from, to string }
 
 // sideDoors are the imports within a floor that are allowed, with the reason.
 var sideDoors = map[edge]string{
+	{"ctf", "ctf/ctf2"}:                 "a reader takes metadata of either version",
+	{"ctf", "ctf/schema"}:               "packets are decoded and encoded by the schema",
+	{"ctf", "ctf/tsdl"}:                 "a reader takes metadata of either version",
+	{"ctf/ctf2", "ctf/schema"}:          "metadata become the schema",
+	{"ctf/tsdl", "ctf/schema"}:          "metadata become the schema",
 	{"internal/hub", "internal/api"}:    "the hub constructs the API as it constructs the services",
 	{"internal/live/livetest", "lttng"}: "a scripted viewer speaks the protocol",
 	{"internal/relaydopt", "lttng"}:     "listener URLs are those of the protocol",
