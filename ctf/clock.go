@@ -19,6 +19,9 @@ type timebase struct {
 	freq  uint64
 	clock *schema.Clock
 	err   error // the clock's offset is out of range
+	// plain is the greatest value whose time is base + value, in range; 0 when a
+	// cycle is not a nanosecond.
+	plain uint64
 }
 
 // newTimebase makes the conversion of a clock.
@@ -39,6 +42,16 @@ func newTimebase(c *schema.Clock) timebase {
 		return t
 	}
 	t.base += int64(cycles)
+	return t.shifted(0)
+}
+
+// shifted returns the conversion with some ns added to each time.
+func (t timebase) shifted(ns int64) timebase {
+	t.base += ns
+	t.plain = 0
+	if t.freq == nsPerSecond && t.err == nil {
+		t.plain = uint64(math.MaxInt64 - max(t.base, 0))
+	}
 	return t
 }
 

@@ -84,16 +84,20 @@ func refKey(s schema.Scope, path []string) string {
 // compileScope makes the plan of a scope's struct that begins at a position of
 // which at is known, and returns what is known of its end.
 func (c *compiler) compileScope(s schema.Scope, st *schema.Struct, at residue) (*block, residue) {
-	b := &block{}
+	c.out, c.run, c.at = &block{}, -1, at
+	c.addScope(s, st)
+	return c.out, c.at
+}
+
+// addScope adds a scope's struct to the plan, behind what is there.
+func (c *compiler) addScope(s schema.Scope, st *schema.Struct) {
 	c.scope, c.path, c.array = s, c.path[:0], 0
 	if st == nil {
-		return b, at
+		return
 	}
-	c.out, c.run, c.at = b, -1, at
-	c.class(st, 0)
-	b.width = Width(st)
-	b.minBits = minBits(st)
-	return b, c.at
+	c.class(st, c.out.width)
+	c.out.width += Width(st)
+	c.out.minBits = addBits(c.out.minBits, minBits(st))
 }
 
 // nested makes the plan of an element or option, whose row has words of its own.

@@ -67,26 +67,26 @@ func (c *Cursor) SeekTime(ns int64) {
 // last, [StreamEnd], it returns [io.EOF]. What lies before a bad packet comes
 // before its error, a [*PacketError]; the error stays.
 func (c *Cursor) Next() (Kind, error) {
-	if c.state == inPacket {
-		ok, err := c.d.next()
-		if ok {
-			ev := &c.d.event
-			c.kind = EventRecord
-			if ev.HasTime {
-				if ev.Time, err = c.stream.time.ns(ev.Cycles); err == nil {
-					c.time = ev.Time
-					return EventRecord, nil
-				}
-			} else {
-				return EventRecord, nil
-			}
-		}
-		if err != nil {
-			return c.fail(err)
-		}
+	if c.state != inPacket {
+		return c.step()
+	}
+	ok, err := c.d.next()
+	switch {
+	case err != nil:
+		return c.fail(err)
+	case !ok:
 		return c.endPacket()
 	}
-	return c.step()
+	c.kind = EventRecord
+	if ev := &c.d.event; ev.HasTime {
+		if tb := &c.stream.time; ev.Cycles <= tb.plain {
+			ev.Time = tb.base + int64(ev.Cycles)
+		} else if ev.Time, err = tb.ns(ev.Cycles); err != nil {
+			return c.fail(err)
+		}
+		c.time = ev.Time
+	}
+	return EventRecord, nil
 }
 
 func (c *Cursor) step() (Kind, error) {

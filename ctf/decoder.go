@@ -53,7 +53,6 @@ type decoder struct {
 	ids      []*eventPlan
 	words    []uint64 // of packet frames
 	data     []byte   // of packet frames
-	lazy     func(*Event)
 }
 
 // newDecoder makes a decoder whose window has a size in bytes.
@@ -61,7 +60,6 @@ func newDecoder(name string, plan *streamPlan, window int) *decoder {
 	d := &decoder{name: name, plan: plan, buf: make([]byte, window)}
 	d.m.maxWords = maxEventWords
 	d.m.refs = make([]uint64, plan.refs.len())
-	d.lazy = func(*Event) { d.decodeHeader() }
 	d.packet.Class = plan.class
 	d.event.Packet = &d.packet
 	return d
@@ -83,7 +81,7 @@ func (d *decoder) open(raw rawPacket) error {
 		return err
 	}
 	for {
-		d.m.words = resize(d.words[:0], d.plan.header.width+d.plan.context.width)
+		d.m.words = resize(d.words, d.plan.header.width+d.plan.context.width)
 		d.m.pos = 0
 		if d.m.exec(d.plan.header, 0) && d.m.exec(d.plan.context, d.plan.header.width) {
 			break
@@ -92,7 +90,7 @@ func (d *decoder) open(raw rawPacket) error {
 			return err
 		}
 	}
-	d.words = d.m.words
+	d.words, d.m.words = d.m.words, d.event.Words
 	d.keepPacketFrame()
 	if err := d.readRoles(); err != nil {
 		return err
@@ -138,6 +136,7 @@ func (d *decoder) readRoles() error {
 	d.size = int64((content + 7) / 8)
 	if have := d.size - d.start; int64(len(d.m.win)) > have {
 		d.m.win = d.m.win[:have]
+		d.event.Data = d.m.win
 	}
 	set := func(role schema.Role, bit PacketFields, v *uint64) {
 		if has[role] {
@@ -217,46 +216,63 @@ func (d *decoder) decode() bool {
 	var id uint64
 	m := &d.m
 	ev := &d.event
-	ev.Class, ev.lazy = nil, nil
 	if d.plan.shape != generalHeader {
 		var ok bool
 		if id, ok = m.lttngHeader(d.plan.shape); !ok {
+			ev.Class = nil
 			return false
 		}
-		ev.lazy = d.lazy
+	} else if !d.decodeGeneralHeader() {
+		return false
 	} else {
-		m.refs[schema.RoleEventClassID] = 0
-		m.words = resize(ev.header.Words[:0], d.plan.event.width)
-		ok := m.exec(d.plan.event, 0)
-		ev.header.Words = m.words
-		if !ok {
-			return false
-		}
 		id = m.refs[schema.RoleEventClassID]
 	}
-	var p *eventPlan
-	if id < uint64(len(d.ids)) {
-		p = d.ids[id]
-	}
-	if p == nil {
-		if p = d.lookup(id); p == nil {
-			return false
+	p := ev.plan
+	if p == nil || p.class.ID != id {
+		if id < uint64(len(d.ids)) {
+			p = d.ids[id]
+		} else {
+			p = nil
 		}
+		if p == nil {
+			if p = d.lookup(id); p == nil {
+				ev.Class = nil
+				return false
+			}
+		}
+		ev.plan = p
 	}
 	ev.Class = p.class
-	if p.needHeader && ev.lazy != nil {
-		d.decodeHeader()
+	if d.plan.shape != generalHeader {
+		ev.headerOf = d
+		if p.needHeader {
+			d.decodeHeader()
+		}
 	}
-	m.words = resize(ev.Words[:0], p.body.width)
-	ok := m.exec(p.body, 0)
-	ev.Words = m.words
-	if !ok {
+	width := p.body.width
+	if width > cap(m.words) {
+		m.words = make([]uint64, width, 2*width)
+	}
+	m.words = m.words[:width]
+	if !m.exec(p.body, 0) {
 		return false
 	}
-	ev.Data, ev.header.Data = m.win, m.win
-	ev.start = p.start
+	ev.Words = m.words
 	ev.Cycles = m.clock
 	return true
+}
+
+// decodeGeneralHeader decodes an event header that has no short cut.
+func (d *decoder) decodeGeneralHeader() bool {
+	m, ev := &d.m, &d.event
+	ev.Class = nil
+	m.refs[schema.RoleEventClassID] = 0
+	words := m.words
+	m.words = resize(ev.header.Words[:0], d.plan.event.width)
+	ok := m.exec(d.plan.event, 0)
+	ev.header = Frame{m.words, m.win}
+	m.words = words
+	return ok
 }
 
 // maxDenseID bounds the table of plans by event id; plans of larger ids are
@@ -291,7 +307,7 @@ func (d *decoder) decodeHeader() {
 	m.words = resize(ev.header.Words[:0], d.plan.event.width)
 	m.exec(d.plan.event, 0)
 	ev.header = Frame{m.words, d.m.win}
-	ev.lazy = nil
+	ev.headerOf = nil
 }
 
 // more brings more of the packet behind the position pos, where decoding has to
@@ -309,6 +325,7 @@ func (d *decoder) more(pos uint64) error {
 func (d *decoder) fill(pos uint64) error {
 	if d.raw.data == nil {
 		d.m.win = d.raw.bytes[:min(d.size, int64(len(d.raw.bytes)))]
+		d.event.Data = d.m.win
 		return nil
 	}
 	skip := int64(pos/8) &^ 7
@@ -333,6 +350,7 @@ func (d *decoder) fill(pos uint64) error {
 		return d.wrap(8*uint64(d.start+int64(kept+n)), err)
 	}
 	d.m.win = d.buf[:want]
+	d.event.Data = d.m.win
 	d.m.base = 8 * uint64(d.start)
 	d.m.pos = pos - 8*uint64(skip)
 	d.m.limit -= 8 * uint64(skip)

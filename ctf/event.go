@@ -19,14 +19,15 @@ type Event struct {
 	Time    int64  // ns from the clock's origin, when HasTime
 	Cycles  uint64 // value of the stream's clock, when HasTime
 
-	start  [schema.NumScopes]int
+	plan   *eventPlan
 	header Frame
-	lazy   func(*Event) // decodes the header when asked for
+	// headerOf decodes the header when it is asked for, nil when header has it.
+	headerOf *decoder
 }
 
 // Start returns the index in Words of the first field of the scope: one of
 // EventContext, EventSpecific and EventPayload.
-func (e *Event) Start(s schema.Scope) int { return e.start[s] }
+func (e *Event) Start(s schema.Scope) int { return e.plan.start[s] }
 
 // Scope returns a scope of the event or of its packet, and whether the event's
 // class has it.
@@ -39,12 +40,12 @@ func (e *Event) Scope(s schema.Scope) (Value, bool) {
 	case schema.PacketHeader, schema.PacketContext:
 		return e.Packet.Scope(s)
 	case schema.EventHeader:
-		if e.lazy != nil {
-			e.lazy(e)
+		if e.headerOf != nil {
+			e.headerOf.decodeHeader()
 		}
 		return Value{&e.header, st, 0}, true
 	default:
-		return Value{&e.Frame, st, e.start[s]}, true
+		return Value{&e.Frame, st, e.plan.start[s]}, true
 	}
 }
 

@@ -84,18 +84,10 @@ func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
 		})
 	}
 	c := &compiler{refs: refs, keep: func(key string) bool { _, ok := refs.index[key]; return ok }}
-	at := p.headerEnd
+	c.out, c.run, c.at = e.body, -1, p.headerEnd
 	for _, s := range bodyScopes {
-		var b *block
 		e.start[s] = e.body.width
-		b, at = c.compileScope(s, class.Struct(s), at)
-		for i := range b.ops {
-			if o := &b.ops[i]; o.code != opRun && o.code != opAlign {
-				o.slot += uint32(e.body.width)
-			}
-		}
-		e.body.ops = append(e.body.ops, b.ops...)
-		e.body.width += b.width
+		c.addScope(s, class.Struct(s))
 	}
 	e.refs = c.refs.len()
 	return e

@@ -124,9 +124,7 @@ func (t *Trace) plan(class *schema.Stream) *streamPlan {
 
 // timebase returns the conversion of a clock, by the options.
 func (t *Trace) timebase(c *schema.Clock) timebase {
-	tb := newTimebase(c)
-	tb.base += t.opts.ClockOffset
-	return tb
+	return newTimebase(c).shifted(t.opts.ClockOffset)
 }
 
 // group makes data streams of the trace's files.
