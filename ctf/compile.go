@@ -112,6 +112,9 @@ func (c *compiler) nested(class schema.Class, at residue) (*block, residue) {
 }
 
 func (c *compiler) emit(o op) {
+	if o.opRest == nil {
+		o.opRest = &opRest{}
+	}
 	o.field = strings.Join(c.path, ".")
 	c.out.ops = append(c.out.ops, o)
 }
@@ -292,7 +295,7 @@ func (c *compiler) elements(f *schema.Array, slot int) {
 	if f.LengthRef != nil {
 		code = opSeq
 	}
-	c.emit(op{code: code, slot: uint32(slot), n: f.Length, ref: c.number(f.LengthRef), sub: sub})
+	c.emit(op{code: code, slot: uint32(slot), n: f.Length, ref: c.number(f.LengthRef), opRest: &opRest{sub: sub}})
 	c.at = end.or(at).or(c.at)
 }
 
@@ -311,7 +314,7 @@ func (c *compiler) variant(f *schema.Variant, slot int) {
 		}
 		end = end.or(e)
 	}
-	c.emit(op{code: opVariant, slot: uint32(slot), ref: c.number(f.Tag), choice: ch})
+	c.emit(op{code: opVariant, slot: uint32(slot), ref: c.number(f.Tag), opRest: &opRest{choice: ch}})
 	if end.m > 0 {
 		c.at = end
 	}
@@ -320,7 +323,7 @@ func (c *compiler) variant(f *schema.Variant, slot int) {
 func (c *compiler) optional(f *schema.Optional, slot int) {
 	c.breakRun()
 	sub, end := c.nested(f.Class, c.at)
-	c.emit(op{code: opOption, slot: uint32(slot), ref: c.number(f.Selector), sub: sub, choice: &choice{optional: f}})
+	c.emit(op{code: opOption, slot: uint32(slot), ref: c.number(f.Selector), opRest: &opRest{sub: sub, choice: &choice{optional: f}}})
 	c.at = c.at.or(end)
 }
 

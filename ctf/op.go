@@ -49,9 +49,14 @@ type op struct {
 	off    uint32 // bytes from the start of the run
 	ref    uint32 // index of a value that other fields need
 	n      uint64
+	*opRest
+}
+
+// opRest is what few steps need, apart so that the others are small.
+type opRest struct {
+	field  string // for errors
 	sub    *block // elements, or the optional field
 	choice *choice
-	field  string // for errors
 }
 
 // bitOrder is how the bits of opBits lie.

@@ -83,7 +83,7 @@ const (
 	largeExtendedLen   = 2 + 4 + 8
 )
 
-var headerOp = &op{field: "event header"}
+var headerOp = &op{opRest: &opRest{field: "event header"}}
 
 // lttngHeader decodes one of LTTng's event headers, ticks the clock and returns
 // the id.
