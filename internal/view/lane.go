@@ -18,27 +18,25 @@ type Writer interface {
 	AppendRest(dst []byte, e *ctf.Event) []byte
 }
 
-// Window is the span of time that is shown, in ns from the clock's origin, both
-// ends included.
-type Window struct{ Begin, End int64 }
-
-// lane reads one stream ahead of the merge, on a goroutine of its own: it
-// decodes, selects and writes a batch of events while the batch before is being
-// put in order. To the merge it is a [ctf.Source].
+// lane reads some streams ahead of the merge, on a goroutine of its own: it
+// decodes, merges, selects and writes a batch of events while the batch before
+// is being put in order with those of other lanes. To that order it is a
+// [ctf.Source].
 type lane struct {
 	// Immutable after newLane.
-	stream *ctf.Stream
-	window Window
+	window Window        // of all streams; streams may have narrower ones
 	bytes  int           // of a full batch
 	free   chan *batch   // batches to fill; never closed
 	full   chan *batch   // filled ones in order; never closed, the last has an error
 	done   *atomic.Int64 // bytes of packets that have been read, for progress
 
 	// Owned by fill.
-	cursor *ctf.Cursor
-	keep   func(*ctf.Event) bool
-	writer Writer
-	size   int // of the next batch: the first ones are small
+	cursors []*ctf.Cursor
+	merger  *ctf.Merger[*ctf.Cursor]
+	narrow  map[*ctf.Stream]Window // nil: all as window
+	keep    func(*ctf.Event) bool
+	writer  Writer
+	size    int // of the next batch: the first ones are small
 
 	// Owned by the merge.
 	batch *batch
@@ -55,27 +53,33 @@ type batch struct {
 
 // item is an event or a loss of a batch.
 type item struct {
-	kind  ctf.Kind
-	timed bool
-	time  int64
-	end   int // of its text, in the batch
-	event *schema.Event
-	cycle uint64
-	loss  *ctf.Loss
+	stream *ctf.Stream
+	kind   ctf.Kind
+	timed  bool
+	time   int64
+	end    int // of its text, in the batch
+	event  *schema.Event
+	cycle  uint64
+	loss   *ctf.Loss
 }
 
 // Batches of a lane: one is filled, one waits, one is being merged.
 const batchesOfLane = 3
 
+// batchBytes is the size of a full batch, in bytes of output.
+const batchBytes = 256 << 10
+
 // firstBatch is the size of a lane's first batch, so that the first line comes
 // at once.
 const firstBatch = 4 << 10
 
-func newLane(c *ctf.Cursor, w Window, keep func(*ctf.Event) bool, writer Writer, bytes int, done *atomic.Int64) *lane {
+// newLane returns a lane of some streams, to be run.
+func newLane(cursors []*ctf.Cursor, r *Run, writer Writer) *lane {
 	l := &lane{
-		stream: c.Stream(), window: w, bytes: bytes, done: done,
+		window: r.Select.Window, bytes: batchBytes, done: &r.Done,
 		free: make(chan *batch, batchesOfLane), full: make(chan *batch, batchesOfLane),
-		cursor: c, keep: keep, writer: writer, size: min(firstBatch, bytes),
+		cursors: cursors, merger: ctf.NewMerger(cursors),
+		narrow: r.windows(cursors), keep: r.keep(), writer: writer, size: firstBatch,
 	}
 	for range batchesOfLane {
 		l.free <- &batch{}
@@ -85,7 +89,7 @@ func newLane(c *ctf.Cursor, w Window, keep func(*ctf.Event) bool, writer Writer,
 
 // run fills batches until the stream ends or ctx does.
 func (l *lane) run(ctx context.Context) {
-	defer l.cursor.Close()
+	defer closeAll(l.cursors)
 	for {
 		select {
 		case b := <-l.free:
@@ -104,40 +108,58 @@ func (l *lane) run(ctx context.Context) {
 func (l *lane) fill(b *batch) {
 	b.text, b.items, b.err = b.text[:0], b.items[:0], nil
 	for len(b.text) < l.size && len(b.items) < l.bytes/64+1 {
-		kind, err := l.cursor.Next()
+		c, kind, err := l.merger.Next()
 		if err != nil {
 			b.err = err
 			return
 		}
 		switch kind {
 		case ctf.EventRecord:
-			e := l.cursor.Event()
-			if e.HasTime && e.Time < l.window.Begin {
-				continue
-			}
-			if e.HasTime && e.Time > l.window.End {
+			if !l.event(b, c) {
 				b.err = io.EOF
 				return
 			}
-			if l.keep != nil && !l.keep(e) {
-				continue
-			}
-			b.text = l.writer.AppendRest(b.text, e)
-			b.items = append(b.items, item{
-				kind: kind, timed: e.HasTime, time: e.Time, end: len(b.text), event: e.Class, cycle: e.Cycles,
-			})
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			loss := *l.cursor.Loss()
-			if loss.HasRange && (loss.To < l.window.Begin || loss.From > l.window.End) {
-				continue
+			loss := *c.Loss()
+			if l.windowOf(c.Stream()).overlaps(&loss) {
+				at, timed := c.Time()
+				b.items = append(b.items, item{stream: c.Stream(), kind: kind, timed: timed, time: at, end: len(b.text), loss: &loss})
 			}
-			at, timed := l.cursor.Time()
-			b.items = append(b.items, item{kind: kind, timed: timed, time: at, end: len(b.text), loss: &loss})
 		case ctf.PacketEnd:
-			l.done.Add(int64(l.cursor.Packet().Size / 8))
+			l.done.Add(int64(c.Packet().Size / 8))
 		}
 	}
 	l.size = min(4*l.size, l.bytes)
+}
+
+// event writes an event to a batch, when it is selected. It reports false when
+// none that follow will be.
+func (l *lane) event(b *batch, c *ctf.Cursor) bool {
+	e := c.Event()
+	if e.HasTime {
+		if e.Time > l.window.End {
+			return false
+		}
+		if e.Time < l.window.Begin || l.narrow != nil && !l.narrow[c.Stream()].holds(e.Time) {
+			return true
+		}
+	}
+	if l.keep != nil && !l.keep(e) {
+		return true
+	}
+	b.text = l.writer.AppendRest(b.text, e)
+	b.items = append(b.items, item{
+		stream: c.Stream(), kind: ctf.EventRecord, timed: e.HasTime, time: e.Time,
+		end: len(b.text), event: e.Class, cycle: e.Cycles,
+	})
+	return true
+}
+
+func (l *lane) windowOf(s *ctf.Stream) Window {
+	if l.narrow != nil {
+		return l.narrow[s]
+	}
+	return l.window
 }
 
 // Next implements [ctf.Source].
@@ -170,7 +192,7 @@ func (l *lane) Time() (int64, bool) {
 func (l *lane) Class() *schema.Event { return l.batch.items[l.at].event }
 
 // Stream implements [ctf.Source].
-func (l *lane) Stream() *ctf.Stream { return l.stream }
+func (l *lane) Stream() *ctf.Stream { return l.batch.items[l.at].stream }
 
 // rest returns what the lane's writer made of the current event.
 func (l *lane) rest() []byte { return l.batch.text[l.text:l.batch.items[l.at].end] }
@@ -178,5 +200,5 @@ func (l *lane) rest() []byte { return l.batch.text[l.text:l.batch.items[l.at].en
 // moment returns the time of the current event.
 func (l *lane) moment() Moment {
 	it := &l.batch.items[l.at]
-	return Moment{Clocked: l.stream.Clocked(), HasTime: it.timed, Time: it.time, Cycles: it.cycle}
+	return Moment{Clocked: it.stream.Clocked(), HasTime: it.timed, Time: it.time, Cycles: it.cycle}
 }

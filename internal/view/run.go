@@ -4,11 +4,13 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,9 +30,6 @@ type Selection struct {
 	// Host reports whether the traces of a host are shown. nil: all are.
 	Host func(hostname string) bool
 }
-
-// All is a window without bounds.
-var All = Window{math.MinInt64, math.MaxInt64}
 
 // laned is a sink whose events can be written ahead of the merge, but for what
 // depends on their order.
@@ -53,13 +52,6 @@ type Run struct {
 	Events atomic.Int64 // events that have been shown
 }
 
-// Memory of all lanes together, and of a batch of each, in bytes of output.
-const (
-	lanesTotal = 12 << 20
-	maxBatch   = 256 << 10
-	minBatch   = 4 << 10
-)
-
 // errEnough ends a run that has shown all that was asked for.
 var errEnough = errors.New("enough")
 
@@ -76,7 +68,7 @@ func (r *Run) Run(ctx context.Context) error {
 	}
 	cursors := r.cursors()
 	var err error
-	if sink, ok := r.Sink.(laned); ok && r.Jobs != 1 && runtime.GOMAXPROCS(0) > 1 {
+	if sink, ok := r.Sink.(laned); ok && r.jobs() > 1 {
 		err = r.inLanes(ctx, cursors, sink, count)
 	} else {
 		err = r.inOne(ctx, cursors, count)
@@ -139,6 +131,19 @@ func (r *Run) cursors() []*ctf.Cursor {
 	return cursors
 }
 
+// windows returns what is shown of each stream, nil where that is the same for
+// all.
+func (r *Run) windows(cursors []*ctf.Cursor) map[*ctf.Stream]Window {
+	if !r.Select.Intersection {
+		return nil
+	}
+	all := make(map[*ctf.Stream]Window, len(cursors))
+	for _, c := range cursors {
+		all[c.Stream()] = r.window(c.Stream())
+	}
+	return all
+}
+
 // window returns what is shown of a stream.
 func (r *Run) window(s *ctf.Stream) Window {
 	w := r.Select.Window
@@ -157,17 +162,48 @@ func (r *Run) keep() func(*ctf.Event) bool {
 	return r.Select.Keep()
 }
 
-// inLanes reads each stream on a goroutine of its own.
+// deal gives the streams to lanes, so that all have about as much to read.
+func (r *Run) deal(cursors []*ctf.Cursor) [][]*ctf.Cursor {
+	n := min(lanesPerJob*r.jobs(), len(cursors))
+	slices.SortStableFunc(cursors, func(a, b *ctf.Cursor) int {
+		return cmp.Compare(b.Stream().Bytes(), a.Stream().Bytes())
+	})
+	hands, bytes := make([][]*ctf.Cursor, n), make([]int64, n)
+	for _, c := range cursors {
+		least := 0
+		for i := range bytes {
+			if bytes[i] < bytes[least] {
+				least = i
+			}
+		}
+		hands[least] = append(hands[least], c)
+		bytes[least] += c.Stream().Bytes() + 1
+	}
+	return hands
+}
+
+// lanesPerJob is the number of lanes for each processor: while some wait for
+// their turn in the order, others have work.
+const lanesPerJob = 2
+
+func (r *Run) jobs() int {
+	if r.Jobs > 0 {
+		return r.Jobs
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// inLanes reads the streams in lanes, each on a goroutine of its own.
 func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, count *counter) error {
-	size := min(max(lanesTotal/(batchesOfLane*max(len(cursors), 1)), minBatch), maxBatch)
 	ctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait() // for the lanes, which end once stopped
 	defer stop()
-	lanes := make([]*lane, len(cursors))
-	for i, c := range cursors {
-		lanes[i] = newLane(c, r.window(c.Stream()), r.keep(), sink.newWriter(), size, &r.Done)
-		wg.Go(func() { lanes[i].run(ctx) })
+	var lanes []*lane
+	for _, hand := range r.deal(cursors) {
+		l := newLane(hand, r, sink.newWriter())
+		lanes = append(lanes, l)
+		wg.Go(func() { l.run(ctx) })
 	}
 	defer func() { count.shown.Store(count.n) }()
 	m := ctf.NewMerger(lanes)
@@ -180,14 +216,14 @@ func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, co
 			return err
 		}
 		if kind != ctf.EventRecord {
-			if err := sink.Loss(l.stream, l.batch.items[l.at].loss); err != nil {
+			if err := sink.Loss(l.Stream(), l.batch.items[l.at].loss); err != nil {
 				return err
 			}
 			continue
 		}
 		show, last := count.next()
 		if show {
-			if err := sink.ordered(l.stream, l.moment(), l.rest()); err != nil {
+			if err := sink.ordered(l.Stream(), l.moment(), l.rest()); err != nil {
 				return err
 			}
 		}
@@ -203,8 +239,8 @@ func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) 
 	windows := make(map[*ctf.Stream]Window, len(cursors))
 	for _, c := range cursors {
 		windows[c.Stream()] = r.window(c.Stream())
-		defer c.Close()
 	}
+	defer closeAll(cursors)
 	bounded := r.Select.Window != All || r.Select.Intersection
 	defer func() { count.shown.Store(count.n) }()
 	m := ctf.NewMerger(cursors)
@@ -220,11 +256,10 @@ func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) 
 		case ctf.EventRecord:
 			e := c.Event()
 			if bounded && e.HasTime {
-				w := windows[c.Stream()]
-				if e.Time > w.End && !r.Select.Intersection {
+				if e.Time > r.Select.Window.End {
 					return io.EOF
 				}
-				if e.Time < w.Begin || e.Time > w.End {
+				if !windows[c.Stream()].holds(e.Time) {
 					continue
 				}
 			}
@@ -241,14 +276,19 @@ func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) 
 				return errEnough
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			w, l := windows[c.Stream()], c.Loss()
-			if !l.HasRange || l.To >= w.Begin && l.From <= w.End {
-				if err := r.Sink.Loss(c.Stream(), l); err != nil {
+			if windows[c.Stream()].overlaps(c.Loss()) {
+				if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
 					return err
 				}
 			}
 		case ctf.PacketEnd:
 			r.Done.Add(int64(c.Packet().Size / 8))
 		}
+	}
+}
+
+func closeAll(cursors []*ctf.Cursor) {
+	for _, c := range cursors {
+		c.Close()
 	}
 }
