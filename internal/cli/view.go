@@ -200,7 +200,7 @@ func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
 	}
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	j.Out, j.Err = c.OutOrStdout(), c.ErrOrStderr()
+	j.In, j.Out, j.Err = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	j.Interactive = f.file == "" && isTerminal(os.Stdout)
 	if !f.noProgress && !j.Interactive && isTerminal(os.Stderr) {
 		j.Progress = newProgress(c.ErrOrStderr())

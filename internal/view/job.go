@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/filter"
 )
 
 // Job is one call of "weir view": what to show and how.
@@ -49,7 +52,12 @@ func (j *Job) Run(ctx context.Context) error {
 		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
-	set, err := ctf.Open(opts, j.Inputs...)
+	inputs, remove, err := j.unpacked()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	set, err := ctf.Open(opts, inputs...)
 	if err != nil {
 		return err
 	}
@@ -68,6 +76,27 @@ func (j *Job) Run(ctx context.Context) error {
 	return errors.Join(err, sink.Close())
 }
 
+// unpacked returns the inputs with the archive on In, where that is one of
+// them, replaced by a directory that holds its files until remove is called.
+func (j *Job) unpacked() (inputs []string, remove func(), err error) {
+	at := slices.Index(j.Inputs, "-")
+	if at < 0 {
+		return j.Inputs, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "weir-view-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	if err := Unpack(j.In, dir); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	inputs = slices.Clone(j.Inputs)
+	inputs[at] = dir
+	return inputs, remove, nil
+}
+
 // selection says what of the traces is shown.
 func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
@@ -82,14 +111,15 @@ func (j *Job) selection(set *ctf.Set) (Selection, error) {
 		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
 	}
 	if j.Host != "" {
-		s.Host = globMatcher(j.Host)
+		glob := filter.NewGlob(j.Host)
+		s.Host = func(host string) bool { return glob.Match([]byte(host)) }
 	}
 	if j.Where != "" {
-		keep, err := compileWhere(j.Where)
+		where, err := NewWhere(j.Where)
 		if err != nil {
-			return s, err
+			return s, fmt.Errorf("filter: %w", err)
 		}
-		s.Keep = keep
+		s.Keep = func() func(*ctf.Event) bool { return where.Clone().Keep }
 	}
 	return s, nil
 }
