@@ -5,8 +5,11 @@ package tracestore
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +34,8 @@ type chunk struct {
 	command lttng.CloseCommand
 	ended   uint64 // s since the epoch, once closed
 	reply   string // path told to the producer, once closed
+
+	cleared atomic.Bool // its files are deleted, or about to be
 
 	// told is dir for those who do not hold group.mu: messages.
 	told atomic.Pointer[string]
@@ -99,6 +104,7 @@ func (c *chunk) put() {
 	last := c.users == 0
 	var err error
 	if last && c.closed && c.command == lttng.CloseDelete {
+		c.cleared.Store(true)
 		// Viewers go on elsewhere before the files vanish. A closed chunk is
 		// not joined meanwhile.
 		g.mu.Unlock()
@@ -148,7 +154,7 @@ func (c *chunk) finishLocked() error {
 		}
 		return c.moveLocked(path.Join(archivesDir, archiveName(c.created, c.ended, c.id, g.store.opts.Location)))
 	case lttng.CloseDelete:
-		return c.deleteLocked()
+		return c.discardLocked()
 	}
 	if c.dir != oldChunkDir {
 		return nil
@@ -162,17 +168,33 @@ func (c *chunk) finishLocked() error {
 	return nil
 }
 
-func (c *chunk) deleteLocked() error {
-	root := c.group.root
-	if c.dir != "" {
-		return root.RemoveAll(c.dir)
+// discardLocked gives the chunk's directory, or what it has in the session
+// directory, names under which it is nothing any more and will be deleted: that
+// takes long, and what comes next may need the place. It needs no disk space.
+func (c *chunk) discardLocked() error {
+	names := []string{c.dir}
+	if c.dir == "" {
+		names = slices.Collect(maps.Keys(c.top))
 	}
-	for name := range c.top {
-		if err := root.RemoveAll(name); err != nil {
-			return err
+	g := c.group
+	for _, name := range names {
+		if err := g.root.Rename(name, g.trashNameLocked()); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("clear chunk %d: %w", c.id, err)
 		}
 	}
+	g.store.backlog.discard(g)
 	return nil
+}
+
+// trashNameLocked returns a name that nothing in the session directory has.
+func (g *group) trashNameLocked() string {
+	for {
+		g.trashed++
+		name := trashPrefix + strconv.Itoa(g.trashed)
+		if _, err := g.root.Lstat(name); err != nil {
+			return name
+		}
+	}
 }
 
 // moveLocked moves the chunk's directory, or what it has in the session

@@ -22,13 +22,15 @@ type group struct {
 	dir   string // below the output directory; empty below minor 11
 	root  *os.Root
 
-	users int // guarded by Store.mu: open sessions and chunks in use
+	users int  // guarded by Store.mu: open sessions, chunks in use, trash to be deleted
+	lane  lane // guarded by backlog.mu
 
 	mu       sync.Mutex
 	rotated  bool                     // guarded by mu; a chunk was moved to the archives
 	chunks   map[lttng.ChunkID]*chunk // guarded by mu; until their last user is gone
 	current  *chunk                   // guarded by mu; newest one that is not closed
 	sessions map[*Session]struct{}    // guarded by mu
+	trashed  int                      // guarded by mu; last number of what was moved aside
 }
 
 // join puts a new session into its group, made when it is the first.
@@ -131,6 +133,12 @@ func (s *Store) joinLegacy(ss *Session, out *os.Root) error {
 	g.mu.Unlock()
 	ss.current = c
 	return nil
+}
+
+func (g *group) get() {
+	g.store.mu.Lock()
+	g.users++
+	g.store.mu.Unlock()
 }
 
 // put lets go of the group; the last one closes its directory.

@@ -236,10 +236,9 @@ func (st *Stream) retire(f *TraceFile) {
 		return
 	}
 	f.retired = true
-	if st.session.store.opts.SyncOnClose && !f.gone.Load() {
-		if err := f.sync(); err != nil {
-			st.session.store.log.Error("trace file not forced to disk", "file", f.path(), "err", err)
-		}
+	if s := st.session.store; s.opts.SyncOnClose && !f.discarded() {
+		s.backlog.force(st.session.group, f)
+		return
 	}
 	f.put()
 }

@@ -92,6 +92,9 @@ func (f *TraceFile) owe() {
 	f.get()
 }
 
+// discarded reports whether the file was overwritten or its chunk cleared.
+func (f *TraceFile) discarded() bool { return f.gone.Load() || f.chunk.cleared.Load() }
+
 // put lets go of the file; the last one closes it.
 func (f *TraceFile) put() {
 	if f.refs.Add(-1) > 0 {
@@ -212,7 +215,7 @@ func (f *TraceFile) sync() error {
 		if err != nil {
 			return err
 		}
-		err = unix.Fdatasync(fd)
+		err = f.stream.session.store.opts.Force(fd)
 		file.Release()
 		if err != nil {
 			return fmt.Errorf("force %s to disk: %w", f.path(), err)
