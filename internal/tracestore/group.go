@@ -28,6 +28,9 @@ type group struct {
 	mu       sync.Mutex
 	rotated  bool                     // guarded by mu; a chunk was moved to the archives
 	chunks   map[lttng.ChunkID]*chunk // guarded by mu; until their last user is gone
+	lying    []*chunk                 // guarded by mu; the same and those on their way to their last place, oldest first
+	short    bool                     // guarded by mu; a chunk waits for disk space
+	told     bool                     // guarded by mu; that was logged
 	current  *chunk                   // guarded by mu; newest one that is not closed
 	sessions map[*Session]struct{}    // guarded by mu
 	trashed  int                      // guarded by mu; last number of what was moved aside
@@ -127,7 +130,7 @@ func (s *Store) joinLegacy(ss *Session, out *os.Root) error {
 	c.root = root
 	c.tails = s.opts.Tails.Dir(s.opts.Output)
 	g.mu.Lock()
-	g.chunks[0], g.current = c, c
+	g.chunks[0], g.current, g.lying = c, c, []*chunk{c}
 	c.users = 1
 	g.users++
 	g.mu.Unlock()
