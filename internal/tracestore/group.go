@@ -9,6 +9,8 @@ import (
 	"path"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -21,6 +23,8 @@ type group struct {
 	key   groupKey
 	dir   string // below the output directory; empty below minor 11
 	root  *os.Root
+	// unlock ends the claim that other processes see; nil below minor 11.
+	unlock func()
 
 	users int  // guarded by Store.mu: open sessions, chunks in use, trash to be deleted
 	lane  lane // guarded by backlog.mu
@@ -93,8 +97,14 @@ func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error
 		s.unclaimDir(dir)
 		return nil, fmt.Errorf("session directory: %w", err)
 	}
+	unlock, err := lockDir(root, unix.LOCK_SH)
+	if err != nil {
+		root.Close()
+		s.unclaimDir(dir)
+		return nil, fmt.Errorf("session directory: %w", err)
+	}
 	g := &group{
-		store: s, key: key, dir: dir, root: root, users: 1,
+		store: s, key: key, dir: dir, root: root, unlock: unlock, users: 1,
 		chunks: make(map[lttng.ChunkID]*chunk), sessions: make(map[*Session]struct{}),
 	}
 	s.mu.Lock()
@@ -104,6 +114,7 @@ func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error
 		c := s.claims[dir]
 		c.users--
 		s.claims[dir] = c
+		unlock()
 		root.Close()
 		return other, nil
 	}
@@ -159,6 +170,7 @@ func (g *group) put() {
 	}
 	if g.dir != "" {
 		s.unclaimDir(g.dir)
+		g.unlock()
 	}
 	// A directory handle: nothing is lost when its close fails.
 	_ = g.root.Close()
