@@ -17,7 +17,7 @@ const (
 	DefaultMaxBytes = 256 << 20 // of all batches together
 	MaxDepth        = 64        // of braces in one another, and of fields in fields
 	MaxDeclarations = 1 << 20   // at the root of one batch
-	MaxFields       = 4 << 20   // of all scopes of a trace together, aliases expanded
+	MaxFields       = 2 << 20   // of all scopes of a trace together, aliases expanded
 )
 
 // Config bounds a [Parser]. The zero value holds the defaults.

@@ -309,6 +309,7 @@ func (r *resolver) found(ref *schema.Ref, k int, path []string, t target) (*sche
 		}
 	}
 	abs.Path = append(abs.Path, path...)
+	r.b.fields += len(abs.Path) // they cost memory as fields do
 	indexes = append(indexes, t.indexes...)
 	i := 0
 	for i < min(len(indexes), len(r.frames)) && indexes[i] == r.frames[i].index {

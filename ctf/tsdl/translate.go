@@ -113,7 +113,9 @@ func optionNames(v *schema.Variant) []string {
 	return names
 }
 
-// memberNames are the names of a struct's members in CTF 1.8.
+// memberNames are the names of a struct's members in CTF 1.8. Those of events'
+// contexts and payloads get an underscore, which is not shown, as tracers do;
+// headers are the format's, where readers look for names such as "cpu_id".
 func (t *translator) memberNames(s *schema.Struct, scope schema.Scope, top bool) []string {
 	taken := make(map[string]bool)
 	names := make([]string, len(s.Members))
@@ -127,11 +129,14 @@ func (t *translator) memberNames(s *schema.Struct, scope schema.Scope, top bool)
 		if names[i] != "" {
 			continue
 		}
-		name := sanitized(s.Members[i].Name)
-		if isReserved(name, scope, top) {
-			name = "_" + name // or it would get a meaning
+		name := s.Members[i].Name
+		switch clean := sanitized(name); {
+		case isReserved(clean, scope, top):
+			name = "__" + clean // or it would get a meaning
+		case scope > schema.EventHeader || !isIdentifier(name) || name[0] == '_':
+			name = "_" + clean
 		}
-		names[i] = unique(taken, "_"+name)
+		names[i] = unique(taken, name)
 	}
 	return names
 }
