@@ -19,7 +19,6 @@ type compiler struct {
 
 	scope schema.Scope
 	path  []string // of the member being compiled, as spelled
-	array int      // depth of arrays around it: no reference leads into those
 
 	out *block
 	run int // index of the open run in out.ops, -1: none
@@ -91,7 +90,7 @@ func (c *compiler) compileScope(s schema.Scope, st *schema.Struct, at residue) (
 
 // addScope adds a scope's struct to the plan, behind what is there.
 func (c *compiler) addScope(s schema.Scope, st *schema.Struct) {
-	c.scope, c.path, c.array = s, c.path[:0], 0
+	c.scope, c.path = s, c.path[:0]
 	if st == nil {
 		return
 	}
@@ -224,9 +223,6 @@ func (c *compiler) integer(f *schema.Integer, slot int) {
 
 // keepWord keeps the value of the field just loaded when others need it.
 func (c *compiler) keepWord(slot int) {
-	if c.array > 0 {
-		return
-	}
 	if key := refKey(c.scope, c.path); c.keep(key) {
 		c.emit(op{code: opKeep, slot: uint32(slot), ref: c.refs.number(key)})
 	}
@@ -282,7 +278,6 @@ func (c *compiler) number(r *schema.Ref) uint32 {
 func (c *compiler) elements(f *schema.Array, slot int) {
 	c.align(f.Alignment())
 	c.breakRun()
-	c.array++
 	// What is known of the position must hold before each element.
 	at := byteBoundary
 	sub, end := c.nested(f.Element, at)
@@ -290,7 +285,6 @@ func (c *compiler) elements(f *schema.Array, slot int) {
 		at = residue{1, 0}
 		sub, end = c.nested(f.Element, at)
 	}
-	c.array--
 	code := opArray
 	if f.LengthRef != nil {
 		code = opSeq

@@ -66,10 +66,12 @@ func (s *Stream) Struct(scope Scope) *Struct {
 
 // Ref names the field that another field needs to be decoded: the length of a
 // sequence, the tag of a variant, the selector of an optional field. The path
-// leads from the scope's struct through members and options, never through the
-// elements of an array; each name is as the metadata spells it. The field
-// referred to lies before the one that refers to it; of a field that is decoded
-// several times (within an array) the last value counts.
+// leads from the scope's struct through members and options; each name is as
+// the metadata spells it. An array on the way has no name of its own: what
+// follows its name is a member of its elements. Only an array that holds both
+// fields can be on the way. The field referred to lies before the one that
+// refers to it; of a field that is decoded several times (within an array) the
+// last value counts.
 //
 // In CTF 2 a reference that goes through a variant leads to a field in each of
 // its options. Others are the paths to the further ones: of all these fields

@@ -39,7 +39,8 @@ func (b *batch) traceBlock() error {
 			return b.packetHeader(e)
 		default: // byte_order: findByteOrder has read it
 			order = true
-			return nil
+			_, err := b.byteOrderOf(e, 0)
+			return err
 		}
 	})
 	switch {

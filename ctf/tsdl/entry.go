@@ -90,8 +90,11 @@ func (b *batch) entries(bl block, use func(entry) error) error {
 
 func (b *batch) entry(bl block, seen []bool, use func(entry) error) error {
 	e := entry{pos: b.tok.pos}
+	if !b.tok.kind.isWord() && b.tok.kind != tString {
+		return b.unexpected(bl.what + " attribute")
+	}
 	var err error
-	if e.name, err = b.path(bl.what + " attribute"); err != nil {
+	if e.name, err = b.path("attribute"); err != nil {
 		return err
 	}
 	switch {

@@ -184,6 +184,11 @@ var suffixes = map[string]bool{
 
 // parseInteger gives the value of an integer as the lexer found it.
 func parseInteger(s string) (uint64, error) {
+	if len(s) < 10 && s[0] != '0' { // most are short
+		if n, err := strconv.Atoi(s); err == nil {
+			return uint64(n), nil
+		}
+	}
 	digits := strings.TrimRight(s, "uUlL")
 	if suffix := s[len(digits):]; len(suffix) > 3 || strings.Contains(suffix, "lL") ||
 		strings.Contains(suffix, "Ll") || !suffixes[strings.ToLower(suffix)] {
@@ -305,12 +310,6 @@ func unquote(s string) string {
 	return string(b)
 }
 
-// longPunctuation are the tokens of more than one byte.
-var longPunctuation = []struct {
-	text string
-	kind kind
-}{{":=", tAssign}, {"->", tArrow}, {"...", tEllipsis}}
-
 var shortPunctuation = func() (t [256]kind) {
 	for k, s := range punctuation {
 		if len(s) == 1 {
@@ -322,16 +321,17 @@ var shortPunctuation = func() (t [256]kind) {
 
 func (l *lexer) punctuation() (token, *lexError) {
 	start, rest := l.pos, l.src[l.pos:]
-	for _, p := range longPunctuation {
-		if strings.HasPrefix(rest, p.text) {
-			l.pos += len(p.text)
-			return token{p.kind, start, l.pos}, nil
-		}
-	}
-	k := shortPunctuation[rest[0]]
-	if k == tEOF {
+	k, n := shortPunctuation[rest[0]], 1
+	switch {
+	case k == tColon && strings.HasPrefix(rest, ":="):
+		k, n = tAssign, 2
+	case k == tMinus && strings.HasPrefix(rest, "->"):
+		k, n = tArrow, 2
+	case k == tDot && strings.HasPrefix(rest, "..."):
+		k, n = tEllipsis, 3
+	case k == tEOF:
 		return token{}, &lexError{pos: start, got: fmt.Sprintf("byte %#02x", rest[0]), want: "a token"}
 	}
-	l.pos++
+	l.pos += n
 	return token{k, start, l.pos}, nil
 }

@@ -136,7 +136,9 @@ func (r *resolver) variant(v *schema.Variant) (schema.Class, error) {
 		if o.Class, err = r.meaning(o.Name, o.Class, false); err != nil {
 			return nil, err
 		}
-		o.Ranges = r.b.rangesOf(tag, o.SpelledName())
+		if o.Ranges = r.b.rangesOf(tag, o.SpelledName()); o.Ranges == nil {
+			return nil, r.refError(v.Tag, "it has no label %s for the option", quoteShort(o.SpelledName()))
+		}
 	}
 	return &other, nil
 }
@@ -307,6 +309,7 @@ func (r *resolver) found(ref *schema.Ref, k int, path []string, t target) (*sche
 		}
 	}
 	abs.Path = append(abs.Path, path...)
+	r.b.fields += len(abs.Path) // they cost memory as fields do
 	indexes = append(indexes, t.indexes...)
 	i := 0
 	for i < min(len(indexes), len(r.frames)) && indexes[i] == r.frames[i].index {

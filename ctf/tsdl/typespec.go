@@ -91,7 +91,9 @@ func (b *batch) typedefs(sc *scope, before typeSpec) error {
 		case before.words != "" && behind.class != nil:
 			return b.failf(behind.pos, "type after the words %q", before.words)
 		default:
-			spec.class = behind.class
+			if spec.class = behind.class; before.words == "" {
+				spec.pos = behind.pos
+			}
 			spec.words = strings.TrimSpace(before.words + " " + behind.words)
 		}
 	}
