@@ -19,10 +19,10 @@ func (b *batch) structType(sc *scope) (schema.Class, string, error) {
 		return c, "struct " + tag, err
 	}
 	s := &schema.Struct{}
-	var names nameSet
+	var names fieldNames
 	err := b.body(sc, func(at int, name string, c schema.Class) error {
-		if !names.add(shownName(name)) {
-			return b.failf(at, "second field %s in a struct", quoteShort(name))
+		if err := b.addField(&names, at, name, "struct"); err != nil {
+			return err
 		}
 		s.Members = append(s.Members, schema.Member{Name: shownName(name), Spelled: spelledName(name), Class: c})
 		return nil
@@ -125,6 +125,21 @@ func (b *batch) bodyEntry(sc *scope, field func(at int, name string, c schema.Cl
 	}
 }
 
+// fieldNames are those of a struct or variant so far.
+type fieldNames struct{ spelled, shown nameSet }
+
+// addField refuses a name that is spelled as another. Names that differ only
+// in whether there is a leading underscore look the same to people.
+func (b *batch) addField(names *fieldNames, at int, name, in string) error {
+	if !names.spelled.add(name) {
+		return b.failf(at, "second field %s in a %s", quoteShort(name), in)
+	}
+	if !names.shown.add(shownName(name)) {
+		b.warnf(at, "field %s is shown as another of the %s", quoteShort(name), in)
+	}
+	return nil
+}
+
 // shownName is the name that people read: one leading underscore keeps names
 // apart from keywords and types and is no part of it.
 func shownName(name string) string { return strings.TrimPrefix(name, "_") }
@@ -144,6 +159,9 @@ func (b *batch) variantType(sc *scope) (schema.Class, string, error) {
 	var ref *schema.Ref
 	if b.accept(tLess) {
 		at := b.tok.pos
+		if b.tok.kind == tString {
+			return nil, "", b.unexpected("name of a tag")
+		}
 		path, err := b.path("name of a tag")
 		if err != nil {
 			return nil, "", err
@@ -164,11 +182,11 @@ func (b *batch) variantType(sc *scope) (schema.Class, string, error) {
 		v.Options = c.(*schema.Variant).Options
 		return v, "", nil
 	}
-	var names nameSet
+	var names fieldNames
 	start := b.tok.pos
 	err := b.body(sc, func(at int, name string, c schema.Class) error {
-		if !names.add(shownName(name)) {
-			return b.failf(at, "second option %s in a variant", quoteShort(name))
+		if err := b.addField(&names, at, name, "variant"); err != nil {
+			return err
 		}
 		v.Options = append(v.Options, schema.Option{Name: shownName(name), Spelled: spelledName(name), Class: c})
 		return nil

@@ -136,7 +136,9 @@ func (r *resolver) variant(v *schema.Variant) (schema.Class, error) {
 		if o.Class, err = r.meaning(o.Name, o.Class, false); err != nil {
 			return nil, err
 		}
-		o.Ranges = r.b.rangesOf(tag, o.SpelledName())
+		if o.Ranges = r.b.rangesOf(tag, o.SpelledName()); o.Ranges == nil {
+			return nil, r.refError(v.Tag, "it has no label %s for the option", quoteShort(o.SpelledName()))
+		}
 	}
 	return &other, nil
 }

@@ -73,12 +73,14 @@ func (b *batch) checkStreamID(start int, s *schema.Stream, hasID bool) error {
 	switch {
 	case !hasID && len(b.trace.Streams) > 0:
 		return b.failf(start, "stream without attribute %q beside another stream", "id")
-	case hasID && b.trace.PacketHeader.Member("stream_id") == nil:
-		return b.failf(start, "stream has an id, but the packet header has no stream_id")
+	case len(b.trace.Streams) > 0 && b.trace.PacketHeader.Member("stream_id") == nil:
+		return b.failf(start, "second stream, but the packet header has no stream_id")
 	case b.trace.Stream(s.ID) != nil:
 		return b.failf(start, "second stream with id %d", s.ID)
 	case len(b.trace.Streams) == maxStreams:
 		return b.failf(start, "more than %d streams", maxStreams)
+	case hasID && b.trace.PacketHeader.Member("stream_id") == nil:
+		b.warnf(start, "stream has an id, but the packet header has no stream_id")
 	}
 	return nil
 }
@@ -215,12 +217,4 @@ func (b *batch) eventScope(s *schema.Stream, ev *eventEntries, scope schema.Scop
 	}
 	r := resolver{b: b, scope: scope, stream: s, event: ev.event, at: e.at}
 	return r.run(str)
-}
-
-// checkStreams checks what only all streams together can violate.
-func (b *batch) checkStreams() error {
-	if len(b.trace.Streams) > 1 && b.trace.PacketHeader.Member("stream_id") == nil {
-		return b.failf(len(b.src), "several streams, but the packet header has no stream_id")
-	}
-	return nil
 }

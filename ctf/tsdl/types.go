@@ -91,8 +91,8 @@ func (b *batch) clockOf(e entry) (*schema.Clock, error) {
 		return nil, b.wrong(e, "clock.NAME.value")
 	}
 	name, ok := strings.CutPrefix(e.value.text, "clock.")
-	name, ok2 := strings.CutSuffix(name, ".value")
-	if !ok || !ok2 {
+	name = strings.TrimSuffix(name, ".value")
+	if !ok {
 		b.warnf(e.at, "map %s is not clock.NAME.value and ignored", quoteShort(e.value.text))
 		return nil, nil
 	}
