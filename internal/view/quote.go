@@ -1,0 +1,123 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/weir-io/weir/ctf/schema"
+)
+
+// escapes are the texts that stand for bytes in quoted text; "" where the byte
+// stands for itself. Bytes above 0x7F do, whether they are valid UTF-8 or not.
+var escapes = func() (t [256]string) {
+	for c := range byte(0x20) {
+		t[c] = fmt.Sprintf(`\x%02x`, c)
+	}
+	t[0x7f] = `\x7f`
+	for c, e := range map[byte]string{
+		0: `\0`, '\a': `\a`, '\b': `\b`, 0x1b: `\e`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\v': `\v`,
+		'\\': `\\`, '\'': `\'`, '"': `\"`, '?': `\?`,
+	} {
+		t[c] = e
+	}
+	return t
+}()
+
+// plain tells the bytes that stand for themselves.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = escapes[c] == ""
+	}
+	return t
+}()
+
+// appendQuoted appends text in quotation marks.
+func appendQuoted(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for {
+		i := 0
+		for i < len(s) && plain[s[i]] {
+			i++
+		}
+		dst = append(dst, s[:i]...)
+		if i == len(s) {
+			return append(dst, '"')
+		}
+		dst = append(dst, escapes[s[i]]...)
+		s = s[i+1:]
+	}
+}
+
+// appendUTF8 appends text of another encoding as UTF-8.
+func appendUTF8(dst, s []byte, e schema.Encoding) []byte {
+	for len(s) > 0 {
+		var r rune
+		r, s = nextRune(s, e)
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// nextRune takes a character from text: one that the encoding does not have is
+// U+FFFD.
+func nextRune(s []byte, e schema.Encoding) (rune, []byte) {
+	switch e {
+	case schema.UTF16BE:
+		return nextUTF16(s, binary.BigEndian)
+	case schema.UTF16LE:
+		return nextUTF16(s, binary.LittleEndian)
+	case schema.UTF32BE:
+		return nextUTF32(s, binary.BigEndian)
+	case schema.UTF32LE:
+		return nextUTF32(s, binary.LittleEndian)
+	default:
+		r, n := utf8.DecodeRune(s)
+		return r, s[n:]
+	}
+}
+
+func nextUTF16(s []byte, order binary.ByteOrder) (rune, []byte) {
+	if len(s) < 2 {
+		return utf8.RuneError, nil
+	}
+	hi := rune(order.Uint16(s))
+	s = s[2:]
+	if hi < 0xd800 || hi > 0xdfff {
+		return hi, s
+	}
+	if hi < 0xdc00 && len(s) >= 2 {
+		if lo := rune(order.Uint16(s)); lo >= 0xdc00 && lo <= 0xdfff {
+			return 0x10000 + (hi-0xd800)<<10 + lo - 0xdc00, s[2:]
+		}
+	}
+	return utf8.RuneError, s
+}
+
+func nextUTF32(s []byte, order binary.ByteOrder) (rune, []byte) {
+	if len(s) < 4 {
+		return utf8.RuneError, nil
+	}
+	return rune(min(order.Uint32(s), 0x7fffffff)), s[4:] // AppendRune replaces what is none
+}
+
+// appendQuotedWide appends text of another encoding than UTF-8 in quotation
+// marks.
+func appendQuotedWide(dst, s []byte, e schema.Encoding) []byte {
+	if e <= schema.UTF8 {
+		return appendQuoted(dst, s)
+	}
+	dst = append(dst, '"')
+	for len(s) > 0 {
+		var r rune
+		if r, s = nextRune(s, e); r < utf8.RuneSelf && r >= 0 && escapes[r] != "" {
+			dst = append(dst, escapes[r]...)
+		} else {
+			dst = utf8.AppendRune(dst, r)
+		}
+	}
+	return append(dst, '"')
+}

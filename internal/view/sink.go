@@ -1,0 +1,83 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"io"
+
+	"github.com/weir-io/weir/ctf"
+)
+
+// Sink takes the events of streams in their merged order.
+type Sink interface {
+	// Event takes an event. It keeps nothing of it.
+	Event(s *ctf.Stream, e *ctf.Event) error
+	// Loss takes what a tracer did not record.
+	Loss(s *ctf.Stream, l *ctf.Loss) error
+	// Close ends the output. It does not close what that is written to.
+	Close() error
+}
+
+// outputBytes is how much an Output holds before it writes.
+const outputBytes = 256 << 10
+
+// Output gathers what sinks print.
+type Output struct {
+	w   io.Writer
+	buf []byte
+}
+
+// NewOutput returns an output to a writer.
+func NewOutput(w io.Writer) *Output {
+	return &Output{w: w, buf: make([]byte, 0, outputBytes+outputBytes/8)}
+}
+
+// Flush writes what has been gathered: before a wait for more, and at the end.
+func (o *Output) Flush() error {
+	if len(o.buf) == 0 {
+		return nil
+	}
+	_, err := o.w.Write(o.buf)
+	o.buf = o.buf[:0]
+	return err
+}
+
+// spill writes when enough has been gathered.
+func (o *Output) spill() error {
+	if len(o.buf) < outputBytes {
+		return nil
+	}
+	return o.Flush()
+}
+
+// TextSink prints events as lines of text, and losses as lines to another writer.
+type TextSink struct {
+	text     *Text
+	out      *Output
+	warnings io.Writer
+	palette  Palette // of warnings
+	line     []byte
+}
+
+// NewTextSink returns a sink that prints to out, and losses to warnings.
+func NewTextSink(text *Text, out *Output, warnings io.Writer, warningPalette Palette) *TextSink {
+	return &TextSink{text: text, out: out, warnings: warnings, palette: warningPalette}
+}
+
+// Event implements [Sink].
+func (s *TextSink) Event(st *ctf.Stream, e *ctf.Event) error {
+	s.out.buf = s.text.AppendHead(s.out.buf, MomentOf(e), st.Trace.Name)
+	s.out.buf = s.text.AppendRest(s.out.buf, e)
+	return s.out.spill()
+}
+
+// Loss implements [Sink].
+func (s *TextSink) Loss(st *ctf.Stream, l *ctf.Loss) error {
+	s.line = s.text.AppendLoss(s.line[:0], st, l, s.palette)
+	_, err := s.warnings.Write(s.line)
+	return err
+}
+
+// Close implements [Sink].
+func (s *TextSink) Close() error { return s.out.Flush() }
