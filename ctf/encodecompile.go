@@ -70,6 +70,9 @@ func (c *encCompiler) leaf(l encLeaf) uint32 {
 func (c *encCompiler) name() string { return strings.Join(c.shown, ".") }
 
 func (c *encCompiler) emit(o encOp) {
+	if o.encMore == nil {
+		o.encMore = &encMore{}
+	}
 	o.field = c.name()
 	c.out.ops = append(c.out.ops, o)
 }
@@ -239,7 +242,7 @@ func (c *encCompiler) fixed(f *schema.BitLayout, signed bool, slot uint32) {
 
 // bytes writes bytes of a length that is fixed, or that another field gives.
 func (c *encCompiler) bytes(n uint64, ref *schema.Ref, pad bool, slot uint32) {
-	o := encOp{code: encBytes, slot: slot, n: n, fixed: pad && ref == nil}
+	o := encOp{code: encBytes, slot: slot, n: n, fixed: pad && ref == nil, encMore: &encMore{}}
 	if ref == nil && n < 1<<16 && c.at.aligned(8) {
 		c.emitIn(o, n)
 		return
@@ -261,7 +264,7 @@ func (c *encCompiler) elements(f *schema.Array) {
 		sub, end = c.nested(f.Element, at)
 	}
 	c.array--
-	o := encOp{code: encArray, n: f.Length, sub: sub, slot: c.leaf(encLeaf{kind: kindArray, class: f, role: f.Role, sub: sub})}
+	o := encOp{code: encArray, n: f.Length, encMore: &encMore{sub: sub}, slot: c.leaf(encLeaf{kind: kindArray, class: f, role: f.Role, sub: sub})}
 	o.ref, o.needs = c.ref(f.LengthRef)
 	c.emitAlone(o)
 	c.at = end.or(at).or(c.at)
@@ -282,7 +285,7 @@ func (c *encCompiler) variant(f *schema.Variant) {
 			end = end.or(e)
 		})
 	}
-	o := encOp{code: encVariant, variant: f, options: subs, slot: c.leaf(encLeaf{kind: kindVariant, class: f, options: subs})}
+	o := encOp{code: encVariant, encMore: &encMore{variant: f, options: subs}, slot: c.leaf(encLeaf{kind: kindVariant, class: f, options: subs})}
 	o.ref, o.needs = c.ref(f.Tag)
 	c.emitAlone(o)
 	c.at = end
@@ -290,7 +293,7 @@ func (c *encCompiler) variant(f *schema.Variant) {
 
 func (c *encCompiler) optional(f *schema.Optional) {
 	sub, end := c.nested(f.Class, c.at)
-	o := encOp{code: encOption, optional: f, sub: sub, slot: c.leaf(encLeaf{kind: kindOptional, class: f, sub: sub})}
+	o := encOp{code: encOption, encMore: &encMore{optional: f, sub: sub}, slot: c.leaf(encLeaf{kind: kindOptional, class: f, sub: sub})}
 	o.ref, o.needs = c.ref(f.Selector)
 	c.emitAlone(o)
 	c.at = c.at.or(end)

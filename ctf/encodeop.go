@@ -11,9 +11,10 @@ type encCode uint8
 // Steps. Byte-aligned fields of fixed size form a run: encRun checks once that
 // there is room for all its bytes, the stores behind it only put.
 const (
-	encRun  encCode = iota // n bytes begin at the position, which is on a byte boundary
-	encZero                // a step of a run, as are those below: n bytes of zero, the padding between fields
-	encU8                  // stores of a run: off bytes from its start
+	encRun   encCode = iota // n bytes begin at the position, which is on a byte boundary
+	encZero                 // n bytes of zero within a run, the padding between fields
+	encAlign                // to n bits from the start of the packet; the steps so far have no word
+	encU8                   // stores of a run: off bytes from its start
 	encI8
 	encU16
 	encU32
@@ -28,7 +29,6 @@ const (
 	encBytes // n bytes of a text or blob
 
 	encBits    // size bits at the position
-	encAlign   // to n bits from the start of the packet
 	encLEB     // variable-length integer
 	encString  // bytes and a code unit (size bytes) of zero
 	encDynamic // bytes, as many as ref or n says
@@ -39,7 +39,7 @@ const (
 	encClock   // the word, of size bits, updates the clock
 )
 
-// encOp is one step.
+// encOp is one step. It is small, so that those of an event are close together.
 type encOp struct {
 	code    encCode
 	size    uint8 // bits of an integer; bytes of a code unit
@@ -51,14 +51,17 @@ type encOp struct {
 	off     uint32 // bytes from the start of the run
 	ref     uint32 // index of a value that other fields need, or encNoRef
 	n       uint64
+	*encMore
+}
 
+// encMore is what few steps need, or only errors do.
+type encMore struct {
+	field    string    // path of the step's field
+	needs    string    // the field that ref is
 	sub      *encBlock // elements, or the optional field
 	options  []*encBlock
 	variant  *schema.Variant
 	optional *schema.Optional
-
-	field string // for errors
-	needs string // name of the field that ref is, for errors
 }
 
 // encNoRef is the ref of a step whose length is fixed.

@@ -64,7 +64,7 @@ func (e *encoder) stop(kind encFaultKind, o *encOp, got, want uint64) bool {
 }
 
 // encFrameOp stands for a whole row in errors.
-var encFrameOp = &encOp{}
+var encFrameOp = &encOp{encMore: &encMore{}}
 
 // encode writes the row of words that begins at row. It reports false, and says
 // why in e.fault, when that cannot be done; the packet's bytes behind where the
@@ -87,12 +87,8 @@ func (e *encoder) encode(b *encBlock, row int) bool {
 			e.pos = end << 3
 			continue
 		}
-		if o.code == encZero {
-			clear(run[o.off : uint64(o.off)+o.n])
-			continue
-		}
-		if o.code == encAlign {
-			if !e.align(o) {
+		if o.code <= encAlign {
+			if !e.skip(o, run) {
 				return false
 			}
 			continue
@@ -155,6 +151,15 @@ func (e *encoder) encode(b *encBlock, row int) bool {
 			return e.stop(encRange, o, v, 0)
 		}
 	}
+	return true
+}
+
+// skip runs the steps that have no word.
+func (e *encoder) skip(o *encOp, run []byte) bool {
+	if o.code == encAlign {
+		return e.align(o)
+	}
+	clear(run[o.off : uint64(o.off)+o.n])
 	return true
 }
 

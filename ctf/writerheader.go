@@ -89,7 +89,7 @@ func (l *headerLayout) setTime(clock, cycles uint64) bool {
 }
 
 // encHeaderOp stands for the event header in errors.
-var encHeaderOp = &encOp{field: "event header"}
+var encHeaderOp = &encOp{encMore: &encMore{field: "event header"}}
 
 // header writes the event header of a class. It reports false when no layout
 // can say its id and time, or the encoder stopped.
