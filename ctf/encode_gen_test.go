@@ -28,9 +28,8 @@ type generator struct {
 
 // generated is an integer with small values.
 type generated struct {
-	ref      *schema.Ref
-	mappings *[]schema.Mapping // in CTF 1.8 tags have labels
-	enum     bool
+	ref  *schema.Ref
+	enum bool // it has labels, as a tag of CTF 1.8 must
 }
 
 func (g *generator) intn(n int, label string) int { return rapid.IntRange(0, n-1).Draw(g.t, label) }

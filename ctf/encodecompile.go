@@ -63,6 +63,7 @@ func (c *encCompiler) leaf(l encLeaf) uint32 {
 	l.name = c.name()
 	slot := uint32(c.out.width)
 	c.out.leaves = append(c.out.leaves, l)
+	c.out.kinds = append(c.out.kinds, l.kind)
 	c.out.width++
 	return slot
 }
@@ -327,6 +328,7 @@ type encEvent struct {
 	body   encBlock // common context, specific context and payload
 	refs   int      // values to keep, those of the stream included
 	header bool     // a field refers to the event header
+	clear  bool     // values of the event before must be forgotten
 }
 
 func (p *encStream) compileEvent(class *schema.Event) (*encEvent, error) {

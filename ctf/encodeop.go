@@ -73,6 +73,7 @@ type encBlock struct {
 	ops    []encOp
 	width  int
 	leaves []encLeaf // one for each word
+	kinds  []encKind // theirs
 }
 
 // encKind is what a producer has to give for a word.

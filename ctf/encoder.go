@@ -235,7 +235,11 @@ func (e *encoder) string(o *encOp, word uint64) bool {
 		return e.stop(encFull, o, uint64(end-at), 0)
 	}
 	to := e.buf[at:end]
-	clear(to[copy(to, b):])
+	copy(to, b)
+	to[len(b)] = 0
+	if o.size > 1 {
+		clear(to[len(b):])
+	}
 	e.pos = uint64(end) << 3
 	return true
 }

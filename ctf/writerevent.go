@@ -23,7 +23,8 @@ type EventWriter struct {
 	cycles uint64
 	frame  Frame
 
-	block  *encBlock // row being filled
+	block  *encBlock // row being filled; encNothing after an error
+	kinds  []encKind // of the block
 	at     int       // its first word
 	next   int       // its next leaf
 	left   int       // rows of the block behind this one
@@ -44,12 +45,12 @@ func (e *EventWriter) begin(p *encEvent, cycles uint64) {
 	e.failed = nil
 	e.outer = e.outer[:0]
 	e.frame.Words = resize(e.frame.Words, p.body.width)
-	e.block, e.at, e.next, e.left = &p.body, 0, 0, 0
+	e.block, e.kinds, e.at, e.next, e.left = &p.body, p.body.kinds, 0, 0, 0
 }
 
 // Uint gives the value of an unsigned integer, an enumeration or a bit field.
 func (e *EventWriter) Uint(v uint64) {
-	if l := e.leaf(); l != nil && l.kind == kindUint {
+	if e.next < len(e.kinds) && e.kinds[e.next] == kindUint {
 		e.put(v)
 		return
 	}
@@ -58,7 +59,7 @@ func (e *EventWriter) Uint(v uint64) {
 
 // Int gives the value of a signed integer or enumeration.
 func (e *EventWriter) Int(v int64) {
-	if l := e.leaf(); l != nil && l.kind == kindInt {
+	if e.next < len(e.kinds) && e.kinds[e.next] == kindInt {
 		e.put(uint64(v))
 		return
 	}
@@ -76,8 +77,8 @@ func (e *EventWriter) Bool(v bool) {
 
 // Float gives the value of a floating-point number.
 func (e *EventWriter) Float(v float64) {
-	if l := e.leaf(); l != nil {
-		switch l.kind {
+	if e.next < len(e.kinds) {
+		switch e.kinds[e.next] {
 		case kindFloat64:
 			e.put(math.Float64bits(v))
 			return
@@ -92,7 +93,7 @@ func (e *EventWriter) Float(v float64) {
 // String gives a text, in the encoding of its class. A text of fixed length may
 // be shorter than that: it is filled up with zeros.
 func (e *EventWriter) String(s string) {
-	if l := e.leaf(); l != nil && (l.kind == kindString || l.kind == kindText) {
+	if e.next < len(e.kinds) && (e.kinds[e.next] == kindString || e.kinds[e.next] == kindText) {
 		off := len(e.frame.Data)
 		e.frame.Data = append(e.frame.Data, s...)
 		e.putText(off)
@@ -103,7 +104,7 @@ func (e *EventWriter) String(s string) {
 
 // Bytes gives a text, as [EventWriter.String] does, or a blob.
 func (e *EventWriter) Bytes(b []byte) {
-	if l := e.leaf(); l != nil && l.kind >= kindString && l.kind <= kindBlob {
+	if e.next < len(e.kinds) && e.kinds[e.next] >= kindString && e.kinds[e.next] <= kindBlob {
 		off := len(e.frame.Data)
 		e.frame.Data = append(e.frame.Data, b...)
 		e.putText(off)
@@ -180,12 +181,12 @@ func (e *EventWriter) inner(b *encBlock, n int, second uint32) {
 		e.frame.Words = append(e.frame.Words, 0)
 	}
 	e.outer = append(e.outer, encRow{e.block, e.at, e.next, e.left})
-	e.block, e.at, e.next, e.left = b, start, 0, n-1
+	e.block, e.kinds, e.at, e.next, e.left = b, b.kinds, start, 0, n-1
 }
 
 // leaf is what the next value is for, nil when there is none.
 func (e *EventWriter) leaf() *encLeaf {
-	if e.next < len(e.block.leaves) && e.failed == nil {
+	if e.next < len(e.kinds) {
 		return &e.block.leaves[e.next]
 	}
 	return nil
@@ -210,7 +211,7 @@ func (e *EventWriter) settle() {
 		}
 		o := e.outer[len(e.outer)-1]
 		e.outer = e.outer[:len(e.outer)-1]
-		e.block, e.at, e.next, e.left = o.block, o.at, o.next, o.left
+		e.block, e.kinds, e.at, e.next, e.left = o.block, o.block.kinds, o.at, o.next, o.left
 	}
 }
 
@@ -232,6 +233,7 @@ func (e *EventWriter) fail(field, got, want string, err error) {
 		class = e.plan.class
 	}
 	e.failed = e.w.refusal(class, field, got, want, err)
+	e.block, e.kinds = encNothing, nil
 }
 
 // encNothing has no fields: the block of an event writer that is not within an
@@ -246,7 +248,7 @@ func (e *EventWriter) End() error {
 		e.fail(l.name, "the end of the event", l.kind.String(), ErrFields)
 	}
 	p := e.plan
-	e.plan, e.block, e.next, e.at = nil, encNothing, 0, 0
+	e.plan, e.block, e.kinds, e.next, e.at = nil, encNothing, nil, 0, 0
 	if e.failed != nil {
 		return e.failed
 	}

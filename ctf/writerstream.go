@@ -133,7 +133,7 @@ func (w *StreamWriter) Event(class *schema.Event, cycles uint64) *EventWriter {
 		p, err := w.newEventPlan(class)
 		if err != nil {
 			w.ew.begin(&encEvent{class: class}, cycles)
-			w.ew.failed = err
+			w.ew.failed = err // the class has no fields then: all calls do nothing
 			return &w.ew
 		}
 		w.ew.begin(p, cycles)
@@ -184,6 +184,7 @@ func (w *StreamWriter) newEventPlan(class *schema.Event) (*encEvent, error) {
 	if err != nil {
 		return nil, w.refusal(class, "", err.Error(), "another class", ErrClass)
 	}
+	p.clear = p.refs > len(w.plan.refs) || p.header || w.shape == generalHeader
 	if n := p.refs - len(w.enc.refs); n > 0 {
 		w.enc.refs = append(w.enc.refs, make([]encRef, n)...)
 	}
@@ -244,7 +245,7 @@ func (w *StreamWriter) backwards(class *schema.Event, cycles uint64) error {
 
 // event puts an event at the position. It reports false where it stopped.
 func (w *StreamWriter) event(p *encEvent, cycles uint64, f *Frame) bool {
-	if p.refs > w.plan.kept {
+	if p.clear {
 		clear(w.enc.refs[w.plan.kept:p.refs])
 	}
 	if !w.header(p, cycles) {
