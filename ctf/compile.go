@@ -169,6 +169,7 @@ func (c *compiler) class(class schema.Class, slot int) {
 		c.align(8)
 		c.breakRun()
 		c.emit(op{code: opString, size: uint8(unitSize(f.Encoding)), slot: uint32(slot)})
+		c.at = byteBoundary // its length is anything
 	case *schema.Text:
 		c.align(f.Alignment())
 		c.extent(f.Length, f.LengthRef, slot)
