@@ -19,6 +19,11 @@ type program struct {
 
 // step is a constant text and how to print the field that follows it.
 type step struct {
+	// lit again, where it is short enough: copying a constant number of bytes,
+	// more than there are, is faster.
+	short    [shortText]byte
+	shortLen uint8
+
 	lit  string
 	kind stepKind
 	size uint8 // bits, of printBinary
@@ -32,6 +37,9 @@ type step struct {
 	array  *arrayText
 	subs   []*program // options of a variant; of an optional field: absent, present
 }
+
+// shortText is the length of texts that are copied at once.
+const shortText = 32
 
 // stepKind is how a field is printed.
 type stepKind uint8
@@ -80,7 +88,12 @@ type flagText struct {
 func (p *program) run(dst []byte, f *ctf.Frame, base int) []byte {
 	for i := range p.steps {
 		s := &p.steps[i]
-		dst = append(dst, s.lit...)
+		if n := len(dst); s.shortLen > 0 && cap(dst)-n >= shortText {
+			*(*[shortText]byte)(dst[n : n+shortText]) = s.short
+			dst = dst[:n+int(s.shortLen)]
+		} else {
+			dst = append(dst, s.lit...)
+		}
 		w := f.Words[base+int(s.at)]
 		switch s.kind {
 		case printUint:
@@ -90,7 +103,7 @@ func (p *program) run(dst []byte, f *ctf.Frame, base int) []byte {
 		case printString:
 			dst = appendQuoted(dst, f.Bytes(w))
 		case printText:
-			dst = appendQuoted(dst, ctf.TextOf(f.Bytes(w), s.class))
+			dst = appendQuotedText(dst, f.Bytes(w))
 		case printHex:
 			dst = appendHex(dst, w&s.mask)
 		case printLabels:
@@ -212,6 +225,9 @@ func (b *builder) text(parts ...string) {
 // step adds a step behind the constant text.
 func (b *builder) step(s step) {
 	s.lit = string(b.lit)
+	if len(b.lit) <= shortText {
+		s.shortLen = uint8(copy(s.short[:], b.lit))
+	}
 	b.lit = b.lit[:0]
 	b.prog.steps = append(b.prog.steps, s)
 }
