@@ -66,6 +66,9 @@ const (
 	printJSONString
 	printJSONFloat
 	printBase64
+
+	printRaw           // text without quotation marks
+	printLabelOrNumber // labels of a value that has some
 )
 
 // arrayText is how the elements of an array are printed.
@@ -164,6 +167,15 @@ func (s *step) appendOther(dst []byte, f *ctf.Frame, w uint64) []byte {
 		return s.flags.append(dst, w)
 	case printBlob:
 		return appendBlob(dst, f.Bytes(w))
+	case printRaw:
+		return appendUTF8(dst, ctf.TextOf(f.Bytes(w), s.class), s.enc)
+	case printLabelOrNumber:
+		if text := s.labels.find(w); text != "" {
+			return append(dst, text...)
+		} else if s.class.(*schema.Integer).Signed {
+			return appendInt(dst, int64(w))
+		}
+		return appendUint(dst, w)
 	case printBase64:
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, f.Bytes(w))

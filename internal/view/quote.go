@@ -94,8 +94,11 @@ func hasEscape(w uint64) bool {
 	return (control|zeros(w^0x7f*ones)|zeros(w^'"'*ones)|zeros(w^'\''*ones)|zeros(w^'?'*ones)|zeros(w^'\\'*ones))&tops != 0
 }
 
-// appendUTF8 appends text of another encoding as UTF-8.
+// appendUTF8 appends text of an encoding as UTF-8.
 func appendUTF8(dst, s []byte, e schema.Encoding) []byte {
+	if e <= schema.UTF8 {
+		return append(dst, s...)
+	}
 	for len(s) > 0 {
 		var r rune
 		r, s = nextRune(s, e)
