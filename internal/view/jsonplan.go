@@ -147,12 +147,7 @@ func (c *jsonCompiler) bits(b *builder, f *schema.Bits, s step) {
 		b.step(s)
 		b.text(`,"flags":[`)
 		s.kind = printFlags
-		s.flags = &flagText{flags: f.Flags, masks: flagMasks(f.Flags), join: func(dst []byte, flag string, first bool) []byte {
-			if !first {
-				dst = append(dst, ',')
-			}
-			return append(dst, quoteJSON(flag)...)
-		}}
+		s.flags = newFlagText(f.Flags, ",", "", quoteJSON)
 		b.step(s)
 		b.text("]}")
 	}

@@ -81,10 +81,19 @@ type arrayText struct {
 
 // flagText is how the flags of a bit map are printed.
 type flagText struct {
-	flags []schema.Mapping
+	texts []string // by flag
 	masks []uint64 // by flag
-	join  func(dst []byte, flag string, first bool) []byte
+	sep   string
 	none  string
+}
+
+// newFlagText makes it; text gives that of a flag.
+func newFlagText(flags []schema.Mapping, sep, none string, text func(label string) string) *flagText {
+	t := &flagText{masks: flagMasks(flags), sep: sep, none: none}
+	for i := range flags {
+		t.texts = append(t.texts, text(flags[i].Label))
+	}
+	return t
 }
 
 // run appends what the program prints of words from base on.
@@ -195,14 +204,14 @@ func appendBlob(dst, b []byte) []byte {
 }
 
 func (t *flagText) append(dst []byte, w uint64) []byte {
-	first := true
+	sep := ""
 	for i, mask := range t.masks {
 		if w&mask != 0 {
-			dst = t.join(dst, t.flags[i].Label, first)
-			first = false
+			dst = append(append(dst, sep...), t.texts[i]...)
+			sep = t.sep
 		}
 	}
-	if first {
+	if sep == "" {
 		dst = append(dst, t.none...)
 	}
 	return dst
