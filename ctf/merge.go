@@ -6,13 +6,12 @@ package ctf
 import (
 	"cmp"
 	"io"
-	"slices"
 
 	"github.com/weir-io/weir/ctf/schema"
 )
 
-// Source is a stream to be merged with others: a [*Cursor], or another reader of
-// a stream.
+// Source is a stream to be merged with others: a [*Cursor], another reader of a
+// stream, or several streams that have been merged.
 type Source interface {
 	// Next steps to the next thing in the stream. After the last it returns
 	// io.EOF.
@@ -22,7 +21,7 @@ type Source interface {
 	Time() (ns int64, timed bool)
 	// Class returns the class of the event that the last step found.
 	Class() *schema.Event
-	// Stream returns the stream.
+	// Stream returns the stream of what the last step found.
 	Stream() *Stream
 }
 
@@ -44,7 +43,6 @@ type merging[S Source] struct {
 	source S
 	kind   Kind
 	at     int64
-	rank   int // of its stream among all streams
 	err    error
 }
 
@@ -78,19 +76,8 @@ func (m *Merger[S]) Next() (source S, kind Kind, err error) {
 // start takes the first step of each source.
 func (m *Merger[S]) start() {
 	m.started = true
-	ms := make([]*merging[S], 0, len(m.sources))
-	for _, s := range m.sources {
-		ms = append(ms, &merging[S]{source: s})
-	}
-	slices.SortStableFunc(ms, func(a, b *merging[S]) int {
-		return compareStreams(a.source.Stream(), b.source.Stream())
-	})
-	for i, c := range ms {
-		c.rank = i
-		if i > 0 && compareStreams(ms[i-1].source.Stream(), c.source.Stream()) == 0 {
-			c.rank = ms[i-1].rank
-		}
-		if c.step() {
+	for _, source := range m.sources {
+		if c := (&merging[S]{source: source}); c.step() {
 			m.push(c)
 		}
 	}
@@ -137,8 +124,11 @@ func before[S Source](a, b *merging[S]) bool {
 
 // compareTied orders two things of the same time.
 func compareTied[S Source](a, b *merging[S]) int {
-	if a.rank != b.rank || a.err != nil || b.err != nil {
-		return cmp.Compare(a.rank, b.rank)
+	if a.err != nil || b.err != nil {
+		return 0
+	}
+	if c := compareStreams(a.source.Stream(), b.source.Stream()); c != 0 {
+		return c
 	}
 	if a.kind != b.kind {
 		return cmp.Compare(a.kind, b.kind)

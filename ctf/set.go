@@ -68,6 +68,7 @@ func joinTraces(a, b *Trace) *Trace {
 		a, b = b, a
 	}
 	a.Dirs = append(a.Dirs, b.Dirs...)
+	a.Name = traceName(a.Schema, "", "") // of several directories none is in the name
 	for _, f := range b.files {
 		if f.class != nil {
 			f.class = a.Schema.Stream(f.class.ID)

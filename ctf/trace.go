@@ -97,7 +97,7 @@ func newTrace(sch *schema.Trace, opts Options) *Trace {
 
 // traceName is babeltrace2's name of a trace.
 func traceName(sch *schema.Trace, root, dir string) string {
-	rel, err := filepath.Rel(root, dir)
+	rel, err := filepath.Rel(root, dir) // "." for two empty paths
 	if err != nil || rel == "." {
 		rel = ""
 	}

@@ -37,6 +37,8 @@ func storeMetrics() []metric {
 			},
 		},
 		gauge("weir_store_short_of_space", "1 while data packets are dropped to keep the reserve.", func(s *snapshot) float64 { return truth(s.short) }),
+		gauge("weir_store_backlog", "Files to be forced to disk and cleared chunks to be deleted.", func(s *snapshot) float64 { return float64(s.counters.Backlog.Load()) }),
+		total("weir_store_backlog_errors_total", "Files not forced to disk and cleared chunks not deleted.", func(s *snapshot) *atomic.Uint64 { return &s.counters.BacklogErrors }),
 		counter("weir_retention_removed_chunks_total", "Chunks removed by age, size or free space.", func(s *snapshot) float64 { return float64(s.retention.Chunks) }),
 		counter("weir_retention_removed_sessions_total", "Sessions of which retention left nothing.", func(s *snapshot) float64 { return float64(s.retention.Sessions) }),
 		counter("weir_retention_removed_bytes_total", "Bytes removed by retention.", func(s *snapshot) float64 { return float64(s.retention.Bytes) }),

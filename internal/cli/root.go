@@ -41,6 +41,7 @@ number of viewers read them while they are recorded.
 		newGuardCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),
+		newViewCommand(),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()

@@ -60,8 +60,15 @@ func (h *Hub) retain(ctx context.Context) error {
 	return h.retention.Run(ctx)
 }
 
-// scan looks once for what a power failure has left in the output tree.
+// scan finishes once what a killed relay had begun in the output tree, and
+// looks for what a power failure has left there.
 func (h *Hub) scan(ctx context.Context, started time.Time) {
+	switch n, err := h.catalog.Repair(ctx, started); {
+	case err != nil && ctx.Err() == nil:
+		h.log.Warn("unfinished rotations not repaired", "err", err)
+	case n > 0:
+		h.log.Info("unfinished rotations repaired", "chunks", n)
+	}
 	root, err := os.OpenRoot(h.cfg.Hub.OutputDir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {

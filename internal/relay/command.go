@@ -46,7 +46,13 @@ func (c *controlConn) handle(cmd lttng.Command, b []byte) error {
 			return nil // the data was wrong and took the session along
 		}
 	}
-	return serve(c, c.session.store, b)
+	if err := serve(c, c.session.store, b); err != nil {
+		return err
+	}
+	if tellsOfEnd[cmd] {
+		c.await()
+	}
+	return nil
 }
 
 // sessionCommands are the requests that need a session. Every handle in them
@@ -72,6 +78,13 @@ var sessionCommands = map[lttng.Command]func(*controlConn, *tracestore.Session, 
 var asksForData = map[lttng.Command]bool{
 	lttng.CmdDataPending: true, lttng.CmdEndDataPending: true,
 	lttng.CmdRotateStreams: true, lttng.CmdTraceChunkExists: true,
+}
+
+// tellsOfEnd are the commands whose answer says that something is complete, or
+// gone: it waits for the disk where the disk is to have it.
+var tellsOfEnd = map[lttng.Command]bool{
+	lttng.CmdCloseStream: true, lttng.CmdRotateStreams: true,
+	lttng.CmdCloseTraceChunk: true, lttng.CmdTraceChunkExists: true,
 }
 
 func (c *controlConn) code(code lttng.ReplyCode) {

@@ -30,6 +30,9 @@ type controlConn struct {
 	session *session    // nil before CREATE_SESSION
 	unsent  []byte      // replies that the socket did not take
 	muted   bool        // not read until unsent is gone
+	held    bool        // nothing is sent until the store has settled
+	again   bool        // an answer came meanwhile that waits for the same
+	doomed  error       // closes the connection once unsent was sent
 	skip    uint64      // bytes of the current payload to throw away
 	dry     bool        // the data connection had nothing more in this round
 
@@ -40,10 +43,14 @@ func (c *controlConn) base() *conn { return &c.conn }
 
 // Ready reads and answers requests.
 func (c *controlConn) Ready(readable, writable bool) {
-	if writable && len(c.unsent) > 0 {
+	if writable && len(c.unsent) > 0 && !c.held {
 		c.flush()
 	}
 	if !readable || c.closed {
+		return
+	}
+	if c.held && c.muted && !c.worker.draining {
+		c.worker.drop(c) // not asked for: the peer is gone
 		return
 	}
 	for range maxReads {
@@ -94,6 +101,12 @@ func (c *controlConn) read() bool {
 // wrong. The session is given up.
 func (c *controlConn) fail(err error) {
 	if c.closed {
+		return
+	}
+	if c.held {
+		// The answers to what was right go out first.
+		c.doomed = err
+		c.watch()
 		return
 	}
 	s := c.worker.server
@@ -198,7 +211,7 @@ func (c *controlConn) send(b []byte) {
 	if len(b) == 0 || c.closed {
 		return
 	}
-	if len(c.unsent) == 0 {
+	if len(c.unsent) == 0 && !c.held {
 		n, err := epoll.Send(c.fd, b, false)
 		if err != nil && err != unix.EAGAIN {
 			c.worker.drop(c)
@@ -229,17 +242,54 @@ func (c *controlConn) flush() {
 // watch asks for the conditions that matter now.
 func (c *controlConn) watch() {
 	want := epoll.Readable
-	if len(c.unsent) > 0 {
+	if len(c.unsent) > 0 && !c.held {
 		want |= epoll.Writable
 	}
-	if c.muted = len(c.unsent) > maxUnsent; c.muted {
-		want = epoll.Writable
+	if c.muted = len(c.unsent) > maxUnsent || c.doomed != nil; c.muted {
+		want &^= epoll.Readable
 	}
 	if err := c.worker.loop.Modify(c.fd, want); err != nil {
 		c.worker.server.log.Error("connection not watched", "peer", c.peer, "err", err)
 		c.worker.drop(c)
 	}
 }
+
+// await keeps the answers back, from this request's on, until the files that
+// they tell of are on disk, or off it. Others are served meanwhile.
+func (c *controlConn) await() {
+	if c.held {
+		c.again = true
+		return
+	}
+	c.held = c.session.store.WhenSettled(func() {
+		// A loop that takes no more calls looks for itself at its next tick.
+		_ = c.worker.loop.Post(c.release)
+	})
+}
+
+// release sends what was kept back.
+func (c *controlConn) release() {
+	if c.closed || !c.held {
+		return
+	}
+	c.held, c.since = false, time.Now()
+	if c.again {
+		c.again = false
+		c.await()
+	}
+	if c.held {
+		return
+	}
+	if len(c.unsent) > 0 {
+		c.flush()
+	}
+	if err := c.doomed; err != nil && !c.closed {
+		c.fail(err)
+	}
+}
+
+// waits reports whether the peer is kept waiting.
+func (c *controlConn) waits() bool { return c.held }
 
 // gone ends the session, unless data that it announced is still to come.
 func (c *controlConn) gone() {

@@ -217,6 +217,11 @@ func (d *dataConn) move(ss *session, b []byte) error {
 	return fmt.Errorf("hand over to the session's worker: %w", err)
 }
 
+// waits reports whether the peer is kept waiting for an answer.
+func (d *dataConn) waits() bool {
+	return d.session != nil && d.session.control != nil && d.session.control.held
+}
+
 // gone gives up the packet being received and tells the session.
 func (d *dataConn) gone() {
 	if st := d.stream; st != nil {

@@ -114,6 +114,7 @@ func (s *Server) Serve(ctx context.Context, control, data []net.Listener) error 
 	for _, w := range s.workers {
 		w.release()
 	}
+	s.store.Settle()
 	return errors.Join(errs...)
 }
 

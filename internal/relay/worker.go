@@ -50,6 +50,8 @@ type worker struct {
 type connection interface {
 	epoll.Handler
 	base() *conn
+	// waits reports whether its peer's silence is this side's doing.
+	waits() bool
 	// gone releases what the connection owns; its socket is closed.
 	gone()
 }
@@ -166,6 +168,9 @@ func (w *worker) tick() {
 	opts := &w.server.opts
 	for h := range w.conns {
 		c := h.base()
+		if h.waits() {
+			c.since = now
+		}
 		silent := now.Sub(c.since)
 		// A data connection is silent until the first packet, but its peer has
 		// a session.
@@ -198,6 +203,13 @@ func (w *worker) drain(deadline time.Time) {
 			w.server.counters.DrainedLate.Add(uint64(len(w.conns)))
 			w.server.log.Warn("stopped before everything was received", "connections", len(w.conns))
 			break
+		}
+	}
+	// What is kept back is to be answered before the connections go.
+	w.server.store.Settle()
+	for h := range w.conns {
+		if c, ok := h.(*controlConn); ok {
+			c.release()
 		}
 	}
 	for ss := range w.sessions {

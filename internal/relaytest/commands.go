@@ -49,6 +49,12 @@ func (p *Producer) CreateChunk(m lttng.CreateTraceChunk) lttng.ReplyCode {
 func (p *Producer) CloseChunk(m lttng.CloseTraceChunk) lttng.CloseChunkReply {
 	p.t.Helper()
 	p.Request(lttng.CmdCloseTraceChunk, m.Append)
+	return p.CloseChunkReply()
+}
+
+// CloseChunkReply reads the reply of CLOSE_TRACE_CHUNK.
+func (p *Producer) CloseChunkReply() lttng.CloseChunkReply {
+	p.t.Helper()
 	return reply(p, lttng.ParseCloseChunkReply)
 }
 

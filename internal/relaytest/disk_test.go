@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -28,8 +29,19 @@ const (
 // file that the test may remove.
 func smallDisk(t *testing.T) (dir, ballast string) {
 	t.Helper()
+	dir = mount(t, "size=4m,mode=0755")
+	ballast = filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, ballastSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, ballast
+}
+
+// mount makes a file system of the test's own.
+func mount(t *testing.T, options string) (dir string) {
+	t.Helper()
 	dir = t.TempDir()
-	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=0755")
+	err := unix.Mount("tmpfs", dir, "tmpfs", 0, options)
 	if errors.Is(err, unix.EPERM) {
 		t.Skip("a file system cannot be mounted without root")
 	}
@@ -41,11 +53,7 @@ func smallDisk(t *testing.T) (dir, ballast string) {
 			t.Errorf("unmount: %v", err)
 		}
 	})
-	ballast = filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, ballastSize), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return dir, ballast
+	return dir
 }
 
 // onDisk starts a relay on a small disk that keeps reserve bytes of it.
@@ -225,5 +233,157 @@ func TestPacketLargerThanTheDisk(t *testing.T) {
 				t.Errorf("packets %v stored, want 0 and a later one", numbers)
 			}
 		})
+	}
+}
+
+// fullOfFiles is a file system that takes no file more while it is filled.
+type fullOfFiles struct {
+	t   *testing.T
+	dir string
+	n   int
+}
+
+func newFullOfFiles(t *testing.T) *fullOfFiles {
+	t.Helper()
+	return &fullOfFiles{t: t, dir: mount(t, "size=4m,mode=0755,nr_inodes=200")}
+}
+
+func (f *fullOfFiles) name(i int) string { return filepath.Join(f.dir, "ballast"+strconv.Itoa(i)) }
+
+func (f *fullOfFiles) fill() {
+	f.t.Helper()
+	for {
+		file, err := os.Create(f.name(f.n))
+		if errors.Is(err, unix.ENOSPC) {
+			return
+		}
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.n++
+		file.Close()
+	}
+}
+
+func (f *fullOfFiles) empty() {
+	f.t.Helper()
+	for ; f.n > 0; f.n-- {
+		if err := os.Remove(f.name(f.n - 1)); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// TestDiskFullAtRotation lets the disk refuse all new files at each moment of a
+// rotation: the connections stay, packets are stored or counted as dropped, and
+// once there is space the rotation is made up for.
+func TestDiskFullAtRotation(t *testing.T) {
+	for _, moment := range []string{"create", "rotate", "index", "close"} {
+		for name, command := range map[string]lttng.CloseCommand{"moved": lttng.CloseMove, "cleared": lttng.CloseDelete} {
+			t.Run(moment+"/"+name, func(t *testing.T) { fillAtRotation(t, moment, command) })
+		}
+	}
+}
+
+func fillAtRotation(t *testing.T, moment string, command lttng.CloseCommand) {
+	disk := newFullOfFiles(t)
+	r := relaytest.Start(t, relaytest.Quiet, relaytest.OneWorker, func(_ *relay.Options, s *tracestore.Options) {
+		s.Output = filepath.Join(disk.dir, "out")
+	})
+	at := func(here string) {
+		if here == moment {
+			disk.fill()
+		}
+	}
+	plan := relaytest.Plan{Session: lttng.CreateSession{Name: "other"}}
+	plan.Session.SessiondUUID[0] = 2
+	other := r.Record(t, plan)
+	other.SendDescription()
+	other.SendWhole(0, 0, 200)
+	rec := r.Record(t, relaytest.Plan{})
+	rec.SendDescription()
+	rec.SendWhole(0, 0, 200)
+	r.WaitReceived()
+
+	at("create")
+	nextChunk(t, rec)
+	if moment == "index" {
+		rec.SendPacket(0, 1, 200)
+		r.WaitReceived()
+	}
+	at("rotate")
+	at("index")
+	relaytest.MustOK(t, "ROTATE_STREAMS", rec.Rotate(turnTo(rec, 1, 1)))
+	if moment == "index" {
+		relaytest.MustOK(t, "SEND_INDEX", rec.SendIndex(relaytest.Index(rec.Streams[0], 0, 1, 1, 200)))
+	} else {
+		rec.SendWhole(0, 1, 200)
+	}
+	rec.SendDescription()
+	r.WaitReceived()
+	at("close")
+	relaytest.MustOK(t, "CLOSE_TRACE_CHUNK", rec.CloseChunk(closing(command)).Code)
+	if rec.ChunkExists(0).Exists {
+		t.Error("chunk 0 exists after its close")
+	}
+	rec.SendWhole(0, 2, 200)
+	other.SendWhole(0, 1, 200)
+
+	disk.empty()
+	stored := r.Store.Counters().Packets.Load()
+	seq := uint64(3)
+	relaytest.Until(t, "a packet is stored", func() bool {
+		rec.SendWhole(0, seq, 200)
+		seq++
+		return r.Store.Counters().Packets.Load() > stored
+	})
+	dir := filepath.Join(r.Output, rec.Session.Path)
+	relaytest.Until(t, "the rotation is made up for", func() bool {
+		hidden, err := filepath.Glob(filepath.Join(dir, ".*"))
+		archived, e := filepath.Glob(filepath.Join(dir, "archives/*-0"))
+		done := command == lttng.CloseDelete || len(archived) == 1
+		return errors.Join(err, e) == nil && len(hidden) == 0 && done
+	})
+	rec.Close()
+	other.Close()
+	r.WaitSettled()
+	checkMadeUp(t, r, dir, seq, command)
+	if got := relaytest.Stored(t, filepath.Join(r.Output, other.Session.Path, relaytest.StreamPath, "ch_0")); len(got) != 2 {
+		t.Errorf("other session: packets %v stored, want 2", got)
+	}
+}
+
+// checkMadeUp checks where the packets of a rotation at packet 1 lie, that all
+// n of them are stored or counted, and that both chunks can be read.
+func checkMadeUp(t *testing.T, r *relaytest.Relay, dir string, n uint64, command lttng.CloseCommand) {
+	t.Helper()
+	files := placed(t, dir)
+	next := "1/ch_0"
+	if command == lttng.CloseDelete {
+		next = "ch_0"
+	}
+	here := len(files[next])
+	for _, seq := range files[next] {
+		if seq < 1 {
+			t.Errorf("packet %d in the chunk that begins with packet 1", seq)
+		}
+	}
+	if here == 0 {
+		t.Errorf("no packet in %s; packets are in %v", next, files)
+	}
+	if got := files["archives/0/ch_0"]; command == lttng.CloseMove {
+		if here += len(got); len(got) != 1 || got[0] != 0 {
+			t.Errorf("packets %v archived, want 0 alone", got)
+		}
+	}
+	stored := uint64(here)
+	if command == lttng.CloseDelete {
+		stored++ // the one that was cleared
+	}
+	if dropped := r.Store.Counters().DroppedPackets.Load(); stored+dropped != n {
+		t.Errorf("%d packets stored and %d dropped, want the %d sent", stored, dropped, n)
+	}
+	if events := readEvents(t, dir); events != nil && events["0"] != here {
+		t.Errorf("babeltrace2 reads %v packets, want the %d stored", events, here)
 	}
 }

@@ -183,3 +183,54 @@ func TestDomainsJoinChunk(t *testing.T) {
 		t.Errorf("packets differ (-want +got):\n%s", diff)
 	}
 }
+
+// One domain's producer makes the next chunk and dies before the other's joins
+// it. Its part of the chunk is finished at once; the other goes on in the same
+// chunk if it comes to that.
+func TestDomainsOneDiesAlone(t *testing.T) {
+	tests := []struct {
+		name  string
+		joins bool
+		want  map[string][]uint64
+	}{
+		{"the other joins", true, map[string][]uint64{
+			"archives/0/kernel/ch_0": {0}, "archives/0/ch_0": {0},
+			"1/kernel/ch_0": {1}, "1/ch_0": {1},
+		}},
+		{"the other stays", false, map[string][]uint64{
+			"kernel/ch_0": {0}, "ch_0": {0, 1}, "1/kernel/ch_0": {1},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := openDomains(t)
+			d.send(d.kernel, 0)
+			d.send(d.ust, 0)
+			d.start(d.kernel, 1, 1)
+			d.send(d.kernel, 1)
+			d.kernel.Close()
+			relaytest.Until(t, "the session is closed", func() bool { return len(d.relay.Store.Sessions()) == 1 })
+			dir := filepath.Join(d.relay.Output, d.ust.Session.Path)
+			if got, want := placed(t, dir)["1/kernel/ch_0"], []uint64{1}; !cmp.Equal(got, want) {
+				t.Errorf("packets %v in the dead domain's part of chunk 1, want %v", got, want)
+			}
+			if tt.joins {
+				d.start(d.ust, 1, 1)
+				d.finish(d.ust, 0, lttng.CloseMove)
+			}
+			d.send(d.ust, 1)
+			d.stored(tt.want)
+			checkNothingTemporary(t, dir)
+		})
+	}
+}
+
+// checkNothingTemporary checks that a session directory has no place for the
+// time of a rotation or a deletion.
+func checkNothingTemporary(t *testing.T, dir string) {
+	t.Helper()
+	hidden, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err != nil || len(hidden) > 0 {
+		t.Errorf("left over: %v (error %v), want nothing", hidden, err)
+	}
+}

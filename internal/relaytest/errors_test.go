@@ -139,11 +139,14 @@ var differing = map[string]outcome{
 		"both originals die; packets 3 and 4 belong to the new chunk",
 		append(opened[:5:5], okCode, okCode, okCode, okCode, okCode), "open",
 		map[string]int64{
-			root + ".tmp_old_chunk/ust/uid/0/64-bit/ch_0":           3072,
-			root + ".tmp_old_chunk/ust/uid/0/64-bit/index/ch_0.idx": 232,
-			root + ".tmp_old_chunk/ust/uid/0/64-bit/metadata":       0,
-			root + ".tmp_new_chunk/ust/uid/0/64-bit/ch_0":           2048,
+			data: 3072, index: 232, meta: 0,
+			root + "20010909T014640+0000-1/ust/uid/0/64-bit/ch_0": 2048,
 		},
+	},
+
+	"chunk-two-creates-without-close": {
+		"what a rotation has moved goes back when nobody will finish it",
+		nil, "", map[string]int64{data: 0, meta: 0},
 	},
 
 	// Refused before anything is moved.

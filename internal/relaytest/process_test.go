@@ -302,3 +302,42 @@ func TestStopUnderLoad(t *testing.T) {
 	u.wait()
 	checkConfirmed(t, filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath), u)
 }
+
+// A relay that is killed after one domain has made the next chunk, and before
+// the other joined it, leaves places for the time of a rotation: the next start
+// puts what lies there where it can stay.
+func TestKillInRotation(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	kernel := p.relay.Record(t, relaytest.Plan{Path: "kernel"})
+	ust := p.relay.Record(t, relaytest.Plan{})
+	for _, rec := range []*relaytest.Recording{kernel, ust} {
+		rec.SendDescription()
+		rec.SendWhole(0, 0, 200)
+		relaytest.Until(t, "the packet is stored", func() bool {
+			return rec.DataPending(rec.Streams[0], 0) == lttng.ReplyNotPending
+		})
+	}
+	nextChunk(t, kernel)
+	relaytest.MustOK(t, "ROTATE_STREAMS", kernel.Rotate(turnTo(kernel, 1, 1)))
+	p.kill()
+	kernel.Close()
+	ust.Close()
+	session := filepath.Join(dir, "out", kernel.Session.Path)
+	next := startProcess(t, dir)
+	relaytest.Until(t, "nothing is in a temporary place", func() bool {
+		hidden, err := filepath.Glob(filepath.Join(session, ".*"))
+		return err == nil && len(hidden) == 0
+	})
+	next.stop()
+	// What babeltrace2 calls by one name are the streams of both domains.
+	if events := readEvents(t, session); events != nil && events["0"] != 2 {
+		t.Errorf("babeltrace2 reads %v packets, want one of each domain", events)
+	}
+	want := []string{"ch_0", "kernel/ch_0"}
+	for _, file := range want {
+		if got := placed(t, session)[file]; len(got) != 1 || got[0] != 0 {
+			t.Errorf("packets %v in %s, want 0 alone", got, file)
+		}
+	}
+}

@@ -164,6 +164,23 @@ func (p *Producer) ask(cmd lttng.Command, payload func([]byte) []byte) lttng.Rep
 	return p.Code()
 }
 
+// Answered reports whether a reply lies here unread.
+func (p *Producer) Answered() bool {
+	p.t.Helper()
+	if len(p.unread) > 0 {
+		return true
+	}
+	raw, err := p.control.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	n := 0
+	err = raw.Control(func(fd uintptr) {
+		n, _, err = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err == nil && n > 0
+}
+
 // WaitControlClosed waits until the relay closes the control connection and
 // returns what it sent before.
 func (p *Producer) WaitControlClosed() []byte {

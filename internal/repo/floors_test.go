@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"lttng":               1,
 	"internal/config":     1,
 	"internal/daemon":     1,
+	"internal/filter":     1,
 	"internal/relaydopt":  1,
 	"internal/tracestore": 1,
 

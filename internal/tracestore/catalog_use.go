@@ -107,7 +107,7 @@ func (s *Store) claimedBelowLocked(p, own string) bool {
 // usesLocked reports whether an open chunk lies in sub, above or below it.
 func (g *group) usesLocked(sub string) bool {
 	first, _, _ := strings.Cut(sub, "/")
-	for _, c := range g.chunks {
+	for _, c := range g.lying {
 		switch {
 		case c.dir == "":
 			// The chunk in the session directory has what its streams made;
@@ -136,7 +136,7 @@ func (s *Store) markOpen(stored *StoredSession) {
 	defer g.mu.Unlock()
 	for i := range stored.Chunks {
 		c := &stored.Chunks[i]
-		for _, used := range g.chunks {
+		for _, used := range g.lying {
 			if used.dir == c.sub {
 				c.State, c.Number = ChunkOpen, int64(used.id)
 			}

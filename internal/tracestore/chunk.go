@@ -5,8 +5,11 @@ package tracestore
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -25,12 +28,15 @@ type chunk struct {
 
 	// Guarded by group.mu.
 	dir     string // within the session directory; empty = that itself
+	want    string // where it is to lie: it is moved as soon as that is possible
 	top     map[string]struct{}
 	users   int // sessions whose chunk it is, streams that write or will write to it
 	closed  bool
 	command lttng.CloseCommand
 	ended   uint64 // s since the epoch, once closed
 	reply   string // path told to the producer, once closed
+
+	cleared atomic.Bool // its files are deleted, or about to be
 
 	// told is dir for those who do not hold group.mu: messages.
 	told atomic.Pointer[string]
@@ -40,14 +46,46 @@ type chunk struct {
 
 	// rootMu is innermost: files are reopened under their own lock.
 	rootMu sync.RWMutex
-	root   *os.Root // guarded by rootMu; follows the chunk when it is moved
-	tails  *tail.Dir
+	root   *os.Root  // guarded by rootMu; nil before make; follows the chunk when it is moved
+	tails  *tail.Dir // likewise
 }
 
 func newChunk(g *group, id lttng.ChunkID, created uint64) *chunk {
 	c := &chunk{group: g, id: id, created: created, top: make(map[string]struct{})}
 	c.refs.Store(1)
 	return c
+}
+
+// make makes the chunk's directory, if that has not been possible before.
+func (c *chunk) make() error {
+	c.rootMu.RLock()
+	made := c.root != nil
+	c.rootMu.RUnlock()
+	if made {
+		return nil
+	}
+	c.group.mu.Lock()
+	defer c.group.mu.Unlock()
+	return c.makeLocked()
+}
+
+func (c *chunk) makeLocked() error {
+	if c.root != nil {
+		return nil
+	}
+	g := c.group
+	dir := c.dir
+	if dir == "" {
+		dir = "."
+	}
+	root, err := makeDir(g.root, dir)
+	if err != nil {
+		return fmt.Errorf("trace chunk directory: %w", err)
+	}
+	c.rootMu.Lock()
+	c.root, c.tails = root, g.store.opts.Tails.Dir(g.path(c.dir))
+	c.rootMu.Unlock()
+	return nil
 }
 
 // openFile opens a file of the chunk.
@@ -97,8 +135,8 @@ func (c *chunk) put() {
 	g.mu.Lock()
 	c.users--
 	last := c.users == 0
-	var err error
 	if last && c.closed && c.command == lttng.CloseDelete {
+		c.cleared.Store(true)
 		// Viewers go on elsewhere before the files vanish. A closed chunk is
 		// not joined meanwhile.
 		g.mu.Unlock()
@@ -106,20 +144,13 @@ func (c *chunk) put() {
 		g.mu.Lock()
 	}
 	if last {
-		if err = c.finishLocked(); g.current == c {
-			g.current = nil
-		}
-		delete(g.chunks, c.id)
+		g.forgetLocked(c)
+		c.settleLocked()
 	}
 	g.mu.Unlock()
-	if !last {
-		return
+	if last {
+		g.arrange()
 	}
-	if err != nil {
-		g.store.log.Error("trace chunk not finished", "session_dir", g.dir, "chunk", c.id, "err", err)
-	}
-	c.unref()
-	g.put()
 }
 
 // unref ends a use of the directory handle.
@@ -130,62 +161,75 @@ func (c *chunk) unref() {
 	c.rootMu.Lock()
 	defer c.rootMu.Unlock()
 	c.tails.Release()
-	// A directory handle: nothing is lost when its close fails.
-	_ = c.root.Close()
+	if c.root != nil {
+		// A directory handle: nothing is lost when its close fails.
+		_ = c.root.Close()
+	}
 }
 
-// finishLocked carries out the close command. A chunk whose producer went away
-// without a close stays where it is.
-func (c *chunk) finishLocked() error {
-	if !c.closed || c.name != "" {
-		return nil
+// settleLocked says where the chunk is to lie for good: its last user has left.
+// One whose producer went away without a close stays where it is, unless that
+// is a place for the time of a rotation.
+func (c *chunk) settleLocked() {
+	g := c.group
+	loc := g.store.opts.Location
+	switch {
+	case c.name != "":
+	case c.closed && c.command == lttng.CloseMove:
+		c.want = path.Join(archivesDir, archiveName(c.created, c.ended, c.id, loc))
+	case c.closed && c.command == lttng.CloseDelete:
+		c.want = nowhere
+	case isTemporary(c.want, oldChunkDir) && !g.rotated && !g.spokenForLocked("", c):
+		c.want = ""
+	case isTemporary(c.want, oldChunkDir), isTemporary(c.want, newChunkDir):
+		c.want = chunkDirName(c.created, c.id, loc)
+	}
+}
+
+// discardLocked gives the chunk's directory, or what it has in the session
+// directory, names under which it is nothing any more and will be deleted: that
+// takes long, and what comes next may need the place. It needs no disk space.
+func (c *chunk) discardLocked() error {
+	var names []string
+	switch {
+	case c.root == nil: // never made
+	case c.dir == "":
+		names = slices.Collect(maps.Keys(c.top))
+	default:
+		names = []string{c.dir}
 	}
 	g := c.group
-	switch c.command {
-	case lttng.CloseMove:
-		if err := g.root.MkdirAll(archivesDir, 0o770); err != nil {
-			return err
+	for _, name := range names {
+		if err := g.root.Rename(name, g.trashNameLocked()); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("clear chunk %d: %w", c.id, err)
 		}
-		return c.moveLocked(path.Join(archivesDir, archiveName(c.created, c.ended, c.id, g.store.opts.Location)))
-	case lttng.CloseDelete:
-		return c.deleteLocked()
 	}
-	if c.dir != oldChunkDir {
-		return nil
-	}
-	if g.rotated {
-		return c.moveLocked(chunkDirName(c.created, c.id, g.store.opts.Location))
-	}
-	if g.current == nil || g.current.dir != "" {
-		return c.moveLocked("")
-	}
+	c.dir = nowhere
+	g.store.backlog.discard(g)
 	return nil
 }
 
-func (c *chunk) deleteLocked() error {
-	root := c.group.root
-	if c.dir != "" {
-		return root.RemoveAll(c.dir)
-	}
-	for name := range c.top {
-		if err := root.RemoveAll(name); err != nil {
-			return err
+// trashNameLocked returns a name that nothing in the session directory has.
+func (g *group) trashNameLocked() string {
+	for {
+		g.trashed++
+		name := trashPrefix + strconv.Itoa(g.trashed)
+		if _, err := g.root.Lstat(name); err != nil {
+			return name
 		}
 	}
-	return nil
 }
 
 // moveLocked moves the chunk's directory, or what it has in the session
 // directory, to another place in the session directory.
 func (c *chunk) moveLocked(to string) error {
-	if c.dir == to {
-		return nil
-	}
 	c.rootMu.Lock()
 	defer c.rootMu.Unlock()
-	err := c.tails.Rename(c.group.path(to), func() error { return c.renameLocked(to) })
-	if err != nil {
-		return fmt.Errorf("move chunk %d from %q to %q: %w", c.id, c.dir, to, err)
+	if c.root != nil {
+		err := c.tails.Rename(c.group.path(to), func() error { return c.renameLocked(to) })
+		if err != nil {
+			return fmt.Errorf("move chunk %d from %q to %q: %w", c.id, c.dir, to, err)
+		}
 	}
 	c.dir = to
 	c.told.Store(&to)
@@ -203,6 +247,9 @@ func (c *chunk) place() string {
 func (c *chunk) renameLocked(to string) error {
 	g := c.group
 	if c.dir != "" && to != "" {
+		if err := g.root.MkdirAll(path.Dir(to), 0o770); err != nil {
+			return err
+		}
 		return g.root.Rename(c.dir, to)
 	}
 	if to != "" {
@@ -210,9 +257,14 @@ func (c *chunk) renameLocked(to string) error {
 			return err
 		}
 	}
-	for name := range c.top {
+	names := slices.Collect(maps.Keys(c.top))
+	for i, name := range names {
 		err := g.root.Rename(path.Join(c.dir, name), path.Join(to, name))
 		if err != nil && !os.IsNotExist(err) {
+			for _, moved := range names[:i] {
+				// All or nothing: the handle below leads to one place.
+				_ = g.root.Rename(path.Join(to, moved), path.Join(c.dir, moved))
+			}
 			return err
 		}
 	}

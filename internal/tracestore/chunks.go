@@ -60,65 +60,52 @@ func checkChunkName(name string) error {
 	return nil
 }
 
-// newChunkLocked makes the directory of a new chunk; the one before makes room.
+// newChunkLocked makes a new chunk; the one before makes room. What there is no
+// disk space for is made up for later: the rotation goes on.
 func (g *group) newChunkLocked(m lttng.CreateTraceChunk) (*chunk, error) {
 	c := newChunk(g, m.Chunk, m.CreationTime)
 	c.name = m.OverrideName
-	switch old := g.current; {
+	old := g.current
+	follows := old != nil && old.name == ""
+	start := chunkDirName(c.created, c.id, g.store.opts.Location)
+	switch {
 	case c.name != "":
-		if c.dir = c.name; !empty(g.root, c.dir) {
+		if c.want = c.name; !empty(g.root, c.name) {
 			return nil, fmt.Errorf("%w: %q exists", ErrChunkName, c.name)
 		}
-	case old != nil && old.name == "":
-		if err := old.moveLocked(g.freeNameLocked(oldChunkDir, old.id)); err != nil {
-			return nil, err
-		}
-		c.dir = newChunkDir
+	case g.onDisk(start):
+		// The other domain has made this chunk, and is gone.
+		c.want = start
+	case follows:
+		c.want = g.freeNameLocked(newChunkDir, c.id)
 	case g.rotated:
-		c.dir = chunkDirName(c.created, c.id, g.store.opts.Location)
+		c.want = start
+	}
+	if c.name == "" && follows && !isTemporary(old.want, oldChunkDir) {
+		old.want = g.freeNameLocked(oldChunkDir, old.id)
+	}
+	if c.want == "" {
+		g.vacateLocked()
+	}
+	err := g.arrangeLocked()
+	if c.dir = c.want; g.takenLocked(c.dir, c) {
+		c.dir = g.freeNameLocked(newChunkDir, c.id)
 	}
 	told := c.dir
 	c.told.Store(&told)
-	dir := c.dir
-	if dir == "" {
-		dir = "."
-		if err := g.vacateLocked(); err != nil {
-			return nil, err
-		}
+	if err = g.passing(err); err == nil {
+		err = g.passing(c.makeLocked())
 	}
-	root, err := makeDir(g.root, dir)
 	if err != nil {
-		return nil, fmt.Errorf("trace chunk directory: %w", err)
-	}
-	c.root = root
-	c.tails = g.store.opts.Tails.Dir(g.path(c.dir))
-	g.chunks[c.id], g.current = c, c
-	g.store.mu.Lock()
-	g.users++
-	g.store.mu.Unlock()
-	return c, nil
-}
-
-// vacateLocked moves a closed chunk that is still in use out of the session
-// directory itself: a new one must not share it.
-func (g *group) vacateLocked() error {
-	for _, c := range g.chunks {
-		if c.dir == "" {
-			if err := c.moveLocked(g.freeNameLocked(oldChunkDir, c.id)); err != nil {
-				return err
-			}
+		if follows {
+			old.want = old.dir
 		}
+		return nil, err
 	}
-	return nil
-}
-
-// freeNameLocked returns name, or name-ID while an earlier chunk still lies
-// there.
-func (g *group) freeNameLocked(name string, id lttng.ChunkID) string {
-	if _, err := g.root.Lstat(name); err != nil {
-		return name
-	}
-	return fmt.Sprintf("%s-%d", name, id)
+	g.lying = append(g.lying, c)
+	g.chunks[c.id], g.current = c, c
+	g.get()
+	return c, nil
 }
 
 // CloseChunk closes a chunk and returns the path it will have below the output
@@ -188,13 +175,13 @@ func (g *group) closeLocked(c *chunk, command lttng.CloseCommand, ended uint64) 
 		g.current = nil
 	}
 	next := g.current
-	if next == nil || next.dir != newChunkDir {
+	if next == nil || !isTemporary(next.want, newChunkDir) {
 		return nil
 	}
-	if !g.rotated && command == lttng.CloseDelete {
-		return next.moveLocked("")
+	if next.want = chunkDirName(next.created, next.id, loc); !g.rotated && command == lttng.CloseDelete {
+		next.want = ""
 	}
-	return next.moveLocked(chunkDirName(next.created, next.id, loc))
+	return g.passing(g.arrangeLocked())
 }
 
 // ChunkExists reports whether a session or stream still uses the chunk. LTTng

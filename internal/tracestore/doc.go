@@ -26,7 +26,7 @@
 // A session and its streams are written by one goroutine at a time, the event
 // loop of the worker that serves its connections; methods that say "writer"
 // belong to it. Everything else may be called from anywhere. Lock order:
-// group.mu, Store.mu, Session.mu, Stream.mu. No lock is held over a read or
+// group.mu, backlog.mu, Store.mu, Session.mu, Stream.mu. No lock is held over a read or
 // write of trace data; group.mu is held over renames, which must not overlap.
 //
 // # Promises

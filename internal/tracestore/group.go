@@ -9,6 +9,8 @@ import (
 	"path"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -21,14 +23,21 @@ type group struct {
 	key   groupKey
 	dir   string // below the output directory; empty below minor 11
 	root  *os.Root
+	// unlock ends the claim that other processes see; nil below minor 11.
+	unlock func()
 
-	users int // guarded by Store.mu: open sessions and chunks in use
+	users int  // guarded by Store.mu: open sessions, chunks in use, trash to be deleted
+	lane  lane // guarded by backlog.mu
 
 	mu       sync.Mutex
 	rotated  bool                     // guarded by mu; a chunk was moved to the archives
 	chunks   map[lttng.ChunkID]*chunk // guarded by mu; until their last user is gone
+	lying    []*chunk                 // guarded by mu; the same and those on their way to their last place, oldest first
+	short    bool                     // guarded by mu; a chunk waits for disk space
+	told     bool                     // guarded by mu; that was logged
 	current  *chunk                   // guarded by mu; newest one that is not closed
 	sessions map[*Session]struct{}    // guarded by mu
+	trashed  int                      // guarded by mu; last number of what was moved aside
 }
 
 // join puts a new session into its group, made when it is the first.
@@ -88,8 +97,14 @@ func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error
 		s.unclaimDir(dir)
 		return nil, fmt.Errorf("session directory: %w", err)
 	}
+	unlock, err := lockDir(root, unix.LOCK_SH)
+	if err != nil {
+		root.Close()
+		s.unclaimDir(dir)
+		return nil, fmt.Errorf("session directory: %w", err)
+	}
 	g := &group{
-		store: s, key: key, dir: dir, root: root, users: 1,
+		store: s, key: key, dir: dir, root: root, unlock: unlock, users: 1,
 		chunks: make(map[lttng.ChunkID]*chunk), sessions: make(map[*Session]struct{}),
 	}
 	s.mu.Lock()
@@ -99,6 +114,7 @@ func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error
 		c := s.claims[dir]
 		c.users--
 		s.claims[dir] = c
+		unlock()
 		root.Close()
 		return other, nil
 	}
@@ -125,12 +141,18 @@ func (s *Store) joinLegacy(ss *Session, out *os.Root) error {
 	c.root = root
 	c.tails = s.opts.Tails.Dir(s.opts.Output)
 	g.mu.Lock()
-	g.chunks[0], g.current = c, c
+	g.chunks[0], g.current, g.lying = c, c, []*chunk{c}
 	c.users = 1
 	g.users++
 	g.mu.Unlock()
 	ss.current = c
 	return nil
+}
+
+func (g *group) get() {
+	g.store.mu.Lock()
+	g.users++
+	g.store.mu.Unlock()
 }
 
 // put lets go of the group; the last one closes its directory.
@@ -148,6 +170,7 @@ func (g *group) put() {
 	}
 	if g.dir != "" {
 		s.unclaimDir(g.dir)
+		g.unlock()
 	}
 	// A directory handle: nothing is lost when its close fails.
 	_ = g.root.Close()

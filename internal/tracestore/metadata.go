@@ -6,8 +6,6 @@ package tracestore
 import (
 	"fmt"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -26,7 +24,7 @@ func (st *Stream) AppendMetadata(m lttng.Metadata) error {
 	if !st.metadata {
 		return fmt.Errorf("%w: metadata for data stream %d", ErrWrongKind, st.id)
 	}
-	if st.file == nil {
+	if st.chunk == nil {
 		return fmt.Errorf("%w: metadata stream %d", ErrNoChunk, st.id)
 	}
 	if m.Padding > maxPadding {
@@ -50,16 +48,21 @@ func (st *Stream) AppendMetadata(m lttng.Metadata) error {
 
 // Retry writes what found no room before (writer).
 func (st *Stream) Retry() {
-	if len(st.unwritten) > 0 && st.file != nil {
-		// It stays for the next attempt.
+	// What fails again stays for the next attempt.
+	_ = st.openFile()
+	if len(st.unwritten) > 0 {
 		_ = st.writeMetadata(st.unwritten)
 	}
+	st.writeLate(false)
 	st.flushIndex(false)
 }
 
 // writeMetadata writes b, which is either st.unwritten or a new part while
 // that is empty.
 func (st *Stream) writeMetadata(b []byte) error {
+	if err := st.openFile(); err != nil {
+		return st.keepMetadata(b, err)
+	}
 	f := st.file
 	if err := writeAt(f.data, b, f.size); err != nil {
 		if terr := f.truncate(f.size); terr != nil {
@@ -85,9 +88,8 @@ func (st *Stream) wroteMetadata(size int64) {
 
 // keepMetadata keeps b when the disk is full.
 func (st *Stream) keepMetadata(b []byte, err error) error {
-	f := st.file
-	if !isNoSpace(err) {
-		return fmt.Errorf("write metadata of %s at %d: %w", f.path(), f.size, err)
+	if !isPassing(err) {
+		return fmt.Errorf("write metadata of %v: %w", st, err)
 	}
 	if len(b) > maxUnwritten {
 		return fmt.Errorf("%w: %d bytes of metadata wait for disk space", ErrLimit, len(b))
@@ -96,7 +98,7 @@ func (st *Stream) keepMetadata(b []byte, err error) error {
 		st.unwritten = append(st.unwritten, b...)
 	}
 	if st.session.store.counters.DataErrors.Add(1) == 1 {
-		st.session.store.log.Error("metadata not written, kept for later", "file", f.path(), "err", unix.ENOSPC)
+		st.session.store.log.Error("metadata not written, kept for later", "stream", st.id, "err", err)
 	}
 	return nil
 }
@@ -109,7 +111,7 @@ func (st *Stream) ResetMetadata() error {
 		return fmt.Errorf("%w: stream %d is not metadata", ErrWrongKind, st.id)
 	case st.session.Live():
 		return fmt.Errorf("%w: metadata reset of stream %d", ErrLiveSession, st.id)
-	case st.file == nil:
+	case st.chunk == nil:
 		return fmt.Errorf("%w: metadata stream %d", ErrNoChunk, st.id)
 	}
 	return st.replaceMetadata(st.chunk)
@@ -128,14 +130,18 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 		}
 	}
 	f, err := st.createFile(c, 0)
-	if err != nil {
+	if err != nil && !isPassing(err) {
 		return err
 	}
-	st.giveUpMetadata()
+	st.unwritten = nil // of a reset
 	st.seeded, st.matched = 0, 0
 	st.setFile(f)
-	st.readableMetadata(f)
-	if old != nil && old.chunk != c {
+	if f == nil { // for want of space; openFile makes it
+		st.tail.Idle()
+	} else {
+		st.readableMetadata(f)
+	}
+	if f != nil && old != nil && old.chunk != c {
 		st.seed(old)
 	}
 	if old != nil {
@@ -144,21 +150,71 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 	return nil
 }
 
-// giveUpMetadata makes a last attempt to write what found no room.
-func (st *Stream) giveUpMetadata() {
-	if len(st.unwritten) == 0 || st.file == nil {
-		st.unwritten = nil
+// lateText is metadata that found no room in a file that was left since.
+type lateText struct {
+	file *TraceFile
+	text []byte
+}
+
+// leaveMetadata lets go of the present file's metadata that found no room: it
+// waits apart, so that the chunk before a rotation can be read once there is
+// space.
+func (st *Stream) leaveMetadata() {
+	text := st.unwritten
+	st.unwritten = nil
+	if len(text) == 0 {
 		return
 	}
-	if err := writeAt(st.file.data, st.unwritten, st.file.size); err != nil {
-		st.session.store.log.Error("metadata lost: packets cannot be read", "file", st.file.path(), "bytes", len(st.unwritten), "err", err)
-		if err := st.file.truncate(st.file.size); err != nil {
-			st.session.store.log.Error("partial metadata not cut", "file", st.file.path(), "err", err)
-		}
-	} else {
-		st.wroteMetadata(st.file.size + int64(len(st.unwritten)))
+	if err := st.openFile(); err != nil {
+		st.session.store.log.Error("metadata lost: packets cannot be read", "stream", st.id, "bytes", len(text), "err", err)
+		return
 	}
-	st.unwritten = nil
+	f := st.file
+	f.get()
+	st.late = append(st.late, lateText{f, text})
+	st.writeLate(false)
+}
+
+// writeLate writes what found no room in files that were left; with last it is
+// given up where that fails.
+func (st *Stream) writeLate(last bool) {
+	kept, bytes := st.late[:0], 0
+	for _, l := range st.late {
+		err := l.write()
+		if bytes += len(l.text); isPassing(err) && !last && bytes <= maxUnwritten {
+			kept = append(kept, l)
+			continue
+		}
+		if err != nil {
+			st.session.store.log.Error("metadata lost: packets cannot be read", "file", l.file.path(), "bytes", len(l.text), "err", err)
+		}
+		l.file.put()
+	}
+	clear(st.late[len(kept):])
+	st.late = kept
+}
+
+// write appends the text to its file, or nothing.
+func (l *lateText) write() error {
+	f, st := l.file, l.file.stream
+	if f.discarded() {
+		return nil
+	}
+	if err := writeAt(f.data, l.text, f.size); err != nil {
+		if e := f.truncate(f.size); e != nil {
+			st.session.store.log.Error("partial metadata not cut", "file", f.path(), "err", e)
+		}
+		return err
+	}
+	f.size += int64(len(l.text))
+	st.session.store.counters.MetadataBytes.Add(uint64(len(l.text)))
+	if f == st.file {
+		st.wroteMetadata(f.size)
+	} else if st.session.store.opts.SyncOnClose {
+		f.get()
+		st.session.store.backlog.force(st.session.group, f)
+	}
+	return nil
 }
 
 // readableMetadata makes f the file that viewers read, in place of the one
@@ -178,9 +234,9 @@ func (st *Stream) readableMetadata(f *TraceFile) {
 // it is sent again for the new chunk.
 func (st *Stream) rotateMetadata(next *chunk) error {
 	st.settleSeed()
+	st.leaveMetadata()
 	old := st.chunk
 	if next == nil {
-		st.giveUpMetadata()
 		st.leave()
 		return nil
 	}

@@ -23,9 +23,9 @@ const maxUnflushed = 4096
 // packet is the one a data connection is receiving for a stream.
 type packet struct {
 	seq     uint64
-	file    *TraceFile
-	start   int64 // in the file
-	data    int64 // bytes to come
+	file    *TraceFile // nil if dropped for want of one
+	start   int64      // in the file
+	data    int64      // bytes to come
 	padding int64
 	written int64
 	dropped bool // not stored: no space, or the file failed
@@ -38,7 +38,7 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: data packet for metadata stream %d", ErrWrongKind, st.id)
 	case st.in != nil:
 		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
-	case st.file == nil:
+	case st.chunk == nil:
 		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
 	case st.indexed && st.pending.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
 		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
@@ -47,19 +47,31 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 	}
 	size := int64(h.DataSize) + int64(h.PaddingSize)
 	dropped := !st.session.store.space.take(size)
-	if st.overflows(uint64(h.DataSize)) {
-		if err := st.nextFile(); err != nil {
-			if !isPassing(err) {
-				return err
-			}
-			dropped = true
+	if err := st.makeRoom(h.DataSize); err != nil {
+		if !isPassing(err) {
+			return err
 		}
+		dropped = true
 	}
 	st.inBuffer = packet{
-		seq: h.NetSeqNum, file: st.file, start: st.file.size,
+		seq: h.NetSeqNum, file: st.file,
 		data: int64(h.DataSize), padding: int64(h.PaddingSize), dropped: dropped,
 	}
+	if st.file != nil {
+		st.inBuffer.start = st.file.size
+	}
 	st.in = &st.inBuffer
+	return nil
+}
+
+// makeRoom sees to it that there is a file that takes a packet of n bytes.
+func (st *Stream) makeRoom(n uint32) error {
+	if st.file == nil {
+		return st.openFile()
+	}
+	if st.overflows(uint64(n)) {
+		return st.nextFile()
+	}
 	return nil
 }
 
@@ -156,7 +168,7 @@ func (st *Stream) Finish() (closed bool) {
 		st.session.store.counters.Pending.Add(1)
 		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
 	}
-	if p.file != st.file {
+	if p.file != nil && p.file != st.file {
 		st.retire(p.file)
 	}
 	return st.closing && st.tryClose(false)
@@ -325,7 +337,7 @@ func entryOf(x *lttng.Index) ctf.IndexEntry {
 // overflows reports whether a packet of n bytes does not fit in the current
 // file. Padding does not count, as in the original.
 func (st *Stream) overflows(n uint64) bool {
-	return st.tracefileSize > 0 && uint64(st.file.size)+n > st.tracefileSize
+	return st.tracefileSize > 0 && st.file != nil && uint64(st.file.size)+n > st.tracefileSize
 }
 
 // nextFile goes on to the next file of the tracefile rotation. A count of 0

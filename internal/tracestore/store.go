@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/tail"
 	"github.com/weir-io/weir/lttng"
@@ -35,6 +37,11 @@ type Options struct {
 	RetainClosed time.Duration // closed streams of live sessions stay readable so long
 	SyncOnClose  bool          // force files to disk when they are complete
 
+	// Force and Discard replace the calls that wait for the disk: forcing a
+	// file to it, and deleting a directory of cleared data.
+	Force   func(fd int) error
+	Discard func(root *os.Root, name string) error
+
 	Files    *fdpool.Pool
 	Tails    *tail.Table    // nil: partial packets are not cut after a crash
 	Location *time.Location // of directory names; nil = local
@@ -50,6 +57,7 @@ type Store struct {
 	space *space
 
 	counters Counters
+	backlog  *backlog
 
 	lastSession atomic.Uint64
 	lastStream  atomic.Uint64
@@ -65,7 +73,7 @@ type Store struct {
 	recent   recentDirs                   // guarded by mu
 }
 
-// Counters are totals since the start. All but Pending only grow.
+// Counters are totals since the start. All but Pending and Backlog only grow.
 type Counters struct {
 	Sessions, Streams       atomic.Uint64
 	Packets, Bytes          atomic.Uint64
@@ -76,6 +84,8 @@ type Counters struct {
 	IndexErrors, DataErrors atomic.Uint64
 	Beacons                 atomic.Uint64
 	Pending                 atomic.Int64  // packets that lack data or index now; rises and falls
+	Backlog                 atomic.Int64  // files to be forced to disk and cleared chunks to be deleted; rises and falls
+	BacklogErrors           atomic.Uint64 // of them, those that failed
 	SkippedByViewers        atomic.Uint64 // overwritten or cleared before they were read
 }
 
@@ -87,7 +97,13 @@ func New(opts Options) *Store {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Store{
+	if opts.Force == nil {
+		opts.Force = unix.Fdatasync
+	}
+	if opts.Discard == nil {
+		opts.Discard = (*os.Root).RemoveAll
+	}
+	s := &Store{
 		opts:     opts,
 		log:      opts.Log,
 		space:    &space{path: opts.Output, reserve: opts.Reserve, now: opts.Now},
@@ -98,6 +114,8 @@ func New(opts Options) *Store {
 		files:    make(map[string]fileClaim),
 		recent:   recentDirs{dirs: make(map[groupKey]string)},
 	}
+	s.backlog = newBacklog(s)
+	return s
 }
 
 // Output returns the output directory.

@@ -35,7 +35,7 @@ type Stream struct {
 
 	// Owned by the writer.
 	chunk     *chunk       // nil between a rotation to no chunk and the next
-	file      *TraceFile   // nil with chunk
+	file      *TraceFile   // nil with chunk, and while there is no disk space to make it
 	in        *packet      // being received
 	inBuffer  packet       // what in points to
 	pending   halves       // packets that lack data or index
@@ -49,6 +49,7 @@ type Stream struct {
 	unflushed []*TraceFile // have index records to write
 	queued    bool         // the session knows that
 	unwritten []byte       // metadata that found no room
+	late      []lateText   // the same, of chunks that were left since
 	seeded    int64        // bytes that the metadata file took from the one before; 0 = none, or sent again
 	matched   int64        // of them, sent again so far
 
@@ -134,15 +135,32 @@ func (st *Stream) indexMinor() int {
 	return 1
 }
 
-// enter begins to write in a chunk.
+// enter begins to write in a chunk. While there is no disk space for a file
+// the stream is in the chunk without one.
 func (st *Stream) enter(c *chunk) error {
 	c.note(firstDir(st.dir))
-	f, err := st.createFile(c, 0)
-	if err != nil {
+	st.chunk = c
+	if err := st.openFile(); err != nil && !isPassing(err) {
+		st.chunk = nil
 		return err
 	}
 	c.get()
-	st.chunk = c
+	return nil
+}
+
+// openFile makes the stream's first file in its chunk, if that has not been
+// possible before.
+func (st *Stream) openFile() error {
+	if st.file != nil || st.chunk == nil {
+		return nil
+	}
+	f, err := st.createFile(st.chunk, 0)
+	if err != nil {
+		if s := st.session.store; s.counters.DataErrors.Add(1) == 1 {
+			s.log.Error("trace file not made", "stream", st.id, "err", err)
+		}
+		return err
+	}
 	st.setFile(f)
 	if st.metadata {
 		st.readableMetadata(f)
@@ -236,10 +254,9 @@ func (st *Stream) retire(f *TraceFile) {
 		return
 	}
 	f.retired = true
-	if st.session.store.opts.SyncOnClose && !f.gone.Load() {
-		if err := f.sync(); err != nil {
-			st.session.store.log.Error("trace file not forced to disk", "file", f.path(), "err", err)
-		}
+	if s := st.session.store; s.opts.SyncOnClose && !f.discarded() {
+		s.backlog.force(st.session.group, f)
+		return
 	}
 	f.put()
 }
@@ -288,7 +305,8 @@ func (st *Stream) tryClose(abort bool) bool {
 		return false
 	}
 	st.flushIndex(true)
-	st.giveUpMetadata()
+	st.leaveMetadata()
+	st.writeLate(true)
 	st.settleSeed()
 	st.Abandon()
 	st.pending.removeFunc(func(h *half) bool { st.forget(h); return true })

@@ -47,6 +47,9 @@ type TraceFile struct {
 // createFile makes the data file of number n in the stream's chunk.
 func (st *Stream) createFile(c *chunk, n uint64) (*TraceFile, error) {
 	name := path.Join(st.dir, st.fileName(n))
+	if err := c.make(); err != nil {
+		return nil, fmt.Errorf("stream %d: %w", st.id, err)
+	}
 	osf, err := c.createFile(name, os.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("stream %d: create data file: %w", st.id, err)
@@ -87,10 +90,17 @@ func (f *TraceFile) indexName() string {
 func (f *TraceFile) get() { f.refs.Add(1) }
 
 // owe notes a packet that waits for its index; Stream.forget is the end of it.
+// One that was dropped for want of a file has none.
 func (f *TraceFile) owe() {
+	if f == nil {
+		return
+	}
 	f.owed++
 	f.get()
 }
+
+// discarded reports whether the file was overwritten or its chunk cleared.
+func (f *TraceFile) discarded() bool { return f.gone.Load() || f.chunk.cleared.Load() }
 
 // put lets go of the file; the last one closes it.
 func (f *TraceFile) put() {
@@ -212,7 +222,7 @@ func (f *TraceFile) sync() error {
 		if err != nil {
 			return err
 		}
-		err = unix.Fdatasync(fd)
+		err = f.stream.session.store.opts.Force(fd)
 		file.Release()
 		if err != nil {
 			return fmt.Errorf("force %s to disk: %w", f.path(), err)

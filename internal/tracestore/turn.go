@@ -131,7 +131,7 @@ func (st *Stream) relocate(h *half) {
 // moveIncoming redirects the packet that is being received.
 func (st *Stream) moveIncoming(first uint64, cut map[*TraceFile]int64) {
 	p := st.in
-	if p == nil || p.file == st.file || int64(p.seq-first) < 0 {
+	if p == nil || p.file == nil || p.file == st.file || int64(p.seq-first) < 0 {
 		return
 	}
 	from, start := p.file, p.start

@@ -20,6 +20,7 @@ func (s *Store) Expire() {
 	for _, ss := range s.Sessions() {
 		ss.expire(limit)
 	}
+	s.arrange()
 	var kept []*Session
 	for _, ss := range ended {
 		if ss.expire(limit) > 0 {
@@ -29,6 +30,22 @@ func (s *Store) Expire() {
 	s.mu.Lock()
 	s.ended = append(s.ended, kept...)
 	s.mu.Unlock()
+}
+
+// arrange looks after the chunks of sessions that have ended: there may have
+// been no disk space to move them.
+func (s *Store) arrange() {
+	s.mu.Lock()
+	groups := make([]*group, 0, len(s.groups))
+	for _, g := range s.groups {
+		g.users++
+		groups = append(groups, g)
+	}
+	s.mu.Unlock()
+	for _, g := range groups {
+		g.arrange()
+		g.put()
+	}
 }
 
 // expire frees the streams closed before limit and returns how many are left.
@@ -46,6 +63,7 @@ func (ss *Session) expire(limit time.Time) int {
 
 // Retry writes what found no room on the disk before (writer).
 func (ss *Session) Retry() {
+	ss.group.arrange()
 	for _, st := range ss.streams {
 		st.Retry()
 	}

@@ -1,0 +1,239 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/view"
+)
+
+// viewFlags are the flags of "weir view". Those that babeltrace2 has too mean
+// the same here.
+type viewFlags struct {
+	output string
+	file   string
+
+	names, fields                     string
+	cycles, date, seconds, gmt        bool
+	noDelta                           bool
+	color                             string
+	begin, end, timerange             string
+	intersection                      bool
+	clockOffset, clockOffsetNs        int64
+	forceCorrelate                    bool
+	where, host                       string
+	head, tail, jobs                  int
+	follow, fromNow, json, noProgress bool
+}
+
+// newViewCommand returns "weir view".
+func newViewCommand() *cobra.Command {
+	var f viewFlags
+	c := &cobra.Command{
+		Use:   "view [flags] [PATH|URL|-]...",
+		Short: "Print the events of traces, merged by time",
+		Long: `Print the events of traces: of the directories named and all below them, of
+live sessions at net://HOST[:PORT]/host/HOSTNAME/SESSION, or, with -, of a tar
+archive (plain, gzip or zstd) on standard input, as "weir sessions download"
+writes it. Several are merged into one time line. Without an argument: of the
+current directory.
+
+The text is that of babeltrace2, to the byte, and so are the flags that it has
+too. What tracers say that they lost goes to standard error.
+
+Other outputs (--output):
+  json     one object a line, see docs/format/view-json.md
+  csv      the columns named by --fields, such as time,event,cpu_id,msg
+  chrome   a timeline for ui.perfetto.dev or chrome://tracing
+  count    number of events of each class
+  summary  events, rates, losses and times of each class and stream
+
+A filter (--where) is an expression of LTTng's filter language over fields of
+the payload and contexts, and $event.name:
+  'prev_prio < 100 && $event.name == "sched_*"'`,
+		Example: `  weir view ~/lttng-traces/demo-20261128-120000
+  weir view --begin 12:00:01 --end 12:00:02 --where 'ret < 0' traces/
+  weir view --output chrome -w trace.json traces/
+  weir view net://hub/host/web1/demo`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	f.add(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		job, err := f.job(args)
+		if err != nil {
+			return err
+		}
+		return runView(c, &f, job)
+	}
+	return c
+}
+
+func (f *viewFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVarP(&f.output, "output", "o", "text", "output: text, json, csv, chrome, count, summary")
+	fl.StringVarP(&f.file, "file", "w", "", "write to this file instead of standard output")
+	fl.BoolVar(&f.json, "json", false, "print count and summary as JSON; else the same as --output json")
+	fl.StringVar(&f.names, "names", "payload,context", "names to print: payload, context, header, scope, all, none")
+	fl.StringVar(&f.fields, "fields", "", "text: words of a line's head: trace, trace:hostname, trace:domain,\ntrace:procname, trace:vpid, loglevel, emf, all, none; csv, json: fields to print")
+	fl.BoolVar(&f.cycles, "clock-cycles", false, "print times in clock cycles")
+	fl.BoolVar(&f.date, "clock-date", false, "print times with their date")
+	fl.BoolVar(&f.gmt, "clock-gmt", false, "print and read times in UTC, not in the local time zone")
+	fl.BoolVar(&f.seconds, "clock-seconds", false, "print times as seconds since the clock's origin")
+	fl.BoolVar(&f.noDelta, "no-delta", false, "do not print the time since the event before")
+	fl.StringVar(&f.color, "color", "auto", "colours: auto, never, always")
+	fl.StringVar(&f.begin, "begin", "", "no events before this time: [YYYY-MM-DD ]hh:mm[:ss[.n]] or seconds[.n]")
+	fl.StringVar(&f.end, "end", "", "no events after this time")
+	fl.StringVar(&f.timerange, "timerange", "", "BEGIN,END instead of --begin and --end")
+	fl.BoolVar(&f.intersection, "stream-intersection", false, "of each trace only the time that all its streams have in common")
+	fl.Int64Var(&f.clockOffset, "clock-offset", 0, "seconds to add to all times")
+	fl.Int64Var(&f.clockOffsetNs, "clock-offset-ns", 0, "nanoseconds to add to all times")
+	fl.BoolVar(&f.forceCorrelate, "clock-force-correlate", false, "merge traces although their clocks have nothing in common")
+	fl.StringVar(&f.where, "where", "", "only events for which this filter expression is true")
+	fl.StringVar(&f.host, "host", "", "only traces of hosts with this name; * stands for anything")
+	fl.IntVar(&f.head, "head", 0, "only the first events, this many")
+	fl.IntVar(&f.tail, "tail", 0, "only the last events, this many")
+	fl.IntVar(&f.jobs, "jobs", 0, "processors to use; 0: all, 1: one")
+	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what is added to the traces, until SIGINT")
+	fl.BoolVar(&f.fromNow, "from-now", false, "live sessions: only what is recorded from now on")
+	fl.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
+}
+
+// job makes of the flags and arguments what is to be done.
+func (f *viewFlags) job(args []string) (*view.Job, error) {
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	text, err := f.text()
+	if err != nil {
+		return nil, err
+	}
+	j := &view.Job{
+		Inputs: args, Output: f.output, Text: text, JSON: f.json,
+		Where: f.where, Host: f.host, Head: f.head, Tail: f.tail, Jobs: f.jobs,
+		Intersection: f.intersection, ForceCorrelate: f.forceCorrelate,
+		ClockOffset: f.clockOffset*int64(time.Second) + f.clockOffsetNs,
+		Follow:      f.follow, FromNow: f.fromNow,
+	}
+	if f.json && f.output == "text" {
+		j.Output = "json"
+	}
+	if j.Output != "text" && f.fields != "" {
+		j.Columns = strings.Split(f.fields, ",")
+	}
+	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
+		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
+	}
+	return j, f.times(j)
+}
+
+// text makes the options of text.
+func (f *viewFlags) text() (view.TextOptions, error) {
+	o := view.DefaultTextOptions()
+	var err error
+	if o.Names, err = view.ParseNames(f.names); err != nil {
+		return o, usageErrorf("--names: %w", err)
+	}
+	if f.output == "text" && f.fields != "" {
+		if o.Fields, err = view.ParseFields(f.fields); err != nil {
+			return o, usageErrorf("--fields: %w", err)
+		}
+	}
+	o.Cycles, o.Date, o.Seconds, o.NoDelta = f.cycles, f.date, f.seconds, f.noDelta
+	tz, set := os.LookupEnv("TZ")
+	if o.Location = view.Location(tz, set); f.gmt {
+		o.Location = time.UTC
+	}
+	mode, err := view.ParseColorMode(f.color)
+	if err != nil {
+		return o, usageErrorf("--color: %w", err)
+	}
+	o.Palette = view.Terminal{TTY: f.file == "" && isTerminal(os.Stdout), Getenv: os.Getenv}.Palette(mode)
+	return o, nil
+}
+
+// times reads the flags that bound the time shown.
+func (f *viewFlags) times(j *view.Job) (err error) {
+	zone := j.Text.Location
+	if f.timerange != "" {
+		if f.begin != "" || f.end != "" {
+			return usageErrorf("--timerange excludes --begin and --end")
+		}
+		if j.Begin, j.End, err = view.ParseRange(f.timerange, zone); err != nil {
+			return usageErrorf("--timerange: %w", err)
+		}
+		return nil
+	}
+	if f.begin != "" {
+		if j.Begin, err = view.ParseTime(f.begin, zone); err != nil {
+			return usageErrorf("--begin: %w", err)
+		}
+	}
+	if f.end != "" {
+		if j.End, err = view.ParseTime(f.end, zone); err != nil {
+			return usageErrorf("--end: %w", err)
+		}
+	}
+	return nil
+}
+
+// runView does a job, to a file that replaces another only when all went well,
+// or to standard output.
+func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
+	parent := c.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	j.In, j.Out, j.Err = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+	j.Interactive = f.file == "" && isTerminal(os.Stdout)
+	if !f.noProgress && !j.Interactive && isTerminal(os.Stderr) {
+		j.Progress = newProgress(c.ErrOrStderr())
+	}
+	if f.file == "" {
+		return j.Run(ctx)
+	}
+	return writeFile(f.file, func(w io.Writer) error {
+		j.Out = w
+		return j.Run(ctx)
+	})
+}
+
+// writeFile writes a file under another name and gives it its own when that
+// went well.
+func writeFile(path string, write func(io.Writer) error) error {
+	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = write(t)
+	if e := t.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Chmod(t.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(t.Name(), path)
+	}
+	if err != nil {
+		os.Remove(t.Name())
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

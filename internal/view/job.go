@@ -1,0 +1,183 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/filter"
+)
+
+// Job is one call of "weir view": what to show and how.
+type Job struct {
+	Inputs  []string // directories, URLs of live sessions, or "-" for an archive on In
+	Output  string   // text, json, csv, chrome, count or summary
+	Columns []string // fields of csv and json
+	JSON    bool     // of count and summary
+	Text    TextOptions
+
+	// What is shown.
+	Begin, End                   TimeArg
+	Intersection, ForceCorrelate bool
+	ClockOffset                  int64 // ns
+	Where, Host                  string
+	Head, Tail                   int
+
+	Follow  bool // go on with what comes to the traces
+	FromNow bool // of live sessions only what is recorded from now on
+
+	In          io.Reader
+	Out, Err    io.Writer
+	Jobs        int
+	Interactive bool // somebody is watching: lines are wanted at once
+
+	// Progress is called now and then while the work goes on, and at its end;
+	// nil: not wanted. Sizes are in bytes.
+	Progress func(done, total, events int64, end bool)
+}
+
+// Run does the job.
+func (j *Job) Run(ctx context.Context) error {
+	opts := ctf.Options{
+		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
+		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
+	}
+	inputs, remove, err := j.unpacked()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	set, err := ctf.Open(opts, inputs...)
+	if err != nil {
+		return err
+	}
+	r := &Run{Set: set, Jobs: j.Jobs}
+	if r.Select, err = j.selection(set); err != nil {
+		return err
+	}
+	sink, err := j.sink(set)
+	if err != nil {
+		return err
+	}
+	r.Sink = sink
+	stop := j.report(r, total(set))
+	err = r.Run(ctx)
+	stop()
+	return errors.Join(err, sink.Close())
+}
+
+// unpacked returns the inputs with the archive on In, where that is one of
+// them, replaced by a directory that holds its files until remove is called.
+func (j *Job) unpacked() (inputs []string, remove func(), err error) {
+	at := slices.Index(j.Inputs, "-")
+	if at < 0 {
+		return j.Inputs, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "weir-view-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove = func() { os.RemoveAll(dir) }
+	if err := Unpack(j.In, dir); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	inputs = slices.Clone(j.Inputs)
+	inputs[at] = dir
+	return inputs, remove, nil
+}
+
+// selection says what of the traces is shown.
+func (j *Job) selection(set *ctf.Set) (Selection, error) {
+	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
+	zone := j.Text.Location
+	if j.Begin.IsSet() {
+		s.Window.Begin = j.Begin.On(begins(set), zone)
+	}
+	if j.End.IsSet() {
+		s.Window.End = j.End.On(begins(set), zone)
+	}
+	if s.Window.Begin > s.Window.End {
+		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
+	}
+	if j.Host != "" {
+		glob := filter.NewGlob(j.Host)
+		s.Host = func(host string) bool { return glob.Match([]byte(host)) }
+	}
+	if j.Where != "" {
+		where, err := NewWhere(j.Where)
+		if err != nil {
+			return s, fmt.Errorf("filter: %w", err)
+		}
+		s.Keep = func() func(*ctf.Event) bool { return where.Clone().Keep }
+	}
+	return s, nil
+}
+
+// begins returns the time at which the first packet of all traces begins.
+func begins(set *ctf.Set) int64 {
+	first := int64(math.MaxInt64)
+	for _, s := range set.Streams() {
+		if b, _, ok := s.Bounds(); ok {
+			first = min(first, b)
+		}
+	}
+	if first == math.MaxInt64 {
+		return 0
+	}
+	return first
+}
+
+func total(set *ctf.Set) int64 {
+	var n int64
+	for _, s := range set.Streams() {
+		n += s.Bytes()
+	}
+	return n
+}
+
+// progressPeriod is how often progress is reported.
+const progressPeriod = 250 * time.Millisecond
+
+// report reports progress until the function that it returns is called.
+func (j *Job) report(r *Run, total int64) (stop func()) {
+	if j.Progress == nil {
+		return func() {}
+	}
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() { // ended by stop, which waits for it
+		defer close(ended)
+		t := time.NewTicker(progressPeriod)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				j.Progress(r.Done.Load(), total, r.Events.Load(), false)
+			case <-quit:
+				j.Progress(r.Done.Load(), total, r.Events.Load(), true)
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-ended }
+}
+
+// isLive reports whether an input is the URL of a live session.
+func isLive(input string) bool {
+	return strings.HasPrefix(input, "net://") || strings.HasPrefix(input, "net4://") || strings.HasPrefix(input, "net6://")
+}
+
+func (j *Job) sink(set *ctf.Set) (Sink, error) {
+	text := NewText(j.Text)
+	return NewTextSink(text, NewOutput(j.Out), j.Err, Palette{}), nil
+}
