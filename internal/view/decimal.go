@@ -48,21 +48,31 @@ func appendInt(dst []byte, v int64) []byte {
 	return appendUint(append(dst, '-'), -uint64(v))
 }
 
+// nanoDigits is the number of digits of nanoseconds in a second.
+const nanoDigits = 9
+
 // appendNanos appends the nine digits of a number of nanoseconds below 10^9.
 func appendNanos(dst []byte, ns uint32) []byte {
-	var b [9]byte
-	hi, lo := ns/10000, ns%10000 // 5 and 4 digits
-	a, c := hi/10000, hi%10000
-	b[0] = byte('0' + a)
-	p := c / 100 * 2
-	b[1], b[2] = pairs[p], pairs[p+1]
-	p = c % 100 * 2
-	b[3], b[4] = pairs[p], pairs[p+1]
-	p = lo / 100 * 2
-	b[5], b[6] = pairs[p], pairs[p+1]
-	p = lo % 100 * 2
-	b[7], b[8] = pairs[p], pairs[p+1]
+	var b [nanoDigits]byte
+	putNanos(&b, ns)
 	return append(dst, b[:]...)
+}
+
+// putNanos writes the nine digits of a number of nanoseconds below 10^9.
+func putNanos(b *[nanoDigits]byte, ns uint32) {
+	hi := ns / 10000
+	lo := ns - hi*10000
+	top := hi / 10000
+	mid := hi - top*10000
+	b[0] = byte('0' + top)
+	putPair(b, 1, mid/100)
+	putPair(b, 3, mid%100)
+	putPair(b, 5, lo/100)
+	putPair(b, 7, lo%100)
+}
+
+func putPair(b *[nanoDigits]byte, at int, v uint32) {
+	b[at], b[at+1] = pairs[2*v], pairs[2*v+1]
 }
 
 // appendPadded appends a number in at least width decimal digits, up to 20.

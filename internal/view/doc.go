@@ -17,6 +17,9 @@
 //	blob          0x and two upper-case hexadecimal digits a byte
 //	UTF-16, -32   as UTF-8
 //
+// One thing is not as in babeltrace2 2.0.4: where a text is empty, that prints
+// what the same field held in an earlier event. Here it is "".
+//
 // # Plans
 //
 // How the fields of an event are laid out is known from its class. The first

@@ -19,6 +19,11 @@ type program struct {
 
 // step is a constant text and how to print the field that follows it.
 type step struct {
+	// lit again, where it is short enough: copying a constant number of bytes,
+	// more than there are, is faster.
+	short    [shortText]byte
+	shortLen uint8
+
 	lit  string
 	kind stepKind
 	size uint8 // bits, of printBinary
@@ -32,6 +37,9 @@ type step struct {
 	array  *arrayText
 	subs   []*program // options of a variant; of an optional field: absent, present
 }
+
+// shortText is the length of texts that are copied at once.
+const shortText = 32
 
 // stepKind is how a field is printed.
 type stepKind uint8
@@ -58,6 +66,9 @@ const (
 	printJSONString
 	printJSONFloat
 	printBase64
+
+	printRaw           // text without quotation marks
+	printLabelOrNumber // labels of a value that has some
 )
 
 // arrayText is how the elements of an array are printed.
@@ -70,17 +81,31 @@ type arrayText struct {
 
 // flagText is how the flags of a bit map are printed.
 type flagText struct {
-	flags []schema.Mapping
+	texts []string // by flag
 	masks []uint64 // by flag
-	join  func(dst []byte, flag string, first bool) []byte
+	sep   string
 	none  string
+}
+
+// newFlagText makes it; text gives that of a flag.
+func newFlagText(flags []schema.Mapping, sep, none string, text func(label string) string) *flagText {
+	t := &flagText{masks: flagMasks(flags), sep: sep, none: none}
+	for i := range flags {
+		t.texts = append(t.texts, text(flags[i].Label))
+	}
+	return t
 }
 
 // run appends what the program prints of words from base on.
 func (p *program) run(dst []byte, f *ctf.Frame, base int) []byte {
 	for i := range p.steps {
 		s := &p.steps[i]
-		dst = append(dst, s.lit...)
+		if n := len(dst); s.shortLen > 0 && cap(dst)-n >= shortText {
+			*(*[shortText]byte)(dst[n : n+shortText]) = s.short
+			dst = dst[:n+int(s.shortLen)]
+		} else {
+			dst = append(dst, s.lit...)
+		}
 		w := f.Words[base+int(s.at)]
 		switch s.kind {
 		case printUint:
@@ -90,7 +115,7 @@ func (p *program) run(dst []byte, f *ctf.Frame, base int) []byte {
 		case printString:
 			dst = appendQuoted(dst, f.Bytes(w))
 		case printText:
-			dst = appendQuoted(dst, ctf.TextOf(f.Bytes(w), s.class))
+			dst = appendQuotedText(dst, f.Bytes(w))
 		case printHex:
 			dst = appendHex(dst, w&s.mask)
 		case printLabels:
@@ -151,6 +176,15 @@ func (s *step) appendOther(dst []byte, f *ctf.Frame, w uint64) []byte {
 		return s.flags.append(dst, w)
 	case printBlob:
 		return appendBlob(dst, f.Bytes(w))
+	case printRaw:
+		return appendUTF8(dst, ctf.TextOf(f.Bytes(w), s.class), s.enc)
+	case printLabelOrNumber:
+		if text := s.labels.find(w); text != "" {
+			return append(dst, text...)
+		} else if s.class.(*schema.Integer).Signed {
+			return appendInt(dst, int64(w))
+		}
+		return appendUint(dst, w)
 	case printBase64:
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, f.Bytes(w))
@@ -170,14 +204,14 @@ func appendBlob(dst, b []byte) []byte {
 }
 
 func (t *flagText) append(dst []byte, w uint64) []byte {
-	first := true
+	sep := ""
 	for i, mask := range t.masks {
 		if w&mask != 0 {
-			dst = t.join(dst, t.flags[i].Label, first)
-			first = false
+			dst = append(append(dst, sep...), t.texts[i]...)
+			sep = t.sep
 		}
 	}
-	if first {
+	if sep == "" {
 		dst = append(dst, t.none...)
 	}
 	return dst
@@ -212,6 +246,9 @@ func (b *builder) text(parts ...string) {
 // step adds a step behind the constant text.
 func (b *builder) step(s step) {
 	s.lit = string(b.lit)
+	if len(b.lit) <= shortText {
+		s.shortLen = uint8(copy(s.short[:], b.lit))
+	}
 	b.lit = b.lit[:0]
 	b.prog.steps = append(b.prog.steps, s)
 }

@@ -6,6 +6,7 @@ package view
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/weir-io/weir/ctf/schema"
@@ -39,21 +40,65 @@ var plain = func() (t [256]bool) {
 func appendQuoted(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for {
-		i := 0
-		for i < len(s) && plain[s[i]] {
-			i++
-		}
-		dst = append(dst, s[:i]...)
-		if i == len(s) {
+		n := 0
+		dst, n = appendPlain(dst, s)
+		if n == len(s) {
 			return append(dst, '"')
 		}
-		dst = append(dst, escapes[s[i]]...)
-		s = s[i+1:]
+		dst = append(dst, escapes[s[n]]...)
+		s = s[n+1:]
 	}
 }
 
-// appendUTF8 appends text of another encoding as UTF-8.
+// appendQuotedText appends text up to its first zero in quotation marks.
+func appendQuotedText(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	for {
+		n := 0
+		dst, n = appendPlain(dst, s)
+		if n == len(s) || s[n] == 0 {
+			return append(dst, '"')
+		}
+		dst = append(dst, escapes[s[n]]...)
+		s = s[n+1:]
+	}
+}
+
+// appendPlain appends text up to the first byte that needs an escape, and
+// returns where that is: eight bytes at a time, as most text has none.
+func appendPlain(dst, s []byte) ([]byte, int) {
+	n := len(dst)
+	dst = slices.Grow(dst, len(s)+8)
+	dst = dst[:n+len(s)]
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := binary.LittleEndian.Uint64(s[i:])
+		if hasEscape(w) {
+			break
+		}
+		binary.LittleEndian.PutUint64(dst[n+i:], w)
+	}
+	for ; i < len(s) && plain[s[i]]; i++ {
+		dst[n+i] = s[i]
+	}
+	return dst[:n+i], i
+}
+
+// hasEscape reports whether any of eight bytes needs an escape. It may say so
+// too when one is near a byte that does.
+func hasEscape(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	// A byte that is zero becomes one with the top bit set, and lends.
+	zeros := func(v uint64) uint64 { return (v - ones) & ^v }
+	control := (w - 0x20*ones) & ^w
+	return (control|zeros(w^0x7f*ones)|zeros(w^'"'*ones)|zeros(w^'\''*ones)|zeros(w^'?'*ones)|zeros(w^'\\'*ones))&tops != 0
+}
+
+// appendUTF8 appends text of an encoding as UTF-8.
 func appendUTF8(dst, s []byte, e schema.Encoding) []byte {
+	if e <= schema.UTF8 {
+		return append(dst, s...)
+	}
 	for len(s) > 0 {
 		var r rune
 		r, s = nextRune(s, e)

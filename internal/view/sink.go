@@ -51,33 +51,48 @@ func (o *Output) spill() error {
 	return o.Flush()
 }
 
-// TextSink prints events as lines of text, and losses as lines to another writer.
+// TextSink prints events as lines of text. Losses are no lines: see [Warner].
 type TextSink struct {
-	text     *Text
-	out      *Output
-	warnings io.Writer
-	palette  Palette // of warnings
-	line     []byte
+	text *Text
+	out  *Output
 }
 
-// NewTextSink returns a sink that prints to out, and losses to warnings.
-func NewTextSink(text *Text, out *Output, warnings io.Writer, warningPalette Palette) *TextSink {
-	return &TextSink{text: text, out: out, warnings: warnings, palette: warningPalette}
-}
+// NewTextSink returns a sink that prints to out.
+func NewTextSink(text *Text, out *Output) *TextSink { return &TextSink{text, out} }
 
 // Event implements [Sink].
 func (s *TextSink) Event(st *ctf.Stream, e *ctf.Event) error {
-	s.out.buf = s.text.AppendHead(s.out.buf, MomentOf(e), st.Trace.Name)
-	s.out.buf = s.text.AppendRest(s.out.buf, e)
+	b := s.text.AppendHead(s.out.buf, MomentOf(e), st.Trace.Name)
+	s.out.buf = s.text.AppendRest(b, e)
 	return s.out.spill()
 }
 
 // Loss implements [Sink].
-func (s *TextSink) Loss(st *ctf.Stream, l *ctf.Loss) error {
-	s.line = s.text.AppendLoss(s.line[:0], st, l, s.palette)
-	_, err := s.warnings.Write(s.line)
-	return err
-}
+func (s *TextSink) Loss(*ctf.Stream, *ctf.Loss) error { return nil }
 
 // Close implements [Sink].
 func (s *TextSink) Close() error { return s.out.Flush() }
+
+// Warner is a sink that warns of losses, beside what the sink in it does.
+type Warner struct {
+	Sink
+	text    *Text
+	w       io.Writer
+	palette Palette
+	line    []byte
+}
+
+// NewWarner returns a sink that writes warnings to w, with times as text has
+// them, and hands everything on to another sink.
+func NewWarner(to Sink, text *Text, w io.Writer, p Palette) *Warner {
+	return &Warner{Sink: to, text: text, w: w, palette: p}
+}
+
+// Loss implements [Sink].
+func (s *Warner) Loss(st *ctf.Stream, l *ctf.Loss) error {
+	s.line = s.text.AppendLoss(s.line[:0], st, l, s.palette)
+	if _, err := s.w.Write(s.line); err != nil {
+		return err
+	}
+	return s.Sink.Loss(st, l)
+}

@@ -28,9 +28,10 @@ type Text struct {
 	deltaTime  uint64 // absent up to the second event
 	lastCycles uint64
 	deltaCycle uint64
-	second     int64 // that clock holds
-	clock      []byte
-	negative   bool // a negative time has been met
+	second     int64  // that clock holds
+	clock      []byte // up to the point before the nanoseconds
+	negative   bool   // a negative time has been met
+	usual      usualHead
 
 	// Owned by AppendRest.
 	streams map[*schema.Stream]*shownFields
@@ -49,6 +50,16 @@ type headText struct {
 	beforeDelta, afterDelta string
 	beforeTrace, afterTrace string // beforeTrace: when there is a time before it
 	traceName               string
+}
+
+// usualHead is a head in the same second as the last one and less than a second
+// behind it, with zeros for the digits that change.
+type usualHead struct {
+	ready   bool
+	start   int64 // ns of the second
+	text    []byte
+	timeAt  int
+	deltaAt int
 }
 
 // NewText returns a printer.
@@ -95,6 +106,17 @@ func MomentOf(e *ctf.Event) Moment {
 // before, and the name of the trace where that is asked for.
 func (t *Text) AppendHead(dst []byte, m Moment, trace string) []byte {
 	h := &t.lines
+	if u := &t.usual; u.ready && m.Clocked && m.HasTime {
+		ns, delta := uint64(m.Time-u.start), uint64(m.Time)-t.lastTime
+		if ns < nsPerSecond && delta < nsPerSecond && t.lastTime != absent {
+			t.lastTime, t.deltaTime = uint64(m.Time), delta
+			n := len(dst)
+			dst = append(dst, u.text...)
+			putNanos((*[nanoDigits]byte)(dst[n+u.timeAt:]), uint32(ns))
+			putNanos((*[nanoDigits]byte)(dst[n+u.deltaAt:]), uint32(delta))
+			return dst
+		}
+	}
 	if m.Clocked {
 		dst = append(dst, h.beforeTime...)
 		dst = t.appendTime(dst, m)
@@ -169,8 +191,21 @@ func (t *Text) appendSecond(dst []byte, sec int64) []byte {
 	if sec != t.second {
 		t.second = sec
 		t.clock = t.formatSecond(t.clock[:0], sec)
+		t.prepareUsual()
 	}
 	return append(dst, t.clock...)
+}
+
+// prepareUsual makes the text of usual heads in the second that clock holds.
+func (t *Text) prepareUsual() {
+	u, h, zeros := &t.usual, &t.lines, "000000000"
+	u.ready = !t.opts.Cycles && !t.opts.NoDelta && t.opts.Fields&FieldTrace == 0
+	u.start = t.second * nsPerSecond
+	u.text = append(append(u.text[:0], h.beforeTime...), t.clock...)
+	u.timeAt = len(u.text)
+	u.text = append(append(append(append(u.text, zeros...), h.afterTime...), h.beforeDelta...), "+0."...)
+	u.deltaAt = len(u.text)
+	u.text = append(append(u.text, zeros...), h.afterDelta...)
 }
 
 func (t *Text) formatSecond(dst []byte, sec int64) []byte {

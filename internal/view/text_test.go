@@ -23,41 +23,65 @@ func TestTextHeader(t *testing.T) {
 		want   string
 	}{
 		{"default", func(*sample, *TextOptions) {}, "[12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes},
-		{"all fields", func(_ *sample, o *TextOptions) { o.Fields = AllFields },
-			"[12:26:41.123456789] (+?.?????????) hst/usthst:ust:prc:(4242):TRACE_WARNING (4):http://u p:ev: " + scopes},
-		{"trace alone", func(_ *sample, o *TextOptions) { o.Fields = FieldTrace },
-			"[12:26:41.123456789] (+?.?????????) hst/ustp:ev: " + scopes},
+		{
+			"all fields", func(_ *sample, o *TextOptions) { o.Fields = AllFields },
+			"[12:26:41.123456789] (+?.?????????) hst/usthst:ust:prc:(4242):TRACE_WARNING (4):http://u p:ev: " + scopes,
+		},
+		{
+			"trace alone", func(_ *sample, o *TextOptions) { o.Fields = FieldTrace },
+			"[12:26:41.123456789] (+?.?????????) hst/ustp:ev: " + scopes,
+		},
 		{"no fields, no delta", func(_ *sample, o *TextOptions) { o.Fields, o.NoDelta = 0, true }, "[12:26:41.123456789] p:ev: " + scopes},
-		{"level alone", func(_ *sample, o *TextOptions) { o.Fields = FieldLogLevel },
-			"[12:26:41.123456789] (+?.?????????) TRACE_WARNING (4) p:ev: " + scopes},
-		{"header and scope names", func(_ *sample, o *TextOptions) { o.Names, o.Fields = NameHeader|NameScope, AllFields },
+		{
+			"level alone", func(_ *sample, o *TextOptions) { o.Fields = FieldLogLevel },
+			"[12:26:41.123456789] (+?.?????????) TRACE_WARNING (4) p:ev: " + scopes,
+		},
+		{
+			"header and scope names", func(_ *sample, o *TextOptions) { o.Names, o.Fields = NameHeader|NameScope, AllFields },
 			"timestamp = 12:26:41.123456789, delta = +?.?????????, trace = hst/ust, , trace:hostname = hst, trace:domain = ust, " +
-				"trace:procname = prc, trace:vpid = (4242), loglevel = TRACE_WARNING (4), model.emf.uri = http://u, name = p:ev, " + named},
+				"trace:procname = prc, trace:vpid = (4242), loglevel = TRACE_WARNING (4), model.emf.uri = http://u, name = p:ev, " + named,
+		},
 		{"names without clock", func(s *sample, o *TextOptions) {
 			o.Names, o.Fields, s.stream.Clock = NameHeader|NameScope, AllFields, nil
 		}, "trace = hst/ust, trace:hostname = hsttrace:domain = usttrace:procname = prctrace:vpid = (4242)" +
 			"loglevel = TRACE_WARNING (4)model.emf.uri = http://uname = p:ev, " + named},
 		{"no clock", func(s *sample, _ *TextOptions) { s.stream.Clock = nil }, "hst:prc:(4242) p:ev: " + scopes},
 		{"no time", func(s *sample, _ *TextOptions) { s.event.HasTime = false }, "[??:??:??.?????????] (+?.?????????) hst:prc:(4242) p:ev: " + scopes},
-		{"no time, cycles", func(s *sample, o *TextOptions) { s.event.HasTime, o.Cycles = false, true },
-			"[????????????????????] (+????????????) hst:prc:(4242) p:ev: " + scopes},
+		{
+			"no time, cycles", func(s *sample, o *TextOptions) { s.event.HasTime, o.Cycles = false, true },
+			"[????????????????????] (+????????????) hst:prc:(4242) p:ev: " + scopes,
+		},
 		{"no environment, no level", func(s *sample, o *TextOptions) {
 			s.trace.Env, s.class.LogLevel, s.class.EMFURI, o.Fields = nil, schema.NoLogLevel, "", AllFields&^FieldTrace
 		}, "[12:26:41.123456789] (+?.?????????) p:ev: " + scopes},
-		{"no name", func(s *sample, _ *TextOptions) { s.class.HasName = false },
-			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) <unknown>: " + scopes},
-		{"context names", func(_ *sample, o *TextOptions) { o.Names = NameContext },
-			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: { cpu_id = 3 }, { vpid = 77, vtid = 78, procname = \"prog\" }, { 5 }\n"},
-		{"payload names", func(_ *sample, o *TextOptions) { o.Names = NamePayload },
-			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: { 3 }, { 77, 78, \"prog\" }, { n = 5 }\n"},
-		{"cycles", func(_ *sample, o *TextOptions) { o.Cycles = true },
-			"[00000000000123456789] (+????????????) hst:prc:(4242) p:ev: " + scopes},
-		{"date", func(_ *sample, o *TextOptions) { o.Date = true },
-			"[2026-11-20 12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes},
-		{"seconds", func(_ *sample, o *TextOptions) { o.Seconds = true },
-			"[1795177601.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes},
-		{"zone", func(_ *sample, o *TextOptions) { o.Location = time.FixedZone("", -90*60) },
-			"[10:56:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes},
+		{
+			"no name", func(s *sample, _ *TextOptions) { s.class.HasName = false },
+			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) <unknown>: " + scopes,
+		},
+		{
+			"context names", func(_ *sample, o *TextOptions) { o.Names = NameContext },
+			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: { cpu_id = 3 }, { vpid = 77, vtid = 78, procname = \"prog\" }, { 5 }\n",
+		},
+		{
+			"payload names", func(_ *sample, o *TextOptions) { o.Names = NamePayload },
+			"[12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: { 3 }, { 77, 78, \"prog\" }, { n = 5 }\n",
+		},
+		{
+			"cycles", func(_ *sample, o *TextOptions) { o.Cycles = true },
+			"[00000000000123456789] (+????????????) hst:prc:(4242) p:ev: " + scopes,
+		},
+		{
+			"date", func(_ *sample, o *TextOptions) { o.Date = true },
+			"[2026-11-20 12:26:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes,
+		},
+		{
+			"seconds", func(_ *sample, o *TextOptions) { o.Seconds = true },
+			"[1795177601.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes,
+		},
+		{
+			"zone", func(_ *sample, o *TextOptions) { o.Location = time.FixedZone("", -90*60) },
+			"[10:56:41.123456789] (+?.?????????) hst:prc:(4242) p:ev: " + scopes,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -87,11 +111,17 @@ func TestTextScopes(t *testing.T) {
 		{"no scopes", nil, nil, nil, [3]fields{}, "p:ev: \n"},
 		{"all hidden", structOf(member("packet_size", size)), nil, structOf(member("a", uintOf(8))), [3]fields{{8}, nil, {1}}, "p:ev: { a = 1 }\n"},
 		{"empty stays", structOf(), nil, structOf(), [3]fields{{}, nil, {}}, "p:ev: { }, { }\n"},
-		{"referred to", structOf(member("packet_size", size)), nil, structOf(member("a", counted)), [3]fields{{8}, nil, {fields{1}}},
-			"p:ev: { packet_size = 8 }, { a = [ [0] = 1 ] }\n"},
+		{
+			"referred to", structOf(member("packet_size", size)), nil, structOf(member("a", counted)),
+			[3]fields{{8}, nil, {fields{1}}},
+			"p:ev: { packet_size = 8 }, { a = [ [0] = 1 ] }\n",
+		},
 		{"specific", nil, structOf(member("c", uintOf(8))), structOf(member("a", uintOf(8))), [3]fields{nil, {2}, {1}}, "p:ev: { c = 2 }, { a = 1 }\n"},
-		{"clock in payload", nil, nil, structOf(member("a", uintOf(8)), member("t", clocked), member("s", structOf(member("t", clocked)))),
-			[3]fields{nil, nil, {1, 2, fields{3}}}, "p:ev: { a = 1 }\n"},
+		{
+			"clock in payload", nil, nil, structOf(member("a", uintOf(8)), member("t", clocked), member("s", structOf(member("t", clocked)))),
+			[3]fields{nil, nil, {1, 2, fields{3}}},
+			"p:ev: { a = 1 }\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -294,24 +294,19 @@ func signMask(signed bool, rounded uint, size uint8) uint64 {
 
 // joinLabels gives the part of an enumeration's text before its number.
 func (c *textCompiler) joinLabels(names []string) string {
-	var b []byte
-	b = append(b, "( "...)
+	texts := make([]string, len(names))
 	for i, n := range names {
-		b = c.appendLabel(b, n, i == 0)
+		texts[i] = c.label(n)
 	}
 	if len(names) == 0 {
-		b = append(b, c.unknown()...)
+		texts = append(texts, c.unknown())
 	}
-	return string(b) + " : container = "
+	return "( " + strings.Join(texts, ", ") + " : container = "
 }
 
-func (c *textCompiler) appendLabel(dst []byte, label string, first bool) []byte {
-	if !first {
-		dst = append(dst, ", "...)
-	}
-	dst = append(dst, c.Palette.value...)
-	dst = appendQuoted(dst, []byte(label))
-	return append(dst, c.resetOf(c.Palette.value)...)
+// label gives a label in quotation marks.
+func (c *textCompiler) label(s string) string {
+	return c.Palette.value + string(appendQuoted(nil, []byte(s))) + c.resetOf(c.Palette.value)
 }
 
 func (c *textCompiler) unknown() string {
@@ -327,7 +322,7 @@ func (c *textCompiler) bits(b *builder, f *schema.Bits, s step) {
 	if f.Flags != nil {
 		l := s
 		l.kind = printFlags
-		l.flags = &flagText{flags: f.Flags, masks: flagMasks(f.Flags), join: c.appendLabel, none: c.unknown()}
+		l.flags = newFlagText(f.Flags, ", ", c.unknown(), c.label)
 		b.text("( ")
 		b.step(l)
 		b.text(" : container = ")

@@ -182,16 +182,28 @@ func TestAppendLoss(t *testing.T) {
 		stream *ctf.Stream
 		want   string
 	}{
-		{"events", ctf.Loss{Count: 17, Counted: true, From: 1, To: 61_000_000_000, HasRange: true}, stream(&uuid, "/t/s"),
-			"discarded 17 events between [00:00:00.000000001] and [00:01:01.000000000]" + in},
+		{
+			"events",
+			ctf.Loss{Count: 17, Counted: true, From: 1, To: 61_000_000_000, HasRange: true},
+			stream(&uuid, "/t/s"),
+			"discarded 17 events between [00:00:00.000000001] and [00:01:01.000000000]" + in,
+		},
 		{"one event", ctf.Loss{Count: 1, Counted: true}, stream(&uuid, "/t/s"), "discarded 1 event (unknown time range)" + in},
 		{"one packet", ctf.Loss{Packets: true, Count: 1, Counted: true}, stream(&uuid, "/t/s"), "discarded 1 packet (unknown time range)" + in},
 		{"packets", ctf.Loss{Packets: true, Count: 7, Counted: true}, stream(&uuid, "/t/s"), "discarded 7 packets (unknown time range)" + in},
-		{"unknown number", ctf.Loss{From: 1, To: 2, HasRange: true}, stream(&uuid, "/t/s"),
-			"may have discarded events between [00:00:00.000000001] and [00:00:00.000000002]" + in},
+		{
+			"unknown number",
+			ctf.Loss{From: 1, To: 2, HasRange: true},
+			stream(&uuid, "/t/s"),
+			"may have discarded events between [00:00:00.000000001] and [00:00:00.000000002]" + in,
+		},
 		{"unknown number of packets", ctf.Loss{Packets: true}, stream(&uuid, "/t/s"), "may have discarded packets (unknown time range)" + in},
-		{"nothing known", ctf.Loss{Count: 2, Counted: true}, stream(nil, ""),
-			`discarded 2 events (unknown time range) in trace "hst/k" (no UUID) within stream (unknown) (stream class ID: 2, stream ID: 3).`},
+		{
+			"nothing known",
+			ctf.Loss{Count: 2, Counted: true},
+			stream(nil, ""),
+			`discarded 2 events (unknown time range) in trace "hst/k" (no UUID) within stream (unknown) (stream class ID: 2, stream ID: 3).`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,304 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
+)
+
+// SummaryForm is what a [Summary] prints.
+type SummaryForm uint8
+
+// Forms of a summary.
+const (
+	SummaryTable SummaryForm = iota // events by stream and class, losses by stream
+	SummaryJSON                     // the same as one JSON object: docs/format/view-json.md
+	CountLines                      // three numbers
+	CountJSON
+)
+
+// Summary counts events and losses, and prints when it is closed.
+type Summary struct {
+	out     *Output
+	form    SummaryForm
+	streams map[*ctf.Stream]*streamTally
+	order   []*streamTally // in the order in which they came
+	last    *streamTally
+}
+
+// streamTally is the counts of a stream.
+type streamTally struct {
+	stream  *ctf.Stream
+	classes map[*schema.Event]*classTally
+	recent  *classTally
+
+	discarded, packets uint64
+	uncounted          bool // losses of unknown number
+}
+
+// classTally is the counts of an event class in a stream.
+type classTally struct {
+	class *schema.Event
+	count uint64
+	span  span64
+}
+
+// span64 is the times of the first and the last of some events.
+type span64 struct {
+	timed       bool
+	first, last int64
+}
+
+func (s *span64) add(ns int64) {
+	if !s.timed {
+		s.timed, s.first = true, ns
+	}
+	s.last = ns
+}
+
+// join widens a span by another one.
+func (s *span64) join(o span64) {
+	switch {
+	case !o.timed:
+	case !s.timed:
+		*s = o
+	default:
+		s.first, s.last = min(s.first, o.first), max(s.last, o.last)
+	}
+}
+
+// NewSummary returns a sink that prints to out when it is closed.
+func NewSummary(out *Output, form SummaryForm) *Summary {
+	return &Summary{out: out, form: form, streams: make(map[*ctf.Stream]*streamTally)}
+}
+
+func (s *Summary) tally(st *ctf.Stream) *streamTally {
+	if t := s.last; t != nil && t.stream == st {
+		return t
+	}
+	t := s.streams[st]
+	if t == nil {
+		t = &streamTally{stream: st, classes: make(map[*schema.Event]*classTally)}
+		s.streams[st] = t
+		s.order = append(s.order, t)
+	}
+	s.last = t
+	return t
+}
+
+// Event implements [Sink].
+func (s *Summary) Event(st *ctf.Stream, e *ctf.Event) error {
+	t := s.tally(st)
+	c := t.recent
+	if c == nil || c.class != e.Class {
+		if c = t.classes[e.Class]; c == nil {
+			c = &classTally{class: e.Class}
+			t.classes[e.Class] = c
+		}
+		t.recent = c
+	}
+	c.count++
+	if e.HasTime {
+		c.span.add(e.Time)
+	}
+	return nil
+}
+
+// Loss implements [Sink].
+func (s *Summary) Loss(st *ctf.Stream, l *ctf.Loss) error {
+	t := s.tally(st)
+	switch {
+	case !l.Counted:
+		t.uncounted = true
+	case l.Packets:
+		t.packets += l.Count
+	default:
+		t.discarded += l.Count
+	}
+	return nil
+}
+
+// Report is a summary; its JSON form is in docs/format/view-json.md.
+type Report struct {
+	Events    uint64         `json:"events"`
+	Discarded uint64         `json:"events_discarded"`
+	Packets   uint64         `json:"packets_lost"`
+	Uncounted bool           `json:"uncounted_losses"`
+	First     *ReportTime    `json:"first,omitempty"`
+	Last      *ReportTime    `json:"last,omitempty"`
+	Streams   []ReportStream `json:"streams,omitempty"`
+}
+
+// ReportStream is the part of a summary that is about one stream.
+type ReportStream struct {
+	Trace     string        `json:"trace"`
+	Class     uint64        `json:"class"`
+	ID        uint64        `json:"id"`
+	Name      string        `json:"name"`
+	Events    uint64        `json:"events"`
+	Discarded uint64        `json:"events_discarded"`
+	Packets   uint64        `json:"packets_lost"`
+	Uncounted bool          `json:"uncounted_losses"`
+	First     *ReportTime   `json:"first,omitempty"`
+	Last      *ReportTime   `json:"last,omitempty"`
+	Classes   []ReportClass `json:"classes"`
+}
+
+// ReportClass is the part of a summary that is about one event class of a
+// stream.
+type ReportClass struct {
+	ID     uint64      `json:"id"`
+	Name   string      `json:"name"`
+	Events uint64      `json:"events"`
+	Rate   float64     `json:"rate"` // a second, between the first and the last event of all
+	First  *ReportTime `json:"first,omitempty"`
+	Last   *ReportTime `json:"last,omitempty"`
+}
+
+// ReportTime is a time.
+type ReportTime struct {
+	Time string `json:"time,omitempty"` // RFC 3339, where the clock counts from the Unix epoch
+	NS   int64  `json:"ns"`             // from the clock's origin
+}
+
+// Report returns what has been counted so far. Streams are in the order in which
+// they came, classes by their number of events.
+func (s *Summary) Report() *Report {
+	r := new(Report)
+	var all span64
+	for _, t := range s.order {
+		for _, c := range t.classes {
+			all.join(c.span)
+		}
+	}
+	var clock *schema.Clock
+	for _, t := range s.order {
+		rs := t.report(float64(all.last-all.first) / nsPerSecond)
+		r.Events += rs.Events
+		r.Discarded += rs.Discarded
+		r.Packets += rs.Packets
+		r.Uncounted = r.Uncounted || rs.Uncounted
+		r.Streams = append(r.Streams, rs)
+		if rs.First != nil {
+			clock = t.stream.Class.Clock
+		}
+	}
+	r.First, r.Last = all.report(clock)
+	return r
+}
+
+func (t *streamTally) report(seconds float64) ReportStream {
+	st := t.stream
+	rs := ReportStream{
+		Trace: st.Trace.Name, Class: st.Class.ID, ID: st.ID, Name: st.Name,
+		Discarded: t.discarded, Packets: t.packets, Uncounted: t.uncounted,
+		Classes: make([]ReportClass, 0, len(t.classes)),
+	}
+	var all span64
+	for _, c := range t.classes {
+		rc := ReportClass{ID: c.class.ID, Name: c.class.Name, Events: c.count}
+		if seconds > 0 {
+			rc.Rate = float64(c.count) / seconds
+		}
+		rc.First, rc.Last = c.span.report(st.Class.Clock)
+		rs.Events += c.count
+		rs.Classes = append(rs.Classes, rc)
+		all.join(c.span)
+	}
+	slices.SortFunc(rs.Classes, func(a, b ReportClass) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	rs.First, rs.Last = all.report(st.Class.Clock)
+	return rs
+}
+
+func (s span64) report(c *schema.Clock) (first, last *ReportTime) {
+	if !s.timed {
+		return nil, nil
+	}
+	at := func(ns int64) *ReportTime {
+		r := &ReportTime{NS: ns}
+		if c != nil && c.Absolute {
+			r.Time = time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000Z")
+		}
+		return r
+	}
+	return at(s.first), at(s.last)
+}
+
+// Close implements [Sink].
+func (s *Summary) Close() error {
+	r := s.Report()
+	switch s.form {
+	case CountLines:
+		s.out.buf = fmt.Appendf(s.out.buf, "events            %d\nevents discarded  %s\npackets lost      %d\n",
+			r.Events, lossText(r.Discarded, r.Uncounted), r.Packets)
+	case CountJSON:
+		r.Streams = nil
+		fallthrough
+	case SummaryJSON:
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		s.out.buf = append(append(s.out.buf, b...), '\n')
+	default:
+		r.print(s.out)
+	}
+	return s.out.Flush()
+}
+
+// lossText is a number of losses; a plus sign says that there may be more.
+func lossText(n uint64, more bool) string {
+	if more {
+		return fmt.Sprint(n, "+")
+	}
+	return fmt.Sprint(n)
+}
+
+func (r *Report) print(out *Output) {
+	table := func(header string, rows func(w *tabwriter.Writer)) {
+		var text strings.Builder
+		w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, header)
+		rows(w)
+		w.Flush()
+		out.buf = append(out.buf, text.String()...)
+	}
+	table("TRACE\tSTREAM\tEVENT\tCOUNT\tPER SECOND\tFIRST\tLAST", func(w *tabwriter.Writer) {
+		for _, s := range r.Streams {
+			for _, c := range s.Classes {
+				fmt.Fprintf(w, "%s\t%d/%d\t%s\t%d\t%.1f\t%s\t%s\n", s.Trace, s.Class, s.ID, c.Name, c.Events, c.Rate, c.First, c.Last)
+			}
+		}
+	})
+	out.buf = append(out.buf, '\n')
+	table("TRACE\tSTREAM\tEVENTS\tDISCARDED\tPACKETS LOST\tFIRST\tLAST", func(w *tabwriter.Writer) {
+		for _, s := range r.Streams {
+			fmt.Fprintf(w, "%s\t%d/%d\t%d\t%s\t%d\t%s\t%s\n", s.Trace, s.Class, s.ID, s.Events, lossText(s.Discarded, s.Uncounted), s.Packets, s.First, s.Last)
+		}
+		fmt.Fprintf(w, "total\t\t%d\t%s\t%d\t%s\t%s\n", r.Events, lossText(r.Discarded, r.Uncounted), r.Packets, r.First, r.Last)
+	})
+}
+
+// String gives the time for tables.
+func (t *ReportTime) String() string {
+	switch {
+	case t == nil:
+		return "-"
+	case t.Time != "":
+		return t.Time
+	default:
+		return fmt.Sprint(t.NS, " ns")
+	}
+}
