@@ -201,8 +201,9 @@ func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	j.In, j.Out, j.Err = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	j.Interactive = f.file == "" && isTerminal(os.Stdout)
-	if !f.noProgress && !j.Interactive && isTerminal(os.Stderr) {
+	j.Interactive = f.file == "" && isTerminal(c.OutOrStdout())
+	j.WarningPalette = view.Terminal{TTY: isTerminal(c.ErrOrStderr()), Getenv: os.Getenv}.WarningPalette()
+	if !f.noProgress && !j.Interactive && isTerminal(c.ErrOrStderr()) {
 		j.Progress = newProgress(c.ErrOrStderr())
 	}
 	if f.file == "" {

@@ -68,7 +68,7 @@ func (r *Run) Run(ctx context.Context) error {
 	}
 	cursors := r.cursors()
 	var err error
-	if sink, ok := r.Sink.(laned); ok && r.jobs() > 1 {
+	if sink, ok := lanedOf(r.Sink); ok && r.jobs() > 1 {
 		err = r.inLanes(ctx, cursors, sink, count)
 	} else {
 		err = r.inOne(ctx, cursors, count)
