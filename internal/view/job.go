@@ -188,7 +188,7 @@ func (j *Job) sink() (Sink, error) {
 	var s Sink
 	switch j.Output {
 	case "text":
-		s = NewTextSink(text, out)
+		return NewTextSink(text, out, j.Err, j.WarningPalette), nil
 	case "json":
 		s = NewJSONLines(out)
 	case "csv":
@@ -204,7 +204,7 @@ func (j *Job) sink() (Sink, error) {
 	default:
 		return nil, fmt.Errorf("unknown output %q: want %s", j.Output, outputs)
 	}
-	return NewWarner(s, NewText(j.Text), j.Err, j.WarningPalette), nil
+	return NewWarner(s, text, j.Err, j.WarningPalette), nil
 }
 
 func (j *Job) summaryForm() SummaryForm {
