@@ -30,8 +30,9 @@
 // Generator and relay share the machine, so the generator spends as little as
 // it can: blocking sockets without a poller, one vectored write per packet
 // whose payload is shared by all streams but for 84 bytes, one goroutine per
-// session and one more when its indexes are pipelined. What it spent itself
-// stands in each result, for the reader to judge.
+// session, and pipelined indexes in batches, at most 128 KiB of packets behind
+// their data. What it spent itself stands in each result, for the reader to
+// judge.
 //
 // # Concurrency
 //
