@@ -21,9 +21,10 @@
 // virtual CPUs each costs an exit from the idle state, and the same relay may
 // reach a third of what it does on a busy one. Compare ratios of one run only.
 //
-// Beside throughput there are three scenarios: many streams at rest
-// ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]) and
-// connections that announce payloads of 128 MiB ([Bench.Announce]).
+// Beside throughput there are four scenarios: many streams at rest
+// ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]),
+// connections that announce payloads of 128 MiB ([Bench.Announce]), and many
+// babeltrace2 on one session ([Bench.Crowd]).
 //
 // # The generator
 //
