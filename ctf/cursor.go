@@ -18,6 +18,7 @@ type Cursor struct {
 	stream *Stream
 
 	d     *decoder
+	feed  *Feed // where packets come from, nil: from the stream's files
 	file  *os.File
 	state cursorState
 	i     int         // packet to open next
@@ -98,6 +99,9 @@ func (c *Cursor) step() (Kind, error) {
 		if c.err != nil {
 			return 0, c.err
 		}
+		if c.feed != nil {
+			return c.nextFed()
+		}
 		if c.i >= len(c.stream.Packets) {
 			if c.stream.err != nil {
 				return c.fail(c.stream.err)
@@ -127,6 +131,25 @@ func (c *Cursor) step() (Kind, error) {
 	default:
 		return 0, io.EOF
 	}
+}
+
+// nextFed steps to what the feed has been given.
+func (c *Cursor) nextFed() (Kind, error) {
+	idle, until, err := c.feed.take()
+	switch {
+	case err == ErrDrained && c.feed.ended:
+		c.state = ended
+		return c.is(StreamEnd, 0, false)
+	case err == ErrDrained:
+		return 0, err
+	case err != nil:
+		return c.fail(err)
+	case idle:
+		return c.clocked(Inactivity, until, true)
+	}
+	c.begun()
+	c.state = telling
+	return c.step()
 }
 
 func (c *Cursor) is(k Kind, at int64, timed bool) (Kind, error) {

@@ -31,6 +31,10 @@ type Source interface {
 // stream's name. Within a stream the order is the stream's own. What has no
 // time comes at once.
 type Merger[S Source] struct {
+	// Joining, when set, is called before each choice of what comes next: the
+	// sources that it returns join the merge.
+	Joining func() []S
+
 	sources []S
 	heap    []*merging[S] // all but the current, the next one first
 	cur     *merging[S]   // whose step was returned last
@@ -76,12 +80,28 @@ func (m *Merger[S]) Next() (source S, kind Kind, err error) {
 // start takes the first step of each source.
 func (m *Merger[S]) start() {
 	m.started = true
-	for _, source := range m.sources {
+	m.add(m.sources)
+	m.join()
+	m.cur = m.pop()
+}
+
+// add takes the first step of some sources.
+func (m *Merger[S]) add(sources []S) {
+	for _, source := range sources {
 		if c := (&merging[S]{source: source}); c.step() {
 			m.push(c)
 		}
 	}
-	m.cur = m.pop()
+}
+
+// join adds the sources that want to join; their first steps may bring more.
+func (m *Merger[S]) join() {
+	if m.Joining == nil {
+		return
+	}
+	for more := m.Joining(); len(more) > 0; more = m.Joining() {
+		m.add(more)
+	}
 }
 
 // step takes the source's next step. It reports false at the source's end. An
@@ -102,7 +122,9 @@ func (c *merging[S]) step() bool {
 // advance steps the current source, and takes the next in the order for current.
 func (m *Merger[S]) advance() {
 	c := m.cur
-	if !c.step() {
+	more := c.step()
+	m.join()
+	if !more {
 		m.cur = m.pop()
 		return
 	}
