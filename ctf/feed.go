@@ -112,7 +112,7 @@ func (f *Feed) take() (idle bool, until uint64, err error) {
 // openFed opens a packet. It reports false when that has been read before.
 func (f *Feed) openFed(b []byte) (fresh bool, err error) {
 	raw := rawPacket{bytes: b, avail: int64(len(b))}
-	class, err := newScanner(f.stream.Trace).classOf(f.stream.Name, raw)
+	class, err := f.stream.Trace.scanner().classOf(f.stream.Name, raw)
 	if err != nil {
 		return false, err
 	}

@@ -24,6 +24,7 @@ type Trace struct {
 	Streams []*Stream
 
 	plans  map[*schema.Stream]*streamPlan
+	scan   *scanner // made when first needed
 	quirks quirks
 	opts   Options
 	files  []*dataFile
@@ -78,7 +79,7 @@ func openTrace(root, dir string, opts Options) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	sc := newScanner(t)
+	sc := t.scanner()
 	for _, path := range files {
 		f, err := sc.file(path)
 		if err != nil {
@@ -110,6 +111,14 @@ func traceName(sch *schema.Trace, root, dir string) string {
 	default:
 		return host + "/" + rel
 	}
+}
+
+// scanner returns what finds packets and their stream classes.
+func (t *Trace) scanner() *scanner {
+	if t.scan == nil {
+		t.scan = newScanner(t)
+	}
+	return t.scan
 }
 
 // plan returns the plan of a stream class.
