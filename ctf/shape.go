@@ -21,7 +21,7 @@ const (
 
 // shapeOf recognises LTTng's event headers in packed little-endian form.
 func shapeOf(h *schema.Struct) headerShape {
-	if h == nil || len(h.Members) != 2 || h.Alignment() > 8 {
+	if h == nil || len(h.Members) != 2 || h.Alignment() != 8 {
 		return generalHeader
 	}
 	id, ok1 := h.Members[0].Class.(*schema.Integer)

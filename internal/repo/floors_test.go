@@ -21,6 +21,7 @@ var floors = map[string]int{
 	"internal/version":      0,
 
 	"client":              1,
+	"client/live":         1,
 	"ctf":                 1,
 	"ctf/ctf2":            1,
 	"ctf/schema":          1,
@@ -60,6 +61,7 @@ var sideDoors = map[edge]string{
 	{"ctf", "ctf/tsdl"}:                 "a reader takes metadata of either version",
 	{"ctf/ctf2", "ctf/schema"}:          "metadata become the schema",
 	{"ctf/tsdl", "ctf/schema"}:          "metadata become the schema",
+	{"client/live", "lttng"}:            "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:    "the hub constructs the API as it constructs the services",
 	{"internal/live/livetest", "lttng"}: "a scripted viewer speaks the protocol",
 	{"internal/relaydopt", "lttng"}:     "listener URLs are those of the protocol",
@@ -75,6 +77,7 @@ var forbidden = []struct{ room, imports, why string }{
 	{"lttng", "syscall", "the codec does no I/O: bytes in, values out"},
 	{"lttng", "golang.org/x/sys", "the codec does no I/O: bytes in, values out"},
 	{"lttng", modulePath + "/internal", "a public package must be usable without weir"},
+	{"client/live", modulePath + "/internal", "a public package must be usable without weir"},
 	{"ctf", modulePath + "/internal", "a public package must be usable without weir"},
 	{"internal/relay", "net/http", "the services know nothing of HTTP; the API asks them"},
 	{"internal/live", "net/http", "the services know nothing of HTTP; the API asks them"},
