@@ -49,6 +49,7 @@ type benchRelay struct {
 	idle     int
 	streams  int
 	announce bool
+	readers  int
 }
 
 // newBenchRelayCommand returns "weir bench relay".
@@ -64,10 +65,11 @@ output directory; the relays take turns, so that a disturbance hits all.
 A cell is SESSIONSxSTREAMSxBYTES: relay sessions, streams in each, packet size.
 Without --cells the cells of the published table are measured, with synchronous
 indexes and with live viewers too. --idle-connections, --streams-memory and
---announce measure scenarios instead, once with each relay.
+--announce measure scenarios instead, once with each relay. --babeltrace loads
+one session without and with so many babeltrace2, which run at idle priority.
 
 With --json each run, the medians and the cost of viewers are one line each:
-{"run": …}, {"summary": …}, {"viewer_cost": …}, {"strain": …}.`,
+{"run": …}, {"summary": …}, {"viewer_cost": …}, {"strain": …}, {"crowd": …}.`,
 		Example: `  weir bench relay --quick
   weir bench relay --cells 1x16x4096,8x256x65536 --runs 3
   weir bench relay --relay new=./weir --relay old=/usr/bin/weir --relay lttng-relayd --cells 1x16x1M --viewers 0,1
@@ -100,6 +102,7 @@ func (b *benchRelay) addFlags(c *cobra.Command) {
 	f.IntVar(&b.idle, "idle-connections", 0, "measure with `N` idle control connections")
 	f.IntVar(&b.streams, "streams-memory", 0, "measure the memory that `N` streams take")
 	f.BoolVar(&b.announce, "announce", false, "measure with 100 connections that announce 128 MiB each")
+	f.IntVar(&b.readers, "babeltrace", 0, "measure what `N` babeltrace2 on one session take from its throughput")
 	c.MarkFlagsMutuallyExclusive("json", "markdown")
 	c.MarkFlagsMutuallyExclusive("cells", "quick")
 }
@@ -112,6 +115,9 @@ func (b *benchRelay) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	if b.idle != 0 || b.streams != 0 || b.announce {
 		return b.runScenarios(ctx, bench, stdout)
+	}
+	if b.readers != 0 {
+		return b.runCrowd(ctx, bench, stdout)
 	}
 	workloads, err := b.workloads()
 	if err != nil {
@@ -271,6 +277,29 @@ func (b *benchRelay) runScenarios(ctx context.Context, bench relaybench.Bench, s
 		return err
 	}
 	return relaybench.StrainError(strains)
+}
+
+// runCrowd measures a session that babeltrace2 read.
+func (b *benchRelay) runCrowd(ctx context.Context, bench relaybench.Bench, stdout io.Writer) error {
+	const most = 100
+	if b.readers < 0 || b.readers > most {
+		return usageErrorf("--babeltrace: got %d, want a number up to %d", b.readers, most)
+	}
+	crowds, err := bench.Crowd(ctx, b.readers)
+	if err != nil {
+		return err
+	}
+	write := relaybench.WriteCrowds
+	switch {
+	case b.json:
+		write = relaybench.WriteCrowdsJSON
+	case b.markdown:
+		write = relaybench.WriteCrowdsMarkdown
+	}
+	if err := write(stdout, crowds); err != nil {
+		return err
+	}
+	return relaybench.CrowdError(crowds)
 }
 
 // isTerminal reports whether a person watches what is written.

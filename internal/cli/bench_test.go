@@ -65,6 +65,7 @@ func TestBenchRefusesWrongFlags(t *testing.T) {
 		{"--runs", "0"},
 		{"--relay", "a="},
 		{"--idle-connections", "-1"},
+		{"--babeltrace", "101"},
 	} {
 		b := benchFlags(t, args...)
 		err := b.run(t.Context(), &bytes.Buffer{}, &bytes.Buffer{})

@@ -22,6 +22,8 @@ import (
 // viewFlags are the flags of "weir view". Those that babeltrace2 has too mean
 // the same here.
 type viewFlags struct {
+	terminal view.Terminal
+
 	output string
 	file   string
 
@@ -74,6 +76,10 @@ the payload and contexts, and $event.name:
 	}
 	f.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		f.terminal = view.Terminal{
+			Getenv: os.Getenv, Stdout: f.file == "",
+			TTY: isTerminal(c.OutOrStdout()) && isTerminal(c.ErrOrStderr()),
+		}
 		job, err := f.job(args)
 		if err != nil {
 			return err
@@ -162,7 +168,7 @@ func (f *viewFlags) text() (view.TextOptions, error) {
 	if err != nil {
 		return o, usageErrorf("--color: %w", err)
 	}
-	o.Palette = view.Terminal{TTY: f.file == "" && isTerminal(os.Stdout), Getenv: os.Getenv}.Palette(mode)
+	o.Palette = f.terminal.Palette(mode)
 	return o, nil
 }
 
@@ -201,8 +207,9 @@ func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
 	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	j.In, j.Out, j.Err = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
-	j.Interactive = f.file == "" && isTerminal(os.Stdout)
-	if !f.noProgress && !j.Interactive && isTerminal(os.Stderr) {
+	j.Interactive = f.file == "" && isTerminal(c.OutOrStdout())
+	j.WarningPalette = f.terminal.WarningPalette()
+	if !f.noProgress && !j.Interactive && isTerminal(c.ErrOrStderr()) {
 		j.Progress = newProgress(c.ErrOrStderr())
 	}
 	if f.file == "" {

@@ -18,11 +18,13 @@
 //
 // # Concurrency
 //
-// One event loop serves all connections on the goroutine that called Serve;
-// everything but Stats and Viewers belongs to it. A reply that the socket does
-// not take at once waits with its connection, as a position in a file or a
-// list rather than as bytes; until it is out, that connection's requests are
-// not read. A slow viewer thus costs neither memory nor anybody's time.
+// One event loop serves all connections while Serve runs; everything but Stats
+// and Viewers belongs to it. Its thread has a lower priority than those that
+// receive: where processors are short, viewers wait and producers do not. A
+// reply that the socket does not take at once waits with its connection, as a
+// position in a file or a list rather than as bytes; until it is out, that
+// connection's requests are not read. A slow viewer thus costs neither memory
+// nor anybody's time.
 //
 // # Order of time
 //

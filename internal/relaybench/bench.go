@@ -153,7 +153,7 @@ func (b Bench) run(ctx context.Context, relay Relay, w Workload) Run {
 		if err := p.measure(ctx, l, &result); err != nil {
 			return err
 		}
-		return b.conclude(p, l)
+		return b.conclude(p, l, nil)
 	})
 	if err != nil {
 		return Run{Relay: relay.Label, Workload: w, Error: err.Error()}
@@ -222,12 +222,16 @@ func (p *process) measureMemory(result *Run) error {
 	return nil
 }
 
-// conclude ends sessions and relay in order, and then looks at the files.
-func (b Bench) conclude(p *process, l *Load) error {
+// conclude ends sessions, their readers and the relay in order, and then looks
+// at the files.
+func (b Bench) conclude(p *process, l *Load, readers []*reader) error {
 	if err := l.Finish(); err != nil {
 		return p.explain(err)
 	}
 	l.Close()
+	for _, r := range readers {
+		<-r.ended
+	}
 	if err := p.stop(); err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func TestTraceIsReadable(t *testing.T) {
 		kind string
 		want int
 	}{
-		{"Event", w.Sessions * w.sessionPackets() * newFill(w.PacketBytes).events},
+		{"Event", w.Sessions * w.sessionPackets() * newFill(w.PacketBytes, 0).events},
 		{"Packet beginning", w.Sessions * w.sessionPackets()},
 		{"Discarded event", 0},
 	} {

@@ -21,17 +21,19 @@
 // virtual CPUs each costs an exit from the idle state, and the same relay may
 // reach a third of what it does on a busy one. Compare ratios of one run only.
 //
-// Beside throughput there are three scenarios: many streams at rest
-// ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]) and
-// connections that announce payloads of 128 MiB ([Bench.Announce]).
+// Beside throughput there are four scenarios: many streams at rest
+// ([Bench.StreamsMemory]), many idle connections ([Bench.IdleConnections]),
+// connections that announce payloads of 128 MiB ([Bench.Announce]), and many
+// babeltrace2 on one session ([Bench.Crowd]).
 //
 // # The generator
 //
 // Generator and relay share the machine, so the generator spends as little as
 // it can: blocking sockets without a poller, one vectored write per packet
 // whose payload is shared by all streams but for 84 bytes, one goroutine per
-// session and one more when its indexes are pipelined. What it spent itself
-// stands in each result, for the reader to judge.
+// session, and pipelined indexes in batches, at most 128 KiB of packets behind
+// their data. What it spent itself stands in each result, for the reader to
+// judge.
 //
 // # Concurrency
 //

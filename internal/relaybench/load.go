@@ -50,9 +50,9 @@ func Open(ctx context.Context, at Target, w Workload, whole bool) (_ *Load, err 
 			l.Close()
 		}
 	}()
-	f := newFill(w.PacketBytes)
+	f := newFill(w.PacketBytes, w.Events)
 	for i := range w.Sessions {
-		p, err := openProducer(ctx, at, i, w.Streams, w.Viewers > 0, f)
+		p, err := openProducer(ctx, at, i, w.Streams, w.Live || w.Viewers > 0, f)
 		if err != nil {
 			return nil, err
 		}

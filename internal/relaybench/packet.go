@@ -41,9 +41,13 @@ type fill struct {
 }
 
 // newFill returns the events, and the zero bytes behind the last one, of
-// packets of the given size.
-func newFill(packetBytes int) fill {
-	f := fill{make([]byte, packetBytes-packetHeadBytes), (packetBytes - packetHeadBytes) / eventBytes}
+// packets of the given size: so many events, or with 0 as many as fit.
+func newFill(packetBytes, events int) fill {
+	room := (packetBytes - packetHeadBytes) / eventBytes
+	if events == 0 {
+		events = room
+	}
+	f := fill{make([]byte, packetBytes-packetHeadBytes), min(events, room)}
 	for i := range f.events {
 		e := f.bytes[i*eventBytes:][:eventBytes]
 		binary.LittleEndian.PutUint32(e[2:], uint32(i*eventStep))

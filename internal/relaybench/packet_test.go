@@ -14,7 +14,7 @@ import (
 
 func TestFillLayout(t *testing.T) {
 	for _, size := range []int{256, 4096, 65536, 1 << 20} {
-		f := newFill(size)
+		f := newFill(size, 0)
 		if f.packetBytes() != size || f.contentBytes() > size || size-f.contentBytes() >= eventBytes {
 			t.Errorf("fill of %d: packet %d, content %d", size, f.packetBytes(), f.contentBytes())
 		}
@@ -31,7 +31,7 @@ func TestFillLayout(t *testing.T) {
 }
 
 func TestPacketWriter(t *testing.T) {
-	f := newFill(4096)
+	f := newFill(4096, 0)
 	uuid := newUUID()
 	w := newPacketWriter(uuid, f)
 	w.next(1, 0, 9) // what it leaves behind must not show

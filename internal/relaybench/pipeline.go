@@ -5,7 +5,6 @@ package relaybench
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/weir-io/weir/lttng"
 )
@@ -31,12 +30,13 @@ type indexer interface {
 	finish() error
 }
 
-// newIndexer returns an indexer of the mode; finish must be called.
-func newIndexer(mode IndexMode, c *control) indexer {
+// newIndexer returns an indexer of the mode for packets of a size; finish must
+// be called.
+func newIndexer(mode IndexMode, c *control, packetBytes int) indexer {
 	if mode == Sync {
 		return &syncIndexer{control: c}
 	}
-	return newPipeline(c)
+	return newPipeline(c, packetBytes)
 }
 
 // syncIndexer waits for each reply.
@@ -73,49 +73,54 @@ func checkIndexReplies(b []byte) error {
 	return nil
 }
 
-// pipeline keeps up to [window] indexes unanswered. A goroutine of its own
-// writes what is queued; while it writes, more gathers, so that under load
-// several indexes leave with one call, and with none waiting each leaves at
-// once. Replies are read by the caller of add, when the window is full.
+// pipeline keeps up to [window] indexes unanswered. They leave together, one
+// call for those of [aheadBytes] of packets: a call for each would cost the
+// machine more than the packet that it describes. Replies are read when the
+// window is full. All is done by the caller: what is unanswered fits into the
+// buffers of a connection, so a write does not wait for a reader of replies.
 type pipeline struct {
-	control *control
-
-	// Owned by the caller of add.
+	control    *control
+	batch      int // indexes that leave together
+	queued     []byte
 	unanswered int
 	replies    [window * codeBytes]byte
 	partial    int // bytes of an incomplete reply in replies
-
-	writer sync.WaitGroup
-
-	// Guarded by mu.
-	mu     sync.Mutex
-	work   *sync.Cond // queued or done changed
-	queued []byte
-	done   bool
-	err    error // of the writer
 }
 
-// newPipeline starts the writer; finish stops it and waits for it.
-func newPipeline(c *control) *pipeline {
-	p := &pipeline{control: c}
-	p.work = sync.NewCond(&p.mu)
-	p.writer.Go(p.write)
-	return p
+// aheadBytes is how much packet data may be sent ahead of its indexes.
+const aheadBytes = 128 << 10
+
+func newPipeline(c *control, packetBytes int) *pipeline {
+	return &pipeline{control: c, batch: min(max(1, aheadBytes/packetBytes), window)}
 }
 
 func (p *pipeline) add(x lttng.Index) error {
 	for p.unanswered == window {
+		if err := p.flush(); err != nil {
+			return err
+		}
 		if err := p.read(); err != nil {
 			return err
 		}
 	}
-	p.mu.Lock()
 	p.queued = appendIndex(p.queued, x, p.control.minor)
-	err := p.err
-	p.mu.Unlock()
-	p.work.Signal()
 	p.unanswered++
-	return err
+	if len(p.queued) < p.batch*indexBytes {
+		return nil
+	}
+	return p.flush()
+}
+
+// flush sends what is queued.
+func (p *pipeline) flush() error {
+	if len(p.queued) == 0 {
+		return nil
+	}
+	if err := p.control.sock.write(p.queued); err != nil {
+		return fmt.Errorf("%s: %w", lttng.CmdSendIndex, err)
+	}
+	p.queued = p.queued[:0]
+	return nil
 }
 
 // read receives the replies that are there, at least a byte.
@@ -134,43 +139,16 @@ func (p *pipeline) read() error {
 }
 
 // finish may be called after an error of add: the connection must then be shut
-// down first, or the writer may wait for a peer that reads no more.
+// down first, or it may wait for replies that never come.
 func (p *pipeline) finish() error {
-	var err error
-	for p.unanswered > 0 && err == nil {
+	if err := p.flush(); err != nil {
+		return err
+	}
+	for p.unanswered > 0 {
 		p.control.sock.acknowledge()
-		err = p.read()
-	}
-	p.mu.Lock()
-	p.done = true
-	if err == nil {
-		err = p.err
-	}
-	p.mu.Unlock()
-	p.work.Signal()
-	p.writer.Wait()
-	return err
-}
-
-// write is the writer's goroutine.
-func (p *pipeline) write() {
-	var batch []byte
-	for {
-		p.mu.Lock()
-		for len(p.queued) == 0 && !p.done {
-			p.work.Wait()
-		}
-		batch, p.queued = p.queued, batch[:0]
-		p.mu.Unlock()
-		if len(batch) == 0 {
-			return
-		}
-		if err := p.control.sock.write(batch); err != nil {
-			p.control.sock.shutdown() // wakes a caller who waits for replies
-			p.mu.Lock()
-			p.err = fmt.Errorf("%s: %w", lttng.CmdSendIndex, err)
-			p.mu.Unlock()
-			return
+		if err := p.read(); err != nil {
+			return err
 		}
 	}
+	return nil
 }

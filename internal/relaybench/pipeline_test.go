@@ -76,7 +76,7 @@ func TestPipelineKeepsAWindowUnanswered(t *testing.T) {
 			}
 		}
 	})
-	p := newPipeline(c)
+	p := newPipeline(c, 4096)
 	for seq := range rounds * window {
 		if err := p.add(lttng.Index{NetSeqNum: uint64(seq), PacketSize: 8}); err != nil {
 			t.Fatal(err)
@@ -90,6 +90,23 @@ func TestPipelineKeepsAWindowUnanswered(t *testing.T) {
 	}
 	if p.unanswered != 0 {
 		t.Errorf("%d indexes are unanswered at the end", p.unanswered)
+	}
+}
+
+// An index waits for others only as long as few bytes are ahead of it.
+func TestPipelineSendsBatches(t *testing.T) {
+	for _, tt := range []struct{ packetBytes, batch int }{{256, window}, {4 << 10, 32}, {64 << 10, 2}, {1 << 20, 1}} {
+		c := serve(t, t.Context(), func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+		p := newPipeline(c, tt.packetBytes)
+		for n, want := range []int{tt.batch - 1, 0} {
+			add := []int{tt.batch - 1, 1}[n]
+			if err := addIndexes(p, add); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(p.queued) / indexBytes; got != want {
+				t.Errorf("packets of %d bytes: %d indexes wait after %d more, want %d", tt.packetBytes, got, add, want)
+			}
+		}
 	}
 }
 
@@ -107,7 +124,7 @@ func TestIndexersReportRefusals(t *testing.T) {
 				}
 			}
 		})
-		i := newIndexer(mode, c)
+		i := newIndexer(mode, c, 4096)
 		err := addIndexes(i, 2)
 		if finishErr := i.finish(); err == nil {
 			err = finishErr
@@ -121,7 +138,7 @@ func TestIndexersReportRefusals(t *testing.T) {
 func TestIndexersReportALostPeer(t *testing.T) {
 	for _, mode := range []IndexMode{Pipelined, Sync} {
 		c := serve(t, t.Context(), func(c net.Conn) { _ = readIndexes(c, 1) })
-		i := newIndexer(mode, c)
+		i := newIndexer(mode, c, 4096)
 		err := addIndexes(i, 10*window)
 		c.sock.shutdown()
 		if finishErr := i.finish(); err == nil {
@@ -142,7 +159,7 @@ func TestContextEndsABlockedCall(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 		}
 	})
-	i := newIndexer(Sync, c)
+	i := newIndexer(Sync, c, 4096)
 	if err := addIndexes(i, 1); err == nil || !strings.Contains(err.Error(), "enough") {
 		t.Errorf("got %v, want the cause", err)
 	}

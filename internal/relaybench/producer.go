@@ -128,7 +128,7 @@ func channelName(i int) string { return "ch_" + strconv.Itoa(i) }
 // send sends the next n packets with their indexes and returns when all
 // indexes are answered.
 func (p *producer) send(n int, mode IndexMode) (err error) {
-	indexes := newIndexer(mode, p.control)
+	indexes := newIndexer(mode, p.control, p.packets.fill.packetBytes())
 	for range n {
 		if err = p.sendPacket(indexes); err != nil {
 			p.control.sock.shutdown()

@@ -68,9 +68,11 @@ func openViewer(ctx context.Context, at Target, p *producer, w Workload, whole b
 	if err != nil {
 		return nil, err
 	}
-	if err := v.find(minor); err != nil {
+	session, err := v.find(minor)
+	if err != nil {
 		return nil, err
 	}
+	v.session = session.ID
 	return v, v.attach()
 }
 
@@ -108,23 +110,22 @@ const (
 )
 
 // find looks the session up by its name.
-func (v *viewer) find(minor lttng.Minor) error {
+func (v *viewer) find(minor lttng.Minor) (lttng.ViewerSession, error) {
 	const cmd = lttng.ViewerListSessions
 	list, err := v.callList(cmd, nil, 4, 0, viewerSessionBytes)
 	if err != nil {
-		return err
+		return lttng.ViewerSession{}, err
 	}
 	sessions, _, err := lttng.ParseSessionList(list, minor)
 	if err != nil {
-		return fmt.Errorf("%s: %w", cmd, err)
+		return lttng.ViewerSession{}, fmt.Errorf("%s: %w", cmd, err)
 	}
 	for _, s := range sessions.Sessions {
 		if s.Hostname == benchHost && s.Name == v.producer.name {
-			v.session = s.ID
-			return nil
+			return s, nil
 		}
 	}
-	return fmt.Errorf("%s: session %s of host %s: not among %d", cmd, v.producer.name, benchHost, len(sessions.Sessions))
+	return lttng.ViewerSession{}, fmt.Errorf("%s: session %s of host %s: not among %d", cmd, v.producer.name, benchHost, len(sessions.Sessions))
 }
 
 func (v *viewer) attach() error {

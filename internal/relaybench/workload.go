@@ -126,6 +126,9 @@ type Workload struct {
 	Index       IndexMode `json:"index"`
 	Viewers     int       `json:"viewers"`      // of each session
 	VolumeBytes int64     `json:"volume_bytes"` // of all sessions; 0 = 256 MiB up to 4 KiB packets, else 1 GiB
+
+	Live   bool `json:"live,omitempty"`   // viewers from outside may attach
+	Events int  `json:"events,omitempty"` // of each packet, padding fills the rest; 0 = as many as fit
 }
 
 // String returns the cell, the index mode and the viewers.

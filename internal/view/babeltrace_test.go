@@ -185,8 +185,7 @@ func printTrace(t *testing.T, dir string, opts TextOptions) (out, warnings strin
 	}
 	var o, w bytes.Buffer
 	opts.Warnings = &w
-	text := NewText(opts)
-	runSink(t, set, NewWarner(NewTextSink(text, NewOutput(&o)), text, &w, Palette{}))
+	runSink(t, set, NewTextSink(NewText(opts), NewOutput(&o), &w, Palette{}))
 	return o.String(), w.String()
 }
 

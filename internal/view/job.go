@@ -40,6 +40,8 @@ type Job struct {
 	Out, Err    io.Writer
 	Jobs        int
 	Interactive bool // somebody is watching: lines are wanted at once
+	// WarningPalette is that of the losses told on Err.
+	WarningPalette Palette
 
 	// Progress is called now and then while the work goes on, and at its end;
 	// nil: not wanted. Sizes are in bytes.
@@ -65,7 +67,7 @@ func (j *Job) Run(ctx context.Context) error {
 	if r.Select, err = j.selection(set); err != nil {
 		return err
 	}
-	sink, err := j.sink(set)
+	sink, err := j.sink()
 	if err != nil {
 		return err
 	}
@@ -102,10 +104,10 @@ func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
 	zone := j.Text.Location
 	if j.Begin.IsSet() {
-		s.Window.Begin = j.Begin.On(begins(set), zone)
+		s.Window.Begin = j.Begin.On(firstBegin(set), zone)
 	}
 	if j.End.IsSet() {
-		s.Window.End = j.End.On(begins(set), zone)
+		s.Window.End = j.End.On(firstBegin(set), zone)
 	}
 	if s.Window.Begin > s.Window.End {
 		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
@@ -124,8 +126,8 @@ func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	return s, nil
 }
 
-// begins returns the time at which the first packet of all traces begins.
-func begins(set *ctf.Set) int64 {
+// firstBegin returns the time at which the first packet of all traces begins.
+func firstBegin(set *ctf.Set) int64 {
 	first := int64(math.MaxInt64)
 	for _, s := range set.Streams() {
 		if b, _, ok := s.Bounds(); ok {
@@ -177,7 +179,43 @@ func isLive(input string) bool {
 	return strings.HasPrefix(input, "net://") || strings.HasPrefix(input, "net4://") || strings.HasPrefix(input, "net6://")
 }
 
-func (j *Job) sink(set *ctf.Set) (Sink, error) {
-	text := NewText(j.Text)
-	return NewTextSink(text, NewOutput(j.Out), j.Err, Palette{}), nil
+// outputs are the words for the outputs of a job.
+const outputs = "text, json, csv, chrome, count or summary"
+
+// sink makes the sink of the job's output, with warnings of losses.
+func (j *Job) sink() (Sink, error) {
+	text, out := NewText(j.Text), NewOutput(j.Out)
+	var s Sink
+	switch j.Output {
+	case "text":
+		return NewTextSink(text, out, j.Err, j.WarningPalette), nil
+	case "json":
+		s = NewJSONLines(out)
+	case "csv":
+		csv, err := NewCSV(out, j.Columns)
+		if err != nil {
+			return nil, fmt.Errorf("csv: %w: name them with --fields", err)
+		}
+		s = csv
+	case "chrome":
+		s = NewTimeline(out)
+	case "count", "summary":
+		return NewSummary(out, j.summaryForm()), nil // says itself what was lost
+	default:
+		return nil, fmt.Errorf("unknown output %q: want %s", j.Output, outputs)
+	}
+	return NewWarner(s, text, j.Err, j.WarningPalette), nil
+}
+
+func (j *Job) summaryForm() SummaryForm {
+	switch {
+	case j.Output == "count" && j.JSON:
+		return CountJSON
+	case j.Output == "count":
+		return CountLines
+	case j.JSON:
+		return SummaryJSON
+	default:
+		return SummaryTable
+	}
 }

@@ -17,45 +17,44 @@ type JSONLines struct {
 	clock   clockText
 	last    int64 // time of the event before, when hasLast
 	hasLast bool
-	plans   map[*schema.Event]*jsonPlan
-	shown   map[*schema.Stream]*shownFields
 	streams map[*ctf.Stream][]byte
-}
-
-// jsonPlan prints the events of a class: what follows the stream.
-type jsonPlan struct {
-	packet *program
-	head   string // name and level
-	event  *program
+	rest    *jsonRest
 }
 
 // NewJSONLines returns a sink that prints to out.
 func NewJSONLines(out *Output) *JSONLines {
-	return &JSONLines{
-		out:     out,
-		plans:   make(map[*schema.Event]*jsonPlan),
-		shown:   make(map[*schema.Stream]*shownFields),
-		streams: make(map[*ctf.Stream][]byte),
-	}
+	return &JSONLines{out: out, streams: make(map[*ctf.Stream][]byte), rest: newJSONRest()}
 }
 
 // Event implements [Sink].
 func (j *JSONLines) Event(s *ctf.Stream, e *ctf.Event) error {
-	b := append(j.out.buf, '{')
-	if e.HasTime {
-		b = j.appendTime(b, e.Class.Stream.Clock, e.Time)
+	b := j.appendHead(j.out.buf, s, MomentOf(e))
+	j.out.buf = j.rest.AppendRest(b, e)
+	return j.out.spill()
+}
+
+// newWriter implements laned.
+func (j *JSONLines) newWriter() Writer { return newJSONRest() }
+
+// ordered implements laned.
+func (j *JSONLines) ordered(s *ctf.Stream, m Moment, rest []byte) error {
+	j.out.buf = append(j.appendHead(j.out.buf, s, m), rest...)
+	return j.out.spill()
+}
+
+// appendHead appends the part of an object that depends on the event before,
+// and what is the same for all events of a stream.
+func (j *JSONLines) appendHead(b []byte, s *ctf.Stream, m Moment) []byte {
+	b = append(b, '{')
+	if m.HasTime {
+		b = j.appendTime(b, s.Class.Clock, m.Time)
 		if j.hasLast {
-			b = appendInt(append(b, `,"delta":`...), e.Time-j.last)
+			b = appendInt(append(b, `,"delta":`...), m.Time-j.last)
 		}
-		j.last, j.hasLast = e.Time, true
+		j.last, j.hasLast = m.Time, true
 		b = append(b, ',')
 	}
-	b = append(b, j.stream(s)...)
-	p := j.plan(e.Class)
-	b = p.packet.run(b, &e.Packet.Frame, 0)
-	b = append(b, p.head...)
-	j.out.buf = p.event.run(b, &e.Frame, 0)
-	return j.out.spill()
+	return append(b, j.stream(s)...)
 }
 
 // appendTime appends the members of a time.
@@ -82,7 +81,32 @@ func (j *JSONLines) stream(s *ctf.Stream) []byte {
 	return b
 }
 
-func (j *JSONLines) plan(e *schema.Event) *jsonPlan {
+// jsonRest prints what depends on an event alone.
+type jsonRest struct {
+	plans map[*schema.Event]*jsonPlan
+	shown map[*schema.Stream]*shownFields
+}
+
+// jsonPlan prints the events of a class: what follows the stream.
+type jsonPlan struct {
+	packet *program
+	head   string // name and level
+	event  *program
+}
+
+func newJSONRest() *jsonRest {
+	return &jsonRest{make(map[*schema.Event]*jsonPlan), make(map[*schema.Stream]*shownFields)}
+}
+
+// AppendRest implements [Writer].
+func (j *jsonRest) AppendRest(b []byte, e *ctf.Event) []byte {
+	p := j.plan(e.Class)
+	b = p.packet.run(b, &e.Packet.Frame, 0)
+	b = append(b, p.head...)
+	return p.event.run(b, &e.Frame, 0)
+}
+
+func (j *jsonRest) plan(e *schema.Event) *jsonPlan {
 	p := j.plans[e]
 	if p != nil {
 		return p

@@ -68,7 +68,7 @@ func (r *Run) Run(ctx context.Context) error {
 	}
 	cursors := r.cursors()
 	var err error
-	if sink, ok := r.Sink.(laned); ok && r.jobs() > 1 {
+	if sink, ok := lanedOf(r.Sink); ok && r.jobs() > 1 {
 		err = r.inLanes(ctx, cursors, sink, count)
 	} else {
 		err = r.inOne(ctx, cursors, count)
@@ -81,18 +81,18 @@ func (r *Run) Run(ctx context.Context) error {
 
 // count returns how many events are selected.
 func (r *Run) count(ctx context.Context) (int64, error) {
-	all := &Run{Set: r.Set, Select: r.Select, Sink: discard{}, Jobs: r.Jobs}
+	all := &Run{Set: r.Set, Select: r.Select, Sink: countOnly{}, Jobs: r.Jobs}
 	all.Select.Tail, all.Select.Head = 0, 0
 	err := all.Run(ctx)
 	return all.Events.Load(), err
 }
 
-// discard is a sink that shows nothing.
-type discard struct{}
+// countOnly is a sink that shows nothing.
+type countOnly struct{}
 
-func (discard) Event(*ctf.Stream, *ctf.Event) error { return nil }
-func (discard) Loss(*ctf.Stream, *ctf.Loss) error   { return nil }
-func (discard) Close() error                        { return nil }
+func (countOnly) Event(*ctf.Stream, *ctf.Event) error { return nil }
+func (countOnly) Loss(*ctf.Stream, *ctf.Loss) error   { return nil }
+func (countOnly) Close() error                        { return nil }
 
 // counter counts the events of a run that come up in order.
 type counter struct {

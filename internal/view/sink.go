@@ -51,14 +51,18 @@ func (o *Output) spill() error {
 	return o.Flush()
 }
 
-// TextSink prints events as lines of text. Losses are no lines: see [Warner].
+// TextSink prints events as lines of text, and losses as lines to another
+// writer.
 type TextSink struct {
 	text *Text
 	out  *Output
+	warn lossPrinter
 }
 
-// NewTextSink returns a sink that prints to out.
-func NewTextSink(text *Text, out *Output) *TextSink { return &TextSink{text, out} }
+// NewTextSink returns a sink that prints to out, and losses to warnings.
+func NewTextSink(text *Text, out *Output, warnings io.Writer, warningPalette Palette) *TextSink {
+	return &TextSink{text, out, lossPrinter{text: text, w: warnings, palette: warningPalette}}
+}
 
 // Event implements [Sink].
 func (s *TextSink) Event(st *ctf.Stream, e *ctf.Event) error {
@@ -68,31 +72,42 @@ func (s *TextSink) Event(st *ctf.Stream, e *ctf.Event) error {
 }
 
 // Loss implements [Sink].
-func (s *TextSink) Loss(*ctf.Stream, *ctf.Loss) error { return nil }
+func (s *TextSink) Loss(st *ctf.Stream, l *ctf.Loss) error { return s.warn.print(st, l) }
 
 // Close implements [Sink].
 func (s *TextSink) Close() error { return s.out.Flush() }
 
-// Warner is a sink that warns of losses, beside what the sink in it does.
+// Warner is a sink that warns of losses as a [TextSink] does, beside what the
+// sink in it makes of them.
 type Warner struct {
 	Sink
+	warn lossPrinter
+}
+
+// NewWarner returns a sink that writes warnings to w, with times as text has
+// them, and hands everything on to another sink.
+func NewWarner(to Sink, text *Text, w io.Writer, p Palette) *Warner {
+	return &Warner{to, lossPrinter{text: text, w: w, palette: p}}
+}
+
+// Loss implements [Sink].
+func (s *Warner) Loss(st *ctf.Stream, l *ctf.Loss) error {
+	if err := s.warn.print(st, l); err != nil {
+		return err
+	}
+	return s.Sink.Loss(st, l)
+}
+
+// lossPrinter writes losses as lines of text.
+type lossPrinter struct {
 	text    *Text
 	w       io.Writer
 	palette Palette
 	line    []byte
 }
 
-// NewWarner returns a sink that writes warnings to w, with times as text has
-// them, and hands everything on to another sink.
-func NewWarner(to Sink, text *Text, w io.Writer, p Palette) *Warner {
-	return &Warner{Sink: to, text: text, w: w, palette: p}
-}
-
-// Loss implements [Sink].
-func (s *Warner) Loss(st *ctf.Stream, l *ctf.Loss) error {
-	s.line = s.text.AppendLoss(s.line[:0], st, l, s.palette)
-	if _, err := s.w.Write(s.line); err != nil {
-		return err
-	}
-	return s.Sink.Loss(st, l)
+func (p *lossPrinter) print(st *ctf.Stream, l *ctf.Loss) error {
+	p.line = p.text.AppendLoss(p.line[:0], st, l, p.palette)
+	_, err := p.w.Write(p.line)
+	return err
 }

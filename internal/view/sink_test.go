@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"math"
 	"os"
 	"strings"
@@ -204,13 +205,13 @@ func TestNoAllocations(t *testing.T) {
 		member("s", &schema.String{}), member("m", &schema.Bits{Flags: []schema.Mapping{label("a", 0, 0)}}),
 	), fields{1.25, 1, fields{1, 2}, "text?", 1})
 	st := s.streamOf()
-	csv, err := NewCSV(NewOutput(discard{}), []string{"time", "e", "s", "list"})
+	csv, err := NewCSV(NewOutput(io.Discard), []string{"time", "e", "s", "list"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	sinks := map[string]Sink{
-		"text": NewTextSink(NewText(DefaultTextOptions()), NewOutput(discard{})), "JSON": NewJSONLines(NewOutput(discard{})),
-		"CSV": csv, "timeline": NewTimeline(NewOutput(discard{})), "summary": NewSummary(NewOutput(discard{}), SummaryTable),
+		"text": NewTextSink(NewText(DefaultTextOptions()), NewOutput(io.Discard), io.Discard, Palette{}), "JSON": NewJSONLines(NewOutput(io.Discard)),
+		"CSV": csv, "timeline": NewTimeline(NewOutput(io.Discard)), "summary": NewSummary(NewOutput(io.Discard), SummaryTable),
 	}
 	for name, k := range sinks {
 		n := testing.AllocsPerRun(1000, func() {
@@ -225,15 +226,11 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
-
 // A writer that fails stops the sink.
 func TestSinkWriteError(t *testing.T) {
 	s := newSample(t, structOf(member("s", &schema.String{})), fields{strings.Repeat("x", outputBytes)})
 	want := errors.New("no space")
-	k := NewTextSink(NewText(DefaultTextOptions()), NewOutput(failing{want}))
+	k := NewTextSink(NewText(DefaultTextOptions()), NewOutput(failing{want}), io.Discard, Palette{})
 	if err := k.Event(s.streamOf(), s.event); !errors.Is(err, want) {
 		t.Errorf("Event = %v, want %v", err, want)
 	}
@@ -250,10 +247,37 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 func BenchmarkJSONLine(b *testing.B) {
 	s := newSample(b, structOf(member("intfield", intOf(32)), member("stringfield", &schema.String{})), fields{123456, "hello, world"})
-	k, st := NewJSONLines(NewOutput(discard{})), s.streamOf()
+	k, st := NewJSONLines(NewOutput(io.Discard)), s.streamOf()
 	b.ReportAllocs()
 	for b.Loop() {
 		s.event.Time += 1234567
 		k.Event(st, s.event)
+	}
+}
+
+// Lanes, which print ahead of the order, print the same.
+func TestLanesPrintTheSame(t *testing.T) {
+	dir := t.TempDir()
+	writeComparedTrace(t, dir)
+	sinks := map[string]func(*Output) Sink{
+		"text": func(o *Output) Sink { return NewTextSink(NewText(DefaultTextOptions()), o, io.Discard, Palette{}) },
+		"JSON": newJSONSink,
+	}
+	for name, sink := range sinks {
+		var got [2]bytes.Buffer
+		for i := range got {
+			set, err := ctf.Open(ctf.Options{}, dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &Run{Set: set, Select: Selection{Window: All}, Sink: sink(NewOutput(&got[i])), Jobs: 1 + i}
+			if err := errors.Join(r.Run(t.Context()), r.Sink.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got[0].Len() == 0 {
+			t.Errorf("%s: nothing printed", name)
+		}
+		sameLines(t, got[1].String(), got[0].String())
 	}
 }

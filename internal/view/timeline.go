@@ -67,8 +67,8 @@ type phase uint8
 
 const (
 	instant phase = iota
-	begins
-	ends
+	pairBegin
+	pairEnd
 )
 
 // timelinePlan is what is known of an event class.
@@ -130,10 +130,10 @@ func (t *Timeline) Event(_ *ctf.Stream, e *ctf.Event) error {
 	tr := t.trackOf(p, e)
 	open := t.tracks[tr]
 	switch {
-	case p.phase == begins && len(open.names) < maxOpenSlices:
+	case p.phase == pairBegin && len(open.names) < maxOpenSlices:
 		open.names = append(open.names, p.name)
 		t.print("B", tr, p.name, p.args, e)
-	case p.phase == ends && t.closeSlice(tr, open, p.name):
+	case p.phase == pairEnd && t.closeSlice(tr, open, p.name):
 		t.print("E", tr, p.name, p.args, e)
 	default:
 		name := p.name
@@ -287,10 +287,10 @@ func pairName(name string) (string, phase) {
 			cut = strings.CutPrefix
 		}
 		if rest, ok := cut(name, w.begin); ok && rest != "" {
-			return w.keep + rest, begins
+			return w.keep + rest, pairBegin
 		}
 		if rest, ok := cut(name, w.end); ok && rest != "" {
-			return w.keep + rest, ends
+			return w.keep + rest, pairEnd
 		}
 	}
 	return name, instant

@@ -18,13 +18,13 @@ func TestPairName(t *testing.T) {
 		name, want string
 		phase      phase
 	}{
-		{"irq_handler_entry", "irq_handler", begins},
-		{"irq_handler_exit", "irq_handler", ends},
-		{"app:request:begin", "app:request", begins},
-		{"app:request:end", "app:request", ends},
-		{"lttng_ust_cyg_profile:func_entry", "lttng_ust_cyg_profile:func", begins},
-		{"syscall_entry_read", "syscall_read", begins},
-		{"syscall_exit_read", "syscall_read", ends},
+		{"irq_handler_entry", "irq_handler", pairBegin},
+		{"irq_handler_exit", "irq_handler", pairEnd},
+		{"app:request:begin", "app:request", pairBegin},
+		{"app:request:end", "app:request", pairEnd},
+		{"lttng_ust_cyg_profile:func_entry", "lttng_ust_cyg_profile:func", pairBegin},
+		{"syscall_entry_read", "syscall_read", pairBegin},
+		{"syscall_exit_read", "syscall_read", pairEnd},
 		{"sched_waking", "sched_waking", instant},
 		{"_entry", "_entry", instant},
 		{"app:send", "app:send", instant},

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -166,6 +167,24 @@ func (l *Loop) Run() error {
 			return nil
 		}
 	}
+}
+
+// RunBehind is Run on a thread of its own whose nice value is higher by nice,
+// for work that can wait while other threads of the program have some.
+func (l *Loop) RunBehind(nice int) error {
+	done := make(chan error, 1)
+	go func() { // received below
+		// Never unlocked: the thread ends with the goroutine, and nobody gets
+		// one of that priority.
+		runtime.LockOSThread()
+		// The system call's result is 20 - nice. Where it is refused, the
+		// thread competes like the others.
+		if now, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, min(20-now+nice, 19))
+		}
+		done <- l.Run()
+	}()
+	return <-done
 }
 
 func (l *Loop) dispatch(ev *unix.EpollEvent) {

@@ -138,3 +138,32 @@ func TestPostAfterStop(t *testing.T) {
 		t.Errorf("Post after Stop = %v, want ErrStopped", err)
 	}
 }
+
+// The loop's thread has the lower priority, and no other keeps it.
+func TestRunBehind(t *testing.T) {
+	l, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nice = 2
+	priority := func() int { // 20 - nice of this thread
+		p, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return p
+	}
+	before, during := priority(), 0
+	if err := l.Post(func() { during = priority(); l.Stop() }); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.RunBehind(nice); err != nil {
+		t.Fatal(err)
+	}
+	if want := max(before-nice, 1); during != want {
+		t.Errorf("the loop ran with priority %d, want %d", during, want)
+	}
+	if after := priority(); after != before {
+		t.Errorf("priority %d after the loop, want %d", after, before)
+	}
+}
