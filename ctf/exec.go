@@ -356,6 +356,9 @@ func (m *machine) option(o *op, row int) bool {
 	return m.exec(o.sub, start)
 }
 
+// endOfContent is what a decoder got that needs more.
+const endOfContent = "the end of the packet's content"
+
 // text says what a fault means.
 func (f *fault) text() (got, want string) {
 	switch f.kind {
@@ -370,6 +373,6 @@ func (f *fault) text() (got, want string) {
 	case faultVarint:
 		return "more than 64 bits", "a variable-length integer of at most 64 bits"
 	default:
-		return "the end of the packet's content", strconv.FormatUint(f.got, 10) + " bits more"
+		return endOfContent, strconv.FormatUint(f.got, 10) + " bits more"
 	}
 }

@@ -72,6 +72,13 @@ func (f *Feed) Resume(other *Feed) {
 	f.skip = other.prev
 }
 
+// Move gives the stream to another trace, whose metadata have replaced those of
+// its own. Packets that wait are decoded by them.
+func (f *Feed) Move(t *Trace) {
+	f.stream.Trace, f.stream.plan = t, nil
+	t.Streams = append(t.Streams, f.stream)
+}
+
 // Waiting returns the number of packets and times that have not been read.
 func (f *Feed) Waiting() int { return len(f.packets) }
 

@@ -27,17 +27,17 @@ type viewFlags struct {
 	output string
 	file   string
 
-	names, fields                     string
-	cycles, date, seconds, gmt        bool
-	noDelta                           bool
-	color                             string
-	begin, end, timerange             string
-	intersection                      bool
-	clockOffset, clockOffsetNs        int64
-	forceCorrelate                    bool
-	where, host                       string
-	head, tail, jobs                  int
-	follow, fromNow, json, noProgress bool
+	names, fields                           string
+	cycles, date, seconds, gmt              bool
+	noDelta                                 bool
+	color                                   string
+	begin, end, timerange                   string
+	intersection                            bool
+	clockOffset, clockOffsetNs              int64
+	forceCorrelate                          bool
+	where, host                             string
+	head, tail, jobs                        int
+	follow, fromBeginning, json, noProgress bool
 }
 
 // newViewCommand returns "weir view".
@@ -115,7 +115,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.IntVar(&f.tail, "tail", 0, "only the last events, this many")
 	fl.IntVar(&f.jobs, "jobs", 0, "processors to use; 0: all, 1: one")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what is added to the traces, until SIGINT")
-	fl.BoolVar(&f.fromNow, "from-now", false, "live sessions: only what is recorded from now on")
+	fl.BoolVar(&f.fromBeginning, "from-beginning", false, "live sessions: from the oldest packet that the relay has, not from now on")
 	fl.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 }
 
@@ -133,7 +133,7 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 		Where: f.where, Host: f.host, Head: f.head, Tail: f.tail, Jobs: f.jobs,
 		Intersection: f.intersection, ForceCorrelate: f.forceCorrelate,
 		ClockOffset: f.clockOffset*int64(time.Second) + f.clockOffsetNs,
-		Follow:      f.follow, FromNow: f.fromNow,
+		Follow:      f.follow, FromBeginning: f.fromBeginning,
 	}
 	if f.json && f.output == "text" {
 		j.Output = "json"

@@ -11,7 +11,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weir-io/weir/ctf"
@@ -33,8 +32,8 @@ type Job struct {
 	Where, Host                  string
 	Head, Tail                   int
 
-	Follow  bool // go on with what comes to the traces
-	FromNow bool // of live sessions only what is recorded from now on
+	Follow        bool // go on with what comes to the traces
+	FromBeginning bool // live sessions from the oldest packet that is stored, not from now on
 
 	In          io.Reader
 	Out, Err    io.Writer
@@ -59,9 +58,16 @@ func (j *Job) Run(ctx context.Context) error {
 		return err
 	}
 	defer remove()
+	inputs, urls, err := splitURLs(inputs)
+	if err != nil {
+		return err
+	}
 	set, err := ctf.Open(opts, inputs...)
 	if err != nil {
 		return err
+	}
+	if len(urls) > 0 {
+		return j.live(ctx, set, urls)
 	}
 	r := &Run{Set: set, Jobs: j.Jobs}
 	if r.Select, err = j.selection(set); err != nil {
@@ -172,11 +178,6 @@ func (j *Job) report(r *Run, total int64) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-ended }
-}
-
-// isLive reports whether an input is the URL of a live session.
-func isLive(input string) bool {
-	return strings.HasPrefix(input, "net://") || strings.HasPrefix(input, "net4://") || strings.HasPrefix(input, "net6://")
 }
 
 // outputs are the words for the outputs of a job.

@@ -92,6 +92,7 @@ type countOnly struct{}
 
 func (countOnly) Event(*ctf.Stream, *ctf.Event) error { return nil }
 func (countOnly) Loss(*ctf.Stream, *ctf.Loss) error   { return nil }
+func (countOnly) Flush() error                        { return nil }
 func (countOnly) Close() error                        { return nil }
 
 // counter counts the events of a run that come up in order.

@@ -236,6 +236,9 @@ func (s span64) report(c *schema.Clock) (first, last *ReportTime) {
 	return at(s.first), at(s.last)
 }
 
+// Flush implements [Sink].
+func (s *Summary) Flush() error { return s.out.Flush() }
+
 // Close implements [Sink].
 func (s *Summary) Close() error {
 	r := s.Report()
