@@ -56,7 +56,8 @@ type MetadataParser struct {
 
 // Parse reads a piece. After an error nothing of the piece counts.
 func (p *MetadataParser) Parse(b []byte) error {
-	if order := metadataOrder(b); order != nil {
+	order := metadataOrder(b)
+	if order != nil {
 		text, err := p.unpack(b, order)
 		if err != nil {
 			return err
@@ -72,7 +73,7 @@ func (p *MetadataParser) Parse(b []byte) error {
 		p.json = ctf2.NewParser()
 		return p.json.Parse(b)
 	default:
-		p.text = tsdl.NewParser(tsdl.Config{})
+		p.text = tsdl.NewParser(tsdl.Config{Packets: order != nil})
 		return p.text.Parse(b)
 	}
 }
