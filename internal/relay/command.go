@@ -161,6 +161,11 @@ func (c *controlConn) addStream(ss *tracestore.Session, b []byte) error {
 		c.worker.replies = r.Append(c.worker.replies)
 		return err
 	}
+	if ss.Replaces(m) {
+		if c.catchUpData(); c.closed {
+			return nil
+		}
+	}
 	st, id, err := ss.AddStream(m)
 	r.Stream = id
 	if err != nil {

@@ -46,8 +46,8 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
 	}
 	size := int64(h.DataSize) + int64(h.PaddingSize)
-	dropped := !st.session.store.space.take(size)
-	if st.overflows(uint64(h.DataSize)) {
+	dropped := st.replaced || !st.session.store.space.take(size)
+	if !st.replaced && st.overflows(uint64(h.DataSize)) {
 		if err := st.nextFile(); err != nil {
 			if !isPassing(err) {
 				return err
@@ -352,15 +352,29 @@ func (st *Stream) nextFile() error {
 // whoever has it open can read on.
 func (st *Stream) overwrite(n uint64, c *chunk) {
 	same := func(f *TraceFile) bool { return f.number == n && f.chunk == c }
+	st.keepUsed(same)
+	st.dropFiles(same)
+	f := TraceFile{stream: st, chunk: c, number: n}
+	f.name = path.Join(st.dir, st.fileName(n))
+	for _, name := range []string{f.name, f.indexName()} {
+		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
+			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
+		}
+	}
+}
+
+// keepUsed prepares files that others than the stream's list use for losing
+// their names.
+func (st *Stream) keepUsed(which func(*TraceFile) bool) {
 	st.pending.each(func(h *half) {
-		if h.file != nil && same(h.file) {
+		if h.file != nil && which(h.file) {
 			st.keepUnlinked(h.file)
 		}
 	})
 	st.mu.Lock()
 	var read []*TraceFile
 	for _, f := range st.files {
-		if same(f) {
+		if which(f) {
 			read = append(read, f)
 		}
 	}
@@ -368,14 +382,6 @@ func (st *Stream) overwrite(n uint64, c *chunk) {
 	for _, f := range read {
 		if f.refs.Load() > 1 {
 			st.keepUnlinked(f)
-		}
-	}
-	st.dropFiles(same)
-	f := TraceFile{stream: st, chunk: c, number: n}
-	f.name = path.Join(st.dir, st.fileName(n))
-	for _, name := range []string{f.name, f.indexName()} {
-		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
-			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
 		}
 	}
 }

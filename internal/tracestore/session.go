@@ -149,12 +149,13 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 		return nil, id, ErrNoChunk
 	}
 	st = newStream(ss, id, m, dir)
-	if err := ss.store.claimFile(st); err != nil {
+	if err := ss.claim(st); err != nil {
 		st.tail.Release()
 		return nil, id, err
 	}
+	ss.replace(st, ss.current)
 	if err := st.enter(ss.current); err != nil {
-		ss.store.unclaimFile(st)
+		ss.store.unclaimFiles(st)
 		st.tail.Release()
 		return nil, id, err
 	}
@@ -331,7 +332,9 @@ func (ss *Session) streamClosed(st *Stream) {
 	s.mu.Lock()
 	delete(s.streams, st.id)
 	s.mu.Unlock()
-	s.unclaimFile(st)
+	if !st.nameless {
+		s.unclaimFiles(st)
+	}
 	ss.mu.Lock()
 	// A later stream of the same path begins a new trace: viewers drop one
 	// whose streams have all ended.

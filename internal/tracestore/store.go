@@ -61,7 +61,7 @@ type Store struct {
 	streams  map[lttng.StreamID]*Stream   // guarded by mu; open ones
 	groups   map[groupKey]*group          // guarded by mu
 	claims   map[string]claim             // guarded by mu; by directory
-	files    map[string]fileClaim         // guarded by mu; of open streams
+	files    map[string]fileClaim         // guarded by mu; by name of open streams' files
 	recent   recentDirs                   // guarded by mu
 }
 
