@@ -101,6 +101,7 @@ func relayMetrics() []metric {
 		of("weir_relay_commands_total", "Commands on control connections.", func(r *RelayStats) uint64 { return r.Commands }),
 		of("weir_relay_received_bytes_total", "Bytes received from producers, headers included.", func(r *RelayStats) uint64 { return r.ReceivedBytes }),
 		of("weir_relay_memory_waits_total", "Times a connection waited because the receive buffers were used up.", func(r *RelayStats) uint64 { return r.MemoryShort }),
+		of("weir_relay_pending_refused_total", "Packets and indexes refused, with their connection, because too many of the session or stream lacked the other half.", func(r *RelayStats) uint64 { return r.PendingRefused }),
 		gauge("weir_relay_partial_message_bytes", "Memory of messages that have not arrived whole.", func(s *snapshot) float64 { return float64(s.relay.PartialMemoryOpen) }),
 		{
 			name: "weir_relay_pending_packets", help: "Packets of which the data or the index has not arrived.",

@@ -83,7 +83,8 @@ type RelayStats struct {
 	MemoryShort             uint64 // times a connection waited for memory
 	// PendingOpen is the number of packets of which the data or the index has
 	// not arrived; below 0 it is not known and left out.
-	PendingOpen int64
+	PendingOpen    int64
+	PendingRefused uint64 // packets and indexes refused because too many waited
 }
 
 // LiveStats are the viewers' server's figures. Those named Open rise and fall,

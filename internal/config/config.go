@@ -55,6 +55,7 @@ type Relay struct {
 	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address; likewise."`
 	MaxSessions           int   `toml:"max_sessions" doc:"Most sessions open at once; a further one is refused."`
 	MaxStreamsPerSession  int   `toml:"max_streams_per_session" doc:"Most streams of one session; a further one is refused."`
+	MaxPendingPerSession  int   `toml:"max_pending_per_session" doc:"Most packets, over all streams of one session, of which the data or the index has not arrived. A further one ends its connection and with it the session's streams, and is counted."`
 	MaxPacketSize         Bytes `toml:"max_packet_size" doc:"Largest data packet. Packets go to disk as they arrive: this is not memory."`
 	MaxMetadataPayload    Bytes `toml:"max_metadata_payload" doc:"Largest payload of one metadata message. It is held in memory until complete; the memory grows as bytes arrive."`
 	MaxMemory             Bytes `toml:"max_memory" doc:"Memory of all receive buffers together. When it is used up, connections wait their turn to be read."`
@@ -103,7 +104,8 @@ func Default() *Config {
 			ControlURL: []string{"tcp://127.0.0.1:5342"}, DataURL: []string{"tcp://127.0.0.1:5343"}, LiveURL: []string{"tcp://127.0.0.1:5344"},
 			GroupOutputBy: "host", AllowClear: true,
 			MaxConnections: 8192, MaxConnectionsPerPeer: 2048, MaxSessions: 4096, MaxStreamsPerSession: 65536,
-			MaxPacketSize: GiB, MaxMetadataPayload: 16 * MiB, MaxMemory: 256 * MiB,
+			MaxPendingPerSession: 262144,
+			MaxPacketSize:        GiB, MaxMetadataPayload: 16 * MiB, MaxMemory: 256 * MiB,
 			HandshakeTimeout: 10 * time.Second,
 			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
 			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,

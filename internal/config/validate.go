@@ -53,6 +53,7 @@ func (c *Config) relayChecks() []check {
 		{"relay.max_connections_per_peer", between(r.MaxConnectionsPerPeer, 2, maxCount)},
 		{"relay.max_sessions", between(r.MaxSessions, 1, maxCount)},
 		{"relay.max_streams_per_session", between(r.MaxStreamsPerSession, 1, maxCount)},
+		{"relay.max_pending_per_session", between(r.MaxPendingPerSession, 1, maxCount)},
 		{"relay.max_packet_size", sizeBetween(r.MaxPacketSize, 4*KiB, 4*GiB-1)},
 		{"relay.max_metadata_payload", sizeBetween(r.MaxMetadataPayload, 4*KiB, 128*MiB)},
 		{"relay.max_memory", sizeBetween(r.MaxMemory, MiB, TiB)},

@@ -43,7 +43,7 @@ func (h *Hub) relayStats() api.RelayStats {
 		ProtocolErrors: c.ProtocolErrors.Load(), AcceptErrors: c.AcceptErrors.Load(),
 		Commands: c.Commands.Load(), ReceivedBytes: c.ReceivedBytes.Load(),
 		PartialMemoryOpen: c.PartialMemory.Load(), MemoryShort: c.MemoryShort.Load(),
-		PendingOpen: h.store.Counters().Pending.Load(),
+		PendingOpen: h.store.Counters().Pending.Load(), PendingRefused: h.store.Counters().PendingRefused.Load(),
 	}
 }
 

@@ -31,10 +31,11 @@ func (h *Hub) storeOptions() tracestore.Options {
 	return tracestore.Options{
 		Output: h.cfg.Hub.OutputDir, GroupBy: by, AllowClear: r.AllowClear, AcceptUnnamed: r.AcceptUnnamed,
 		MaxSessions: r.MaxSessions, MaxStreamsPerSession: r.MaxStreamsPerSession,
-		Reserve:      int64(r.Reserve),
-		RetainClosed: h.cfg.Live.RetainClosed,
-		SyncOnClose:  r.Fsync == "chunk" || r.Fsync == "interval",
-		Files:        h.files, Tails: h.tails, Log: h.log,
+		MaxPendingPerSession: r.MaxPendingPerSession,
+		Reserve:              int64(r.Reserve),
+		RetainClosed:         h.cfg.Live.RetainClosed,
+		SyncOnClose:          r.Fsync == "chunk" || r.Fsync == "interval",
+		Files:                h.files, Tails: h.tails, Log: h.log,
 	}
 }
 

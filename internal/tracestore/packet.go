@@ -40,8 +40,8 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
 	case st.file == nil:
 		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
-	case st.indexed && st.pending.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
-		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
+	case st.indexed && st.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
+		return st.refusePending()
 	case st.duplicate(h.NetSeqNum):
 		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
 	}
@@ -153,8 +153,7 @@ func (st *Stream) Finish() (closed bool) {
 		st.complete(h)
 	} else if st.indexed {
 		p.file.owe()
-		st.session.store.counters.Pending.Add(1)
-		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
+		st.await(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
 	}
 	if p.file != st.file {
 		st.retire(p.file)
@@ -209,11 +208,10 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	h := st.pending.find(x.NetSeqNum)
 	switch {
-	case h == nil && st.pending.full(x.NetSeqNum):
-		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
+	case h == nil && st.full(x.NetSeqNum):
+		return st.refusePending()
 	case h == nil:
-		st.session.store.counters.Pending.Add(1)
-		h = st.pending.push(half{seq: x.NetSeqNum, index: true})
+		h = st.await(half{seq: x.NetSeqNum, index: true})
 		h.entry = entryOf(&x)
 	case h.index:
 		return fmt.Errorf("%w: index of packet %d of stream %d", ErrDuplicate, x.NetSeqNum, st.id)
@@ -298,8 +296,29 @@ func (st *Stream) record(h *half) {
 	st.stats.LastTimestamp.Store(h.entry.TimestampEnd)
 }
 
+// full reports whether a packet of that number may not wait: the memory of what
+// waits is bounded for each stream and for the session.
+func (st *Stream) full(seq uint64) bool {
+	limit := st.session.store.opts.MaxPendingPerSession
+	return limit > 0 && st.session.waiting >= limit || st.pending.full(seq)
+}
+
+func (st *Stream) refusePending() error {
+	st.session.store.counters.PendingRefused.Add(1)
+	return fmt.Errorf("%w: %d packets of stream %d, %d of session %d lack data or index",
+		ErrLimit, st.pending.len(), st.id, st.session.waiting, st.session.id)
+}
+
+// await lets a half wait for the other one.
+func (st *Stream) await(h half) *half {
+	st.session.waiting++
+	st.session.store.counters.Pending.Add(1)
+	return st.pending.push(h)
+}
+
 // forget ends a half's hold on its file; the caller takes it off the queue.
 func (st *Stream) forget(h *half) {
+	st.session.waiting--
 	st.session.store.counters.Pending.Add(-1)
 	f := h.file
 	if f == nil {

@@ -32,6 +32,7 @@ type Session struct {
 	current *chunk // new streams go here; nil between a close and the next create
 	closing *chunk // the one before, until it is closed
 	streams map[lttng.StreamID]*Stream
+	waiting int               // packets of all streams that lack data or index
 	dirty   []*Stream         // have index records to flush
 	arrival int64             // ns since the epoch; of the bytes being stored
 	legacy  map[string]string // below minor 11: first two path elements → claimed directory

@@ -30,6 +30,11 @@ type Options struct {
 
 	MaxSessions          int // 0 = no limit
 	MaxStreamsPerSession int // 0 = no limit
+	// MaxPendingPerSession bounds the packets, over all streams of a session,
+	// of which the data or the index has not arrived. A further one is refused
+	// with ErrLimit, which ends its connection. 0 = no limit beside the one of
+	// each stream.
+	MaxPendingPerSession int
 
 	Reserve      int64         // bytes of disk kept for metadata and indexes
 	RetainClosed time.Duration // closed streams of live sessions stay readable so long
@@ -76,6 +81,7 @@ type Counters struct {
 	IndexErrors, DataErrors atomic.Uint64
 	Beacons                 atomic.Uint64
 	Pending                 atomic.Int64  // packets that lack data or index now; rises and falls
+	PendingRefused          atomic.Uint64 // packets and indexes refused because too many waited
 	SkippedByViewers        atomic.Uint64 // overwritten or cleared before they were read
 }
 
