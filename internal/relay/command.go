@@ -97,7 +97,7 @@ func (c *controlConn) greeted() error {
 	if c.valid {
 		return nil
 	}
-	if !c.worker.server.gate.spoke(c) {
+	if !c.worker.server.gate.Spoke(&c.seat) {
 		return errDisplaced
 	}
 	c.valid = true

@@ -17,6 +17,7 @@ import (
 var floors = map[string]int{
 	"internal/kernel/epoll": 0,
 	"internal/fdpool":       0,
+	"internal/gate":         0,
 	"internal/tail":         0,
 	"internal/version":      0,
 
