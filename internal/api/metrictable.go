@@ -95,6 +95,7 @@ func relayMetrics() []metric {
 			},
 		},
 		of("weir_relay_connections_refused_total", "Connections of producers turned away at a limit.", func(r *RelayStats) uint64 { return r.Refused }),
+		of("weir_relay_connections_displaced_total", "Silent connections of producers closed at a limit, to make room for new ones.", func(r *RelayStats) uint64 { return r.Displaced }),
 		of("weir_relay_connections_timed_out_total", "Connections of producers closed for their silence.", func(r *RelayStats) uint64 { return r.TimedOut }),
 		of("weir_relay_accept_errors_total", "Connections of producers that could not be accepted.", func(r *RelayStats) uint64 { return r.AcceptErrors }),
 		of("weir_relay_protocol_errors_total", "Connections of producers closed for what they sent.", func(r *RelayStats) uint64 { return r.ProtocolErrors }),
@@ -123,7 +124,8 @@ func liveMetrics() []metric {
 		gauge("weir_live_viewers", "Connections of viewers.", func(s *snapshot) float64 { return float64(s.live.ViewersOpen) }),
 		gauge("weir_live_attachments", "Sessions being read, one for each viewer of it.", func(s *snapshot) float64 { return float64(s.live.AttachedOpen) }),
 		of("weir_live_connections_total", "Connections of viewers since the start.", func(l *LiveStats) uint64 { return l.Total }),
-		of("weir_live_connections_refused_total", "Connections of viewers turned away at the limit.", func(l *LiveStats) uint64 { return l.Refused }),
+		of("weir_live_connections_refused_total", "Connections of viewers turned away at a limit.", func(l *LiveStats) uint64 { return l.Refused }),
+		of("weir_live_connections_displaced_total", "Silent connections of viewers closed at a limit, to make room for new ones.", func(l *LiveStats) uint64 { return l.Displaced }),
 		of("weir_live_accept_errors_total", "Connections of viewers that could not be accepted.", func(l *LiveStats) uint64 { return l.AcceptErrors }),
 		{
 			name: "weir_live_requests_total", help: "Requests of viewers by command.", labels: []string{"command"},

@@ -74,6 +74,7 @@ type RelayStats struct {
 	ControlOpen, DataOpen   int64
 	ControlTotal, DataTotal uint64
 	Refused                 uint64 // connections above a limit
+	Displaced               uint64 // silent connections that made room for new ones
 	TimedOut                uint64 // connections silent for too long
 	ProtocolErrors          uint64 // messages that ended their connection
 	AcceptErrors            uint64
@@ -93,6 +94,7 @@ type LiveStats struct {
 	ViewersOpen    int // connections
 	AttachedOpen   int // sessions being read, one for each viewer of it
 	Total, Refused uint64
+	Displaced      uint64 // silent connections that made room for new ones
 	AcceptErrors   uint64
 
 	Requests        map[lttng.ViewerCommand]uint64

@@ -77,10 +77,12 @@ type Relay struct {
 
 // Live configures the viewers' server.
 type Live struct {
-	MaxViewers   int           `toml:"max_viewers" doc:"Most viewer connections; further ones are closed at once and counted."`
-	InactivePace time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
-	RetainClosed time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
-	History      bool          `toml:"history" doc:"Show each live session a second time as NAME@begin: viewers that attach to it read from the oldest stored packet on, even those that can only ask for the newest."`
+	MaxViewers        int           `toml:"max_viewers" doc:"Most viewer connections. A further one takes the place of the oldest silent one: one that has not begun to talk, or that has taken nothing of its reply for stall_timeout. Without such a one it is closed at once and counted."`
+	MaxViewersPerPeer int           `toml:"max_viewers_per_peer" doc:"Most viewer connections from one address; likewise."`
+	StallTimeout      time.Duration `toml:"stall_timeout" doc:"How long a viewer may take nothing of a reply that waits for it before it counts as silent; 0 means for ever. It is closed only when its place is needed: a viewer may be paused for hours."`
+	InactivePace      time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
+	RetainClosed      time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
+	History           bool          `toml:"history" doc:"Show each live session a second time as NAME@begin: viewers that attach to it read from the oldest stored packet on, even those that can only ask for the newest."`
 }
 
 // Retention configures the removal of old data.
@@ -110,7 +112,7 @@ func Default() *Config {
 			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
 			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,
 		},
-		Live: Live{MaxViewers: 1024, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
+		Live: Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		HTTP: HTTP{Listen: "127.0.0.1:9347"},
 	}
 }

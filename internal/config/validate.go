@@ -80,6 +80,8 @@ func (c *Config) liveChecks() []check {
 	l := &c.Live
 	return []check{
 		{"live.max_viewers", between(l.MaxViewers, 1, maxCount)},
+		{"live.max_viewers_per_peer", between(l.MaxViewersPerPeer, 1, maxCount)},
+		{"live.stall_timeout", notNegative(l.StallTimeout)},
 		{"live.inactive_pace", notNegative(l.InactivePace)},
 		{"live.retain_closed", notNegative(l.RetainClosed)},
 	}

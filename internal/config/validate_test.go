@@ -43,7 +43,7 @@ func TestValidateRefuses(t *testing.T) {
 		"relay.fd_pool_size": "1", "relay.handshake_timeout": "-1s", "relay.idle_timeout": "-1s", "relay.tcp_keep_alive_idle": "1500ms",
 		"relay.tcp_keep_alive_interval": "-1s", "relay.tcp_keep_alive_probes": "128", "relay.fsync": "", "relay.fsync_interval": "1ms",
 		"relay.reserve": "2TiB", "relay.drain_timeout": "-5s",
-		"live.max_viewers": "0", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
+		"live.max_viewers": "0", "live.max_viewers_per_peer": "0", "live.stall_timeout": "-1s", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
 		"retention.max_age": "-1h", "http.listen": "9347",
 	}
 	for key, text := range tests {

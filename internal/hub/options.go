@@ -57,7 +57,8 @@ func (h *Hub) relayOptions() relay.Options {
 func (h *Hub) liveOptions() live.Options {
 	return live.Options{
 		Store: h.store, Log: h.log,
-		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout),
+		MaxViewers: h.cfg.Live.MaxViewers, MaxViewersPerPeer: h.cfg.Live.MaxViewersPerPeer,
+		HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout), StallTimeout: orNever(h.cfg.Live.StallTimeout),
 		InactivePace: orTiny(h.cfg.Live.InactivePace), NoHistory: !h.cfg.Live.History,
 	}
 }
