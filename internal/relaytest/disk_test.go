@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -31,7 +32,7 @@ func smallDisk(t *testing.T) (dir, ballast string) {
 	dir = t.TempDir()
 	err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=0755")
 	if errors.Is(err, unix.EPERM) {
-		t.Skip("a file system cannot be mounted without root")
+		peer.Lack(t, "root to mount a file system")
 	}
 	if err != nil {
 		t.Fatal(err)
