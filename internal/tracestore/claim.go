@@ -224,6 +224,9 @@ func (ss *Session) claim(st *Stream) error {
 // was closed and waits for its last packets (writer). What has been received
 // for that is better handled before.
 func (ss *Session) Replaces(m lttng.AddStream) bool {
+	if ss.leaving == 0 {
+		return false
+	}
 	for _, st := range ss.streams {
 		if st.closing && st.channel == m.Channel {
 			return true

@@ -33,6 +33,7 @@ type Session struct {
 	closing *chunk // the one before, until it is closed
 	streams map[lttng.StreamID]*Stream
 	waiting int               // packets of all streams that lack data or index
+	leaving int               // streams that wait for their last packets
 	dirty   []*Stream         // have index records to flush
 	arrival int64             // ns since the epoch; of the bytes being stored
 	legacy  map[string]string // below minor 11: first two path elements → claimed directory
@@ -282,7 +283,7 @@ func (ss *Session) FlushIndexes() {
 func (ss *Session) CloseStreams(abort bool) (waiting bool) {
 	for _, st := range ss.streams {
 		if !st.closing {
-			st.closing, st.last = true, lttng.NoSeq
+			st.leaves(lttng.NoSeq)
 			st.dropUnindexed()
 		}
 		if !st.tryClose(abort) {
@@ -329,6 +330,9 @@ func (ss *Session) forget(st *Stream) {
 // streamClosed takes note of a stream's end (writer).
 func (ss *Session) streamClosed(st *Stream) {
 	delete(ss.streams, st.id)
+	if st.closing {
+		ss.leaving--
+	}
 	s := ss.store
 	s.mu.Lock()
 	delete(s.streams, st.id)

@@ -268,11 +268,19 @@ func (st *Stream) RequestClose(last uint64) {
 	if st.metadata {
 		last = lttng.NoSeq // it came on this connection, and has no numbers
 	}
-	st.closing, st.last = true, last
+	st.leaves(last)
 	if last == lttng.NoSeq {
 		st.dropUnindexed()
 	}
 	st.tryClose(false)
+}
+
+// leaves notes that the stream ends after packet last.
+func (st *Stream) leaves(last uint64) {
+	if !st.closing {
+		st.session.leaving++
+	}
+	st.closing, st.last = true, last
 }
 
 // dropUnindexed forgets data whose index will not come and waits for the data
