@@ -25,6 +25,7 @@ var packages = map[string]string{
 	"lttng":                   "lttng-tools",
 	"lttng-relayd":            "lttng-tools",
 	"lttng-sessiond":          "lttng-tools",
+	"printf":                  "coreutils",
 	"sh":                      "dash",
 	"systemd-analyze":         "systemd",
 	"systemd-socket-activate": "systemd",
