@@ -201,3 +201,28 @@ func (p *proxy) cut() {
 	}
 	p.conns = nil
 }
+
+// weir view follows a trace in a directory as it grows and is rotated.
+func TestViewFollows(t *testing.T) {
+	isolated(t, func(m *machine) {
+		m.startSessiond()
+		out := m.mkdir("growing")
+		s := m.create("growing", "--output="+out)
+		s.enable("--subbuf-size=4096", "--num-subbuf=8", "--switch-timer=100000")
+		a := m.startApp(1, 17)
+		a.emit(500, 100)
+		m.until("stored events", func() bool { return len(m.files(out, "ch_*")) > 0 })
+		v := &viewer{m.start(m.weir(), "view", "--follow", out)}
+		a.emit(1000, 100)
+		v.await(1, a.emitted)
+		s.rotate()
+		a.emit(1000, 100)
+		v.await(1, a.emitted)
+		a.finish()
+		s.destroy()
+		v.stop()
+		lines, _ := v.output()
+		m.wantEvents("weir view --follow", parseEvents(lines), a.all())
+		m.wantEvents("stored", m.readTree(out), a.all())
+	})
+}

@@ -63,7 +63,7 @@ func (j *Job) Check() error {
 // Run does the job.
 func (j *Job) Run(ctx context.Context) error {
 	opts := ctf.Options{
-		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
+		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate, Growing: j.Follow,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
 	inputs, remove, err := j.unpacked()
@@ -79,8 +79,8 @@ func (j *Job) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(urls) > 0 {
-		return j.live(ctx, set, urls)
+	if len(urls) > 0 || j.Follow {
+		return j.live(ctx, inputs, set, urls)
 	}
 	r := &Run{Set: set, Jobs: j.Jobs}
 	if r.Select, err = j.selection(set); err != nil {
