@@ -211,15 +211,14 @@ func TestViewFollows(t *testing.T) {
 		s.enable("--subbuf-size=4096", "--num-subbuf=8", "--switch-timer=100000")
 		a := m.startApp(1, 17)
 		a.emit(500, 100)
-		m.until("stored events", func() bool { return len(m.files(out, "ch_*")) > 0 })
 		v := &viewer{m.start(m.weir(), "view", "--follow", out)}
 		a.emit(1000, 100)
+		s.rotate() // which is when a session that is not live writes its metadata
 		v.await(1, a.emitted)
-		s.rotate()
 		a.emit(1000, 100)
-		v.await(1, a.emitted)
 		a.finish()
 		s.destroy()
+		v.await(1, a.emitted)
 		v.stop()
 		lines, _ := v.output()
 		m.wantEvents("weir view --follow", parseEvents(lines), a.all())
