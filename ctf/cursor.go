@@ -200,6 +200,7 @@ func (c *Cursor) stale(err error) (Kind, error) {
 	if !c.stream.Trace.opts.Growing || c.feed != nil {
 		return c.fail(err)
 	}
+	c.d.m.fault = fault{} // what comes next may be good
 	return 0, fmt.Errorf("%w: %w", ErrStale, err)
 }
 
