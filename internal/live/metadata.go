@@ -4,8 +4,10 @@
 package live
 
 import (
+	"bytes"
 	"time"
 
+	"github.com/weir-io/weir/internal/metadata"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -26,8 +28,7 @@ type metadataView struct {
 	cursor *tracestore.MetadataCursor
 	hold   time.Duration // for the rest of a declaration
 
-	form  metadataForm
-	scan  scanner
+	split metadata.Splitter
 	since time.Time // when a declaration was first seen incomplete
 
 	wrapped bool     // a text has been put in packets: uuid is settled
@@ -63,7 +64,7 @@ func (v *metadataView) available() (int64, error) {
 	if err := v.scanTo(sent + unread); err != nil {
 		return 0, err
 	}
-	if whole := v.scan.whole - sent; whole > 0 {
+	if whole := v.split.Whole() - sent; whole > 0 {
 		v.since = time.Time{}
 		return min(whole, unread, maxMetadata), nil
 	}
@@ -71,7 +72,7 @@ func (v *metadataView) available() (int64, error) {
 	if v.since.IsZero() {
 		v.since = now
 	}
-	if v.form == formUnknown || !v.stream.Closed() && now.Sub(v.since) < v.hold {
+	if v.split.Form() == metadata.FormUnknown || !v.stream.Closed() && now.Sub(v.since) < v.hold {
 		return 0, nil
 	}
 	return min(unread, maxMetadata), nil
@@ -80,21 +81,33 @@ func (v *metadataView) available() (int64, error) {
 // scanTo follows the declarations up to end.
 func (v *metadataView) scanTo(end int64) error {
 	var buf [metadataRead]byte
-	for v.scan.off < end {
-		n, err := v.cursor.ReadAt(buf[:min(int64(len(buf)), end-v.scan.off)], v.scan.off)
+	for at := v.split.Scanned(); at < end; at = v.split.Scanned() {
+		n, err := v.cursor.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if err != nil || n == 0 {
 			return err
 		}
-		if v.form == formUnknown {
-			if n < minForm {
-				return nil
-			}
-			v.form = formOf(buf[:n])
-			v.scan.begin(v.form, buf[:n])
-		}
-		v.scan.feed(buf[:n])
+		v.split.Feed(buf[:n])
 	}
 	return nil
+}
+
+// wrap returns what goes before the next n bytes of text to make them a packet.
+func (v *metadataView) wrap(n int64) ([]byte, error) {
+	var text string
+	if v.cursor.Sent() == 0 {
+		head := make([]byte, min(n, metadata.UUIDSearch))
+		k, err := v.cursor.ReadAt(head, 0)
+		if err != nil {
+			return nil, err
+		}
+		if head = head[:k]; !bytes.HasPrefix(head, []byte(metadata.Signature)) {
+			text = metadata.Signature + "\n"
+		}
+		if !v.wrapped {
+			v.uuid, v.wrapped = metadata.TraceUUID(head), true
+		}
+	}
+	return append(metadata.AppendPacketHeader(nil, v.uuid, int64(len(text))+n), text...), nil
 }
 
 // metadata answers GET_METADATA with everything that is complete.
@@ -134,7 +147,7 @@ func (v *metadataView) nothing(closed bool) lttng.MetadataStatus {
 
 func (c *conn) sendMetadata(v *metadataView, n int64) {
 	var prefix []byte
-	if v.form == formText && c.minor < lttng.MinorTraceFormat {
+	if v.split.Form() == metadata.FormText && c.minor < lttng.MinorTraceFormat {
 		var err error
 		if prefix, err = v.wrap(n); err != nil {
 			c.srv.counters.errors.Add(1)

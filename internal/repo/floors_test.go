@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"internal/config":     1,
 	"internal/daemon":     1,
 	"internal/filter":     1,
+	"internal/metadata":   1,
 	"internal/relaydopt":  1,
 	"internal/tracestore": 1,
 
@@ -62,6 +63,7 @@ var sideDoors = map[edge]string{
 	{"ctf/tsdl", "ctf/schema"}:          "metadata become the schema",
 	{"internal/hub", "internal/api"}:    "the hub constructs the API as it constructs the services",
 	{"internal/live/livetest", "lttng"}: "a scripted viewer speaks the protocol",
+	{"internal/metadata", "ctf"}:        "packets of metadata are part of CTF",
 	{"internal/relaydopt", "lttng"}:     "listener URLs are those of the protocol",
 	{"internal/tracestore", "ctf"}:      "the store writes index files; their format is part of CTF",
 	{"internal/tracestore", "lttng"}:    "the store's names and identifiers are those of the protocol",
