@@ -135,6 +135,9 @@ func (b *bench) babeltrace(program, session string) (stop func() string) {
 		if err := cmd.Wait(); err != nil {
 			b.t.Errorf("%s: %v\n%s", program, err, errs.Bytes())
 		}
+		if bytes.Contains(errs.Bytes(), []byte("WARNING")) { // of loss
+			b.t.Errorf("%s:\n%s", program, errs.Bytes())
+		}
 		return out.String()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/metadata"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
@@ -31,6 +32,9 @@ type metadataView struct {
 	split metadata.Splitter
 	since time.Time // when a declaration was first seen incomplete
 
+	translation *translation // what the viewer reads instead; nil: what is stored
+	at          int          // bytes of it that were sent
+
 	wrapped bool     // a text has been put in packets: uuid is settled
 	uuid    [16]byte // of the packets
 	told    bool     // the end was told to the viewer with NO_NEW
@@ -41,11 +45,20 @@ func newMetadataView(st *tracestore.Stream, hold time.Duration) *metadataView {
 	return &metadataView{stream: st, cursor: st.MetadataCursor(), hold: hold}
 }
 
-func (v *metadataView) close() { v.cursor.Close() }
+func (v *metadataView) close() {
+	v.cursor.Close()
+	if v.translation != nil {
+		v.translation.close()
+		v.translation = nil
+	}
+}
 
 // news reports whether the viewer should ask: there is something, or there
 // has been nothing so far.
 func (v *metadataView) news() bool {
+	if t := v.translation; t != nil {
+		return len(t.text) > v.at || v.at == 0 && !v.stream.Closed()
+	}
 	if v.cursor.Unread() == 0 || v.gone {
 		return v.cursor.Sent() == 0 && !v.stream.Closed()
 	}
@@ -118,6 +131,10 @@ func (c *conn) metadata(id lttng.StreamID) {
 		return
 	}
 	v := vs.meta
+	if v.translation != nil {
+		c.translatedMetadata(v)
+		return
+	}
 	closed := v.stream.Closed() // before the size: nothing is added after it
 	n, err := v.available()
 	if err != nil {
@@ -136,7 +153,7 @@ func (c *conn) metadata(id lttng.StreamID) {
 // nothing is the status when there is nothing to send. A viewer that never had
 // any metadata must not wait for it after the stream's end.
 func (v *metadataView) nothing(closed bool) lttng.MetadataStatus {
-	if closed && v.cursor.Sent() == 0 {
+	if closed && v.cursor.Sent() == 0 && v.at == 0 {
 		if v.told {
 			return lttng.MetadataError
 		}
@@ -170,4 +187,28 @@ func (c *conn) sendMetadata(v *metadataView, n int64) {
 	if c.out.empty() {
 		v.cursor.Close()
 	}
+}
+
+// translatedMetadata answers GET_METADATA with the translation, in a packet.
+func (c *conn) translatedMetadata(v *metadataView) {
+	t, closed := v.translation, v.stream.Closed() // before the look: nothing is added after it
+	id := v.stream.ID()
+	if !c.caughtUp(t, func() { c.metadata(id) }) {
+		return
+	}
+	text := t.text[v.at:]
+	if len(text) == 0 {
+		status := v.nothing(closed)
+		if t.err != nil {
+			status = lttng.MetadataError
+		}
+		c.reply(lttng.MetadataReply{Status: status}.Append(c.srv.scratch[:0]))
+		return
+	}
+	v.at = len(t.text)
+	total := len(text) + ctf.MetadataHeaderLen
+	c.srv.counters.metadataBytes.Add(uint64(total))
+	b := lttng.MetadataReply{Len: uint64(total), Status: lttng.MetadataOK}.Append(c.srv.scratch[:0])
+	b = metadata.AppendPacketHeader(b, t.translator.UUID(), int64(len(text)))
+	c.reply(append(b, text...))
 }
