@@ -70,7 +70,7 @@ func TestUsersBesideAnIdleOne(t *testing.T) {
 		idle, spans := besideIdle(m, func() {
 			v = m.view(s.name + "@begin")
 			v.await(0, 1)
-		}, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+		}, asNobody...)
 		for _, s := range spans[1:] {
 			v.await(s.run, s.to)
 		}
