@@ -54,7 +54,7 @@ func TestApplicationsBesideAnIdleOne(t *testing.T) {
 		idle.emit(1, 0)
 		idle.finish()
 		s.destroy()
-		m.wantEvents("viewer", v.finish(), spans...)
+		m.wantEvents("viewer", v.finishWhole(), spans...)
 		m.wantEvents("stored", m.readTree(m.out), spans...)
 		w.stop()
 	})
@@ -77,7 +77,7 @@ func TestUsersBesideAnIdleOne(t *testing.T) {
 		idle.emit(1, 0)
 		idle.finish()
 		s.destroy()
-		m.wantEvents("viewer", v.finish(), spans...)
+		m.wantEvents("viewer", v.finishWhole(), spans...)
 		m.wantEvents("stored", m.readTree(m.out), spans...)
 		w.stop()
 	})
@@ -101,7 +101,7 @@ func TestApplicationsBesideAnIdleOneBabeltrace1(t *testing.T) {
 		}
 		idle.finish()
 		s.destroy()
-		m.wantEvents("viewer", v.finish(), spans...)
+		m.wantEvents("viewer", v.finishWhole(), spans...)
 		w.stop()
 	})
 }

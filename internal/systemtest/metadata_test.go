@@ -147,7 +147,7 @@ func TestMetadataForms(t *testing.T) {
 			v.awaitLines("first events", func(lines []string) bool { return len(numbers(lines)) > 0 })
 			s.packets(21)
 			s.finish()
-			v.finish()
+			v.finishWhole()
 			lines, _ := v.output()
 			var want []string
 			for i := range 20 {
