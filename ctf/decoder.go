@@ -61,7 +61,7 @@ func newDecoder(name string, plan *streamPlan, window int) *decoder {
 	d.m.maxWords = maxEventWords
 	d.m.refs = make([]uint64, plan.refs.len())
 	d.packet.Class = plan.class
-	d.event.Packet = &d.packet
+	d.event.Packet, d.event.from = &d.packet, d
 	return d
 }
 
@@ -91,6 +91,7 @@ func (d *decoder) open(raw rawPacket) error {
 		}
 	}
 	d.words, d.m.words = d.m.words, d.event.Words
+	d.packet.end, d.packet.clock = d.m.pos, d.m.clock
 	d.keepPacketFrame()
 	if err := d.readRoles(); err != nil {
 		return err
@@ -192,7 +193,7 @@ func (d *decoder) next() (bool, error) {
 		return false, nil
 	}
 	clock := d.m.clock
-	d.eventPos = d.m.pos
+	d.eventPos, d.event.before = d.m.pos, clock
 	for !d.decode() {
 		if d.m.fault.kind != faultShort {
 			return false, d.faultError()
