@@ -33,9 +33,10 @@ var floors = map[string]int{
 	"internal/relaydopt":  1,
 	"internal/tracestore": 1,
 
-	"internal/relay": 2,
-	"internal/live":  2,
-	"internal/view":  2,
+	"internal/relay":   2,
+	"internal/live":    2,
+	"internal/view":    2,
+	"internal/convert": 2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
