@@ -33,10 +33,10 @@ type streamJob struct {
 	file     string         // in it
 	choice   *choice
 	window   window
-	takes    []take // of packets
 	progress *progress
 
 	// Owned by run.
+	takes   []take // of packets
 	cur     *ctf.Cursor
 	keep    func(*ctf.Event) bool // nil: all events
 	w       *ctf.StreamWriter     // nil: before the first packet
@@ -247,6 +247,7 @@ func (j *streamJob) write(packet []byte, info ctf.PacketInfo) error {
 func (j *streamJob) event(e *ctf.Event) error {
 	if e.HasTime && j.window != always && !j.window.holds(e.Time) {
 		if e.Time > j.window.end {
+			j.forget()
 			return j.end(true)
 		}
 		j.packet.read++
@@ -265,6 +266,16 @@ func (j *streamJob) event(e *ctf.Event) error {
 	j.packet.kept++
 	j.packet.last = e.Cycles
 	return nil
+}
+
+// forget leaves out what comes behind the window in packets that do not say when
+// they are.
+func (j *streamJob) forget() {
+	for i := j.packet.number + 1; i < len(j.takes); i++ {
+		if _, _, timed := timesOf(j.in, i); !timed {
+			j.takes[i] = nothing
+		}
+	}
 }
 
 // errBackwards makes a packet be converted event by event: the writer says which

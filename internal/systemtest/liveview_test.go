@@ -31,7 +31,7 @@ func TestLiveViewIsBabeltraces(t *testing.T) {
 		s := m.createLive("seen")
 		a := m.startApp(1, 17)
 		a.emit(1, 0)
-		m.view(s.name+"@begin").await(1, 1)
+		m.view(s.name + "@begin").await(1, 1)
 		theirs, ours := m.view(s.name), m.viewWeir(liveURL(s.name), s.name)
 		a.emit(5000, 50)
 		b := m.startApp(2, 30)
