@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"internal/relay":     2,
 	"internal/live":      2,
 	"internal/view":      2,
+	"internal/convert":   2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
