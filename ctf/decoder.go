@@ -92,10 +92,10 @@ func (d *decoder) open(raw rawPacket) error {
 	}
 	d.words, d.m.words = d.m.words, d.event.Words
 	d.keepPacketFrame()
-	if err := d.readRoles(); err != nil {
+	if err := d.checkHeader(); err != nil {
 		return err
 	}
-	return d.checkHeader()
+	return d.readRoles()
 }
 
 // keepPacketFrame gives the packet's frame bytes of its own: the window moves on.
@@ -127,7 +127,9 @@ func (d *decoder) readRoles() error {
 	case content > size:
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at most packet_size "+strconv.FormatUint(size, 10))
 	case size > avail:
-		return d.bad(0, "packet_size", strconv.FormatUint(size, 10)+" bits", "at most the "+strconv.FormatUint(avail, 10)+" that there are")
+		err := d.bad(0, "packet_size", strconv.FormatUint(size, 10)+" bits", "at most the "+strconv.FormatUint(avail, 10)+" that there are")
+		err.early = true
+		return err
 	case content < d.m.pos:
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at least the "+strconv.FormatUint(d.m.pos, 10)+" of header and context")
 	}
@@ -194,11 +196,12 @@ func (d *decoder) next() (bool, error) {
 	clock := d.m.clock
 	d.eventPos = d.m.pos
 	for !d.decode() {
+		// Begin the event anew, with more of the packet at hand or, of a class
+		// that was not known, when called again.
+		d.m.clock, d.m.pos = clock, d.eventPos
 		if d.m.fault.kind != faultShort {
 			return false, d.faultError()
 		}
-		// Begin the event anew with more of the packet at hand.
-		d.m.clock, d.m.pos = clock, d.eventPos
 		if err := d.more(d.eventPos); err != nil {
 			return false, err
 		}
@@ -318,7 +321,9 @@ func (d *decoder) decodeHeader() {
 func (d *decoder) more(pos uint64) error {
 	f := d.m.fault
 	if f.kind != faultShort || d.start+int64(len(d.m.win)) >= d.size {
-		return d.faultError()
+		err := d.faultError()
+		err.early = f.kind == faultShort && d.size == d.raw.avail
+		return err
 	}
 	return d.fill(pos)
 }
@@ -360,19 +365,19 @@ func (d *decoder) fill(pos uint64) error {
 	return nil
 }
 
-func (d *decoder) faultError() error {
+func (d *decoder) faultError() *PacketError {
 	f := &d.m.fault
 	got, want := f.text()
 	return d.bad(d.m.base+f.pos, f.field, got, want)
 }
 
-func (d *decoder) bad(bit uint64, field, got, want string) error {
-	e := d.wrap(bit, nil).(*PacketError)
+func (d *decoder) bad(bit uint64, field, got, want string) *PacketError {
+	e := d.wrap(bit, nil)
 	e.Field, e.Got, e.Want = field, got, want
 	return e
 }
 
-func (d *decoder) wrap(bit uint64, err error) error {
+func (d *decoder) wrap(bit uint64, err error) *PacketError {
 	e := &PacketError{Stream: d.name, Packet: d.packet.Number, Offset: d.packet.Offset, Bit: bit, Err: err}
 	if d.raw.data == nil {
 		e.Offset = -1

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -114,10 +115,7 @@ func (r *recording) play(p *producer, streams map[string]*tracestore.Stream, cho
 // ends, and returns what it prints.
 func (b *bench) babeltrace(program, session string) (stop func() string) {
 	b.t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		b.t.Skipf("%s is not installed", program)
-	}
+	path := peer.Need(b.t, program)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	cmd := exec.CommandContext(ctx, path, "-i", "lttng-live", "net://"+b.addr+"/host/vm/"+session)
 	var out, errs bytes.Buffer

@@ -47,6 +47,19 @@ type Job struct {
 	Progress func(done, total, events int64, end bool)
 }
 
+// Check refuses a job that cannot be done, whatever the inputs are.
+func (j *Job) Check() error {
+	if j.Where != "" {
+		if _, err := NewWhere(j.Where); err != nil {
+			return fmt.Errorf("filter: %w", err)
+		}
+	}
+	k := *j
+	k.Out, k.Err = io.Discard, io.Discard
+	_, err := k.sink()
+	return err
+}
+
 // Run does the job.
 func (j *Job) Run(ctx context.Context) error {
 	opts := ctf.Options{

@@ -127,13 +127,19 @@ func (l *liveSession) update(ctx context.Context) (bool, error) {
 	if l.follow.Ended() {
 		return false, nil
 	}
-	events, err := l.follow.Update(ctx)
-	for _, e := range events {
-		if err := l.apply(e); err != nil {
-			return false, err
+	if err := l.applyAll(l.follow.Update(ctx)); err != nil {
+		return false, err
+	}
+	// Streams without a feed wait for metadata, which are asked for with them.
+	for id, s := range l.streams {
+		if s.Feed == nil {
+			if err := l.applyAll(l.follow.Poll(ctx, id)); err != nil {
+				return false, err
+			}
+			break
 		}
 	}
-	return !l.follow.Ended(), err
+	return !l.follow.Ended(), nil
 }
 
 // run shows what the sessions bring, merged by time, until they end or ctx does.
