@@ -262,8 +262,11 @@ func (d *decoder) decode() bool {
 		m.words = make([]uint64, width, 2*width)
 	}
 	m.words = m.words[:width]
-	if !m.exec(p.body, 0) {
-		return false
+	if p.straight == nil || !m.straight(p.straight) {
+		m.words = m.words[:width]
+		if !m.exec(p.body, 0) {
+			return false
+		}
 	}
 	ev.Words = m.words
 	ev.Cycles = m.clock

@@ -45,6 +45,7 @@ var floors = map[string]int{
 	"internal/api":        3,
 	"internal/hub":        3,
 	"internal/relaybench": 3,
+	"internal/viewbench":  3,
 
 	"internal/live/livetest": 1, // tests only; knows the codec alone
 	"internal/relaytest":     4, // tests only
