@@ -36,8 +36,8 @@
 //
 // A relay never speaks unasked. After a question without an answer the next
 // one follows after 1 ms, then 2 ms, and so on up to Config.PollInterval, 10 ms.
-// Beside the packets, new streams are asked for every 100 ms, and further
-// sessions of the name every second.
+// Beside the packets, new streams are asked for every 100 ms, of relays below
+// 2.15 every 10 ms, and further sessions of the name every second.
 //
 // # Concurrency
 //

@@ -94,28 +94,33 @@ func TestWait(t *testing.T) {
 
 // An idle session is neither asked all the time nor forgotten.
 func TestIdleRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRelay()
-		r.attach = []lttng.AttachReply{attachOK(meta(1, 1), data(1, 2), data(1, 3))}
-		r.metadata[1] = []reply[lttng.MetadataReply]{metadataOK("M")}
-		s := r.open(t, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		got, err := readAll(ctx, s.Next)
-		if !errors.Is(err, context.DeadlineExceeded) || len(got) != 4 {
-			t.Fatalf("events %q, error %v, want 4 and the deadline", got, err)
+	for minor, streams := range map[uint32]int{13: 1010, 15: 101} {
+		synctest.Test(t, func(t *testing.T) { testIdleRate(t, minor, streams) })
+	}
+}
+
+func testIdleRate(t *testing.T, minor uint32, streams int) {
+	r := newRelay()
+	r.minor = minor
+	r.attach = []lttng.AttachReply{attachOK(meta(1, 1), data(1, 2), data(1, 3))}
+	r.metadata[1] = []reply[lttng.MetadataReply]{metadataOK("M")}
+	s := r.open(t, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := readAll(ctx, s.Next)
+	if !errors.Is(err, context.DeadlineExceeded) || len(got) != 4 {
+		t.Fatalf("events %q, error %v, want 4 and the deadline", got, err)
+	}
+	counts := make(map[string]int)
+	for _, what := range r.asked() {
+		counts[what]++
+	}
+	// 10 s with a question every 10 ms.
+	for what, limit := range map[string]int{"GET_NEXT_INDEX 2": 1010, "GET_NEXT_INDEX 3": 1010, "GET_NEW_STREAMS 7": streams} {
+		if n := counts[what]; n > limit || n < limit*9/10 {
+			t.Errorf("%s: asked %d times, want about %d", what, n, limit)
 		}
-		counts := make(map[string]int)
-		for _, what := range r.asked() {
-			counts[what]++
-		}
-		// 10 s with a question every 10 ms, and one for streams every 100 ms.
-		for what, limit := range map[string]int{"GET_NEXT_INDEX 2": 1010, "GET_NEXT_INDEX 3": 1010, "GET_NEW_STREAMS 7": 101} {
-			if n := counts[what]; n > limit || n < limit*9/10 {
-				t.Errorf("%s: asked %d times, want about %d", what, n, limit)
-			}
-		}
-	})
+	}
 }
 
 // A context that ends in a pause leaves everything as it was.

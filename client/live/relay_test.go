@@ -147,9 +147,24 @@ func (r *relay) answer(cmd lttng.ViewerCommand, payload []byte, minor lttng.Mino
 		r.note(cmd, m.Session)
 		var s lttng.NewStreamsReply
 		s, r.streams = pop(r.streams, lttng.NewStreamsReply{Status: lttng.NewStreamsOK})
+		if s.Status == lttng.NewStreamsHangup && r.unread() {
+			r.streams = []lttng.NewStreamsReply{s}
+			s.Status = lttng.NewStreamsOK
+		}
 		return s.Append(nil)
 	}
 	return r.answerStream(cmd, payload)
+}
+
+// unread reports whether there are indexes that nobody has asked for. A session
+// does not end before they are read.
+func (r *relay) unread() bool {
+	for _, queue := range r.index {
+		if len(queue) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *relay) answerStream(cmd lttng.ViewerCommand, payload []byte) []byte {

@@ -163,10 +163,7 @@ func TestNext(t *testing.T) {
 				r.attach = []lttng.AttachReply{attachOK(meta(1, 1), data(1, 2))}
 				r.index[2] = []lttng.NextIndexReply{indexOK(0, 1, 10, newMeta), indexIs(lttng.IndexHangup, 0)}
 				r.packet[2] = []reply[lttng.PacketReply]{packetOK("a")}
-				for range 70 {
-					r.streams = append(r.streams, newStreams())
-				}
-				r.streams = append(r.streams, hangup)
+				r.streams = []lttng.NewStreamsReply{hangup}
 			},
 			want: `
 				added 1/1

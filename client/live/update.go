@@ -14,10 +14,12 @@ import (
 )
 
 const (
-	// streamsEvery is how often new streams are asked for without a hint. Up to
-	// 2.13 a relay hints only with a packet, so that an idle application would
-	// hide all others.
+	// streamsEvery is how often new streams are asked for without a hint.
 	streamsEvery = 100 * time.Millisecond
+	// hastyEvery is the same for relays below 2.15. They may hint only with a
+	// packet, so that an idle application hides all others, and they forget
+	// streams that ended before a viewer asked.
+	hastyEvery = 10 * time.Millisecond
 	// sessionsEvery is how often the list is searched for further sessions of
 	// the name: those of a kernel, or of applications of another word size, may
 	// begin later.
@@ -29,10 +31,13 @@ func (s *Session) update(ctx context.Context) error {
 	if err := s.search(ctx); err != nil {
 		return err
 	}
-	now := time.Now()
+	now, every := time.Now(), streamsEvery
+	if s.client.relay < lttng.MinorTraceFormat {
+		every = hastyEvery
+	}
 	asked := false
 	for _, a := range s.attached {
-		if a.closed || !a.due && a.active > 0 && now.Sub(a.asked) < streamsEvery {
+		if a.closed || !a.due && a.active > 0 && now.Sub(a.asked) < every {
 			continue
 		}
 		if err := s.newStreams(ctx, a); err != nil {

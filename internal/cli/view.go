@@ -144,6 +144,9 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
 		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
 	}
+	if err := j.Check(); err != nil {
+		return nil, usageErrorf("%w", err)
+	}
 	return j, f.times(j)
 }
 

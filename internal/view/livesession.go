@@ -72,21 +72,31 @@ func (l *liveSession) ask(s *liveSource) error {
 		return nil
 	}
 	events, err := l.follow.Poll(l.ctx, s.id)
-	for _, e := range events {
-		if err := l.apply(e); err != nil {
-			return err
-		}
-	}
-	if err != nil && !errors.Is(err, live.ErrUnknownStream) {
+	n := len(events)
+	if err := l.applyAll(events, err); err != nil {
 		return err
 	}
-	if len(events) > 0 || s.Waiting() > 0 {
+	if n > 0 || s.Waiting() > 0 {
 		return nil
 	}
 	if err := l.set.beforeWait(); err != nil {
 		return err
 	}
 	return l.follow.Wait(l.ctx)
+}
+
+// applyAll does what the events of an answer mean. That a stream is not known
+// any more is no error: its end has been told.
+func (l *liveSession) applyAll(events []live.Event, err error) error {
+	for _, e := range events {
+		if err := l.apply(e); err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, live.ErrUnknownStream) {
+		return nil
+	}
+	return err
 }
 
 // apply does what an event of the session means.
@@ -97,20 +107,20 @@ func (l *liveSession) apply(e live.Event) error {
 	case live.Metadata:
 		return l.metadata(e)
 	case live.Packet:
-		if s := l.streams[e.Stream]; s != nil {
+		if s := l.streams[e.Stream]; s != nil && s.Feed != nil {
 			s.Packet(e.Data)
 		}
 	case live.PacketLost:
 		l.set.warn("packet lost: " + e.Err.Error())
 	case live.Inactive:
-		if s := l.streams[e.Stream]; s != nil {
+		if s := l.streams[e.Stream]; s != nil && s.Feed != nil {
 			return s.Idle(e.StreamClass, e.Until)
 		}
 	case live.StreamEnded:
-		if s := l.streams[e.Stream]; s != nil {
+		if s := l.streams[e.Stream]; s != nil && s.Feed != nil {
 			s.End()
-			delete(l.streams, e.Stream)
 		}
+		delete(l.streams, e.Stream)
 		if e.Err != nil {
 			l.set.warn("stream ended: " + e.Err.Error())
 		}
@@ -152,11 +162,18 @@ func (t *liveTrace) begin(l *liveSession, s *liveSource) {
 		return
 	}
 	s.Feed = t.trace.NewFeed(s.name)
-	if before := l.last[s.key]; before != nil {
+	if before := l.last[s.key]; before != nil && sameTrace(before.Stream().Trace, t.trace) {
 		s.Resume(before)
 	}
 	l.last[s.key] = s.Feed
 	l.set.joining = append(l.set.joining, s)
+}
+
+// sameTrace reports whether two traces are one: a session that was made again
+// has the same paths, but is another trace.
+func sameTrace(a, b *ctf.Trace) bool {
+	x, y := a.Schema.UUID, b.Schema.UUID
+	return x != nil && y != nil && *x == *y
 }
 
 // metadata adds what is new in the metadata of a trace. Metadata that a relay
