@@ -284,8 +284,8 @@ func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) 
 				return errEnough
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if windows[c.Stream()].overlaps(c.Loss()) {
-				if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
+			if part, ok := windows[c.Stream()].clip(c.Loss()); ok {
+				if err := r.Sink.Loss(c.Stream(), &part); err != nil {
 					return err
 				}
 			}
