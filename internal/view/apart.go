@@ -80,8 +80,8 @@ func (r *Run) part(ctx context.Context, c *ctf.Cursor, sink Sink) error {
 				return err
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if window.overlaps(c.Loss()) {
-				if err := sink.Loss(s, c.Loss()); err != nil {
+			if loss, ok := window.clip(c.Loss()); ok {
+				if err := sink.Loss(s, &loss); err != nil {
 					return err
 				}
 			}
