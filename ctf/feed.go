@@ -72,6 +72,13 @@ func (f *Feed) Resume(other *Feed) {
 	f.skip = other.prev
 }
 
+// Move gives the stream to another trace, whose metadata have replaced those of
+// its own. Packets that wait are decoded by them.
+func (f *Feed) Move(t *Trace) {
+	f.stream.Trace, f.stream.plan = t, nil
+	t.Streams = append(t.Streams, f.stream)
+}
+
 // Waiting returns the number of packets and times that have not been read.
 func (f *Feed) Waiting() int { return len(f.packets) }
 
@@ -112,7 +119,7 @@ func (f *Feed) take() (idle bool, until uint64, err error) {
 // openFed opens a packet. It reports false when that has been read before.
 func (f *Feed) openFed(b []byte) (fresh bool, err error) {
 	raw := rawPacket{bytes: b, avail: int64(len(b))}
-	class, err := newScanner(f.stream.Trace).classOf(f.stream.Name, raw)
+	class, err := f.stream.Trace.scanner().classOf(f.stream.Name, raw)
 	if err != nil {
 		return false, err
 	}

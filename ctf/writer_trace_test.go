@@ -123,6 +123,12 @@ func TestTraceCutAtEveryByte(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("cut at byte %d: the reader finds %d events, want %d: %v", cut, len(got), len(want), err)
 		}
+		if torn, err := RepairTrace(dir); err != nil || torn[filepath.Join(dir, "chan_1")] != int64(cut-endOf(ends, whole)) {
+			t.Fatalf("cut at byte %d: RepairTrace = %v, %v, want %d bytes", cut, torn, err, cut-endOf(ends, whole))
+		}
+		if got, err := readBack(dir); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("cut at byte %d and repaired: the reader finds %d events, want %d: %v", cut, len(got), len(want), err)
+		}
 		if atEnd := cut == 0 || whole > 0 && ends[whole-1] == cut; atEnd && err != nil {
 			t.Fatalf("cut at byte %d behind a packet: %v", cut, err)
 		}
@@ -134,6 +140,24 @@ func TestTraceCutAtEveryByte(t *testing.T) {
 		if got, err := readBack(dir); err != nil || !slices.Equal(got, lines) {
 			t.Fatalf("index cut at byte %d: the reader finds %d events, want %d: %v", cut, len(got), len(lines), err)
 		}
+	}
+}
+
+// endOf is where the n-th packet ends, 0 before the first.
+func endOf(ends []int, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return ends[n-1]
+}
+
+func TestRepairLeavesAloneWhatItDoesNotKnow(t *testing.T) {
+	dir, _ := writeTestTrace(t, schema.CTF1, false)
+	data := readFile(t, dir, "chan_1")
+	odd := append(bytes.Clone(data), "something else, longer than the header and context of a packet, which are 84 bytes"...)
+	check(t, os.WriteFile(filepath.Join(dir, "chan_1"), odd, 0o666))
+	if cut, err := RepairTrace(dir); err == nil || len(cut) != 0 || !bytes.Equal(readFile(t, dir, "chan_1"), odd) {
+		t.Errorf("RepairTrace = %v, %v, want an error and the file as it was", cut, err)
 	}
 }
 
@@ -165,11 +189,18 @@ func packetEnds(t *testing.T, dir string, index []byte) (ends, counts []int) {
 	}
 }
 
-func TestBabeltraceReadsWhatEndsBehindAPacket(t *testing.T) {
+func TestBabeltraceReadsWhatIsRepaired(t *testing.T) {
 	dir, _ := writeTestTrace(t, schema.CTF1, true)
 	data, index := readFile(t, dir, "chan_1"), readFile(t, dir, "index/chan_1.idx")
 	ends, counts := packetEnds(t, dir, index)
 	for i, end := range ends {
+		check(t, os.WriteFile(filepath.Join(dir, "chan_1"), data[:max(end-7, 0)], 0o666))
+		check(t, os.WriteFile(filepath.Join(dir, "index/chan_1.idx"), index[:IndexHeaderLen+IndexRecordLenMinor*i], 0o666))
+		_, err := RepairTrace(dir)
+		check(t, err)
+		if got := strings.Count(babeltrace2(t, dir), "app:ev"); got != counts[i] {
+			t.Errorf("%d packets and a torn one: babeltrace2 finds %d events, want %d", i, got, counts[i])
+		}
 		check(t, os.WriteFile(filepath.Join(dir, "chan_1"), data[:end], 0o666))
 		for _, records := range []int{i, i + 1} { // without the last packet's, too
 			check(t, os.WriteFile(filepath.Join(dir, "index/chan_1.idx"), index[:IndexHeaderLen+IndexRecordLenMinor*records], 0o666))
@@ -287,5 +318,27 @@ func TestMetadataPackets(t *testing.T) {
 				t.Errorf("%d bytes in packets of %d: %d bytes of text, %v", n, len(b), len(got), err)
 			}
 		}
+	}
+}
+
+// The table of a packet in docs/format/ctf-writer.md is what is written.
+func TestWriterPage(t *testing.T) {
+	page := string(readFile(t, "../docs/format", "ctf-writer.md"))
+	b := NewBuilder(BuilderOptions{})
+	s, err := b.Stream(LargeHeader)
+	check(t, err)
+	at := 0
+	for _, m := range append(slices.Clone(b.Trace().PacketHeader.Members), s.Class().PacketContext.Members...) {
+		size := 16 // the uuid
+		if i, ok := m.Class.(*schema.Integer); ok {
+			size = int(i.Size) / 8
+		}
+		if row := fmt.Sprintf("\n| %d | %d | %s | ", at, size, m.Name); !strings.Contains(page, row) {
+			t.Errorf("the page lacks the row %q", row)
+		}
+		at += size
+	}
+	if row := fmt.Sprintf("\n| %d | | events | |\n", at); !strings.Contains(page, row) {
+		t.Errorf("the page lacks the row %q", row)
 	}
 }

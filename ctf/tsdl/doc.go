@@ -7,7 +7,7 @@
 // what it says.
 //
 // [Parse] reads a whole text. A [Parser] reads a text that grows while the
-// trace is recorded, one batch of whole declarations after the other. Append,
+// trace is recorded, one batch of whole declarations after the other. [Append],
 // [AppendTrace], [AppendStream] and [AppendEvent] write, also what comes from
 // CTF 2, as far as CTF 1.8 can say it.
 //

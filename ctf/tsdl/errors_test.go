@@ -48,7 +48,7 @@ func TestErrors(t *testing.T) {
 		{"closing brace", `};`, `line 2, column 1: got "}", want declaration`},
 		{"no block", `stream;`, `line 2, column 7: got ";", want "{"`},
 		{"no end", `env { a = 1;`, `line 2, column 13: got end of text, want name of an environment entry`},
-		{"braces too deep", strings.Repeat("struct a {", 65), `line 2, column 650: braces nested deeper than 64`},
+		{"braces too deep", strings.Repeat("struct a {", 73), `line 2, column 730: braces nested deeper than 72`},
 
 		// Attributes.
 		{"no name", `clock { 5 = 6; };`, `line 2, column 9: got "5", want clock attribute`},

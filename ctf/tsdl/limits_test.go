@@ -37,7 +37,7 @@ func TestLimits(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"fields", doubling.String(), "more than 2097152 fields in the trace"},
 		{"depth", nested.String(), "fields nested deeper than 64"},
-		{"reference", "event { name = e; fields := struct { u8 a[" + strings.Repeat("x.", 64) + "x]; }; };", "want names of fields joined with dots"},
+		{"reference", "event { name = e; fields := struct { u8 a[" + strings.Repeat("x.", 72) + "x]; }; };", "want names of fields joined with dots"},
 		{"clocks", many("clock { name = c%d; };", maxClocks+1), "more than 4096 clocks"},
 		{"environment", "env {" + many("e%d = 1;", maxEnv+1) + "};", "more than 4096 environment entries"},
 		{"streams", header + many("stream { id = %d; };", maxStreams+1), "more than 4096 streams"},
@@ -59,6 +59,40 @@ func TestLimits(t *testing.T) {
 				t.Errorf("error of %d bytes", len(err.Error()))
 			}
 		})
+	}
+}
+
+// What is as deep as it may be, by way of names, is not too deep when it is
+// written without them.
+func TestDeepest(t *testing.T) {
+	accepted := 0
+	for depth := MaxDepth - 4; depth < MaxDepth+4; depth++ {
+		for _, inner := range []string{
+			"struct { } x;",
+			"enum : u8 { a } t; u8 n; u8 a[n][2];",
+			"enum : u8 { a } t; variant <t> { struct { } a; } v;",
+		} {
+			var text strings.Builder
+			fmt.Fprintf(&text, "%sstruct s0 { %s };", prelude, inner)
+			for i := range depth {
+				fmt.Fprintf(&text, "struct s%d { struct s%d s; };", i+1, i)
+			}
+			path := strings.Repeat(".s", depth)
+			fmt.Fprintf(&text, "event { name = e; fields := struct s%d; };", depth)
+			if strings.Contains(inner, "u8 n") && depth < MaxDepth {
+				fmt.Fprintf(&text, "event { name = f; id = 1; stream_id = 0; fields := struct { struct s%d r; u8 a[event.fields.r%s.n]; }; };", depth, path)
+				text.WriteString("stream { event.header := struct { u8 id; }; };")
+			}
+			tr, err := Parse([]byte(text.String()))
+			if err != nil {
+				continue
+			}
+			accepted++
+			rewritten(t, tr) // cmp.Diff takes time exponential in the depth
+		}
+	}
+	if accepted < 6 {
+		t.Errorf("%d of the texts are accepted", accepted)
 	}
 }
 

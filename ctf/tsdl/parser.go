@@ -15,10 +15,14 @@ import (
 // Limits of what a parser accepts.
 const (
 	DefaultMaxBytes = 256 << 20 // of all batches together
-	MaxDepth        = 64        // of braces in one another, and of fields in fields
+	MaxDepth        = 64        // of fields in one another
 	MaxDeclarations = 1 << 20   // at the root of one batch
 	MaxFields       = 2 << 20   // of all scopes of a trace together, aliases expanded
 )
+
+// maxNesting bounds braces in one another and names in a reference: what is
+// around fields needs some beyond their depth.
+const maxNesting = MaxDepth + 8
 
 // Config bounds a [Parser]. The zero value holds the defaults.
 type Config struct {
@@ -258,8 +262,8 @@ func (b *batch) scan() ([]declaration, error) {
 		switch t.kind {
 		case tLBrace:
 			depth++
-			if depth > MaxDepth {
-				return nil, b.failf(t.pos, "braces nested deeper than %d", MaxDepth)
+			if depth > maxNesting {
+				return nil, b.failf(t.pos, "braces nested deeper than %d", maxNesting)
 			}
 		case tRBrace:
 			depth--

@@ -264,7 +264,7 @@ func (r *resolver) absolute(ref *schema.Ref, s schema.Scope, path []string) (*sc
 		}
 		return r.found(ref, 0, path, t)
 	}
-	root := r.struct_(s)
+	root := r.earlier(s)
 	if root == nil {
 		return nil, nil, r.refError(ref, "the scope is not declared")
 	}
@@ -279,8 +279,8 @@ func (r *resolver) absolute(ref *schema.Ref, s schema.Scope, path []string) (*sc
 	return &schema.Ref{Scope: s, Path: path}, i, nil
 }
 
-// struct_ gives the struct of a scope that comes before the current one.
-func (r *resolver) struct_(s schema.Scope) *schema.Struct {
+// earlier gives the struct of a scope that comes before the current one.
+func (r *resolver) earlier(s schema.Scope) *schema.Struct {
 	switch {
 	case s == schema.PacketHeader:
 		return r.b.trace.PacketHeader

@@ -324,7 +324,7 @@ const unresolved schema.Scope = 255
 // reference makes a reference of a path.
 func (b *batch) reference(pos int, path string) (*schema.Ref, error) {
 	words := strings.Split(path, ".")
-	if slices.Contains(words, "") || len(words) > MaxDepth || strings.ContainsRune(path, '[') {
+	if slices.Contains(words, "") || len(words) > maxNesting || strings.ContainsRune(path, '[') {
 		return nil, b.mismatch(pos, "reference", quoteShort(path), "names of fields joined with dots")
 	}
 	for i, w := range words {

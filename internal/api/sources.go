@@ -79,6 +79,7 @@ type RelayStats struct {
 	ControlOpen, DataOpen   int64
 	ControlTotal, DataTotal uint64
 	Refused                 uint64 // connections above a limit
+	Displaced               uint64 // silent connections that made room for new ones
 	TimedOut                uint64 // connections silent for too long
 	ProtocolErrors          uint64 // messages that ended their connection
 	AcceptErrors            uint64
@@ -88,7 +89,8 @@ type RelayStats struct {
 	MemoryShort             uint64 // times a connection waited for memory
 	// PendingOpen is the number of packets of which the data or the index has
 	// not arrived; below 0 it is not known and left out.
-	PendingOpen int64
+	PendingOpen    int64
+	PendingRefused uint64 // packets and indexes refused because too many waited
 }
 
 // MetadataStats are the figures of the check of metadata. WaitingOpen rises and
@@ -106,6 +108,7 @@ type LiveStats struct {
 	ViewersOpen    int // connections
 	AttachedOpen   int // sessions being read, one for each viewer of it
 	Total, Refused uint64
+	Displaced      uint64 // silent connections that made room for new ones
 	AcceptErrors   uint64
 
 	Requests        map[lttng.ViewerCommand]uint64

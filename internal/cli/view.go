@@ -27,17 +27,17 @@ type viewFlags struct {
 	output string
 	file   string
 
-	names, fields                     string
-	cycles, date, seconds, gmt        bool
-	noDelta                           bool
-	color                             string
-	begin, end, timerange             string
-	intersection                      bool
-	clockOffset, clockOffsetNs        int64
-	forceCorrelate                    bool
-	where, host                       string
-	head, tail, jobs                  int
-	follow, fromNow, json, noProgress bool
+	names, fields                           string
+	cycles, date, seconds, gmt              bool
+	noDelta                                 bool
+	color                                   string
+	times                                   timeFlags
+	intersection                            bool
+	clockOffset, clockOffsetNs              int64
+	forceCorrelate                          bool
+	where, host                             string
+	head, tail, jobs                        int
+	follow, fromBeginning, json, noProgress bool
 }
 
 // newViewCommand returns "weir view".
@@ -102,9 +102,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.seconds, "clock-seconds", false, "print times as seconds since the clock's origin")
 	fl.BoolVar(&f.noDelta, "no-delta", false, "do not print the time since the event before")
 	fl.StringVar(&f.color, "color", "auto", "colours: auto, never, always")
-	fl.StringVar(&f.begin, "begin", "", "no events before this time: [YYYY-MM-DD ]hh:mm[:ss[.n]] or seconds[.n]")
-	fl.StringVar(&f.end, "end", "", "no events after this time")
-	fl.StringVar(&f.timerange, "timerange", "", "BEGIN,END instead of --begin and --end")
+	f.times.add(fl)
 	fl.BoolVar(&f.intersection, "stream-intersection", false, "of each trace only the time that all its streams have in common")
 	fl.Int64Var(&f.clockOffset, "clock-offset", 0, "seconds to add to all times")
 	fl.Int64Var(&f.clockOffsetNs, "clock-offset-ns", 0, "nanoseconds to add to all times")
@@ -115,7 +113,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.IntVar(&f.tail, "tail", 0, "only the last events, this many")
 	fl.IntVar(&f.jobs, "jobs", 0, "processors to use; 0: all, 1: one")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what is added to the traces, until SIGINT")
-	fl.BoolVar(&f.fromNow, "from-now", false, "live sessions: only what is recorded from now on")
+	fl.BoolVar(&f.fromBeginning, "from-beginning", false, "live sessions: from the oldest packet that the relay has, not from now on")
 	fl.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 }
 
@@ -133,7 +131,7 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 		Where: f.where, Host: f.host, Head: f.head, Tail: f.tail, Jobs: f.jobs,
 		Intersection: f.intersection, ForceCorrelate: f.forceCorrelate,
 		ClockOffset: f.clockOffset*int64(time.Second) + f.clockOffsetNs,
-		Follow:      f.follow, FromNow: f.fromNow,
+		Follow:      f.follow, FromBeginning: f.fromBeginning,
 	}
 	if f.json && f.output == "text" {
 		j.Output = "json"
@@ -144,7 +142,11 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
 		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
 	}
-	return j, f.times(j)
+	if err := j.Check(); err != nil {
+		return nil, usageErrorf("%w", err)
+	}
+	j.Begin, j.End, err = f.times.parse(text.Location)
+	return j, err
 }
 
 // text makes the options of text.
@@ -170,31 +172,6 @@ func (f *viewFlags) text() (view.TextOptions, error) {
 	}
 	o.Palette = f.terminal.Palette(mode)
 	return o, nil
-}
-
-// times reads the flags that bound the time shown.
-func (f *viewFlags) times(j *view.Job) (err error) {
-	zone := j.Text.Location
-	if f.timerange != "" {
-		if f.begin != "" || f.end != "" {
-			return usageErrorf("--timerange excludes --begin and --end")
-		}
-		if j.Begin, j.End, err = view.ParseRange(f.timerange, zone); err != nil {
-			return usageErrorf("--timerange: %w", err)
-		}
-		return nil
-	}
-	if f.begin != "" {
-		if j.Begin, err = view.ParseTime(f.begin, zone); err != nil {
-			return usageErrorf("--begin: %w", err)
-		}
-	}
-	if f.end != "" {
-		if j.End, err = view.ParseTime(f.end, zone); err != nil {
-			return usageErrorf("--end: %w", err)
-		}
-	}
-	return nil
 }
 
 // runView does a job, to a file that replaces another only when all went well,

@@ -64,11 +64,11 @@ func (h *Hub) relayStats() api.RelayStats {
 	return api.RelayStats{
 		ControlOpen: c.ControlOpen.Load(), DataOpen: c.DataOpen.Load(),
 		ControlTotal: c.ControlTotal.Load(), DataTotal: c.DataTotal.Load(),
-		Refused: c.Refused.Load() + c.Displaced.Load(), TimedOut: c.TimedOut.Load(),
+		Refused: c.Refused.Load(), Displaced: c.Displaced.Load(), TimedOut: c.TimedOut.Load(),
 		ProtocolErrors: c.ProtocolErrors.Load(), AcceptErrors: c.AcceptErrors.Load(),
 		Commands: c.Commands.Load(), ReceivedBytes: c.ReceivedBytes.Load(),
 		PartialMemoryOpen: c.PartialMemory.Load(), MemoryShort: c.MemoryShort.Load(),
-		PendingOpen: h.store.Counters().Pending.Load(),
+		PendingOpen: h.store.Counters().Pending.Load(), PendingRefused: h.store.Counters().PendingRefused.Load(),
 	}
 }
 
@@ -82,7 +82,7 @@ func (h *Hub) liveStats() api.LiveStats {
 	}
 	return api.LiveStats{
 		ViewersOpen: s.Connected, AttachedOpen: s.Attached,
-		Total: s.Total, Refused: s.Refused, AcceptErrors: s.AcceptErrors,
+		Total: s.Total, Refused: s.Refused, Displaced: s.Displaced, AcceptErrors: s.AcceptErrors,
 		Requests: s.Requests, UnknownCommands: s.UnknownCommands,
 		Packets: s.Packets, PacketBytes: s.PacketBytes, MetadataBytes: s.MetadataBytes,
 		Skipped: s.Skipped, Paced: s.Paced, Held: s.Held,

@@ -56,7 +56,11 @@
 //
 // # Limits
 //
-// An idle connection costs its descriptor and some 200 bytes. Received bytes
+// Connections are limited in all and by address. At a limit a new one takes the
+// place of the oldest silent one: that has not sent CONNECT, or has taken
+// nothing of its reply for Options.StallTimeout.
+//
+// An idle connection costs its descriptor and some 300 bytes. Received bytes
 // are kept only for a request that is incomplete or waits for an earlier
 // one's reply, at most inputSize of them. GET_PACKET has no upper length: what
 // is sent lies in a file.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/metadata"
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -116,10 +117,7 @@ func (r *recording) play(p *producer, streams map[string]*tracestore.Stream, cho
 // ends, and returns what it prints.
 func (b *bench) babeltrace(program, session string) (stop func() string) {
 	b.t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		b.t.Skipf("%s is not installed", program)
-	}
+	path := peer.Need(b.t, program)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	cmd := exec.CommandContext(ctx, path, "-i", "lttng-live", "net://"+b.addr+"/host/vm/"+session)
 	var out, errs bytes.Buffer

@@ -15,7 +15,8 @@ const commandCount = int(lttng.ViewerDetachSession) + 1
 // counters are totals since the start, save for connected and attached.
 type counters struct {
 	connected, attached    atomic.Int64
-	total, refused         atomic.Uint64
+	total                  atomic.Uint64
+	refused, displaced     atomic.Uint64
 	acceptErrors           atomic.Uint64
 	requests               [commandCount]atomic.Uint64
 	unknown                atomic.Uint64
@@ -33,7 +34,8 @@ type Stats struct {
 	Connected int // connections
 	Attached  int // sessions being read, one for each viewer of it
 
-	Total, Refused uint64 // connections accepted; turned away at the limit
+	Total, Refused uint64 // connections accepted; turned away at a limit
+	Displaced      uint64 // silent connections that made room for new ones
 	AcceptErrors   uint64
 
 	Requests        map[lttng.ViewerCommand]uint64
@@ -57,7 +59,7 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	st := Stats{
 		Connected: int(c.connected.Load()), Attached: int(c.attached.Load()),
-		Total: c.total.Load(), Refused: c.refused.Load(), AcceptErrors: c.acceptErrors.Load(),
+		Total: c.total.Load(), Refused: c.refused.Load(), Displaced: c.displaced.Load(), AcceptErrors: c.acceptErrors.Load(),
 		Requests:        make(map[lttng.ViewerCommand]uint64, commandCount),
 		UnknownCommands: c.unknown.Load(),
 		Packets:         c.packets.Load(), PacketBytes: c.packetBytes.Load(), MetadataBytes: c.metadataBytes.Load(),

@@ -247,5 +247,8 @@ func appendCSV(dst, cell []byte) []byte {
 // Loss implements [Sink]: a loss is no line of its own.
 func (c *CSV) Loss(*ctf.Stream, *ctf.Loss) error { return nil }
 
+// Flush implements [Sink].
+func (c *CSV) Flush() error { return c.out.Flush() }
+
 // Close implements [Sink].
 func (c *CSV) Close() error { return c.out.Flush() }

@@ -11,7 +11,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/weir-io/weir/ctf"
@@ -33,8 +32,8 @@ type Job struct {
 	Where, Host                  string
 	Head, Tail                   int
 
-	Follow  bool // go on with what comes to the traces
-	FromNow bool // of live sessions only what is recorded from now on
+	Follow        bool // go on with what comes to the traces
+	FromBeginning bool // live sessions from the oldest packet that is stored, not from now on
 
 	In          io.Reader
 	Out, Err    io.Writer
@@ -48,10 +47,23 @@ type Job struct {
 	Progress func(done, total, events int64, end bool)
 }
 
+// Check refuses a job that cannot be done, whatever the inputs are.
+func (j *Job) Check() error {
+	if j.Where != "" {
+		if _, err := NewWhere(j.Where); err != nil {
+			return fmt.Errorf("filter: %w", err)
+		}
+	}
+	k := *j
+	k.Out, k.Err = io.Discard, io.Discard
+	_, err := k.sink()
+	return err
+}
+
 // Run does the job.
 func (j *Job) Run(ctx context.Context) error {
 	opts := ctf.Options{
-		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
+		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate, Growing: j.Follow,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
 	inputs, remove, err := j.unpacked()
@@ -59,9 +71,16 @@ func (j *Job) Run(ctx context.Context) error {
 		return err
 	}
 	defer remove()
+	inputs, urls, err := splitURLs(inputs)
+	if err != nil {
+		return err
+	}
 	set, err := ctf.Open(opts, inputs...)
 	if err != nil {
 		return err
+	}
+	if len(urls) > 0 || j.Follow {
+		return j.live(ctx, inputs, set, urls)
 	}
 	r := &Run{Set: set, Jobs: j.Jobs}
 	if r.Select, err = j.selection(set); err != nil {
@@ -101,16 +120,10 @@ func (j *Job) unpacked() (inputs []string, remove func(), err error) {
 
 // selection says what of the traces is shown.
 func (j *Job) selection(set *ctf.Set) (Selection, error) {
-	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
-	zone := j.Text.Location
-	if j.Begin.IsSet() {
-		s.Window.Begin = j.Begin.On(firstBegin(set), zone)
-	}
-	if j.End.IsSet() {
-		s.Window.End = j.End.On(firstBegin(set), zone)
-	}
-	if s.Window.Begin > s.Window.End {
-		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
+	s := Selection{Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
+	var err error
+	if s.Window, err = WindowOf(j.Begin, j.End, firstBegin(set), j.Text.Location); err != nil {
+		return s, err
 	}
 	if j.Host != "" {
 		glob := filter.NewGlob(j.Host)
@@ -172,11 +185,6 @@ func (j *Job) report(r *Run, total int64) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-ended }
-}
-
-// isLive reports whether an input is the URL of a live session.
-func isLive(input string) bool {
-	return strings.HasPrefix(input, "net://") || strings.HasPrefix(input, "net4://") || strings.HasPrefix(input, "net6://")
 }
 
 // outputs are the words for the outputs of a job.

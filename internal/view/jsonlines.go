@@ -196,6 +196,9 @@ func (j *JSONLines) Loss(s *ctf.Stream, l *ctf.Loss) error {
 	return j.out.spill()
 }
 
+// Flush implements [Sink].
+func (j *JSONLines) Flush() error { return j.out.Flush() }
+
 // Close implements [Sink].
 func (j *JSONLines) Close() error { return j.out.Flush() }
 

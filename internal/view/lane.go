@@ -120,8 +120,7 @@ func (l *lane) fill(b *batch) {
 				return
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			loss := *c.Loss()
-			if l.windowOf(c.Stream()).overlaps(&loss) {
+			if loss, ok := l.windowOf(c.Stream()).clip(c.Loss()); ok {
 				at, timed := c.Time()
 				b.items = append(b.items, item{stream: c.Stream(), kind: kind, timed: timed, time: at, end: len(b.text), loss: &loss})
 			}

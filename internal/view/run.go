@@ -68,9 +68,14 @@ func (r *Run) Run(ctx context.Context) error {
 	}
 	cursors := r.cursors()
 	var err error
-	if sink, ok := lanedOf(r.Sink); ok && r.jobs() > 1 {
-		err = r.inLanes(ctx, cursors, sink, count)
-	} else {
+	lanes, laned := lanedOf(r.Sink)
+	parts, apart := r.Sink.(unordered)
+	switch {
+	case apart && r.Select.Head == 0 && r.Select.Tail == 0:
+		err = r.inParts(ctx, cursors, parts)
+	case laned && r.jobs() > 1:
+		err = r.inLanes(ctx, cursors, lanes, count)
+	default:
 		err = r.inOne(ctx, cursors, count)
 	}
 	if err == io.EOF || err == errEnough {
@@ -92,7 +97,10 @@ type countOnly struct{}
 
 func (countOnly) Event(*ctf.Stream, *ctf.Event) error { return nil }
 func (countOnly) Loss(*ctf.Stream, *ctf.Loss) error   { return nil }
+func (countOnly) Flush() error                        { return nil }
 func (countOnly) Close() error                        { return nil }
+func (countOnly) newPart() Sink                       { return countOnly{} }
+func (countOnly) join(Sink)                           {}
 
 // counter counts the events of a run that come up in order.
 type counter struct {
@@ -276,8 +284,8 @@ func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) 
 				return errEnough
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if windows[c.Stream()].overlaps(c.Loss()) {
-				if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
+			if part, ok := windows[c.Stream()].clip(c.Loss()); ok {
+				if err := r.Sink.Loss(c.Stream(), &part); err != nil {
 					return err
 				}
 			}

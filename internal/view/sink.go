@@ -15,6 +15,8 @@ type Sink interface {
 	Event(s *ctf.Stream, e *ctf.Event) error
 	// Loss takes what a tracer did not record.
 	Loss(s *ctf.Stream, l *ctf.Loss) error
+	// Flush writes what has been gathered, before a wait for more.
+	Flush() error
 	// Close ends the output. It does not close what that is written to.
 	Close() error
 }
@@ -71,8 +73,14 @@ func (s *TextSink) Event(st *ctf.Stream, e *ctf.Event) error {
 	return s.out.spill()
 }
 
+// markLate implements lateMarker.
+func (s *TextSink) markLate() { s.out.buf = append(s.out.buf, "(late) "...) }
+
 // Loss implements [Sink].
 func (s *TextSink) Loss(st *ctf.Stream, l *ctf.Loss) error { return s.warn.print(st, l) }
+
+// Flush implements [Sink].
+func (s *TextSink) Flush() error { return s.out.Flush() }
 
 // Close implements [Sink].
 func (s *TextSink) Close() error { return s.out.Flush() }
@@ -88,6 +96,13 @@ type Warner struct {
 // them, and hands everything on to another sink.
 func NewWarner(to Sink, text *Text, w io.Writer, p Palette) *Warner {
 	return &Warner{to, lossPrinter{text: text, w: w, palette: p}}
+}
+
+// markLate implements lateMarker.
+func (s *Warner) markLate() {
+	if m, ok := s.Sink.(lateMarker); ok {
+		m.markLate()
+	}
 }
 
 // Loss implements [Sink].

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -128,6 +129,16 @@ func (s *Summary) Loss(st *ctf.Stream, l *ctf.Loss) error {
 	return nil
 }
 
+// newPart implements unordered.
+func (s *Summary) newPart() Sink { return NewSummary(nil, s.form) }
+
+// join implements unordered. Parts have streams of their own.
+func (s *Summary) join(part Sink) {
+	p := part.(*Summary)
+	s.order = append(s.order, p.order...)
+	maps.Copy(s.streams, p.streams)
+}
+
 // Report is a summary; its JSON form is in docs/format/view-json.md.
 type Report struct {
 	Events    uint64         `json:"events"`
@@ -235,6 +246,9 @@ func (s span64) report(c *schema.Clock) (first, last *ReportTime) {
 	}
 	return at(s.first), at(s.last)
 }
+
+// Flush implements [Sink].
+func (s *Summary) Flush() error { return s.out.Flush() }
 
 // Close implements [Sink].
 func (s *Summary) Close() error {

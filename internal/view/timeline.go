@@ -420,6 +420,9 @@ func (t *Timeline) Loss(s *ctf.Stream, l *ctf.Loss) error {
 	return t.out.spill()
 }
 
+// Flush implements [Sink].
+func (t *Timeline) Flush() error { return t.out.Flush() }
+
 // Close implements [Sink]: what has not ended ends with the last event.
 func (t *Timeline) Close() error {
 	inOrder := func(a, b track) int { return cmp.Or(cmp.Compare(a.pid, b.pid), cmp.Compare(a.tid, b.tid)) }

@@ -1,0 +1,246 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/weir-io/weir/client/live"
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/lttng"
+)
+
+const millisecond = time.Millisecond
+
+// flusher is a sink that can write what it has gathered before a wait.
+type flusher interface{ Flush() error }
+
+// source is a stream that is merged with others: a [*ctf.Cursor] or a
+// [*liveSource].
+type source interface {
+	ctf.Source
+	Event() *ctf.Event
+	Loss() *ctf.Loss
+}
+
+// liveSet merges the streams of sessions on relays.
+type liveSet struct {
+	sessions []*liveSession
+	joining  []source // streams that are new
+	out      flusher
+	messages io.Writer
+	ctx      context.Context // that of the run
+	stored   *followed       // traces in directories that grow; nil: none
+	latest   int64           // time of the latest event shown
+}
+
+// openLive attaches to the sessions that some URLs name.
+func (j *Job) openLive(ctx context.Context, urls []live.URL, out flusher) (*liveSet, error) {
+	set := &liveSet{ctx: ctx, out: out, messages: j.Err}
+	for _, u := range urls {
+		f, err := live.Follow(ctx, live.FollowConfig{
+			Config: live.Config{Network: u.Network, Address: u.Address},
+			Target: u.Target, Seek: j.seek(), Await: j.Follow, GiveUp: j.giveUp(),
+		})
+		if err != nil {
+			return set, err
+		}
+		set.sessions = append(set.sessions, &liveSession{
+			ctx: ctx, follow: f, set: set,
+			opts:    ctf.Options{ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate},
+			traces:  map[live.TraceID]*liveTrace{},
+			streams: map[lttng.StreamID]*liveSource{},
+			last:    map[streamKey]*ctf.Feed{},
+		})
+	}
+	return set, nil
+}
+
+// seek is where sessions are read from.
+func (j *Job) seek() lttng.Seek {
+	if j.FromBeginning {
+		return live.FromBeginning
+	}
+	return live.FromNow
+}
+
+// giveUp is how long a lost relay is waited for.
+func (j *Job) giveUp() time.Duration {
+	if j.Follow {
+		return 0
+	}
+	return 30 * time.Second
+}
+
+func (s *liveSet) close() {
+	for _, l := range s.sessions {
+		l.follow.Close()
+	}
+}
+
+func (s *liveSet) warn(text string) { fmt.Fprintln(s.messages, "weir:", text) }
+
+func (s *liveSet) beforeWait() error { return s.out.Flush() }
+
+// pause waits for a while, or for the end of the run.
+func (s *liveSet) pause(d time.Duration) error {
+	if err := s.beforeWait(); err != nil {
+		return err
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+// joinNew hands the streams that are new to the merge.
+func (s *liveSet) joinNew() []source {
+	joining := s.joining
+	s.joining = nil
+	return joining
+}
+
+// await waits until a stream is new, and reports false when none will be: all
+// sessions have ended.
+func (s *liveSet) await(ctx context.Context) (bool, error) {
+	for {
+		if len(s.joining) > 0 {
+			return true, nil
+		}
+		if err := s.beforeWait(); err != nil {
+			return false, err
+		}
+		ended := true
+		for _, l := range s.sessions {
+			more, err := l.update(ctx)
+			if err != nil {
+				return false, err
+			}
+			ended = ended && !more
+		}
+		switch {
+		case len(s.joining) > 0:
+		case s.stored != nil:
+			if err := s.pause(followPeriod); err != nil {
+				return false, err
+			}
+			if _, err := s.stored.look(); err != nil {
+				return false, err
+			}
+		case ended:
+			return false, nil
+		default:
+			if err := s.sessions[0].follow.Wait(ctx); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// update looks for new streams. It reports false when the session has ended.
+func (l *liveSession) update(ctx context.Context) (bool, error) {
+	if l.follow.Ended() {
+		return false, nil
+	}
+	if err := l.applyAll(l.follow.Update(ctx)); err != nil {
+		return false, err
+	}
+	// Streams without a feed wait for metadata, which are asked for with them.
+	for id, s := range l.streams {
+		if s.Feed == nil {
+			if err := l.applyAll(l.follow.Poll(ctx, id)); err != nil {
+				return false, err
+			}
+			break
+		}
+	}
+	return !l.follow.Ended(), nil
+}
+
+// run shows what the sessions bring, merged by time, until they end or ctx does.
+// Events that come too late for their place are shown with a mark.
+func (s *liveSet) run(ctx context.Context, sink Sink, sel Selection) error {
+	keep := func(*ctf.Event) bool { return true }
+	if sel.Keep != nil {
+		keep = sel.Keep()
+	}
+	count := &counter{limit: sel.Head, shown: new(atomic.Int64)}
+	defer s.close()
+	s.latest = All.Begin
+	for {
+		m := ctf.NewMerger(s.joinNew())
+		m.Joining = s.joinNew
+		last, err := s.merge(m, sink, sel, keep, count)
+		if err != nil || last {
+			return err
+		}
+		more, err := s.await(ctx)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// merge shows what the streams bring that are there, until all have ended. It
+// reports whether the last event to show was among it.
+func (s *liveSet) merge(m *ctf.Merger[source], sink Sink, sel Selection, keep func(*ctf.Event) bool, count *counter) (bool, error) {
+	for {
+		if s.ctx.Err() != nil {
+			return false, context.Cause(s.ctx)
+		}
+		src, kind, err := m.Next()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		switch kind {
+		case ctf.EventRecord:
+			e := src.Event()
+			if e.HasTime && !sel.Window.holds(e.Time) || !keep(e) || sel.Host != nil && !sel.Host(hostOf(src.Stream())) {
+				continue
+			}
+			late := e.HasTime && e.Time < s.latest
+			if e.HasTime {
+				s.latest = max(s.latest, e.Time)
+			}
+			if err := showLate(sink, src.Stream(), e, late); err != nil {
+				return false, err
+			}
+			if _, last := count.next(); last {
+				return true, nil
+			}
+		case ctf.DiscardedEvents, ctf.DiscardedPackets:
+			if err := sink.Loss(src.Stream(), src.Loss()); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// lateMarker is a sink that can mark the next event as one that comes too late
+// for its place.
+type lateMarker interface{ markLate() }
+
+func showLate(sink Sink, s *ctf.Stream, e *ctf.Event, late bool) error {
+	if m, ok := sink.(lateMarker); ok && late {
+		m.markLate()
+	}
+	return sink.Event(s, e)
+}
+
+func hostOf(s *ctf.Stream) string {
+	host, _ := s.Trace.Schema.EnvString("hostname")
+	return host
+}
