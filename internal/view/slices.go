@@ -137,7 +137,9 @@ func (c *cutter) at(ns int64) cut {
 // sliceSource is a stream's part of a slice.
 type sliceSource struct {
 	*ctf.Cursor
-	over      bool // reading over what is before the slice
+	keep      func(*ctf.Event) bool // nil: all are
+	until     int64                 // end of the window
+	over      bool                  // reading over what is before the slice
 	begin     int64
 	first     uint64 // packet of begin
 	end       int64
@@ -162,6 +164,12 @@ func (s *sliceSource) Next() (ctf.Kind, error) {
 			s.over = false
 			if s.bounded && (n > s.last || n == s.last && at >= s.end) {
 				return 0, io.EOF
+			}
+			if at > s.until {
+				return 0, io.EOF
+			}
+			if s.keep != nil && !s.keep(s.Event()) {
+				continue
 			}
 		case ctf.PacketEnd:
 			n := s.Packet().Number
@@ -282,7 +290,7 @@ func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice
 func (w *sliceWriter) sources(streams []*ctf.Stream, s *slice) []*sliceSource {
 	sources := make([]*sliceSource, len(streams))
 	for i, st := range streams {
-		src := &sliceSource{Cursor: ctf.NewCursor(st, w.run.Set.Window(2*len(streams)))}
+		src := &sliceSource{Cursor: ctf.NewCursor(st, w.run.Set.Window(2*len(streams))), keep: w.keep, until: w.run.Select.Window.End}
 		if s.begin != nil {
 			src.over, src.begin, src.first = true, s.begin.time, s.begin.packets[i]
 			src.SeekPacket(int(src.first))
@@ -321,10 +329,7 @@ func (w *sliceWriter) read(ctx context.Context, streams []*ctf.Stream, s *slice)
 		switch kind {
 		case ctf.EventRecord:
 			e := c.Event()
-			if e.Time > window.End {
-				return nil
-			}
-			if e.Time < window.Begin || w.keep != nil && !w.keep(e) {
+			if e.Time < window.Begin {
 				continue
 			}
 			w.event(c.Stream(), e)
