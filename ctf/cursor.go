@@ -72,15 +72,6 @@ func (c *Cursor) SeekTime(ns int64) {
 	}
 }
 
-// SeekPacket moves the cursor to a packet, by its index in the stream's Packets.
-// It is for cursors that have not been read from.
-func (c *Cursor) SeekPacket(i int) {
-	c.i = i
-	if i > 0 {
-		c.prev = &c.stream.Packets[i-1]
-	}
-}
-
 // Next steps to the next thing in the stream and returns what it is. After the
 // last, [StreamEnd], it returns [io.EOF]. What lies before a bad packet comes
 // before its error, a [*PacketError]; the error stays.
@@ -209,6 +200,7 @@ func (c *Cursor) stale(err error) (Kind, error) {
 	if !c.stream.Trace.opts.Growing || c.feed != nil {
 		return c.fail(err)
 	}
+	c.d.m.fault = fault{} // what comes next may be good
 	return 0, fmt.Errorf("%w: %w", ErrStale, err)
 }
 

@@ -33,7 +33,7 @@ func Open(opts Options, paths ...string) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(dirs) == 0 {
+		if len(dirs) == 0 && !opts.Growing {
 			return nil, fmt.Errorf("%s: %w", root, ErrNoTrace)
 		}
 		for _, dir := range dirs {

@@ -117,6 +117,19 @@ func relayMetrics() []metric {
 	}
 }
 
+// metadataMetrics are the figures of the check of metadata.
+func metadataMetrics() []metric {
+	of := func(name, help string, read func(m *MetadataStats) uint64) metric {
+		return counter(name, help, func(s *snapshot) float64 { return float64(read(&s.metadata)) })
+	}
+	return []metric{
+		gauge("weir_metadata_waiting", "Traces with metadata that was not checked so far.", func(s *snapshot) float64 { return float64(s.metadata.WaitingOpen) }),
+		of("weir_metadata_checked_bytes_total", "Bytes of metadata found good.", func(m *MetadataStats) uint64 { return m.Bytes }),
+		of("weir_metadata_errors_total", "Traces whose metadata is broken.", func(m *MetadataStats) uint64 { return m.Errors }),
+		of("weir_metadata_unchecked_total", "Traces with more metadata than is checked.", func(m *MetadataStats) uint64 { return m.Unchecked }),
+	}
+}
+
 // liveMetrics are the figures of the viewers.
 func liveMetrics() []metric {
 	of := func(name, help string, read func(l *LiveStats) uint64) metric {
@@ -139,6 +152,9 @@ func liveMetrics() []metric {
 		of("weir_live_skipped_packets_total", "Packets removed or overwritten before a viewer had read them.", func(l *LiveStats) uint64 { return l.Skipped }),
 		of("weir_live_paced_answers_total", "Repeated inactive answers that were delayed.", func(l *LiveStats) uint64 { return l.Paced }),
 		of("weir_live_held_answers_total", "Answers withheld for a stream not yet announced.", func(l *LiveStats) uint64 { return l.Held }),
+		of("weir_live_empty_packets_total", "Packets without events made to tell old viewers of new streams.", func(l *LiveStats) uint64 { return l.EmptyPackets }),
+		of("weir_live_untranslated_total", "Traces and classes of CTF 2 that viewers of CTF 1.8 cannot be told of.", func(l *LiveStats) uint64 { return l.Untranslated }),
+		of("weir_live_refused_packets_total", "Packets that a viewer of CTF 1.8 could not have read; each ends its viewer.", func(l *LiveStats) uint64 { return l.RefusedPackets }),
 		of("weir_live_protocol_errors_total", "Connections of viewers closed for what they sent.", func(l *LiveStats) uint64 { return l.ProtocolErrors }),
 		of("weir_live_read_errors_total", "Stored files that could not be read for a viewer.", func(l *LiveStats) uint64 { return l.ReadErrors }),
 	}

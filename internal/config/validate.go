@@ -56,6 +56,7 @@ func (c *Config) relayChecks() []check {
 		{"relay.max_pending_per_session", between(r.MaxPendingPerSession, 1, maxCount)},
 		{"relay.max_packet_size", sizeBetween(r.MaxPacketSize, 4*KiB, 4*GiB-1)},
 		{"relay.max_metadata_payload", sizeBetween(r.MaxMetadataPayload, 4*KiB, 128*MiB)},
+		{"relay.max_metadata_checked", sizeBetween(r.MaxMetadataChecked, 0, 256*MiB)},
 		{"relay.max_memory", sizeBetween(r.MaxMemory, MiB, TiB)},
 		{"relay.fd_pool_size", fdPool(r.FDPoolSize)},
 	}

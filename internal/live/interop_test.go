@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/metadata"
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
@@ -63,8 +65,8 @@ func readRecording(t *testing.T, name string) recording {
 func plain(b []byte) []byte {
 	var text []byte
 	for len(b) > 0 {
-		content, size := binary.LittleEndian.Uint32(b[contentSizeAt:])/8, binary.LittleEndian.Uint32(b[packetSizeAt:])/8
-		text = append(text, b[metadataHeaderLen:content]...)
+		content, size := binary.LittleEndian.Uint32(b[24:])/8, binary.LittleEndian.Uint32(b[28:])/8
+		text = append(text, b[ctf.MetadataHeaderLen:content]...)
 		b = b[size:]
 	}
 	return text
@@ -131,6 +133,9 @@ func (b *bench) babeltrace(program, session string) (stop func() string) {
 		if err := cmd.Wait(); err != nil {
 			b.t.Errorf("%s: %v\n%s", program, err, errs.Bytes())
 		}
+		if bytes.Contains(errs.Bytes(), []byte("WARNING")) { // of loss
+			b.t.Errorf("%s:\n%s", program, errs.Bytes())
+		}
 		return out.String()
 	}
 }
@@ -150,7 +155,7 @@ func TestBabeltraceMetadataForms(t *testing.T) {
 	}{
 		{"packets", func(b []byte) []byte { return b }},
 		{"text", plain},
-		{"text without signature", func(b []byte) []byte { return bytes.TrimPrefix(plain(b), []byte(signature)) }},
+		{"text without signature", func(b []byte) []byte { return bytes.TrimPrefix(plain(b), []byte(metadata.Signature)) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, nil)

@@ -36,6 +36,9 @@ type Options struct {
 	// but cannot be announced, and complete metadata for a declaration that
 	// is not. 0 = 2 s.
 	HoldNew time.Duration
+	// Layouts lets viewers that heed no flag without a packet hear of new
+	// streams at once; nil: they hear with the next packet of an old one.
+	Layouts Layouts
 	// NoHistory leaves out the second name of each session, NAME@begin, under
 	// which every viewer reads from the oldest stored packet on.
 	NoHistory bool
@@ -50,12 +53,14 @@ type Server struct {
 	gate  *gate.Gate[*conn, struct{}]
 
 	// Owned by the loop.
-	loop       *epoll.Loop
-	conns      map[*conn]struct{}
-	lastViewer uint64 // last viewer session id
-	lastTrace  uint64 // last trace id given beside the store's
-	in         []byte // received bytes being acted on
-	scratch    []byte // reply being built
+	loop         *epoll.Loop
+	conns        map[*conn]struct{}
+	translations map[*tracestore.Stream]*translation // by metadata stream
+	translating  int64                               // bytes of memory that they take, about
+	lastViewer   uint64                              // last viewer session id
+	lastTrace    uint64                              // last trace id given beside the store's
+	in           []byte                              // received bytes being acted on
+	scratch      []byte                              // reply being built
 
 	counters counters
 
@@ -83,11 +88,12 @@ func New(opts Options) (*Server, error) {
 	setDefault(&opts.HoldNew, 2*time.Second)
 	return &Server{
 		opts: opts, store: opts.Store, log: opts.Log,
-		gate:    gate.New[*conn, struct{}](opts.MaxViewers, opts.MaxViewersPerPeer),
-		conns:   make(map[*conn]struct{}),
-		in:      make([]byte, inputSize),
-		scratch: make([]byte, 0, scratchSize),
-		viewers: make(map[lttng.SessionID]int),
+		gate:         gate.New[*conn, struct{}](opts.MaxViewers, opts.MaxViewersPerPeer),
+		conns:        make(map[*conn]struct{}),
+		translations: make(map[*tracestore.Stream]*translation),
+		in:           make([]byte, inputSize),
+		scratch:      make([]byte, 0, scratchSize),
+		viewers:      make(map[lttng.SessionID]int),
 	}, nil
 }
 

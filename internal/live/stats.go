@@ -23,6 +23,9 @@ type counters struct {
 	packets, packetBytes   atomic.Uint64
 	metadataBytes          atomic.Uint64
 	paced, held            atomic.Uint64
+	emptyPackets           atomic.Uint64
+	untranslated           atomic.Uint64
+	refusedPackets         atomic.Uint64
 	protocolErrors, errors atomic.Uint64
 }
 
@@ -43,6 +46,9 @@ type Stats struct {
 	Skipped              uint64 // packets overwritten or cleared before they were read
 	Paced                uint64 // repeated INACTIVE answers that were delayed
 	Held                 uint64 // answers withheld for a stream not yet announced
+	EmptyPackets         uint64 // made to tell viewers of new streams
+	Untranslated         uint64 // traces and classes that CTF 1.8 cannot express, or that are broken
+	RefusedPackets       uint64 // packets that a viewer of CTF 1.8 could not have read; each ends its viewer
 
 	ProtocolErrors uint64 // connections closed for what they sent
 	Errors         uint64 // files that could not be read
@@ -59,6 +65,7 @@ func (s *Server) Stats() Stats {
 		Packets:         c.packets.Load(), PacketBytes: c.packetBytes.Load(), MetadataBytes: c.metadataBytes.Load(),
 		Skipped: s.store.Counters().SkippedByViewers.Load(),
 		Paced:   c.paced.Load(), Held: c.held.Load(),
+		EmptyPackets: c.emptyPackets.Load(), Untranslated: c.untranslated.Load(), RefusedPackets: c.refusedPackets.Load(),
 		ProtocolErrors: c.protocolErrors.Load(), Errors: c.errors.Load(),
 	}
 	for cmd := 1; cmd < commandCount; cmd++ {

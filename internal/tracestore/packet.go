@@ -235,6 +235,7 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	st.mu.Lock()
 	st.class, st.beacon = x.StreamClass, noBeacon
+	st.newest = packetState{there: true, instance: x.InstanceID, sequence: x.PacketSeqNum, discarded: x.EventsDiscarded}
 	st.mu.Unlock()
 	if h.hasData() {
 		st.complete(h)

@@ -317,6 +317,9 @@ func (ss *Session) Close() {
 	delete(g.sessions, ss)
 	g.mu.Unlock()
 	g.put()
+	if w := ss.store.opts.Watcher; w != nil {
+		w.SessionEnded(ss)
+	}
 }
 
 // forget takes a closed stream away from viewers that have not attached yet.

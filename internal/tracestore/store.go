@@ -42,6 +42,9 @@ type Options struct {
 	RetainClosed time.Duration // closed streams of live sessions stay readable so long
 	SyncOnClose  bool          // force files to disk when they are complete
 
+	// Watcher is told of metadata; nil: nobody is.
+	Watcher Watcher
+
 	// Force and Discard replace the calls that wait for the disk: forcing a
 	// file to it, and deleting a directory of cleared data.
 	Force   func(fd int) error

@@ -60,16 +60,18 @@ type Stream struct {
 
 	stats StreamStats
 
-	mu       sync.Mutex
-	current  *TraceFile   // guarded by mu; same as file, for Sync
-	synced   uint64       // guarded by mu; stored bytes at the last Sync
-	files    []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
-	meta     *TraceFile   // guarded by mu; the metadata stream's current file
-	metaSize int64        // guarded by mu; readable bytes of meta
-	beacon   uint64       // guarded by mu; idle until then, or noBeacon
-	class    uint64       // guarded by mu; CTF stream class, from the last index
-	closed   bool         // guarded by mu
-	ended    time.Time    // guarded by mu; when closed
+	mu        sync.Mutex
+	current   *TraceFile   // guarded by mu; same as file, for Sync
+	synced    uint64       // guarded by mu; stored bytes at the last Sync
+	files     []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
+	meta      *TraceFile   // guarded by mu; the metadata stream's current file
+	metaSize  int64        // guarded by mu; readable bytes of meta
+	metaEpoch uint64       // guarded by mu; changes when bytes of meta were replaced
+	newest    packetState  // guarded by mu; from the last index
+	beacon    uint64       // guarded by mu; idle until then, or noBeacon
+	class     uint64       // guarded by mu; CTF stream class, from the last index
+	closed    bool         // guarded by mu
+	ended     time.Time    // guarded by mu; when closed
 }
 
 // StreamStats are the figures of one stream. They only grow.
@@ -340,6 +342,7 @@ func (st *Stream) tryClose(abort bool) bool {
 	st.closed, st.ended = true, st.session.store.opts.Now()
 	st.mu.Unlock()
 	st.session.streamClosed(st)
+	st.tellMetadata()
 	// Nobody reads a session that is not live, or a stream never published.
 	if !st.session.Live() || st.serial == 0 {
 		st.expire()

@@ -63,7 +63,7 @@ func (j *Job) Check() error {
 // Run does the job.
 func (j *Job) Run(ctx context.Context) error {
 	opts := ctf.Options{
-		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
+		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate, Growing: j.Follow,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
 	inputs, remove, err := j.unpacked()
@@ -79,8 +79,8 @@ func (j *Job) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(urls) > 0 {
-		return j.live(ctx, set, urls)
+	if len(urls) > 0 || j.Follow {
+		return j.live(ctx, inputs, set, urls)
 	}
 	r := &Run{Set: set, Jobs: j.Jobs}
 	if r.Select, err = j.selection(set); err != nil {
@@ -120,16 +120,10 @@ func (j *Job) unpacked() (inputs []string, remove func(), err error) {
 
 // selection says what of the traces is shown.
 func (j *Job) selection(set *ctf.Set) (Selection, error) {
-	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
-	zone := j.Text.Location
-	if j.Begin.IsSet() {
-		s.Window.Begin = j.Begin.On(firstBegin(set), zone)
-	}
-	if j.End.IsSet() {
-		s.Window.End = j.End.On(firstBegin(set), zone)
-	}
-	if s.Window.Begin > s.Window.End {
-		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
+	s := Selection{Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
+	var err error
+	if s.Window, err = WindowOf(j.Begin, j.End, firstBegin(set), j.Text.Location); err != nil {
+		return s, err
 	}
 	if j.Host != "" {
 		glob := filter.NewGlob(j.Host)

@@ -146,19 +146,6 @@ func (r *Run) cursors() []*ctf.Cursor {
 	return cursors
 }
 
-// windows returns what is shown of each stream, nil where that is the same for
-// all.
-func (r *Run) windows(cursors []*ctf.Cursor) map[*ctf.Stream]Window {
-	if !r.Select.Intersection {
-		return nil
-	}
-	all := make(map[*ctf.Stream]Window, len(cursors))
-	for _, c := range cursors {
-		all[c.Stream()] = r.window(c.Stream())
-	}
-	return all
-}
-
 // window returns what is shown of a stream.
 func (r *Run) window(s *ctf.Stream) Window {
 	w := r.Select.Window
@@ -216,7 +203,7 @@ func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, co
 	defer stop()
 	var lanes []*lane
 	for _, hand := range r.deal(cursors) {
-		l := newLane(hand, r, sink.newWriter())
+		l := newLane(ctx, hand, r, sink.newWriter())
 		lanes = append(lanes, l)
 		wg.Go(func() { l.run(ctx) })
 	}
@@ -250,54 +237,28 @@ func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, co
 
 // inOne does everything on the caller's goroutine.
 func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) error {
-	keep := r.keep()
-	windows := make(map[*ctf.Stream]Window, len(cursors))
-	for _, c := range cursors {
-		windows[c.Stream()] = r.window(c.Stream())
-	}
 	defer closeAll(cursors)
-	bounded := r.Select.Window != All || r.Select.Intersection
 	defer func() { count.shown.Store(count.n) }()
-	m := ctf.NewMerger(cursors)
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	m := ctf.NewMerger(r.sieves(ctx, cursors))
+	for {
 		c, kind, err := m.Next()
 		if err != nil {
 			return err
 		}
-		switch kind {
-		case ctf.EventRecord:
-			e := c.Event()
-			if bounded && e.HasTime {
-				if e.Time > r.Select.Window.End {
-					return io.EOF
-				}
-				if !windows[c.Stream()].holds(e.Time) {
-					continue
-				}
+		if kind != ctf.EventRecord {
+			if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
+				return err
 			}
-			if keep != nil && !keep(e) {
-				continue
+			continue
+		}
+		show, last := count.next()
+		if show {
+			if err := r.Sink.Event(c.Stream(), c.Event()); err != nil {
+				return err
 			}
-			show, last := count.next()
-			if show {
-				if err := r.Sink.Event(c.Stream(), e); err != nil {
-					return err
-				}
-			}
-			if last {
-				return errEnough
-			}
-		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if windows[c.Stream()].overlaps(c.Loss()) {
-				if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
-					return err
-				}
-			}
-		case ctf.PacketEnd:
-			r.Done.Add(int64(c.Packet().Size / 8))
+		}
+		if last {
+			return errEnough
 		}
 	}
 }

@@ -134,58 +134,38 @@ func (c *cutter) at(ns int64) cut {
 	return x
 }
 
-// sliceSource is a stream's part of a slice.
-type sliceSource struct {
-	*ctf.Cursor
-	keep      func(*ctf.Event) bool // nil: all are
-	until     int64                 // end of the window
-	over      bool                  // reading over what is before the slice
-	begin     int64
-	first     uint64 // packet of begin
-	end       int64
-	last      uint64 // packet of end
-	bounded   bool   // there is an end
-	exhausted bool
+// sliceOfStream is a stream's part of a slice.
+type sliceOfStream struct {
+	over  bool // reading over what is before the slice
+	begin int64
+	first uint64 // packet of begin
+
+	bounded bool // there is an end
+	end     int64
+	last    uint64 // packet of end
+	ended   bool
 }
 
-// Next implements [ctf.Source].
-func (s *sliceSource) Next() (ctf.Kind, error) {
-	for !s.exhausted {
-		kind, err := s.Cursor.Next()
-		if err != nil {
-			return kind, err
+// step tells whether what a cursor has stepped to is of the slice, or behind it.
+func (p *sliceOfStream) step(kind ctf.Kind, c *ctf.Cursor) (take, end bool) {
+	n := c.Packet().Number
+	switch {
+	case p.ended:
+		return false, true
+	case kind == ctf.EventRecord:
+		at := c.Event().Time
+		if p.over && (n < p.first || n == p.first && at < p.begin) {
+			return false, false
 		}
-		switch kind {
-		case ctf.EventRecord:
-			n, at := s.Packet().Number, s.Event().Time
-			if s.over && (n < s.first || n == s.first && at < s.begin) {
-				continue
-			}
-			s.over = false
-			if s.bounded && (n > s.last || n == s.last && at >= s.end) {
-				return 0, io.EOF
-			}
-			if at > s.until {
-				return 0, io.EOF
-			}
-			if s.keep != nil && !s.keep(s.Event()) {
-				continue
-			}
-		case ctf.PacketEnd:
-			n := s.Packet().Number
-			if s.over {
-				s.over = n < s.first
-				continue
-			}
-			s.exhausted = s.bounded && n >= s.last
-		case ctf.DiscardedEvents, ctf.DiscardedPackets, ctf.PacketBegin:
-			if s.over {
-				continue
-			}
-		}
-		return kind, nil
+		p.over = false
+		return true, p.bounded && (n > p.last || n == p.last && at >= p.end)
+	case p.over:
+		p.over = kind != ctf.PacketEnd || n < p.first
+		return false, false
+	case kind == ctf.PacketEnd:
+		p.ended = p.bounded && n >= p.last
 	}
-	return 0, io.EOF
+	return true, false
 }
 
 // slice is a part of the time line.
@@ -286,39 +266,39 @@ func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice
 	return err
 }
 
-// sources returns the streams' parts of a slice.
-func (w *sliceWriter) sources(streams []*ctf.Stream, s *slice) []*sliceSource {
-	sources := make([]*sliceSource, len(streams))
+// sieves returns the streams' parts of a slice.
+func (w *sliceWriter) sieves(ctx context.Context, streams []*ctf.Stream, s *slice) []*sieve {
+	cursors := make([]*ctf.Cursor, len(streams))
+	parts := make([]sliceOfStream, len(streams))
 	for i, st := range streams {
-		src := &sliceSource{Cursor: ctf.NewCursor(st, w.run.Set.Window(2*len(streams))), keep: w.keep, until: w.run.Select.Window.End}
+		c, p := ctf.NewCursor(st, w.run.Set.Window(2*len(streams))), &parts[i]
 		if s.begin != nil {
-			src.over, src.begin, src.first = true, s.begin.time, s.begin.packets[i]
-			src.SeekPacket(int(src.first))
+			p.over, p.begin, p.first = true, s.begin.time, s.begin.packets[i]
+			c.SeekPacket(int(p.first))
 		} else if b := w.run.Select.Window.Begin; b != math.MinInt64 {
-			src.SeekTime(b)
+			c.SeekTime(b)
 		}
 		if s.end != nil {
-			src.bounded, src.end, src.last = true, s.end.time, s.end.packets[i]
+			p.bounded, p.end, p.last = true, s.end.time, s.end.packets[i]
 		}
-		sources[i] = src
+		cursors[i] = c
 	}
-	return sources
+	sieves := w.run.sieves(ctx, cursors)
+	for i := range sieves {
+		sieves[i].part, sieves[i].keep = &parts[i], w.keep
+	}
+	return sieves
 }
 
 // read reads a slice and writes its events to pieces.
 func (w *sliceWriter) read(ctx context.Context, streams []*ctf.Stream, s *slice) error {
-	sources := w.sources(streams, s)
+	sieves := w.sieves(ctx, streams, s)
 	defer func() {
-		for _, src := range sources {
+		for _, src := range sieves {
 			src.Close()
 		}
 	}()
-	window := w.run.Select.Window
-	m := ctf.NewMerger(sources)
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	for m := ctf.NewMerger(sieves); ; {
 		c, kind, err := m.Next()
 		if err == io.EOF {
 			return nil
@@ -326,24 +306,15 @@ func (w *sliceWriter) read(ctx context.Context, streams []*ctf.Stream, s *slice)
 		if err != nil {
 			return err
 		}
-		switch kind {
-		case ctf.EventRecord:
-			e := c.Event()
-			if e.Time < window.Begin {
-				continue
+		if kind != ctf.EventRecord {
+			w.losses = append(w.losses, heldLoss{c.Stream(), *c.Loss()})
+			continue
+		}
+		w.event(c.Stream(), c.Event())
+		if len(w.piece) >= w.size {
+			if err := w.flush(ctx, s, false); err != nil {
+				return err
 			}
-			w.event(c.Stream(), e)
-			if len(w.piece) >= w.size {
-				if err := w.flush(ctx, s, false); err != nil {
-					return err
-				}
-			}
-		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if window.overlaps(c.Loss()) {
-				w.losses = append(w.losses, heldLoss{c.Stream(), *c.Loss()})
-			}
-		case ctf.PacketEnd:
-			w.run.Done.Add(int64(c.Packet().Size / 8))
 		}
 	}
 }
