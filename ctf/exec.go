@@ -349,10 +349,12 @@ func (m *machine) elements(o *op, row int, n uint64) bool {
 		return m.stop(faultShort, m.pos, o, fixedBits(n, each, nil), 0)
 	}
 	width := uint64(o.sub.width)
-	if n > uint64(m.maxWords) { // elements without bits or without words
+	if n > uint64(m.maxWords) { // elements without bits
 		return m.stop(faultTooMany, m.pos, o, n, uint64(m.maxWords))
 	}
-	start, ok := m.grow(o, n*width)
+	// Elements without words take one all the same, or arrays of them within
+	// each other would be of any size in a few bytes.
+	start, ok := m.grow(o, n*max(width, 1))
 	if !ok {
 		return false
 	}

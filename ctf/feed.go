@@ -38,13 +38,12 @@ func NewTrace(sch *schema.Trace, opts Options) *Trace {
 	return t
 }
 
-// NewFeed adds a stream to the trace. What kind of stream it is, and its id, the
+// NewFeed returns a stream of the trace, which does not keep it. What kind of stream it is, and its id, the
 // first packet or inactivity says.
 func (t *Trace) NewFeed(name string) *Feed {
 	s := &Stream{Trace: t, Class: &schema.Stream{Trace: t.Schema}, Name: name}
 	f := &Feed{Cursor: Cursor{stream: s}}
 	f.feed = f
-	t.Streams = append(t.Streams, s)
 	return f
 }
 
@@ -76,7 +75,6 @@ func (f *Feed) Resume(other *Feed) {
 // its own. Packets that wait are decoded by them.
 func (f *Feed) Move(t *Trace) {
 	f.stream.Trace, f.stream.plan = t, nil
-	t.Streams = append(t.Streams, f.stream)
 }
 
 // Waiting returns the number of packets and times that have not been read.

@@ -47,7 +47,7 @@ func newStreamPlan(class *schema.Stream) *streamPlan {
 	}
 	var at residue
 	p.header, at = c.compileScope(schema.PacketHeader, class.Trace.PacketHeader, packetStart)
-	p.context, at = c.compileScope(schema.PacketContext, class.PacketContext, at)
+	p.context, _ = c.compileScope(schema.PacketContext, class.PacketContext, at)
 	p.event, p.headerEnd = c.compileScope(schema.EventHeader, class.EventHeader, residue{1, 0})
 	p.roles = c.role
 	p.shape = shapeOf(class.EventHeader)

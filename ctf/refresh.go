@@ -144,7 +144,7 @@ func isSame(path string, info fs.FileInfo) bool {
 // does not parse may not be whole yet, and is tried again with more.
 func (t *Trace) readMetadata(d *traceDir) error {
 	path := filepath.Join(d.path, "metadata")
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, maxMetadataBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -188,6 +188,9 @@ func (t *Trace) refreshFile(f *dataFile, path string) error {
 		return f.grow(t, info)
 	}
 	fresh, err := t.scanner().file(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // moved meanwhile
+	}
 	if err != nil {
 		return err
 	}
@@ -237,6 +240,9 @@ func (f *dataFile) grow(t *Trace, info fs.FileInfo) error {
 		return nil
 	}
 	file, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // moved meanwhile
+	}
 	if err != nil {
 		return err
 	}

@@ -144,10 +144,29 @@ func scan(d *decoder, f io.ReaderAt, before int, offset, size int64) ([]PacketIn
 	return packets, nil
 }
 
+// readBounded reads a file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return b, nil
+}
+
 // readIndex returns the packets of a data file by its index file, as far as
 // that is consistent with the file's size and its first packet; nil without one.
 func readIndex(path string, first *PacketInfo, size int64) []PacketInfo {
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(path), "index", filepath.Base(path)+".idx"))
+	// An index that is larger than the data is none: each packet has more than
+	// a record's bytes.
+	b, err := readBounded(filepath.Join(filepath.Dir(path), "index", filepath.Base(path)+".idx"), max(size, IndexHeaderLen+MaxIndexRecordLen))
 	if err != nil {
 		return nil
 	}

@@ -120,10 +120,15 @@ func (s *Set) checkClocks() error {
 		return nil
 	}
 	var first *schema.Clock
+	var timeless *Stream
 	for _, t := range s.Traces {
 		for _, st := range t.Streams {
 			c := st.Class.Clock
+			if st.plan == nil || len(st.Packets) == 0 {
+				continue
+			}
 			if c == nil {
+				timeless = st
 				continue
 			}
 			if first == nil {
@@ -133,6 +138,9 @@ func (s *Set) checkClocks() error {
 				return fmt.Errorf("trace %s: clock %s cannot be compared with clock %s of the other streams: neither the Unix epoch is their origin nor have they the same uuid", t.Dirs[0], c.Name, first.Name)
 			}
 		}
+	}
+	if first != nil && timeless != nil {
+		return fmt.Errorf("stream %s has no clock, and others have: there is no order among them", timeless.Name)
 	}
 	return nil
 }

@@ -70,6 +70,9 @@ func (o *Options) warn(path, warning string) {
 	}
 }
 
+// maxMetadataBytes bounds the metadata file of a trace.
+const maxMetadataBytes = 256 << 20
+
 // ErrNoTrace says that there is no trace at or below a path.
 var ErrNoTrace = errors.New("no trace found: no directory with a file named metadata")
 
@@ -104,7 +107,7 @@ func openTrace(root, dir string, opts Options) (*Trace, error) {
 // openDir reads the metadata of a directory.
 func openDir(dir string, opts Options) (*traceDir, error) {
 	path := filepath.Join(dir, "metadata")
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, maxMetadataBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -62,8 +62,14 @@ func TestMembersOfEveryKind(t *testing.T) {
 		check(t, e.End())
 		check(t, sw.ClosePacket(0))
 		want = append(want, fmt.Sprint([]tree{
-			{word: 1<<63 + uint64(i)}, {word: uint64(-i)}, {word: floatWord(0.5, 32)}, {word: floatWord(-2.25, 64)},
-			{text: []byte(text)}, {text: []byte("ab\x00\x00")}, {text: []byte{1, byte(i)}}, {kids: []tree{{word: 7}}},
+			{word: 1<<63 + uint64(i)},
+			{word: uint64(-i)},
+			{word: floatWord(0.5, 32)},
+			{word: floatWord(-2.25, 64)},
+			{text: []byte(text)},
+			{text: []byte("ab\x00\x00")},
+			{text: []byte{1, byte(i)}},
+			{kids: []tree{{word: 7}}},
 		}))
 	}
 	check(t, w.Close())

@@ -25,7 +25,7 @@ func newProgress(w io.Writer) func(done, total, events int64, end bool) {
 		shown = true
 		left := none
 		if done > 0 && total > done {
-			left = (time.Duration(float64(spent) * float64(total-done) / float64(done))).Round(time.Second).String()
+			left = time.Duration(float64(spent) * float64(total-done) / float64(done)).Round(time.Second).String()
 		}
 		percent := 0.0
 		if total > 0 {

@@ -5,11 +5,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"errors"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -57,9 +55,9 @@ too. What tracers say that they lost goes to standard error.
 
 Other outputs (--output):
   json     one object a line, see docs/format/view-json.md
-  csv      the columns named by --fields, such as time,event,cpu_id,msg
+  csv      the columns named by --fields, such as time,name,cpu,msg
   chrome   a timeline for ui.perfetto.dev or chrome://tracing
-  count    number of events of each class
+  count    numbers of events and of losses
   summary  events, rates, losses and times of each class and stream
 
 A filter (--where) is an expression of LTTng's filter language over fields of
@@ -95,7 +93,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.StringVarP(&f.file, "file", "w", "", "write to this file instead of standard output")
 	fl.BoolVar(&f.json, "json", false, "print count and summary as JSON; else the same as --output json")
 	fl.StringVar(&f.names, "names", "payload,context", "names to print: payload, context, header, scope, all, none")
-	fl.StringVar(&f.fields, "fields", "", "text: words of a line's head: trace, trace:hostname, trace:domain,\ntrace:procname, trace:vpid, loglevel, emf, all, none; csv, json: fields to print")
+	fl.StringVar(&f.fields, "fields", "", "text: words of a line's head: trace, trace:hostname, trace:domain,\ntrace:procname, trace:vpid, loglevel, emf, all, none; csv: the columns")
 	fl.BoolVar(&f.cycles, "clock-cycles", false, "print times in clock cycles")
 	fl.BoolVar(&f.date, "clock-date", false, "print times with their date")
 	fl.BoolVar(&f.gmt, "clock-gmt", false, "print and read times in UTC, not in the local time zone")
@@ -136,8 +134,18 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if f.json && f.output == "text" {
 		j.Output = "json"
 	}
-	if j.Output != "text" && f.fields != "" {
+	if f.fields != "" && j.Output != "text" && j.Output != "csv" {
+		return nil, usageErrorf("--fields is for text and csv")
+	}
+	if j.Output == "csv" && f.fields != "" {
 		j.Columns = strings.Split(f.fields, ",")
+	}
+	const farOff = 1 << 33 // s: what times in ns can hold
+	if max(f.clockOffset, -f.clockOffset) > farOff {
+		return nil, usageErrorf("--clock-offset: want at most %d s", farOff)
+	}
+	if f.follow && (f.tail > 0 || f.intersection) {
+		return nil, usageErrorf("--follow excludes --tail and --stream-intersection")
 	}
 	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
 		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
@@ -174,8 +182,7 @@ func (f *viewFlags) text() (view.TextOptions, error) {
 	return o, nil
 }
 
-// runView does a job, to a file that replaces another only when all went well,
-// or to standard output.
+// runView does a job, to a file or to standard output.
 func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
 	parent := c.Context()
 	if parent == nil {
@@ -192,32 +199,10 @@ func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
 	if f.file == "" {
 		return j.Run(ctx)
 	}
-	return writeFile(f.file, func(w io.Writer) error {
-		j.Out = w
-		return j.Run(ctx)
-	})
-}
-
-// writeFile writes a file under another name and gives it its own when that
-// went well.
-func writeFile(path string, write func(io.Writer) error) error {
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	out, err := os.Create(f.file) // in place: it may be a pipe, and is read while it grows
 	if err != nil {
 		return err
 	}
-	err = write(t)
-	if e := t.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(t.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		os.Remove(t.Name())
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	j.Out = out
+	return errors.Join(j.Run(ctx), out.Close())
 }

@@ -146,7 +146,8 @@ var differing = map[string]outcome{
 
 	"chunk-two-creates-without-close": {
 		"what a rotation has moved goes back when nobody will finish it",
-		nil, "", map[string]int64{data: 0, meta: 0},
+		nil, "",
+		map[string]int64{data: 0, meta: 0},
 	},
 
 	// Refused before anything is moved.

@@ -166,7 +166,8 @@ func TestClient(t *testing.T) {
 // has everything.
 func (m *machine) testClient(original bool, buffers string) {
 	m.startSessiond()
-	minors, stop := []lttng.Minor{15}, func() {}
+	minors := []lttng.Minor{15}
+	var stop func()
 	if original {
 		stop = m.startOriginal().stop
 	} else {

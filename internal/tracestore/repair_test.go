@@ -45,10 +45,16 @@ func TestRepair(t *testing.T) {
 		{"a domain died alone", []string{s, s + "/.tmp_new_chunk"}, []string{s, s + "/1"}},
 		{"first rotation", []string{s + "/.tmp_old_chunk", s + "/.tmp_new_chunk"}, []string{s, s + "/1"}},
 		{"first rotation, closed", []string{s + "/.tmp_old_chunk", follows + "1"}, []string{s + "/0", s + "/1"}},
-		{"later rotation", []string{archive, s + "/.tmp_old_chunk", s + "/.tmp_new_chunk"},
-			[]string{s + "/5", s + "/6", s + "/archives/4"}},
-		{"numbered", []string{archive, s + "/.tmp_old_chunk-7", s + "/.tmp_new_chunk"},
-			[]string{s + "/7", s + "/8", s + "/archives/4"}},
+		{
+			"later rotation",
+			[]string{archive, s + "/.tmp_old_chunk", s + "/.tmp_new_chunk"},
+			[]string{s + "/5", s + "/6", s + "/archives/4"},
+		},
+		{
+			"numbered",
+			[]string{archive, s + "/.tmp_old_chunk-7", s + "/.tmp_new_chunk"},
+			[]string{s + "/7", s + "/8", s + "/archives/4"},
+		},
 		{"a clear", []string{s + "/.weir-removed-1", s}, []string{s}},
 	}
 	for _, tt := range tests {

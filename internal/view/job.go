@@ -51,7 +51,7 @@ type Job struct {
 func (j *Job) Check() error {
 	if j.Where != "" {
 		if _, err := NewWhere(j.Where); err != nil {
-			return fmt.Errorf("filter: %w", err)
+			return fmt.Errorf("--where: %w", err)
 		}
 	}
 	k := *j
@@ -125,6 +125,9 @@ func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	if s.Window, err = WindowOf(j.Begin, j.End, firstBegin(set), j.Text.Location); err != nil {
 		return s, err
 	}
+	if err := needClocks(set, s); err != nil {
+		return s, err
+	}
 	if j.Host != "" {
 		glob := filter.NewGlob(j.Host)
 		s.Host = func(host string) bool { return glob.Match([]byte(host)) }
@@ -132,11 +135,24 @@ func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	if j.Where != "" {
 		where, err := NewWhere(j.Where)
 		if err != nil {
-			return s, fmt.Errorf("filter: %w", err)
+			return s, fmt.Errorf("--where: %w", err)
 		}
 		s.Keep = func() func(*ctf.Event) bool { return where.Clone().Keep }
 	}
 	return s, nil
+}
+
+// needClocks refuses a window on streams whose events have no time.
+func needClocks(set *ctf.Set, s Selection) error {
+	if s.Window == All {
+		return nil
+	}
+	for _, st := range set.Streams() {
+		if !st.Clocked() && len(st.Packets) > 0 {
+			return fmt.Errorf("stream %s has no clock, so that no time can be selected", st.Name)
+		}
+	}
+	return nil
 }
 
 // firstBegin returns the time at which the first packet of all traces begins.
@@ -148,7 +164,7 @@ func firstBegin(set *ctf.Set) int64 {
 		}
 	}
 	if first == math.MaxInt64 {
-		return 0
+		return time.Now().UnixNano() // nothing is there yet: what comes is of today
 	}
 	return first
 }

@@ -22,10 +22,9 @@ type Writer interface {
 // [ctf.Source].
 type lane struct {
 	// Immutable after newLane.
-	window Window      // of all streams; streams may have narrower ones
-	bytes  int         // of a full batch
-	free   chan *batch // batches to fill; never closed
-	full   chan *batch // filled ones in order; never closed, the last has an error
+	bytes int         // of a full batch
+	free  chan *batch // batches to fill; never closed
+	full  chan *batch // filled ones in order; never closed, the last has an error
 
 	// Owned by fill.
 	cursors []*ctf.Cursor

@@ -119,6 +119,7 @@ func (l *liveSession) apply(e live.Event) error {
 	case live.StreamEnded:
 		if s := l.streams[e.Stream]; s != nil && s.Feed != nil {
 			s.End()
+			delete(l.last, s.key) // it will not be resumed
 		}
 		delete(l.streams, e.Stream)
 		if e.Err != nil {

@@ -208,6 +208,9 @@ func (s *liveSet) merge(m *ctf.Merger[source], sink Sink, sel Selection, keep fu
 		switch kind {
 		case ctf.EventRecord:
 			e := src.Event()
+			if e.HasTime && e.Time > sel.Window.End {
+				return true, nil // what comes is later still
+			}
 			if e.HasTime && !sel.Window.holds(e.Time) || !keep(e) || sel.Host != nil && !sel.Host(hostOf(src.Stream())) {
 				continue
 			}
@@ -222,7 +225,11 @@ func (s *liveSet) merge(m *ctf.Merger[source], sink Sink, sel Selection, keep fu
 				return true, nil
 			}
 		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if err := sink.Loss(src.Stream(), src.Loss()); err != nil {
+			loss, ok := sel.Window.clip(src.Loss())
+			if !ok || sel.Host != nil && !sel.Host(hostOf(src.Stream())) {
+				continue
+			}
+			if err := sink.Loss(src.Stream(), &loss); err != nil {
 				return false, err
 			}
 		}
