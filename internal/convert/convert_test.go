@@ -234,7 +234,6 @@ func TestAnyTrace(t *testing.T) {
 		begin := origin + rapid.Int64Range(0, 30e9).Draw(rt, "begin")
 		end := begin + rapid.Int64Range(0, 60e9).Draw(rt, "length")
 		job := Job{Inputs: []string{in}, Output: out, Jobs: 1, Format: schema.Version(rapid.IntRange(0, 2).Draw(rt, "format"))}
-		viewed := func(*view.Job) {}
 		filter := rapid.SampledFrom([]string{"", "n < 50", "vpid == 7", `$event.name == "app:tick"`, "n == 200"}).Draw(rt, "filter")
 		if filter != "" {
 			job.Select = where(t, filter)
@@ -246,7 +245,7 @@ func TestAnyTrace(t *testing.T) {
 		if rapid.IntRange(0, 3).Draw(rt, "intersection") == 0 {
 			job.Select.Intersection = true
 		}
-		viewed = func(j *view.Job) {
+		viewed := func(j *view.Job) {
 			j.Where, j.Intersection = filter, job.Select.Intersection
 			if timed {
 				j.Begin, j.End = timeArg(t, begin), timeArg(t, end)
