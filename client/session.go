@@ -30,6 +30,22 @@ type Session struct {
 	Received  *Received `json:"received,omitempty" doc:"What came in; absent when closed."`
 	Producers []Peer    `json:"producers" doc:"Connected parts of the session."`
 	Viewers   int       `json:"viewers" doc:"Attached viewers."`
+
+	MetadataErrors []MetadataError `json:"metadata_errors,omitempty" maxItems:"256" doc:"What is wrong with the metadata that arrived, by trace; absent when nothing is, and when closed. What was stored is as it came."`
+}
+
+// MetadataError is the first thing that is wrong with the metadata of a trace.
+type MetadataError struct {
+	Producer  string `json:"producer" doc:"ID of the part that sent it."`
+	Trace     string `json:"trace" doc:"Directory of the trace in its chunk." example:"ust/uid/0/64-bit"`
+	Message   string `json:"message" doc:"All of it on one line." example:"tsdl: line 9, column 12: got \"7\", want \";\""`
+	Unchecked bool   `json:"unchecked" doc:"Nothing is known to be wrong: the rest was not checked, because it is too large."`
+	Offset    int64  `json:"offset" doc:"Byte, from the start of the text, or of the fragments of CTF 2, or of the packets where their headers are wrong."`
+	Line      int    `json:"line,omitempty" doc:"Line of a text of CTF 1.8, from 1."`
+	Column    int    `json:"column,omitempty" doc:"Byte in the line, from 1."`
+	Path      string `json:"path,omitempty" doc:"JSON path in a fragment of CTF 2."`
+	Got       string `json:"got,omitempty" doc:"What stands there."`
+	Want      string `json:"want,omitempty" doc:"What was expected."`
 }
 
 // Stored is what lies on disk of a session.

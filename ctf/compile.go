@@ -5,6 +5,7 @@ package ctf
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/weir-io/weir/ctf/schema"
@@ -14,15 +15,17 @@ import (
 // position in the packet what can be known beforehand: its residue.
 type compiler struct {
 	refs *refTable
-	keep func(key string) bool // whether a field's value is needed by others
+	all  bool                  // keep the values of all fields, not only of those in refs
 	role [schema.NumRoles]bool // roles that a field has had
 
-	scope schema.Scope
-	path  []string // of the member being compiled, as spelled
+	scope   schema.Scope
+	path    []string // of the member being compiled, as spelled
+	options int      // variants around it
 
 	out *block
 	run int // index of the open run in out.ops, -1: none
 	at  residue
+	pad struct{ bytes, align uint64 } // behind the open run, not part of it yet
 }
 
 // residue is what is known of a position: pos mod m == r, m a power of two.
@@ -48,36 +51,50 @@ func (a residue) or(b residue) residue {
 	return residue{m, a.r & (m - 1)}
 }
 
-// refTable numbers the fields whose values are kept while others are decoded:
-// first those with a role, by role, then those that others refer to.
+// refTable numbers the values that are kept while others are decoded: first
+// those with a role, by role, then those that references lead to. A reference to
+// several fields has a value of its own.
 type refTable struct {
-	index map[string]uint32
+	index  map[string]uint32   // by reference
+	fields map[string][]uint32 // the values that a field becomes
 }
 
-func (t *refTable) number(key string) uint32 {
-	n, ok := t.index[key]
-	if !ok {
-		n = uint32(t.len())
-		t.index[key] = n
+func newRefTable() *refTable { return &refTable{map[string]uint32{}, map[string][]uint32{}} }
+
+func (t *refTable) clone() *refTable { return &refTable{maps.Clone(t.index), maps.Clone(t.fields)} }
+
+// number numbers the value of a reference to some fields of a scope.
+func (t *refTable) number(s schema.Scope, paths ...[]string) uint32 {
+	var key strings.Builder
+	for _, path := range paths {
+		key.WriteString(refKey(s, path))
+	}
+	n, ok := t.index[key.String()]
+	if ok {
+		return n
+	}
+	n = uint32(t.len())
+	t.index[key.String()] = n
+	for _, path := range paths {
+		field := refKey(s, path)
+		t.fields[field] = append(slices.Clip(t.fields[field]), n)
 	}
 	return n
 }
 
-// add numbers the fields that a reference leads to: all of them share a value.
-func (t *refTable) add(r *schema.Ref) {
-	n := t.number(refKey(r.Scope, r.Path))
-	for _, path := range r.Others {
-		t.index[refKey(r.Scope, path)] = n
+// of numbers the value of a reference.
+func (t *refTable) of(r *schema.Ref) uint32 {
+	if r.Others == nil {
+		return t.number(r.Scope, r.Path)
 	}
+	return t.number(r.Scope, append([][]string{r.Path}, r.Others...)...)
 }
 
 // len is the number of values to keep.
 func (t *refTable) len() int { return schema.NumRoles + len(t.index) }
 
-func (t *refTable) clone() *refTable { return &refTable{maps.Clone(t.index)} }
-
 func refKey(s schema.Scope, path []string) string {
-	return string(rune('0'+s)) + "\x00" + strings.Join(path, "\x00")
+	return string(rune('0'+s)) + "\x00" + strings.Join(path, "\x00") + "\x01"
 }
 
 // compileScope makes the plan of a scope's struct that begins at a position of
@@ -85,6 +102,7 @@ func refKey(s schema.Scope, path []string) string {
 func (c *compiler) compileScope(s schema.Scope, st *schema.Struct, at residue) (*block, residue) {
 	c.out, c.run, c.at = &block{}, -1, at
 	c.addScope(s, st)
+	c.breakRun()
 	return c.out, c.at
 }
 
@@ -105,6 +123,7 @@ func (c *compiler) nested(class schema.Class, at residue) (*block, residue) {
 	b := &block{width: Width(class), minBits: minBits(class)}
 	c.out, c.run, c.at = b, -1, at
 	c.class(class, 0)
+	c.breakRun()
 	end := c.at
 	c.out, c.run, c.at = out, run, pos
 	return b, end
@@ -119,7 +138,13 @@ func (c *compiler) emit(o op) {
 }
 
 // breakRun ends the open run: what follows has no fixed distance from its start.
-func (c *compiler) breakRun() { c.run = -1 }
+func (c *compiler) breakRun() {
+	c.run = -1
+	if c.pad.bytes > 0 {
+		c.emit(op{code: opAlign, n: c.pad.align})
+	}
+	c.pad.bytes, c.pad.align = 0, 0
+}
 
 // align advances to a multiple of n bits.
 func (c *compiler) align(n uint64) {
@@ -127,7 +152,8 @@ func (c *compiler) align(n uint64) {
 		return
 	}
 	if pad := (n - c.at.r&(n-1)) & (n - 1); c.at.m >= n && c.run >= 0 && pad%8 == 0 {
-		c.out.ops[c.run].n += pad / 8
+		c.pad.bytes += pad / 8
+		c.pad.align = n
 		c.at = c.at.add(pad)
 		return
 	}
@@ -148,6 +174,8 @@ func (c *compiler) take(n uint64) uint32 {
 		c.emit(op{code: opRun})
 	}
 	r := &c.out.ops[c.run]
+	r.n += c.pad.bytes
+	c.pad.bytes, c.pad.align = 0, 0
 	off := uint32(r.n)
 	r.n += n
 	c.at = c.at.add(8 * n)
@@ -208,7 +236,8 @@ func (c *compiler) integer(f *schema.Integer, slot int) {
 		c.align(f.Alignment())
 		c.load(&f.BitLayout, f.Signed, slot)
 	}
-	if f.Clock != nil && f.Role != schema.RoleTimestampEnd {
+	// A signed integer is no value of a clock, whatever it is mapped to.
+	if f.Clock != nil && !f.Signed && f.Role != schema.RoleTimestampEnd {
 		size := f.Size
 		if f.Variable {
 			size = 64
@@ -224,9 +253,26 @@ func (c *compiler) integer(f *schema.Integer, slot int) {
 
 // keepWord keeps the value of the field just loaded when others need it.
 func (c *compiler) keepWord(slot int) {
-	if key := refKey(c.scope, c.path); c.keep(key) {
-		c.emit(op{code: opKeep, slot: uint32(slot), ref: c.refs.number(key)})
+	if c.all {
+		c.refs.number(c.scope, c.path)
 	}
+	code := opKeep
+	if c.all && c.options > 0 {
+		code = opMark
+	}
+	for _, n := range c.refs.fields[refKey(c.scope, c.path)] {
+		c.emit(op{code: code, slot: uint32(slot), ref: n})
+	}
+}
+
+// latest finds the last one of the fields that a reference leads to, of a scope
+// that was decoded by another plan.
+func (c *compiler) latest(r *schema.Ref, from *refTable) {
+	among := []uint32{from.number(r.Scope, r.Path)}
+	for _, path := range r.Others {
+		among = append(among, from.number(r.Scope, path))
+	}
+	c.emit(op{code: opLatest, ref: c.refs.of(r), opRest: &opRest{among: among}})
 }
 
 // load loads a field of 1 to 64 bits at the position, which is aligned.
@@ -273,7 +319,7 @@ func (c *compiler) number(r *schema.Ref) uint32 {
 	if r == nil {
 		return noRef
 	}
-	return c.refs.number(refKey(r.Scope, r.Path))
+	return c.refs.of(r)
 }
 
 func (c *compiler) elements(f *schema.Array, slot int) {
@@ -281,11 +327,10 @@ func (c *compiler) elements(f *schema.Array, slot int) {
 	c.breakRun()
 	// What is known of the position must hold before each element.
 	at := byteBoundary
-	sub, end := c.nested(f.Element, at)
-	if !c.at.aligned(8) || !end.aligned(8) {
+	if !c.at.aligned(8) || !after(f.Element, at).aligned(8) {
 		at = residue{1, 0}
-		sub, end = c.nested(f.Element, at)
 	}
+	sub, end := c.nested(f.Element, at)
 	code := opArray
 	if f.LengthRef != nil {
 		code = opSeq
@@ -298,6 +343,7 @@ func (c *compiler) variant(f *schema.Variant, slot int) {
 	c.breakRun()
 	ch := &choice{variant: f}
 	at, end := c.at, residue{}
+	c.options++
 	for i := range f.Options {
 		o := &f.Options[i]
 		c.path = append(c.path, o.SpelledName())
@@ -309,6 +355,7 @@ func (c *compiler) variant(f *schema.Variant, slot int) {
 		}
 		end = end.or(e)
 	}
+	c.options--
 	c.emit(op{code: opVariant, slot: uint32(slot), ref: c.number(f.Tag), opRest: &opRest{choice: ch}})
 	if end.m > 0 {
 		c.at = end
@@ -320,6 +367,54 @@ func (c *compiler) optional(f *schema.Optional, slot int) {
 	sub, end := c.nested(f.Class, c.at)
 	c.emit(op{code: opOption, slot: uint32(slot), ref: c.number(f.Selector), opRest: &opRest{sub: sub, choice: &choice{optional: f}}})
 	c.at = c.at.or(end)
+}
+
+// after is what is known of the position behind a field, as compiling it finds.
+func after(class schema.Class, at residue) residue {
+	align := func(n uint64) {
+		if !at.aligned(n) && at.m >= n {
+			at.r = (at.r + n - 1) &^ (n - 1) & (at.m - 1)
+		} else if !at.aligned(n) {
+			at = residue{n, 0}
+		}
+	}
+	switch f := class.(type) {
+	case *schema.Struct:
+		align(f.Alignment())
+		for i := range f.Members {
+			at = after(f.Members[i].Class, at)
+		}
+		return at
+	case *schema.Array:
+		align(f.Alignment())
+		each := byteBoundary
+		if !at.aligned(8) || !after(f.Element, each).aligned(8) {
+			return residue{1, 0}
+		}
+		return each
+	case *schema.Variant:
+		end := at
+		for i := range f.Options {
+			end = end.or(after(f.Options[i].Class, at))
+		}
+		return end
+	case *schema.Optional:
+		return at.or(after(f.Class, at))
+	case *schema.Integer:
+		if f.Variable {
+			return byteBoundary
+		}
+		align(f.Alignment())
+		return at.add(uint64(f.Size))
+	case *schema.Bits:
+		align(f.Alignment())
+		return at.add(uint64(f.Size))
+	case *schema.Float:
+		align(f.Alignment())
+		return at.add(uint64(f.Size))
+	default:
+		return byteBoundary
+	}
 }
 
 // minBits is the least number of bits that a field of a class takes, paddings

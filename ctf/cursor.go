@@ -4,12 +4,20 @@
 package ctf
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 
 	"github.com/weir-io/weir/ctf/schema"
 )
+
+// ErrStale says that a trace that grows is ahead of the last [Set.Refresh]: a file
+// has moved, or an event is of a class whose declaration has not been read. The
+// cursor tries the same step again when it is called next.
+var ErrStale = errors.New("ctf: the trace has to be refreshed")
 
 // Cursor reads a data stream from one end to the other. It is a pull reader:
 // [Cursor.Next] steps, the other methods tell what the step found. Nothing of
@@ -67,12 +75,18 @@ func (c *Cursor) SeekTime(ns int64) {
 // Next steps to the next thing in the stream and returns what it is. After the
 // last, [StreamEnd], it returns [io.EOF]. What lies before a bad packet comes
 // before its error, a [*PacketError]; the error stays.
+//
+// Streams of traces that grow ([Options].Growing) have no end: there [io.EOF]
+// means that this is all for now, and the cursor goes on once [Set.Refresh] has
+// found more. [ErrStale] does not stay either.
 func (c *Cursor) Next() (Kind, error) {
 	if c.state != inPacket {
 		return c.step()
 	}
 	ok, err := c.d.next()
 	switch {
+	case err != nil && c.d.m.fault.kind == faultEventID:
+		return c.stale(err)
 	case err != nil:
 		return c.fail(err)
 	case !ok:
@@ -102,15 +116,24 @@ func (c *Cursor) step() (Kind, error) {
 		if c.feed != nil {
 			return c.nextFed()
 		}
+		for c.i < len(c.stream.Packets) && c.stream.isGone(&c.stream.Packets[c.i]) {
+			c.i++
+		}
 		if c.i >= len(c.stream.Packets) {
 			if c.stream.err != nil {
 				return c.fail(c.stream.err)
+			}
+			if c.stream.Trace.opts.Growing {
+				return 0, io.EOF
 			}
 			c.state = ended
 			c.Close()
 			return c.is(StreamEnd, 0, false)
 		}
 		if err := c.openPacket(); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return c.stale(err) // moved by a rotation
+			}
 			return c.fail(err)
 		}
 		c.state = telling
@@ -170,6 +193,15 @@ func (c *Cursor) clocked(k Kind, cycles uint64, timed bool) (Kind, error) {
 		return c.fail(err)
 	}
 	return c.is(k, ns, true)
+}
+
+// stale is what a step gives that finds a trace other than the last refresh did.
+func (c *Cursor) stale(err error) (Kind, error) {
+	if !c.stream.Trace.opts.Growing || c.feed != nil {
+		return c.fail(err)
+	}
+	c.d.m.fault = fault{} // what comes next may be good
+	return 0, fmt.Errorf("%w: %w", ErrStale, err)
 }
 
 func (c *Cursor) fail(err error) (Kind, error) {

@@ -60,6 +60,7 @@ func newDecoder(name string, plan *streamPlan, window int) *decoder {
 	d := &decoder{name: name, plan: plan, buf: make([]byte, window)}
 	d.m.maxWords = maxEventWords
 	d.m.refs = make([]uint64, plan.refs.len())
+	d.m.marks = make([]uint64, plan.refs.len())
 	d.packet.Class = plan.class
 	d.event.Packet, d.event.from = &d.packet, d
 	return d
@@ -80,9 +81,10 @@ func (d *decoder) open(raw rawPacket) error {
 	if err := d.fill(0); err != nil {
 		return err
 	}
+	clock := d.m.clock
 	for {
 		d.m.words = resize(d.words, d.plan.header.width+d.plan.context.width)
-		d.m.pos = 0
+		d.m.pos, d.m.clock = 0, clock
 		if d.m.exec(d.plan.header, 0) && d.m.exec(d.plan.context, d.plan.header.width) {
 			break
 		}
@@ -93,10 +95,10 @@ func (d *decoder) open(raw rawPacket) error {
 	d.words, d.m.words = d.m.words, d.event.Words
 	d.packet.end, d.packet.clock = d.m.pos, d.m.clock
 	d.keepPacketFrame()
-	if err := d.readRoles(); err != nil {
+	if err := d.checkHeader(); err != nil {
 		return err
 	}
-	return d.checkHeader()
+	return d.readRoles()
 }
 
 // keepPacketFrame gives the packet's frame bytes of its own: the window moves on.
@@ -128,7 +130,9 @@ func (d *decoder) readRoles() error {
 	case content > size:
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at most packet_size "+strconv.FormatUint(size, 10))
 	case size > avail:
-		return d.bad(0, "packet_size", strconv.FormatUint(size, 10)+" bits", "at most the "+strconv.FormatUint(avail, 10)+" that there are")
+		err := d.bad(0, "packet_size", strconv.FormatUint(size, 10)+" bits", "at most the "+strconv.FormatUint(avail, 10)+" that there are")
+		err.early = true
+		return err
 	case content < d.m.pos:
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at least the "+strconv.FormatUint(d.m.pos, 10)+" of header and context")
 	}
@@ -192,14 +196,15 @@ func (d *decoder) next() (bool, error) {
 	if d.m.pos == d.m.limit {
 		return false, nil
 	}
-	clock := d.m.clock
+	clock, order := d.m.clock, d.m.order
 	d.eventPos, d.event.before = d.m.pos, clock
 	for !d.decode() {
+		// Begin the event anew, with more of the packet at hand or, of a class
+		// that was not known, when called again.
+		d.m.clock, d.m.order, d.m.pos = clock, order, d.eventPos
 		if d.m.fault.kind != faultShort {
 			return false, d.faultError()
 		}
-		// Begin the event anew with more of the packet at hand.
-		d.m.clock, d.m.pos = clock, d.eventPos
 		if err := d.more(d.eventPos); err != nil {
 			return false, err
 		}
@@ -209,23 +214,25 @@ func (d *decoder) next() (bool, error) {
 		return false, d.bad(d.m.base+d.m.pos, "", "an event that ends here", "the end of the content at bit "+
 			strconv.FormatUint(d.m.base+d.m.limit, 10))
 	}
+	if d.m.pos == d.eventPos {
+		return false, d.bad(d.m.base+d.m.pos, "", "an event of no bits before the end of the content", "one that takes some")
+	}
 	return true, nil
 }
 
 // decode decodes an event from d.m.pos on.
 func (d *decoder) decode() bool {
-	var id uint64
 	m := &d.m
 	ev := &d.event
+	var id uint64
+	short := false // the header was decoded without its plan
 	if d.plan.shape != generalHeader {
-		var ok bool
-		if id, ok = m.lttngHeader(d.plan.shape); !ok {
-			ev.Class = nil
+		id, short = m.lttngHeader(d.plan.shape)
+	}
+	if !short {
+		if !d.decodeGeneralHeader() {
 			return false
 		}
-	} else if !d.decodeGeneralHeader() {
-		return false
-	} else {
 		id = m.refs[schema.RoleEventClassID]
 	}
 	p := ev.plan
@@ -244,7 +251,7 @@ func (d *decoder) decode() bool {
 		ev.plan = p
 	}
 	ev.Class = p.class
-	if d.plan.shape != generalHeader {
+	if short {
 		ev.headerOf = d
 		if p.needHeader {
 			d.decodeHeader()
@@ -255,8 +262,11 @@ func (d *decoder) decode() bool {
 		m.words = make([]uint64, width, 2*width)
 	}
 	m.words = m.words[:width]
-	if !m.exec(p.body, 0) {
-		return false
+	if p.straight == nil || !m.straight(p.straight) {
+		m.words = m.words[:width]
+		if !m.exec(p.body, 0) {
+			return false
+		}
 	}
 	ev.Words = m.words
 	ev.Cycles = m.clock
@@ -266,7 +276,7 @@ func (d *decoder) decode() bool {
 // decodeGeneralHeader decodes an event header that has no short cut.
 func (d *decoder) decodeGeneralHeader() bool {
 	m, ev := &d.m, &d.event
-	ev.Class = nil
+	ev.Class, ev.headerOf = nil, nil
 	m.refs[schema.RoleEventClassID] = 0
 	words := m.words
 	m.words = resize(ev.header.Words[:0], d.plan.event.width)
@@ -307,6 +317,7 @@ func (d *decoder) decodeHeader() {
 	m.pos = d.eventPos
 	m.words = resize(ev.header.Words[:0], d.plan.event.width)
 	m.exec(d.plan.event, 0)
+	d.m.mark = m.mark
 	ev.header = Frame{m.words, d.m.win}
 	ev.headerOf = nil
 }
@@ -316,7 +327,9 @@ func (d *decoder) decodeHeader() {
 func (d *decoder) more(pos uint64) error {
 	f := d.m.fault
 	if f.kind != faultShort || d.start+int64(len(d.m.win)) >= d.size {
-		return d.faultError()
+		err := d.faultError()
+		err.early = f.kind == faultShort && d.size == d.raw.avail
+		return err
 	}
 	return d.fill(pos)
 }
@@ -338,8 +351,8 @@ func (d *decoder) fill(pos uint64) error {
 		d.buf = append(d.buf, make([]byte, len(d.buf))...)
 		kept = len(d.m.win)
 	} else if len(d.m.win) > 0 && d.m.fault.kind == faultShort {
-		kept = copy(d.buf, d.m.win[skip:])
-		d.start += skip
+		kept = copy(d.buf, d.m.win[min(skip, int64(len(d.m.win))):])
+		d.start += skip // an alignment may lead beyond the window
 	}
 	d.m.fault = fault{}
 	want := min(int64(len(d.buf)), d.size-d.start)
@@ -358,19 +371,19 @@ func (d *decoder) fill(pos uint64) error {
 	return nil
 }
 
-func (d *decoder) faultError() error {
+func (d *decoder) faultError() *PacketError {
 	f := &d.m.fault
 	got, want := f.text()
 	return d.bad(d.m.base+f.pos, f.field, got, want)
 }
 
-func (d *decoder) bad(bit uint64, field, got, want string) error {
-	e := d.wrap(bit, nil).(*PacketError)
+func (d *decoder) bad(bit uint64, field, got, want string) *PacketError {
+	e := d.wrap(bit, nil)
 	e.Field, e.Got, e.Want = field, got, want
 	return e
 }
 
-func (d *decoder) wrap(bit uint64, err error) error {
+func (d *decoder) wrap(bit uint64, err error) *PacketError {
 	e := &PacketError{Stream: d.name, Packet: d.packet.Number, Offset: d.packet.Offset, Bit: bit, Err: err}
 	if d.raw.data == nil {
 		e.Offset = -1

@@ -19,7 +19,9 @@ type machine struct {
 	limit uint64   // end of the content; may lie behind the window
 	words []uint64 // of the frame being filled
 	refs  []uint64 // values that other fields need
-	clock uint64   // the stream's clock
+	marks []uint64 // when opMark kept each of them
+	mark  uint64
+	clock uint64 // the stream's clock
 
 	// order of the bit field last read, when it ended within a byte.
 	order bitOrder
@@ -54,6 +56,28 @@ func (m *machine) stop(kind faultKind, pos uint64, o *op, got, want uint64) bool
 	return false
 }
 
+// stopRun stops at the first field of a run that goes behind the window.
+func (m *machine) stopRun(ops []op) bool {
+	at := m.pos >> 3
+	for i := range ops[1:] {
+		o := &ops[1+i]
+		n := uint64(o.size / 8)
+		switch o.code {
+		case opKeep, opMark, opClock:
+			continue
+		case opExtent:
+			n = o.n
+		}
+		if o.code > opExtent {
+			break // the end of the run
+		}
+		if at+uint64(o.off)+n > uint64(len(m.win)) {
+			return m.stop(faultShort, m.pos+8*uint64(o.off), o, 8*n, 0)
+		}
+	}
+	return m.stop(faultShort, m.pos, &ops[0], 8*ops[0].n, 0)
+}
+
 // exec runs a plan for the row of words that begins at row. It reports false,
 // and says why in m.fault, when the plan cannot go on.
 func (m *machine) exec(b *block, row int) bool {
@@ -67,7 +91,7 @@ func (m *machine) exec(b *block, row int) bool {
 			at := m.pos >> 3
 			end := at + o.n
 			if end > uint64(len(m.win)) {
-				return m.stop(faultShort, m.pos, o, 8*o.n, 0)
+				return m.stopRun(ops[i:])
 			}
 			run = m.win[at:end]
 			m.pos = end << 3
@@ -150,6 +174,19 @@ func (m *machine) slow(o *op, row int) bool {
 		return m.variant(o, row)
 	case opOption:
 		return m.option(o, row)
+	case opMark:
+		m.mark++
+		m.refs[o.ref], m.marks[o.ref] = m.words[row+int(o.slot)], m.mark
+		return true
+	case opLatest:
+		last := o.among[0]
+		for _, ref := range o.among {
+			if m.marks[ref] > m.marks[last] {
+				last = ref
+			}
+		}
+		m.refs[o.ref] = m.refs[last]
+		return true
 	default:
 		panic("ctf: unknown step of a plan")
 	}
@@ -320,6 +357,9 @@ func (m *machine) elements(o *op, row int, n uint64) bool {
 		return false
 	}
 	m.words[row+int(o.slot)] = extent(start, int(n))
+	if len(o.sub.ops) == 0 {
+		return true
+	}
 	for i := range int(n) {
 		if !m.exec(o.sub, start+i*int(width)) {
 			return false

@@ -37,9 +37,9 @@ type Merger[S Source] struct {
 
 	sources []S
 	heap    []*merging[S] // all but the current, the next one first
+	ended   []S           // those that have no more
 	cur     *merging[S]   // whose step was returned last
 	started bool
-	err     error
 }
 
 // merging is a source with the place of its next thing in the order.
@@ -56,31 +56,34 @@ func NewMerger[S Source](sources []S) *Merger[S] { return &Merger[S]{sources: so
 // Next steps to what comes next in any stream, and returns the stream's source
 // and the kind of what it is at. At the end of all it returns [io.EOF]. The
 // error of a stream comes when that stream's turn has come, so that what lies
-// before it has been returned; there is no going on then.
+// before it has been returned; calling Next again tries that stream again.
 func (m *Merger[S]) Next() (source S, kind Kind, err error) {
-	if m.err != nil {
-		return source, 0, m.err
-	}
-	if !m.started {
-		m.start()
-	} else if m.cur != nil {
+	switch {
+	case !m.started:
+		m.started = true
+		m.add(m.sources)
+		m.next()
+	case m.cur != nil:
 		m.advance()
+	default:
+		m.next()
 	}
 	if m.cur == nil {
-		m.err = io.EOF
-		return source, 0, m.err
+		return source, 0, io.EOF
 	}
-	if m.cur.err != nil {
-		m.err = m.cur.err
-		return m.cur.source, 0, m.err
-	}
-	return m.cur.source, m.cur.kind, nil
+	return m.cur.source, m.cur.kind, m.cur.err
 }
 
-// start takes the first step of each source.
-func (m *Merger[S]) start() {
-	m.started = true
-	m.add(m.sources)
+// Again makes the merger try sources anew that were at their end: of a trace that
+// grows, they may have more by now.
+func (m *Merger[S]) Again() {
+	again := m.ended
+	m.ended = nil
+	m.add(again)
+}
+
+// next takes the next in the order for current.
+func (m *Merger[S]) next() {
 	m.join()
 	m.cur = m.pop()
 }
@@ -90,6 +93,8 @@ func (m *Merger[S]) add(sources []S) {
 	for _, source := range sources {
 		if c := (&merging[S]{source: source}); c.step() {
 			m.push(c)
+		} else {
+			m.ended = append(m.ended, source)
 		}
 	}
 }
@@ -125,6 +130,7 @@ func (m *Merger[S]) advance() {
 	more := c.step()
 	m.join()
 	if !more {
+		m.ended = append(m.ended, c.source)
 		m.cur = m.pop()
 		return
 	}

@@ -118,9 +118,29 @@ func ParseMetadata(b []byte) (t *schema.Trace, warnings []string, err error) {
 	}
 	t = p.Trace()
 	if t == nil {
-		return nil, nil, &MetadataError{0, "text", "no trace declared", "a trace block, or the fragments of CTF 2"}
+		return nil, nil, errNoTraceDeclared
 	}
 	return t, p.Warnings(), nil
+}
+
+var errNoTraceDeclared = &MetadataError{0, "text", "no trace declared", "a trace block, or the fragments of CTF 2"}
+
+// wholeMetadata returns the length of the whole packets that metadata begin
+// with, or that of all where there are no packets.
+func wholeMetadata(b []byte) int {
+	order := metadataOrder(b)
+	if order == nil {
+		return len(b)
+	}
+	at := 0
+	for len(b)-at >= MetadataHeaderLen {
+		size := int(order.Uint32(b[at+28:]) / 8)
+		if size < MetadataHeaderLen || size > len(b)-at {
+			break
+		}
+		at += size
+	}
+	return at
 }
 
 // metadataOrder returns the byte order of packets of metadata, nil for a plain

@@ -36,6 +36,8 @@ const (
 	opVariant // the option that ref chooses
 	opOption  // a field that is there when ref says so
 	opKeep    // the word becomes the value of ref
+	opMark    // the same, and of several values it is the last one
+	opLatest  // the last one of the values in among becomes the value of ref
 	opClock   // the word, of size bits, updates the clock
 )
 
@@ -57,6 +59,7 @@ type opRest struct {
 	field  string // for errors
 	sub    *block // elements, or the optional field
 	choice *choice
+	among  []uint32
 }
 
 // bitOrder is how the bits of opBits lie.

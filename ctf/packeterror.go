@@ -16,6 +16,8 @@ type PacketError struct {
 	Got    string
 	Want   string
 	Err    error // what reading the file gave, or nil
+
+	early bool // more of the file or of the metadata may mend it
 }
 
 // Error gives the message on one line.

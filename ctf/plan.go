@@ -32,17 +32,18 @@ type eventPlan struct {
 	class      *schema.Event
 	body       *block // common context, specific context and payload, one behind the other
 	start      [schema.NumScopes]int
-	refs       int  // values to keep
-	needHeader bool // a field refers to the event header
+	straight   *straight // the body in another form, nil: it has none
+	refs       int       // values to keep
+	needHeader bool      // a field refers to the event header
 }
 
 // newStreamPlan makes the plans of a stream class.
 func newStreamPlan(class *schema.Stream) *streamPlan {
-	p := &streamPlan{class: class, refs: &refTable{index: map[string]uint32{}}, events: map[uint64]*eventPlan{}}
+	p := &streamPlan{class: class, refs: newRefTable(), events: map[uint64]*eventPlan{}}
 	// Any field of these scopes may be referred to by event classes that come later.
-	c := &compiler{refs: p.refs, keep: func(string) bool { return true }}
+	c := &compiler{refs: p.refs, all: true}
 	for _, s := range [...]schema.Scope{schema.PacketHeader, schema.PacketContext, schema.EventHeader} {
-		collectRefs(class.Struct(s), p.refs.add)
+		collectRefs(class.Struct(s), func(r *schema.Ref) { p.refs.of(r) })
 	}
 	var at residue
 	p.header, at = c.compileScope(schema.PacketHeader, class.Trace.PacketHeader, packetStart)
@@ -76,20 +77,23 @@ func (p *streamPlan) eventPlan(id uint64) *eventPlan {
 
 func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
 	e := &eventPlan{class: class, body: &block{}}
-	refs := p.refs.clone()
+	c := &compiler{refs: p.refs.clone(), out: e.body, run: -1, at: p.headerEnd}
 	for _, s := range bodyScopes {
 		collectRefs(class.Struct(s), func(r *schema.Ref) {
-			refs.add(r)
+			c.refs.of(r)
 			e.needHeader = e.needHeader || r.Scope == schema.EventHeader
+			if r.Others != nil && r.Scope <= schema.EventHeader {
+				c.latest(r, p.refs)
+			}
 		})
 	}
-	c := &compiler{refs: refs, keep: func(key string) bool { _, ok := refs.index[key]; return ok }}
-	c.out, c.run, c.at = e.body, -1, p.headerEnd
 	for _, s := range bodyScopes {
 		e.start[s] = e.body.width
 		c.addScope(s, class.Struct(s))
 	}
+	c.breakRun()
 	e.refs = c.refs.len()
+	e.straight = straighten(e.body)
 	return e
 }
 

@@ -40,12 +40,12 @@ func quirksOf(t *schema.Trace) quirks {
 	}
 }
 
-// settle mends the bounds of a stream's packets.
-func (q quirks) settle(s *Stream) {
+// settle mends the bounds of a stream's packets from one on.
+func (q quirks) settle(s *Stream, from int) {
 	if q == (quirks{}) || !s.Clocked() {
 		return
 	}
-	for i := range s.Packets {
+	for i := from; i < len(s.Packets); i++ {
 		p := &s.Packets[i]
 		if q.zeroEnd && p.Has&HasEnd != 0 && p.End == 0 && p.Begin != 0 {
 			if i+1 < len(s.Packets) {

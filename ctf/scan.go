@@ -4,6 +4,7 @@
 package ctf
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,9 +20,15 @@ const scanWindow = 1 << 10
 // dataFile is a data file with the packets that were found in it.
 type dataFile struct {
 	path    string
+	info    fs.FileInfo // when it was last looked at
 	class   *schema.Stream
-	packets []PacketInfo
-	err     error // why there are no packets behind the last
+	packets []PacketInfo // until they are the stream's
+	count   int          // of packets
+	end     int64        // of the last packet, bytes
+	err     error        // why there are no packets behind the last
+
+	stream *Stream // nil: none yet
+	number int     // of the file in the stream
 }
 
 // scanner finds the packets of the data files of a trace.
@@ -47,25 +54,51 @@ func (s *scanner) file(path string) (*dataFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	df := &dataFile{path: path}
-	first := rawPacket{data: f, avail: info.Size()}
-	df.class, df.err = s.classOf(path, first)
-	if df.err != nil {
-		return df, nil
+	df := &dataFile{path: path, info: info}
+	s.fill(df, f)
+	if s.trace.opts.Growing && isEarly(df.err) {
+		df.err = nil // there will be more
 	}
-	plan := s.trace.plan(df.class)
-	d := newDecoder(path, plan, scanWindow)
+	df.found(df.packets)
+	return df, nil
+}
+
+// found counts packets behind those that the file was known to have.
+func (f *dataFile) found(packets []PacketInfo) {
+	if n := len(packets); n > 0 {
+		last := &packets[n-1]
+		f.count += n
+		f.end = last.Offset + int64(last.Size/8)
+	}
+}
+
+// fill finds the stream class and the packets of a file.
+func (s *scanner) fill(df *dataFile, f *os.File) {
+	size := df.info.Size()
+	first := rawPacket{data: f, avail: size}
+	if df.class, df.err = s.classOf(df.path, first); df.err != nil {
+		return
+	}
+	d := newDecoder(df.path, s.trace.plan(df.class), scanWindow)
 	if df.err = d.open(first); df.err != nil {
-		return df, nil
+		return
 	}
 	var offset int64
-	df.packets = readIndex(path, &d.packet.PacketInfo, info.Size())
+	df.packets = readIndex(df.path, &d.packet.PacketInfo, size)
 	if n := len(df.packets); n > 0 {
 		last := &df.packets[n-1]
 		offset = last.Offset + int64(last.Size/8)
 	}
-	df.packets, df.err = scan(d, f, df.packets, offset, info.Size())
-	return df, nil
+	var rest []PacketInfo
+	rest, df.err = scan(d, f, len(df.packets), offset, size)
+	df.packets = append(df.packets, rest...)
+}
+
+// isEarly reports whether a packet is bad because the file ends within it, or
+// the metadata do not know of its stream class.
+func isEarly(err error) bool {
+	var e *PacketError
+	return errors.As(err, &e) && e.early
 }
 
 // classOf decodes the header of a packet as far as its stream class.
@@ -85,15 +118,19 @@ func (s *scanner) classOf(path string, raw rawPacket) (*schema.Stream, error) {
 	id := d.packet.ClassID
 	c := s.trace.Schema.Stream(id)
 	if c == nil {
-		return nil, d.bad(0, "stream_id", fmt.Sprint(id), "the id of a stream class of the metadata")
+		err := d.bad(0, "stream_id", fmt.Sprint(id), "the id of a stream class of the metadata")
+		err.early = true
+		return nil, err
 	}
 	return c, nil
 }
 
-// scan finds the packets of a file from an offset on.
-func scan(d *decoder, f io.ReaderAt, packets []PacketInfo, offset, size int64) ([]PacketInfo, error) {
+// scan finds the packets of a file from an offset on, before which there are
+// some.
+func scan(d *decoder, f io.ReaderAt, before int, offset, size int64) ([]PacketInfo, error) {
+	var packets []PacketInfo
 	for offset < size {
-		d.packet.Number = uint64(len(packets))
+		d.packet.Number = uint64(before + len(packets))
 		if err := d.open(rawPacket{data: f, offset: offset, avail: size - offset}); err != nil {
 			return packets, err
 		}
@@ -176,14 +213,18 @@ func regularFiles(dir string) (files []string, metadata bool, err error) {
 }
 
 // Find returns the directories at or below a path that hold a trace, in
-// lexical order.
+// lexical order. The path may be a symbolic link, those below it are not
+// followed.
 func Find(root string) ([]string, error) {
 	var dirs []string
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+	root = filepath.Clean(root)
+	err := filepath.WalkDir(root+string(filepath.Separator), func(path string, e fs.DirEntry, err error) error {
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && filepath.Clean(path) != root:
+			return nil // moved or deleted meanwhile
 		case err != nil:
 			return err
-		case e.Name() == "metadata" && e.Type().IsRegular():
+		case e.Name() == "metadata" && isRegular(path):
 			dirs = append(dirs, filepath.Dir(path))
 		}
 		return nil
@@ -192,4 +233,9 @@ func Find(root string) ([]string, error) {
 		return nil, err
 	}
 	return dirs, nil
+}
+
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

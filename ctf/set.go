@@ -6,6 +6,7 @@ package ctf
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -17,12 +18,13 @@ import (
 type Set struct {
 	Traces []*Trace
 	opts   Options
+	roots  []string
 }
 
 // Open opens all traces at and below some paths. Directories whose metadata
 // have the same uuid are one trace, as a rotated session is.
 func Open(opts Options, paths ...string) (*Set, error) {
-	set := &Set{opts: opts}
+	set := &Set{opts: opts, roots: paths}
 	for _, root := range paths {
 		if _, err := os.Stat(root); err != nil {
 			return nil, err
@@ -31,11 +33,14 @@ func Open(opts Options, paths ...string) (*Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(dirs) == 0 {
+		if len(dirs) == 0 && !opts.Growing {
 			return nil, fmt.Errorf("%s: %w", root, ErrNoTrace)
 		}
 		for _, dir := range dirs {
 			t, err := openTrace(root, dir, opts)
+			if opts.Growing && errors.Is(err, errNoTraceDeclared) {
+				continue // not yet
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -43,48 +48,70 @@ func Open(opts Options, paths ...string) (*Set, error) {
 		}
 	}
 	set.join()
+	for _, t := range set.Traces {
+		t.forgetPackets()
+	}
 	return set, set.checkClocks()
 }
 
-// join makes one trace of those with the same uuid: the one whose metadata says
-// most takes the files of the others.
+// join makes one trace of those with the same uuid.
 func (s *Set) join() {
-	var joined []*Trace
-	for _, t := range s.Traces {
-		i := slices.IndexFunc(joined, func(o *Trace) bool {
-			return o.Schema.UUID != nil && t.Schema.UUID != nil && *o.Schema.UUID == *t.Schema.UUID
-		})
-		if i < 0 {
-			joined = append(joined, t)
+	all := s.Traces
+	s.Traces = nil
+	for _, t := range all {
+		if first := s.sameTrace(t.Schema); first != nil {
+			first.take(t)
+		} else {
+			s.Traces = append(s.Traces, t)
+		}
+	}
+}
+
+// sameTrace returns the trace with the uuid of a schema, nil when there is none.
+func (s *Set) sameTrace(sch *schema.Trace) *Trace {
+	i := slices.IndexFunc(s.Traces, func(o *Trace) bool {
+		return o.Schema.UUID != nil && sch.UUID != nil && *o.Schema.UUID == *sch.UUID
+	})
+	if i < 0 {
+		return nil
+	}
+	return s.Traces[i]
+}
+
+// take adds the files of another trace of the same uuid.
+func (t *Trace) take(other *Trace) {
+	t.adopt(other.Schema)
+	t.Dirs = append(t.Dirs, other.Dirs...)
+	t.dirs = append(t.dirs, other.dirs...)
+	t.Name = traceName(t.Schema, "", "") // of several directories none is in the name
+	for _, f := range other.files {
+		if f.class != nil {
+			f.class = t.Schema.Stream(f.class.ID)
+		}
+		t.files = append(t.files, f)
+	}
+	t.group()
+}
+
+// adopt adds to the schema what another of the same trace declares beyond it:
+// the metadata of a later chunk know more event classes.
+func (t *Trace) adopt(other *schema.Trace) {
+	if other == t.Schema {
+		return
+	}
+	for _, s := range other.Streams {
+		mine := t.Schema.Stream(s.ID)
+		if mine == nil {
+			s.Trace = t.Schema
+			t.Schema.Streams = append(t.Schema.Streams, s)
 			continue
 		}
-		joined[i] = joinTraces(joined[i], t)
-	}
-	s.Traces = joined
-}
-
-func joinTraces(a, b *Trace) *Trace {
-	if classes(b.Schema) > classes(a.Schema) {
-		a, b = b, a
-	}
-	a.Dirs = append(a.Dirs, b.Dirs...)
-	a.Name = traceName(a.Schema, "", "") // of several directories none is in the name
-	for _, f := range b.files {
-		if f.class != nil {
-			f.class = a.Schema.Stream(f.class.ID)
+		for _, e := range s.Events {
+			if mine.Event(e.ID) == nil {
+				mine.AddEvent(e)
+			}
 		}
-		a.files = append(a.files, f)
 	}
-	a.group()
-	return a
-}
-
-func classes(t *schema.Trace) int {
-	n := 0
-	for _, s := range t.Streams {
-		n += 1 + len(s.Events)
-	}
-	return n
 }
 
 // checkClocks refuses to merge streams whose clocks cannot be compared.

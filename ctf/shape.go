@@ -26,7 +26,7 @@ func shapeOf(h *schema.Struct) headerShape {
 	}
 	id, ok1 := h.Members[0].Class.(*schema.Integer)
 	v, ok2 := h.Members[1].Class.(*schema.Variant)
-	if !ok1 || !ok2 || id.Role != schema.RoleEventClassID || len(v.Options) != 2 ||
+	if !ok1 || !ok2 || id.Role != schema.RoleEventClassID || id.Clock != nil || len(v.Options) != 2 ||
 		v.Tag.Scope != schema.EventHeader || len(v.Tag.Path) != 1 || v.Tag.Path[0] != h.Members[0].SpelledName() {
 		return generalHeader
 	}
@@ -57,19 +57,21 @@ func isShort(o *schema.Option, size uint8, last uint64) bool {
 		return false
 	}
 	ts, ok := s.Members[0].Class.(*schema.Integer)
-	return ok && s.Alignment() <= uint64(ts.Align) && isPlain(ts, size) && ts.Clock != nil
+	return ok && s.Alignment() <= ts.Alignment() && isPlain(ts, size) && isTime(ts)
 }
 
 // isExtended recognises the option with the full id and timestamp.
 func isExtended(o *schema.Option, last uint64) bool {
 	s, ok := o.Class.(*schema.Struct)
-	if !ok || len(s.Members) != 2 || s.MinAlign > 8 || !isOneRange(o.Ranges, last, last) {
+	if !ok || len(s.Members) != 2 || s.Alignment() != 8 || !isOneRange(o.Ranges, last, last) {
 		return false
 	}
 	id, ok1 := s.Members[0].Class.(*schema.Integer)
 	ts, ok2 := s.Members[1].Class.(*schema.Integer)
-	return ok1 && ok2 && id.Role == schema.RoleEventClassID && isPlain(id, 32) && isPlain(ts, 64) && ts.Clock != nil
+	return ok1 && ok2 && id.Role == schema.RoleEventClassID && id.Clock == nil && isPlain(id, 32) && isPlain(ts, 64) && isTime(ts)
 }
+
+func isTime(f *schema.Integer) bool { return f.Clock != nil && f.Role != schema.RoleEventClassID }
 
 func isOneRange(r []schema.Range, low, high uint64) bool {
 	return len(r) == 1 && r[0] == schema.Range{Low: low, High: high}
@@ -83,45 +85,42 @@ const (
 	largeExtendedLen   = 2 + 4 + 8
 )
 
-var headerOp = &op{opRest: &opRest{field: "event header"}}
-
 // lttngHeader decodes one of LTTng's event headers, ticks the clock and returns
-// the id.
+// the id. It reports false when not all of it is at hand.
 func (m *machine) lttngHeader(shape headerShape) (id uint64, ok bool) {
-	m.pos = (m.pos + 7) &^ 7
-	at := m.pos >> 3
+	at := (m.pos + 7) >> 3
 	if at > uint64(len(m.win)) {
-		return 0, m.stop(faultShort, m.pos, headerOp, 8*largeLen, 0)
+		return 0, false
 	}
 	b := m.win[at:]
 	if shape == largeHeader {
 		if len(b) < largeLen {
-			return 0, m.stop(faultShort, m.pos, headerOp, 8*largeLen, 0)
+			return 0, false
 		}
 		if id := binary.LittleEndian.Uint16(b); id != 0xffff {
 			m.tick(uint64(binary.LittleEndian.Uint32(b[2:])), 32)
-			m.pos += 8 * largeLen
+			m.pos = 8 * (at + largeLen)
 			return uint64(id), true
 		}
 		if len(b) < largeExtendedLen {
-			return 0, m.stop(faultShort, m.pos, headerOp, 8*largeExtendedLen, 0)
+			return 0, false
 		}
 		m.clock = binary.LittleEndian.Uint64(b[6:])
-		m.pos += 8 * largeExtendedLen
+		m.pos = 8 * (at + largeExtendedLen)
 		return uint64(binary.LittleEndian.Uint32(b[2:])), true
 	}
 	if len(b) < compactLen {
-		return 0, m.stop(faultShort, m.pos, headerOp, 8*compactLen, 0)
+		return 0, false
 	}
 	if w := binary.LittleEndian.Uint32(b); w&31 != 31 {
 		m.tick(uint64(w>>5), 27)
-		m.pos += 8 * compactLen
+		m.pos = 8 * (at + compactLen)
 		return uint64(w & 31), true
 	}
 	if len(b) < compactExtendedLen {
-		return 0, m.stop(faultShort, m.pos, headerOp, 8*compactExtendedLen, 0)
+		return 0, false
 	}
 	m.clock = binary.LittleEndian.Uint64(b[5:])
-	m.pos += 8 * compactExtendedLen
+	m.pos = 8 * (at + compactExtendedLen)
 	return uint64(binary.LittleEndian.Uint32(b[1:])), true
 }

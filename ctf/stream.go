@@ -25,6 +25,7 @@ type Stream struct {
 	plan *streamPlan
 	time timebase // when Class.Clock is set
 	err  error    // why there are no packets behind the last
+	gone []bool   // of each of the first files, whether it is not there any more
 }
 
 // Clocked reports whether the stream's events have times.
@@ -72,6 +73,61 @@ func (s *Stream) find(ns int64) int {
 	return sort.Search(len(s.Packets), func(i int) bool { return s.Packets[i].End >= cycles })
 }
 
+// add adds a file and its packets to the stream.
+func (s *Stream) add(f *dataFile) {
+	f.number = len(s.Files)
+	s.Files = append(s.Files, f.path)
+	for _, p := range f.packets {
+		p.File = f.number
+		s.Packets = append(s.Packets, p)
+	}
+	if s.err == nil {
+		s.err = f.err
+	}
+}
+
+// extend adds packets of a file that came after those of the stream were
+// settled: behind them, as cursors may be among them.
+func (s *Stream) extend(f *dataFile, packets []PacketInfo) {
+	n := len(s.Packets)
+	for _, p := range packets {
+		p.File, p.Number = f.number, uint64(len(s.Packets))
+		if !s.holds(&p) {
+			s.Packets = append(s.Packets, p)
+		}
+	}
+	s.Trace.quirks.settle(s, n)
+}
+
+// isGone reports whether the file of a packet is not there any more.
+func (s *Stream) isGone(p *PacketInfo) bool { return p.File < len(s.gone) && s.gone[p.File] }
+
+// setGone notes whether a file is not there any more.
+func (s *Stream) setGone(file int, gone bool) {
+	if n := file + 1 - len(s.gone); n > 0 && gone {
+		s.gone = append(s.gone, make([]bool, n)...)
+	}
+	if file < len(s.gone) {
+		s.gone[file] = gone
+	}
+}
+
+// holds reports whether another file has brought a packet already.
+func (s *Stream) holds(p *PacketInfo) bool {
+	for i := len(s.Packets) - 1; i >= 0 && s.Packets[i].Begin >= p.Begin; i-- {
+		if same(&s.Packets[i], p) {
+			return true
+		}
+	}
+	return false
+}
+
+// same reports whether two packets of different files are copies of one.
+func same(a, b *PacketInfo) bool {
+	return a.File != b.File && a.Has&HasBegin != 0 && a.Size == b.Size && a.ContentSize == b.ContentSize &&
+		a.Begin == b.Begin && a.End == b.End && a.Sequence == b.Sequence
+}
+
 // settle orders the packets of a stream by time and drops those that are there
 // twice, as in overlapping snapshots and chunks of a rotated session.
 func (s *Stream) settle() {
@@ -81,10 +137,7 @@ func (s *Stream) settle() {
 		}
 		return cmp.Compare(a.Begin, b.Begin)
 	})
-	s.Packets = slices.CompactFunc(s.Packets, func(a, b PacketInfo) bool {
-		return a.File != b.File && a.Has&HasBegin != 0 && a.Size == b.Size && a.ContentSize == b.ContentSize &&
-			a.Begin == b.Begin && a.End == b.End && a.Sequence == b.Sequence
-	})
+	s.Packets = slices.CompactFunc(s.Packets, func(a, b PacketInfo) bool { return same(&a, &b) })
 	for i := range s.Packets {
 		s.Packets[i].Number = uint64(i)
 	}

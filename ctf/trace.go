@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,8 +28,22 @@ type Trace struct {
 	scan   *scanner // made when first needed
 	quirks quirks
 	opts   Options
+	dirs   []*traceDir
 	files  []*dataFile
+	byKey  map[streamKey]*Stream
 }
+
+// traceDir is a directory of a trace, and how far its metadata have been read.
+type traceDir struct {
+	path   string
+	info   fs.FileInfo
+	parser *MetadataParser
+	read   int // bytes of the file metadata
+	told   int // size of the file when it was last said that it is not good
+}
+
+// streamKey is what files of the same stream have in common.
+type streamKey struct{ class, instance uint64 }
 
 // Options say how traces are opened and read. The zero value is what
 // babeltrace2 does by default.
@@ -42,6 +57,9 @@ type Options struct {
 	// Window is how much of a packet each stream holds, in bytes; 0: as much as
 	// suits the number of streams.
 	Window int
+	// Growing says that the traces are being recorded: see [Set.Refresh]. What
+	// of a file's end is no whole packet is left for later then.
+	Growing bool
 	// Warn is called with what is odd and not an error; nil: nobody is told.
 	Warn func(path string, warning string)
 }
@@ -61,27 +79,19 @@ func OpenTrace(dir string, opts Options) (*Trace, error) {
 }
 
 func openTrace(root, dir string, opts Options) (*Trace, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "metadata"))
+	d, err := openDir(dir, opts)
 	if err != nil {
 		return nil, err
 	}
-	sch, warnings, err := ParseMetadata(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "metadata"), err)
-	}
-	for _, w := range warnings {
-		opts.warn(filepath.Join(dir, "metadata"), w)
-	}
-	t := newTrace(sch, opts)
-	t.Dirs = []string{dir}
-	t.Name = traceName(sch, root, dir)
+	t := newTrace(d.parser.Trace(), opts)
+	t.Dirs, t.dirs = []string{dir}, []*traceDir{d}
+	t.Name = traceName(t.Schema, root, dir)
 	files, _, err := regularFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	sc := t.scanner()
 	for _, path := range files {
-		f, err := sc.file(path)
+		f, err := t.scanner().file(path)
 		if err != nil {
 			return nil, err
 		}
@@ -89,6 +99,33 @@ func openTrace(root, dir string, opts Options) (*Trace, error) {
 	}
 	t.group()
 	return t, nil
+}
+
+// openDir reads the metadata of a directory.
+func openDir(dir string, opts Options) (*traceDir, error) {
+	path := filepath.Join(dir, "metadata")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &traceDir{path: dir, parser: &MetadataParser{}}
+	if d.info, err = os.Stat(dir); err != nil {
+		return nil, err
+	}
+	if opts.Growing {
+		b = b[:wholeMetadata(b)]
+	}
+	d.read = len(b)
+	if err := d.parser.Parse(b); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if d.parser.Trace() == nil {
+		return nil, fmt.Errorf("%s: %w", path, errNoTraceDeclared)
+	}
+	for _, w := range d.parser.Warnings() {
+		opts.warn(path, w)
+	}
+	return d, nil
 }
 
 // newTrace makes a trace of a schema, without streams.
@@ -138,41 +175,58 @@ func (t *Trace) timebase(c *schema.Clock) timebase {
 
 // group makes data streams of the trace's files.
 func (t *Trace) group() {
-	type key struct{ class, instance uint64 }
-	byKey := map[key]*Stream{}
-	perClass := map[uint64]uint64{}
-	t.Streams = nil
+	t.Streams, t.byKey = nil, map[streamKey]*Stream{}
 	slices.SortStableFunc(t.files, func(a, b *dataFile) int { return cmp.Compare(a.firstBegin(), b.firstBegin()) })
 	for _, f := range t.files {
-		if f.class == nil {
-			t.Streams = append(t.Streams, &Stream{Trace: t, Class: &schema.Stream{Trace: t.Schema}, Name: f.path, err: f.err})
-			continue
-		}
-		var s *Stream
-		joins := len(f.packets) > 0 && f.packets[0].Has&(HasInstanceID|HasBegin) == HasInstanceID|HasBegin
-		if joins {
-			s = byKey[key{f.class.ID, f.packets[0].InstanceID}]
-		}
-		if s == nil {
-			s = t.newStream(f)
-			if joins {
-				s.ID, s.HasID = f.packets[0].InstanceID, true
-				byKey[key{f.class.ID, s.ID}] = s
-			} else {
-				s.ID = perClass[f.class.ID]
-				perClass[f.class.ID]++
-			}
-			t.Streams = append(t.Streams, s)
-		}
-		s.add(f)
+		t.place(f)
 	}
 	for _, s := range t.Streams {
 		s.settle()
-		t.quirks.settle(s)
+		t.quirks.settle(s, 0)
 	}
 	slices.SortStableFunc(t.Streams, func(a, b *Stream) int {
 		return cmp.Or(cmp.Compare(a.Class.ID, b.Class.ID), cmp.Compare(a.ID, b.ID))
 	})
+}
+
+// place adds a file to its stream, which may be a new one. A file in which
+// nothing is whole yet has none, as long as it grows.
+func (t *Trace) place(f *dataFile) {
+	if t.opts.Growing && f.err == nil && len(f.packets) == 0 {
+		return
+	}
+	f.stream = t.streamOf(f)
+	f.stream.add(f)
+}
+
+// streamOf returns the stream of a file, a new one if there is none.
+func (t *Trace) streamOf(f *dataFile) *Stream {
+	if f.class == nil {
+		s := &Stream{Trace: t, Class: &schema.Stream{Trace: t.Schema}, Name: f.path}
+		t.Streams = append(t.Streams, s)
+		return s
+	}
+	joins := len(f.packets) > 0 && f.packets[0].Has&(HasInstanceID|HasBegin) == HasInstanceID|HasBegin
+	var key streamKey
+	if joins {
+		key = streamKey{f.class.ID, f.packets[0].InstanceID}
+		if s := t.byKey[key]; s != nil {
+			return s
+		}
+	}
+	s := t.newStream(f)
+	if joins {
+		s.ID, s.HasID = key.instance, true
+		t.byKey[key] = s
+	} else {
+		for _, other := range t.Streams {
+			if other.Class == s.Class && !other.HasID {
+				s.ID++
+			}
+		}
+	}
+	t.Streams = append(t.Streams, s)
+	return s
 }
 
 // firstBegin is what files are ordered by before they become streams.
@@ -196,19 +250,6 @@ func absolute(path string) string {
 		return abs
 	}
 	return path
-}
-
-// add adds the packets of a file to the stream.
-func (s *Stream) add(f *dataFile) {
-	n := len(s.Files)
-	s.Files = append(s.Files, f.path)
-	for _, p := range f.packets {
-		p.File = n
-		s.Packets = append(s.Packets, p)
-	}
-	if s.err == nil {
-		s.err = f.err
-	}
 }
 
 // StreamIDText is the stream's id as text, "" when it has none of its own.

@@ -11,15 +11,13 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // babeltrace2 returns what the program prints of a trace.
 func babeltrace2(t *testing.T, dir string) string {
 	t.Helper()
-	exe, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	exe := peer.Need(t, "babeltrace2")
 	cmd := exec.Command(exe, "--clock-cycles", "--no-delta", dir)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -78,7 +78,7 @@ type headerTicks struct {
 // ticksOf looks for the integers of event headers that update the clock.
 func ticksOf(class *schema.Stream) headerTicks {
 	t := headerTicks{least: 64}
-	walk(class.EventHeader, func(c schema.Class) {
+	visitClasses(class.EventHeader, func(c schema.Class) {
 		if i, ok := c.(*schema.Integer); ok && i.Clock != nil {
 			t.any = true
 			if !i.Variable {
@@ -92,7 +92,7 @@ func ticksOf(class *schema.Stream) headerTicks {
 // updatesClock reports whether fields of an event behind its header do.
 func updatesClock(class *schema.Event) (yes bool) {
 	for _, s := range bodyScopes {
-		walk(class.Struct(s), func(c schema.Class) {
+		visitClasses(class.Struct(s), func(c schema.Class) {
 			i, ok := c.(*schema.Integer)
 			yes = yes || ok && i.Clock != nil
 		})
@@ -123,13 +123,13 @@ func isMovable(class *schema.Event) bool {
 	}
 	most := uint64(1)
 	for s := schema.EventHeader; s < schema.NumScopes; s++ {
-		walk(class.Struct(s), func(c schema.Class) { most = max(most, c.Alignment()) })
+		visitClasses(class.Struct(s), func(c schema.Class) { most = max(most, c.Alignment()) })
 	}
 	return most <= 8
 }
 
-// walk calls f for a class and all classes in it.
-func walk(class schema.Class, f func(schema.Class)) {
+// visitClasses calls f for a class and all classes in it.
+func visitClasses(class schema.Class, f func(schema.Class)) {
 	if st, ok := class.(*schema.Struct); ok && st == nil {
 		return
 	}
@@ -137,16 +137,16 @@ func walk(class schema.Class, f func(schema.Class)) {
 	switch c := class.(type) {
 	case *schema.Struct:
 		for i := range c.Members {
-			walk(c.Members[i].Class, f)
+			visitClasses(c.Members[i].Class, f)
 		}
 	case *schema.Array:
-		walk(c.Element, f)
+		visitClasses(c.Element, f)
 	case *schema.Variant:
 		for i := range c.Options {
-			walk(c.Options[i].Class, f)
+			visitClasses(c.Options[i].Class, f)
 		}
 	case *schema.Optional:
-		walk(c.Class, f)
+		visitClasses(c.Class, f)
 	}
 }
 

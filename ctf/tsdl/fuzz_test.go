@@ -39,7 +39,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(written, 100)
 	f.Fuzz(func(t *testing.T, text []byte, cut int) {
 		if len(text) > 1<<16 {
-			t.Skip("long texts are in the other tests")
+			return // long texts are in the other tests
 		}
 		if cut >= 0 && cut <= len(text) {
 			checkBatches(t, text[:cut], text[cut:])

@@ -73,6 +73,9 @@ func newCollector(a *API) *collector {
 	if a.opts.Relay != nil {
 		groups = append(groups, relayMetrics())
 	}
+	if a.opts.Metadata != nil {
+		groups = append(groups, metadataMetrics())
+	}
 	if a.opts.Live != nil {
 		groups = append(groups, liveMetrics())
 	}

@@ -97,12 +97,14 @@ func relayMetrics() []metric {
 			},
 		},
 		of("weir_relay_connections_refused_total", "Connections of producers turned away at a limit.", func(r *RelayStats) uint64 { return r.Refused }),
+		of("weir_relay_connections_displaced_total", "Silent connections of producers closed at a limit, to make room for new ones.", func(r *RelayStats) uint64 { return r.Displaced }),
 		of("weir_relay_connections_timed_out_total", "Connections of producers closed for their silence.", func(r *RelayStats) uint64 { return r.TimedOut }),
 		of("weir_relay_accept_errors_total", "Connections of producers that could not be accepted.", func(r *RelayStats) uint64 { return r.AcceptErrors }),
 		of("weir_relay_protocol_errors_total", "Connections of producers closed for what they sent.", func(r *RelayStats) uint64 { return r.ProtocolErrors }),
 		of("weir_relay_commands_total", "Commands on control connections.", func(r *RelayStats) uint64 { return r.Commands }),
 		of("weir_relay_received_bytes_total", "Bytes received from producers, headers included.", func(r *RelayStats) uint64 { return r.ReceivedBytes }),
 		of("weir_relay_memory_waits_total", "Times a connection waited because the receive buffers were used up.", func(r *RelayStats) uint64 { return r.MemoryShort }),
+		of("weir_relay_pending_refused_total", "Packets and indexes refused, with their connection, because too many of the session or stream lacked the other half.", func(r *RelayStats) uint64 { return r.PendingRefused }),
 		gauge("weir_relay_partial_message_bytes", "Memory of messages that have not arrived whole.", func(s *snapshot) float64 { return float64(s.relay.PartialMemoryOpen) }),
 		{
 			name: "weir_relay_pending_packets", help: "Packets of which the data or the index has not arrived.",
@@ -115,6 +117,19 @@ func relayMetrics() []metric {
 	}
 }
 
+// metadataMetrics are the figures of the check of metadata.
+func metadataMetrics() []metric {
+	of := func(name, help string, read func(m *MetadataStats) uint64) metric {
+		return counter(name, help, func(s *snapshot) float64 { return float64(read(&s.metadata)) })
+	}
+	return []metric{
+		gauge("weir_metadata_waiting", "Traces with metadata that was not checked so far.", func(s *snapshot) float64 { return float64(s.metadata.WaitingOpen) }),
+		of("weir_metadata_checked_bytes_total", "Bytes of metadata found good.", func(m *MetadataStats) uint64 { return m.Bytes }),
+		of("weir_metadata_errors_total", "Traces whose metadata is broken.", func(m *MetadataStats) uint64 { return m.Errors }),
+		of("weir_metadata_unchecked_total", "Traces with more metadata than is checked.", func(m *MetadataStats) uint64 { return m.Unchecked }),
+	}
+}
+
 // liveMetrics are the figures of the viewers.
 func liveMetrics() []metric {
 	of := func(name, help string, read func(l *LiveStats) uint64) metric {
@@ -124,7 +139,8 @@ func liveMetrics() []metric {
 		gauge("weir_live_viewers", "Connections of viewers.", func(s *snapshot) float64 { return float64(s.live.ViewersOpen) }),
 		gauge("weir_live_attachments", "Sessions being read, one for each viewer of it.", func(s *snapshot) float64 { return float64(s.live.AttachedOpen) }),
 		of("weir_live_connections_total", "Connections of viewers since the start.", func(l *LiveStats) uint64 { return l.Total }),
-		of("weir_live_connections_refused_total", "Connections of viewers turned away at the limit.", func(l *LiveStats) uint64 { return l.Refused }),
+		of("weir_live_connections_refused_total", "Connections of viewers turned away at a limit.", func(l *LiveStats) uint64 { return l.Refused }),
+		of("weir_live_connections_displaced_total", "Silent connections of viewers closed at a limit, to make room for new ones.", func(l *LiveStats) uint64 { return l.Displaced }),
 		of("weir_live_accept_errors_total", "Connections of viewers that could not be accepted.", func(l *LiveStats) uint64 { return l.AcceptErrors }),
 		{
 			name: "weir_live_requests_total", help: "Requests of viewers by command.", labels: []string{"command"},
@@ -136,6 +152,9 @@ func liveMetrics() []metric {
 		of("weir_live_skipped_packets_total", "Packets removed or overwritten before a viewer had read them.", func(l *LiveStats) uint64 { return l.Skipped }),
 		of("weir_live_paced_answers_total", "Repeated inactive answers that were delayed.", func(l *LiveStats) uint64 { return l.Paced }),
 		of("weir_live_held_answers_total", "Answers withheld for a stream not yet announced.", func(l *LiveStats) uint64 { return l.Held }),
+		of("weir_live_empty_packets_total", "Packets without events made to tell old viewers of new streams.", func(l *LiveStats) uint64 { return l.EmptyPackets }),
+		of("weir_live_untranslated_total", "Traces and classes of CTF 2 that viewers of CTF 1.8 cannot be told of.", func(l *LiveStats) uint64 { return l.Untranslated }),
+		of("weir_live_refused_packets_total", "Packets that a viewer of CTF 1.8 could not have read; each ends its viewer.", func(l *LiveStats) uint64 { return l.RefusedPackets }),
 		of("weir_live_protocol_errors_total", "Connections of viewers closed for what they sent.", func(l *LiveStats) uint64 { return l.ProtocolErrors }),
 		of("weir_live_read_errors_total", "Stored files that could not be read for a viewer.", func(l *LiveStats) uint64 { return l.ReadErrors }),
 	}

@@ -138,6 +138,9 @@ func (a *API) show(s *tracestore.StoredSession, viewers func([]*tracestore.Sessi
 		out.Live = out.Live || ss.Live()
 		out.Producers = append(out.Producers, showPeer(ss))
 		addReceived(received, ss)
+		if a.opts.MetadataErrors != nil {
+			out.MetadataErrors = append(out.MetadataErrors, a.opts.MetadataErrors(ss)...)
+		}
 	}
 	out.Received = received
 	return out

@@ -17,10 +17,19 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/tracestore"
 )
 
 func TestListSessions(t *testing.T) {
-	f := newFixture(t, nil)
+	broken := client.MetadataError{Producer: "1", Trace: "ust/uid/0/64-bit", Message: "broken", Line: 2, Column: 3, Got: "x", Want: "y"}
+	f := newFixture(t, func(o *Options) {
+		o.MetadataErrors = func(ss *tracestore.Session) []client.MetadataError {
+			if ss.Request().Name != "c" {
+				t.Errorf("asked for %s", ss.Request().Name)
+			}
+			return []client.MetadataError{broken}
+		}
+	})
 	f.trace("vm/a-20261120-080000")
 	f.trace("other/b-20261120-090000")
 	ss, st := f.open("c")
@@ -55,7 +64,7 @@ func TestListSessions(t *testing.T) {
 		Stored:    client.Stored{Bytes: got.Stored.Bytes, Files: 3, Chunks: 1},
 		Received:  &client.Received{Streams: 2, Packets: 1, Bytes: 100, DiscardedEvents: 9},
 		Producers: []client.Peer{{ID: "1", Address: "127.0.0.1", Protocol: "2.11", LiveTimer: 1000000, Connected: f.clock}},
-		Viewers:   2,
+		Viewers:   2, MetadataErrors: []client.MetadataError{broken},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(client.Session{}, "Modified")); diff != "" || got.Stored.Bytes <= 100 {
 		t.Errorf("session (-want +got), %d bytes:\n%s", got.Stored.Bytes, diff)

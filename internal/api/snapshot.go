@@ -17,6 +17,7 @@ type snapshot struct {
 	files     fdpool.Stats
 	relay     RelayStats
 	live      LiveStats
+	metadata  MetadataStats
 
 	sessions   int
 	streams    int
@@ -40,6 +41,9 @@ func (a *API) snapshot() *snapshot {
 	}
 	s.relay, _ = a.opts.relay()
 	s.live, _ = a.opts.live()
+	if a.opts.Metadata != nil {
+		s.metadata = a.opts.Metadata()
+	}
 	if space, err := a.opts.Catalog.Space(); err == nil {
 		s.space, s.spaceKnown = space, true
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
@@ -51,6 +52,10 @@ type Options struct {
 	// Relay and Live return the servers' present figures; nil leaves them out.
 	Relay func() RelayStats
 	Live  func() LiveStats
+	// Metadata returns what was found out about metadata, and MetadataErrors
+	// what is wrong with that of an open session; nil leaves them out.
+	Metadata       func() MetadataStats
+	MetadataErrors func(*tracestore.Session) []client.MetadataError
 	// Files returns the figures of the open-file budget; nil leaves them out.
 	Files func() fdpool.Stats
 
@@ -74,6 +79,7 @@ type RelayStats struct {
 	ControlOpen, DataOpen   int64
 	ControlTotal, DataTotal uint64
 	Refused                 uint64 // connections above a limit
+	Displaced               uint64 // silent connections that made room for new ones
 	TimedOut                uint64 // connections silent for too long
 	ProtocolErrors          uint64 // messages that ended their connection
 	AcceptErrors            uint64
@@ -83,7 +89,17 @@ type RelayStats struct {
 	MemoryShort             uint64 // times a connection waited for memory
 	// PendingOpen is the number of packets of which the data or the index has
 	// not arrived; below 0 it is not known and left out.
-	PendingOpen int64
+	PendingOpen    int64
+	PendingRefused uint64 // packets and indexes refused because too many waited
+}
+
+// MetadataStats are the figures of the check of metadata. WaitingOpen rises and
+// falls, the rest only grows.
+type MetadataStats struct {
+	WaitingOpen int64  // traces with metadata that was not checked
+	Bytes       uint64 // found good
+	Errors      uint64 // traces with broken metadata
+	Unchecked   uint64 // traces with more metadata than is checked
 }
 
 // LiveStats are the viewers' server's figures. Those named Open rise and fall,
@@ -92,6 +108,7 @@ type LiveStats struct {
 	ViewersOpen    int // connections
 	AttachedOpen   int // sessions being read, one for each viewer of it
 	Total, Refused uint64
+	Displaced      uint64 // silent connections that made room for new ones
 	AcceptErrors   uint64
 
 	Requests        map[lttng.ViewerCommand]uint64
@@ -101,6 +118,9 @@ type LiveStats struct {
 	MetadataBytes        uint64
 	Skipped              uint64 // packets removed before a viewer had read them
 	Paced, Held          uint64 // answers delayed; withheld
+	EmptyPackets         uint64 // made to tell old viewers of new streams
+	Untranslated         uint64 // traces and classes that viewers of CTF 1.8 cannot be told of
+	RefusedPackets       uint64 // packets that such a viewer could not have read
 	ProtocolErrors       uint64
 	ReadErrors           uint64 // files that could not be read
 

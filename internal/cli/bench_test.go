@@ -6,11 +6,11 @@ package cli
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relaybench"
 )
 
@@ -87,9 +87,9 @@ func TestBenchRelaysUnderTest(t *testing.T) {
 	if r := relays[0]; r.Label != "weir" || r.Command[0] != self || r.Command[1] != "relayd" {
 		t.Errorf("the first relay is %v, want this program", r)
 	}
-	_, err = exec.LookPath("lttng-relayd")
-	if got := len(relays); got != 1 && err != nil || got != 2 && err == nil {
-		t.Errorf("%d relays, lttng-relayd: %v", got, err)
+	_, installed := peer.Find(t, "lttng-relayd")
+	if got := len(relays); got != 1 && !installed || got != 2 && installed {
+		t.Errorf("%d relays, lttng-relayd installed: %v", got, installed)
 	}
 	relays, err = benchFlags(t, "--relay", "lttng-relayd", "--relay", "b=x").relaysUnderTest()
 	if err != nil || len(relays) != 2 || relays[0].Label != "lttng-relayd" || relays[1].Label != "b" {
@@ -98,9 +98,7 @@ func TestBenchRelaysUnderTest(t *testing.T) {
 }
 
 func TestBenchPrints(t *testing.T) {
-	if _, err := exec.LookPath("lttng-relayd"); err != nil {
-		t.Skip("lttng-relayd is not installed")
-	}
+	peer.Need(t, "lttng-relayd")
 	for _, tt := range []struct {
 		args []string
 		want []string

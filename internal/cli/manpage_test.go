@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/version"
 )
 
@@ -72,10 +73,7 @@ help for do
 
 // The pages of the real commands must be free of groff's complaints.
 func TestManualIsCleanForGroff(t *testing.T) {
-	groff, err := exec.LookPath("groff")
-	if err != nil {
-		t.Skip("groff is not installed")
-	}
+	groff := peer.Need(t, "groff")
 	dir := t.TempDir()
 	if err := writeManual(newRootCommand(), dir); err != nil {
 		t.Fatal(err)

@@ -43,6 +43,12 @@ func TestScript(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
 			env.Setenv("WEIR_HUB_STATE_DIR", env.WorkDir+"/state")
 			env.Setenv("WEIR_CONFIG", "")
+			env.Setenv("TZ", "UTC")
+			trace, err := filepath.Abs("testdata/trace")
+			if err != nil {
+				return err
+			}
+			env.Setenv("TRACE", trace)
 			return setPorts(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

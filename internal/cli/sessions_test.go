@@ -35,9 +35,10 @@ func newSessionHub(t *testing.T) *sessionHub {
 	created := time.Now().Add(-3 * time.Hour)
 	active := client.Session{
 		ID: "aaaa", Name: "demo", Host: "vm\x1b[2J", State: client.Active, Live: true, Directory: "vm/demo", Created: created, Viewers: 2,
-		Stored:    client.Stored{Bytes: 2048, Files: 3, Chunks: 1},
-		Received:  &client.Received{Streams: 4, Packets: 17, Bytes: 1 << 20, Rate: &client.Rate{Bytes: 2 << 20}},
-		Producers: []client.Peer{{ID: "1", Address: "192.0.2.1", Protocol: "2.13", LiveTimer: 1000000}},
+		Stored:         client.Stored{Bytes: 2048, Files: 3, Chunks: 1},
+		Received:       &client.Received{Streams: 4, Packets: 17, Bytes: 1 << 20, Rate: &client.Rate{Bytes: 2 << 20}},
+		Producers:      []client.Peer{{ID: "1", Address: "192.0.2.1", Protocol: "2.13", LiveTimer: 1000000}},
+		MetadataErrors: []client.MetadataError{{Trace: "ust/uid/0/64-bit", Message: "tsdl: line 9, column 12: got \"\x1b\", want \";\""}},
 	}
 	closed := client.Session{ID: "bbbb", Name: "old", Host: "vm", State: client.Closed, Created: created.Add(-50 * time.Hour), Stored: client.Stored{Bytes: 10}}
 	mux.HandleFunc("GET /api/v1/sessions", func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +130,8 @@ func TestSessionsShow(t *testing.T) {
 	code, out, _ := h.weir(t.Context(), "show", "aaaa")
 	for _, want := range []string{
 		"Session:   demo on vm?[2J (aaaa)\n", "State:     active\n", ", 3h ago\n", "Stored:    2.0 KiB in 3 files, 1 chunks\n",
-		"Producer:  192.0.2.1, protocol 2.13, live timer 1s\n", "\nSTREAM  TRACE             CHANNEL", "\n5       ust/uid/0/64-bit  ch_0",
+		"Producer:  192.0.2.1, protocol 2.13, live timer 1s\n",
+		"Metadata:  ust/uid/0/64-bit: tsdl: line 9, column 12: got \"?\", want \";\"\n", "\nSTREAM  TRACE             CHANNEL", "\n5       ust/uid/0/64-bit  ch_0",
 		"\nCHUNK     STATE  BYTES    FILES\n.session  open   2.0 KiB  3\n",
 	} {
 		if !strings.Contains(out, want) {

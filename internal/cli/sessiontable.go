@@ -86,6 +86,9 @@ func writeSession(w io.Writer, d sessionDetails, now time.Time) error {
 	for _, p := range s.Producers {
 		line("Producer", "%s, protocol %s, live timer %v", p.Address, p.Protocol, time.Duration(p.LiveTimer)*time.Microsecond)
 	}
+	for _, e := range s.MetadataErrors {
+		line("Metadata", "%s: %s", e.Trace, e.Message)
+	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}

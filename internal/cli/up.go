@@ -24,7 +24,8 @@ func newUpCommand() *cobra.Command {
 		Long: `Start everything in this process: the relay for LTTng producers, the live
 server for viewers, and the HTTP interface. Without a configuration it listens
 on loopback only and keeps its state in /var/lib/weir (root) or in
-~/.local/state/weir.
+~/.local/state/weir. Sockets that systemd has opened, named control, data, live
+and http, take the place of the configured addresses.
 
 When all ports listen, the addresses are printed to standard output; the log
 goes to standard error. SIGINT or SIGTERM stops it in order, which stores what
@@ -52,6 +53,11 @@ func runUp(c *cobra.Command, s *settings) error {
 		return err
 	}
 	h.UseGuard(guardProgram())
+	given, err := daemon.ActivatedListeners(listenControl, listenData, listenLive, listenHTTP)
+	if err != nil {
+		return err
+	}
+	h.UseListeners(given)
 	var manager daemon.Readiness
 	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer restore()

@@ -142,6 +142,9 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
 		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
 	}
+	if err := j.Check(); err != nil {
+		return nil, usageErrorf("%w", err)
+	}
 	j.Begin, j.End, err = f.times.parse(text.Location)
 	return j, err
 }

@@ -55,8 +55,10 @@ type Relay struct {
 	MaxConnectionsPerPeer int   `toml:"max_connections_per_peer" doc:"Most connections to the control and data ports from one address; likewise."`
 	MaxSessions           int   `toml:"max_sessions" doc:"Most sessions open at once; a further one is refused."`
 	MaxStreamsPerSession  int   `toml:"max_streams_per_session" doc:"Most streams of one session; a further one is refused."`
+	MaxPendingPerSession  int   `toml:"max_pending_per_session" doc:"Most packets, over all streams of one session, of which the data or the index has not arrived. A further one ends its connection and with it the session's streams, and is counted."`
 	MaxPacketSize         Bytes `toml:"max_packet_size" doc:"Largest data packet. Packets go to disk as they arrive: this is not memory."`
 	MaxMetadataPayload    Bytes `toml:"max_metadata_payload" doc:"Largest payload of one metadata message. It is held in memory until complete; the memory grows as bytes arrive."`
+	MaxMetadataChecked    Bytes `toml:"max_metadata_checked" doc:"How much of one trace's metadata is checked as it arrives; what all traces declare may take eight times that of memory. A session says what was not checked. 0 means nothing: then broken metadata is not reported, and viewers up to babeltrace2 2.0.4 hear of new streams late."`
 	MaxMemory             Bytes `toml:"max_memory" doc:"Memory of all receive buffers together. When it is used up, connections wait their turn to be read."`
 	FDPoolSize            int   `toml:"fd_pool_size" doc:"Open-file budget of the stored streams; the least recently used files are closed when it is used up. At least 100; 0 means what the process limit leaves beside the connections."`
 
@@ -76,10 +78,12 @@ type Relay struct {
 
 // Live configures the viewers' server.
 type Live struct {
-	MaxViewers   int           `toml:"max_viewers" doc:"Most viewer connections; further ones are closed at once and counted."`
-	InactivePace time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
-	RetainClosed time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
-	History      bool          `toml:"history" doc:"Show each live session a second time as NAME@begin: viewers that attach to it read from the oldest stored packet on, even those that can only ask for the newest."`
+	MaxViewers        int           `toml:"max_viewers" doc:"Most viewer connections. A further one takes the place of the oldest silent one: one that has not begun to talk, or that has taken nothing of its reply for stall_timeout. Without such a one it is closed at once and counted."`
+	MaxViewersPerPeer int           `toml:"max_viewers_per_peer" doc:"Most viewer connections from one address; likewise."`
+	StallTimeout      time.Duration `toml:"stall_timeout" doc:"How long a viewer may take nothing of a reply that waits for it before it counts as silent; 0 means for ever. It is closed only when its place is needed: a viewer may be paused for hours."`
+	InactivePace      time.Duration `toml:"inactive_pace" doc:"Least time between two identical \"inactive\" answers about one stream: a viewer that asks without pause is slowed to this."`
+	RetainClosed      time.Duration `toml:"retain_closed" doc:"How long a closed stream waits for attached viewers that have not read it to its end."`
+	History           bool          `toml:"history" doc:"Show each live session a second time as NAME@begin: viewers that attach to it read from the oldest stored packet on, even those that can only ask for the newest."`
 }
 
 // Retention configures the removal of old data.
@@ -103,12 +107,13 @@ func Default() *Config {
 			ControlURL: []string{"tcp://127.0.0.1:5342"}, DataURL: []string{"tcp://127.0.0.1:5343"}, LiveURL: []string{"tcp://127.0.0.1:5344"},
 			GroupOutputBy: "host", AllowClear: true,
 			MaxConnections: 8192, MaxConnectionsPerPeer: 2048, MaxSessions: 4096, MaxStreamsPerSession: 65536,
-			MaxPacketSize: GiB, MaxMetadataPayload: 16 * MiB, MaxMemory: 256 * MiB,
+			MaxPendingPerSession: 262144,
+			MaxPacketSize:        GiB, MaxMetadataPayload: 16 * MiB, MaxMetadataChecked: 16 * MiB, MaxMemory: 256 * MiB,
 			HandshakeTimeout: 10 * time.Second,
 			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
 			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,
 		},
-		Live: Live{MaxViewers: 1024, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
+		Live: Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		HTTP: HTTP{Listen: "127.0.0.1:9347"},
 	}
 }

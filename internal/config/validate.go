@@ -53,8 +53,10 @@ func (c *Config) relayChecks() []check {
 		{"relay.max_connections_per_peer", between(r.MaxConnectionsPerPeer, 2, maxCount)},
 		{"relay.max_sessions", between(r.MaxSessions, 1, maxCount)},
 		{"relay.max_streams_per_session", between(r.MaxStreamsPerSession, 1, maxCount)},
+		{"relay.max_pending_per_session", between(r.MaxPendingPerSession, 1, maxCount)},
 		{"relay.max_packet_size", sizeBetween(r.MaxPacketSize, 4*KiB, 4*GiB-1)},
 		{"relay.max_metadata_payload", sizeBetween(r.MaxMetadataPayload, 4*KiB, 128*MiB)},
+		{"relay.max_metadata_checked", sizeBetween(r.MaxMetadataChecked, 0, 256*MiB)},
 		{"relay.max_memory", sizeBetween(r.MaxMemory, MiB, TiB)},
 		{"relay.fd_pool_size", fdPool(r.FDPoolSize)},
 	}
@@ -79,6 +81,8 @@ func (c *Config) liveChecks() []check {
 	l := &c.Live
 	return []check{
 		{"live.max_viewers", between(l.MaxViewers, 1, maxCount)},
+		{"live.max_viewers_per_peer", between(l.MaxViewersPerPeer, 1, maxCount)},
+		{"live.stall_timeout", notNegative(l.StallTimeout)},
 		{"live.inactive_pace", notNegative(l.InactivePace)},
 		{"live.retain_closed", notNegative(l.RetainClosed)},
 	}

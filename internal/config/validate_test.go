@@ -39,11 +39,11 @@ func TestValidateRefuses(t *testing.T) {
 		"hub.state_dir": "relative", "hub.output_dir": "", "hub.log_level": "loud", "hub.log_format": "xml",
 		"relay.control_url": "", "relay.data_url": "tcp://h", "relay.live_url": "h:1", "relay.group_output_by": "day",
 		"relay.workers": "1025", "relay.max_connections": "1", "relay.max_connections_per_peer": "0", "relay.max_sessions": "0",
-		"relay.max_streams_per_session": "0", "relay.max_packet_size": "4GiB", "relay.max_metadata_payload": "1KiB", "relay.max_memory": "1",
+		"relay.max_streams_per_session": "0", "relay.max_pending_per_session": "0", "relay.max_packet_size": "4GiB", "relay.max_metadata_payload": "1KiB", "relay.max_memory": "1", "relay.max_metadata_checked": "1GiB",
 		"relay.fd_pool_size": "1", "relay.handshake_timeout": "-1s", "relay.idle_timeout": "-1s", "relay.tcp_keep_alive_idle": "1500ms",
 		"relay.tcp_keep_alive_interval": "-1s", "relay.tcp_keep_alive_probes": "128", "relay.fsync": "", "relay.fsync_interval": "1ms",
 		"relay.reserve": "2TiB", "relay.drain_timeout": "-5s",
-		"live.max_viewers": "0", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
+		"live.max_viewers": "0", "live.max_viewers_per_peer": "0", "live.stall_timeout": "-1s", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
 		"retention.max_age": "-1h", "http.listen": "9347",
 	}
 	for key, text := range tests {

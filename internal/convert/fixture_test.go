@@ -19,6 +19,7 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/view"
 )
 
@@ -251,14 +252,11 @@ func show(t testing.TB, change func(*view.Job), dirs ...string) shown {
 // babeltrace2 returns what that program prints of traces.
 func babeltrace2(t testing.TB, dirs ...string) shown {
 	t.Helper()
-	exe, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	exe := peer.Need(t, "babeltrace2")
 	cmd := exec.Command(exe, append([]string{"--clock-gmt"}, dirs...)...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	return shown{out.String(), neutral(errs.String()), err}
 }
 

@@ -8,13 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 func TestStartFileLimit(t *testing.T) {
-	shell, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("needs sh to set limits")
-	}
+	shell := peer.Need(t, "sh")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 func TestOpenRunDir(t *testing.T) {
@@ -41,9 +43,7 @@ func TestOpenRunDir(t *testing.T) {
 }
 
 func TestOpenRunDirGroup(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to give directories to a group")
-	}
+	peer.Root(t, "to give directories to a group")
 	root := filepath.Join(t.TempDir(), "lttng")
 	const group = 4242
 	if _, err := OpenRunDir(root, group); err != nil {

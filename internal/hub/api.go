@@ -5,7 +5,9 @@ package hub
 
 import (
 	"os"
+	"strconv"
 
+	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
@@ -18,12 +20,35 @@ func (h *Hub) newAPI() (*api.API, error) {
 	if name, err := os.Hostname(); err == nil {
 		hosts = append(hosts, name)
 	}
-	return api.New(api.Options{
+	o := api.Options{
 		Hosts: hosts,
 		Store: h.store, Catalog: h.catalog, Retention: h.retention,
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,
-	})
+	}
+	if h.check != nil {
+		o.Metadata, o.MetadataErrors = h.metadataStats, h.metadataErrors
+	}
+	return api.New(o)
+}
+
+func (h *Hub) metadataStats() api.MetadataStats {
+	c := h.check.Counters()
+	return api.MetadataStats{
+		WaitingOpen: c.Waiting.Load(), Bytes: c.Bytes.Load(), Errors: c.Errors.Load(), Unchecked: c.Unchecked.Load(),
+	}
+}
+
+func (h *Hub) metadataErrors(ss *tracestore.Session) []client.MetadataError {
+	var all []client.MetadataError
+	for _, f := range h.check.Faults(ss) {
+		all = append(all, client.MetadataError{
+			Producer: strconv.FormatUint(uint64(ss.ID()), 10), Trace: f.Trace,
+			Message: f.Message, Unchecked: f.Unchecked, Offset: f.Offset, Line: f.Line, Column: f.Column,
+			Path: f.Path, Got: f.Got, Want: f.Want,
+		})
+	}
+	return all
 }
 
 // notReady returns why the hub does not do its work.
@@ -39,11 +64,11 @@ func (h *Hub) relayStats() api.RelayStats {
 	return api.RelayStats{
 		ControlOpen: c.ControlOpen.Load(), DataOpen: c.DataOpen.Load(),
 		ControlTotal: c.ControlTotal.Load(), DataTotal: c.DataTotal.Load(),
-		Refused: c.Refused.Load() + c.Displaced.Load(), TimedOut: c.TimedOut.Load(),
+		Refused: c.Refused.Load(), Displaced: c.Displaced.Load(), TimedOut: c.TimedOut.Load(),
 		ProtocolErrors: c.ProtocolErrors.Load(), AcceptErrors: c.AcceptErrors.Load(),
 		Commands: c.Commands.Load(), ReceivedBytes: c.ReceivedBytes.Load(),
 		PartialMemoryOpen: c.PartialMemory.Load(), MemoryShort: c.MemoryShort.Load(),
-		PendingOpen: h.store.Counters().Pending.Load(),
+		PendingOpen: h.store.Counters().Pending.Load(), PendingRefused: h.store.Counters().PendingRefused.Load(),
 	}
 }
 
@@ -57,10 +82,11 @@ func (h *Hub) liveStats() api.LiveStats {
 	}
 	return api.LiveStats{
 		ViewersOpen: s.Connected, AttachedOpen: s.Attached,
-		Total: s.Total, Refused: s.Refused, AcceptErrors: s.AcceptErrors,
+		Total: s.Total, Refused: s.Refused, Displaced: s.Displaced, AcceptErrors: s.AcceptErrors,
 		Requests: s.Requests, UnknownCommands: s.UnknownCommands,
 		Packets: s.Packets, PacketBytes: s.PacketBytes, MetadataBytes: s.MetadataBytes,
 		Skipped: s.Skipped, Paced: s.Paced, Held: s.Held,
+		EmptyPackets: s.EmptyPackets, Untranslated: s.Untranslated, RefusedPackets: s.RefusedPackets,
 		ProtocolErrors: s.ProtocolErrors, ReadErrors: s.Errors,
 		Viewers: viewers,
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/live"
+	"github.com/weir-io/weir/internal/metacheck"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/tail"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -48,6 +49,7 @@ type Hub struct {
 	store *tracestore.Store
 	relay *relay.Server
 	live  *live.Server
+	check *metacheck.Checker // nil: metadata is not checked
 
 	catalog   *tracestore.Catalog
 	retention *tracestore.Retention
@@ -110,6 +112,9 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 func (h *Hub) assemble() error {
 	h.protect()
 	h.files = fdpool.New(h.filePool())
+	if most := int64(h.cfg.Relay.MaxMetadataChecked); most > 0 {
+		h.check = metacheck.New(metacheck.Options{MaxBytes: most, Log: h.log})
+	}
 	h.store = tracestore.New(h.storeOptions())
 	var err error
 	if h.relay, err = relay.New(h.relayOptions()); err != nil {
@@ -156,6 +161,9 @@ func (h *Hub) protect() {
 }
 
 func (h *Hub) disassemble() {
+	if h.check != nil {
+		h.check.Close()
+	}
 	if err := h.tails.Close(); err != nil {
 		h.log.Warn("tail table not closed", "err", err)
 	}

@@ -28,14 +28,19 @@ func (h *Hub) storeOptions() tracestore.Options {
 	if r.GroupOutputBy == "session" {
 		by = tracestore.BySession
 	}
-	return tracestore.Options{
+	o := tracestore.Options{
 		Output: h.cfg.Hub.OutputDir, GroupBy: by, AllowClear: r.AllowClear, AcceptUnnamed: r.AcceptUnnamed,
 		MaxSessions: r.MaxSessions, MaxStreamsPerSession: r.MaxStreamsPerSession,
-		Reserve:      int64(r.Reserve),
-		RetainClosed: h.cfg.Live.RetainClosed,
-		SyncOnClose:  r.Fsync == "chunk" || r.Fsync == "interval",
-		Files:        h.files, Tails: h.tails, Log: h.log,
+		MaxPendingPerSession: r.MaxPendingPerSession,
+		Reserve:              int64(r.Reserve),
+		RetainClosed:         h.cfg.Live.RetainClosed,
+		SyncOnClose:          r.Fsync == "chunk" || r.Fsync == "interval",
+		Files:                h.files, Tails: h.tails, Log: h.log,
 	}
+	if h.check != nil {
+		o.Watcher = h.check
+	}
+	return o
 }
 
 func (h *Hub) relayOptions() relay.Options {
@@ -54,11 +59,16 @@ func (h *Hub) relayOptions() relay.Options {
 }
 
 func (h *Hub) liveOptions() live.Options {
-	return live.Options{
+	o := live.Options{
 		Store: h.store, Log: h.log,
-		MaxViewers: h.cfg.Live.MaxViewers, HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout),
+		MaxViewers: h.cfg.Live.MaxViewers, MaxViewersPerPeer: h.cfg.Live.MaxViewersPerPeer,
+		HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout), StallTimeout: orNever(h.cfg.Live.StallTimeout),
 		InactivePace: orTiny(h.cfg.Live.InactivePace), NoHistory: !h.cfg.Live.History,
 	}
+	if h.check != nil {
+		o.Layouts = h.check
+	}
+	return o
 }
 
 func workers(configured int) int {

@@ -6,6 +6,7 @@ package live
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -73,10 +74,10 @@ func newAcceptor(s *Server, l net.Listener) (*acceptor, error) {
 // Ready accepts what waits.
 func (a *acceptor) Ready(bool, bool) {
 	for range maxAccepts {
-		fd, _, err := unix.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, peer, err := epoll.Accept(a.fd)
 		switch err {
 		case nil:
-			a.server.accept(fd)
+			a.server.accept(fd, peer)
 		case unix.EAGAIN:
 			return
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
@@ -106,19 +107,26 @@ func (a *acceptor) pause(err error) {
 func (a *acceptor) close() { unix.Close(a.fd) }
 
 // accept begins to serve a connection.
-func (s *Server) accept(fd int) {
-	if limit := s.opts.MaxViewers; limit > 0 && len(s.conns) >= limit {
+func (s *Server) accept(fd int, peer netip.Addr) {
+	displaced, ok := s.gate.Enter(peer)
+	if !ok {
 		s.counters.refused.Add(1)
 		unix.Close(fd)
 		return
 	}
+	if displaced != nil {
+		s.counters.displaced.Add(1)
+		displaced.close()
+	}
 	prepare(fd)
-	c := &conn{srv: s, fd: fd}
+	c := &conn{srv: s, fd: fd, peer: peer}
 	if err := s.loop.Add(fd, c, epoll.Readable); err != nil {
 		s.log.Error("viewer not served", "err", err)
+		s.gate.Leave(peer, &c.seat)
 		unix.Close(fd)
 		return
 	}
+	s.gate.Wait(peer, &c.seat, c)
 	c.want = epoll.Readable
 	c.timer = s.loop.After(s.opts.HandshakeTimeout, c.handshakeExpired)
 	s.conns[c] = struct{}{}

@@ -45,7 +45,7 @@ func (c *conn) judgeAttach(m lttng.AttachRequest) (*tracestore.Session, lttng.At
 	}
 	ss := c.srv.lookup(m.Session)
 	switch {
-	case ss == nil || !c.visible(ss):
+	case ss == nil:
 		return nil, lttng.AttachUnknown
 	case !ss.Live():
 		return nil, lttng.AttachNotLive

@@ -22,6 +22,7 @@ type attachment struct {
 	version  uint64 // of the session at the last look
 	serial   uint64 // of the last stream seen
 
+	called  bool                 // an empty packet has told the viewer of the waiting streams
 	waiting []*tracestore.Stream // published and not announced
 	ready   int                  // of them that can be announced
 	stuck   int                  // data streams of them that cannot
@@ -59,6 +60,9 @@ type viewerStream struct {
 	floor  uint64    // the viewer's time in this stream: end of its last packet or idle time
 	idle   bool      // the last answer was INACTIVE until floor
 	idleAt time.Time // when
+	empty  []byte    // packet without events that was announced last
+
+	refusal error // the viewer cannot read the stream any further
 }
 
 // newAttachment looks at a session for the first time. Unless history is asked
@@ -169,7 +173,7 @@ func (a *attachment) complete(t *tracestore.Trace, have map[*tracestore.Trace]pa
 // announce opens the streams that can be announced and returns them. A trace
 // that the viewer has forgotten begins anew, with its metadata.
 func (a *attachment) announce() []*viewerStream {
-	defer func() { a.attached = true }()
+	defer func() { a.attached, a.called = true, false }()
 	a.prune(false)
 	if a.ready == 0 {
 		return nil
@@ -218,11 +222,19 @@ func (a *attachment) begin(t *tracestore.Trace) (*viewerTrace, []*viewerStream) 
 	return vt, meta
 }
 
+// translated reports whether the viewer cannot read the metadata as it is.
+func (a *attachment) translated() bool {
+	return a.session.Request().TraceFormat == lttng.FormatCTF2 && a.conn.minor < lttng.MinorTraceFormat
+}
+
 // open begins to read a stream: new ones always from their beginning.
 func (a *attachment) open(st *tracestore.Stream, vt *viewerTrace) *viewerStream {
 	vs := &viewerStream{attachment: a, trace: vt, stream: st}
 	if st.IsMetadata() {
 		vs.meta = newMetadataView(st, a.conn.srv.opts.HoldNew)
+		if a.translated() {
+			vs.meta.translation = a.conn.srv.translated(st)
+		}
 		vt.meta = append(vt.meta, vs)
 	} else {
 		from := tracestore.SeekEnd

@@ -4,10 +4,12 @@
 package live
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/gate"
 	"github.com/weir-io/weir/internal/kernel/epoll"
 	"github.com/weir-io/weir/lttng"
 )
@@ -39,6 +41,11 @@ type conn struct {
 	want    epoll.Interest // what the loop watches for
 	minor   lttng.Minor    // the smaller one of both ends
 	timer   *epoll.Timer   // end of the handshake, of the ending, or of the rest
+	stall   *epoll.Timer   // set while a reply waits: looks whether the viewer takes it
+	took    bool           // it has taken something since stall was set
+	stalled bool           // it counts as silent for having taken nothing
+	peer    netip.Addr     // for the gate
+	seat    gate.Seat      // silent: before CONNECT, and while it takes nothing
 
 	in  []byte // received and not acted on, below inputSize bytes
 	out output
@@ -130,8 +137,13 @@ func (c *conn) watch() {
 		return
 	case !c.out.empty():
 		want = epoll.Writable
+		c.awaitReader()
 	case !c.resting:
 		want = epoll.Readable
+	}
+	if want != epoll.Writable && c.stall != nil {
+		c.srv.loop.Cancel(c.stall)
+		c.stall = nil
 	}
 	if want == c.want {
 		return
@@ -142,6 +154,36 @@ func (c *conn) watch() {
 		return
 	}
 	c.want = want
+}
+
+// awaitReader watches that the viewer takes what waits for it.
+func (c *conn) awaitReader() {
+	if c.stall == nil {
+		c.took = false
+		c.stall = c.srv.loop.After(c.srv.opts.StallTimeout, c.lookAtReader)
+	}
+}
+
+// lookAtReader counts a viewer that has taken nothing for StallTimeout among
+// the silent ones. It stays until another one needs the place: a viewer may be
+// paused for hours.
+func (c *conn) lookAtReader() {
+	c.stall = nil
+	if c.took {
+		c.awaitReader()
+		return
+	}
+	c.stalled = true
+	c.srv.gate.Wait(c.peer, &c.seat, c)
+}
+
+// taken says that the viewer has taken a part of a reply.
+func (c *conn) taken() {
+	c.took = true
+	if c.stalled {
+		c.stalled = false
+		c.srv.gate.Spoke(&c.seat)
+	}
 }
 
 func (c *conn) handshakeExpired() {
@@ -187,6 +229,8 @@ func (c *conn) close() {
 	c.phase = phaseClosed
 	s := c.srv
 	s.loop.Cancel(c.timer)
+	s.loop.Cancel(c.stall)
+	s.gate.Leave(c.peer, &c.seat)
 	s.loop.Remove(c.fd)
 	unix.Close(c.fd)
 	for _, a := range c.attached {

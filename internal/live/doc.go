@@ -37,6 +37,17 @@
 // yet (not published, or of a trace whose metadata is missing) hold back
 // packets as well, but no longer than Options.HoldNew.
 //
+// Viewers of minors below 15 may heed NEW_STREAM only in an answer that carries
+// a packet. While all that such a viewer knows is idle, it gets one without
+// events, made by Options.Layouts.
+//
+// # CTF 2
+//
+// Viewers of minors below 15 get the metadata of CTF 2 sessions as text of CTF
+// 1.8. All of them share one translation of a trace, which grows in steps on
+// the loop; a request that needs more of it is answered when it has come so far.
+// A packet with what CTF 1.8 cannot express is refused.
+//
 // # Traces that end and go on
 //
 // A viewer forgets a trace with its metadata when all of its data streams have
@@ -45,7 +56,11 @@
 //
 // # Limits
 //
-// An idle connection costs its descriptor and some 200 bytes. Received bytes
+// Connections are limited in all and by address. At a limit a new one takes the
+// place of the oldest silent one: that has not sent CONNECT, or has taken
+// nothing of its reply for Options.StallTimeout.
+//
+// An idle connection costs its descriptor and some 300 bytes. Received bytes
 // are kept only for a request that is incomplete or waits for an earlier
 // one's reply, at most inputSize of them. GET_PACKET has no upper length: what
 // is sent lies in a file.

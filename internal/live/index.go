@@ -25,11 +25,19 @@ func (c *conn) nextIndex(id lttng.StreamID, pace bool) {
 		c.replyIndex(lttng.NextIndexReply{Status: lttng.IndexHangup, Flags: vs.flags()})
 		return
 	}
+	if vs.refusal != nil {
+		c.replyIndex(lttng.NextIndexReply{Status: lttng.IndexError, Flags: vs.flags()})
+		return
+	}
 	step, err := vs.cursor.Peek()
 	if err != nil {
 		c.srv.counters.errors.Add(1)
 		c.srv.log.Error("packet index not readable", "stream", id, "err", err)
 		c.replyIndex(lttng.NextIndexReply{Status: lttng.IndexError, Flags: vs.flags()})
+		return
+	}
+	// A packet is stored after its metadata: only now is all of that there.
+	if t := vs.trace.translation(); t != nil && !c.caughtUp(t, func() { c.nextIndex(id, pace) }) {
 		return
 	}
 	switch step.State {
@@ -38,7 +46,7 @@ func (c *conn) nextIndex(id lttng.StreamID, pace bool) {
 			c.retry(vs)
 			return
 		}
-		c.replyIndex(vs.take(&step.Entry))
+		c.give(vs, &step.Entry)
 	case tracestore.StateIdle:
 		c.inactive(vs, step, pace)
 	case tracestore.StateEnd:
@@ -50,6 +58,19 @@ func (c *conn) nextIndex(id lttng.StreamID, pace bool) {
 }
 
 func (c *conn) replyIndex(r lttng.NextIndexReply) { c.reply(r.Append(c.srv.scratch[:0])) }
+
+// give answers with a packet, unless the viewer could not read it.
+func (c *conn) give(vs *viewerStream, e *ctf.IndexEntry) {
+	r := vs.take(e)
+	if vs.refusal = vs.refused(e.StreamClass, e.Offset, e.PacketSize/8); vs.refusal == nil {
+		c.replyIndex(r)
+		return
+	}
+	c.srv.counters.refusedPackets.Add(1)
+	c.srv.log.Warn("viewer refused: it cannot read what CTF 1.8 cannot express", "peer", peerName(c.fd),
+		"session", vs.attachment.session.ID(), "stream", vs.stream.ID(), "err", vs.refusal)
+	c.replyIndex(lttng.NextIndexReply{Status: lttng.IndexError, Flags: vs.flags()})
+}
 
 // retry answers that there is nothing, without a word about time.
 func (c *conn) retry(vs *viewerStream) {
@@ -81,6 +102,9 @@ func (c *conn) inactive(vs *viewerStream, step tracestore.Step, pace bool) {
 	until, creeps := step.Until, false
 	if vs.attachment.ready > 0 {
 		until, creeps = c.creep(vs, step.Until), true
+		if c.call(vs, &step, until) {
+			return
+		}
 	}
 	if vs.idle && (creeps || until == vs.floor) && pace {
 		if wait := c.srv.opts.InactivePace - time.Since(vs.idleAt); wait > 0 {

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/metadata"
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -62,8 +65,8 @@ func readRecording(t *testing.T, name string) recording {
 func plain(b []byte) []byte {
 	var text []byte
 	for len(b) > 0 {
-		content, size := binary.LittleEndian.Uint32(b[contentSizeAt:])/8, binary.LittleEndian.Uint32(b[packetSizeAt:])/8
-		text = append(text, b[metadataHeaderLen:content]...)
+		content, size := binary.LittleEndian.Uint32(b[24:])/8, binary.LittleEndian.Uint32(b[28:])/8
+		text = append(text, b[ctf.MetadataHeaderLen:content]...)
 		b = b[size:]
 	}
 	return text
@@ -114,10 +117,7 @@ func (r *recording) play(p *producer, streams map[string]*tracestore.Stream, cho
 // ends, and returns what it prints.
 func (b *bench) babeltrace(program, session string) (stop func() string) {
 	b.t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		b.t.Skipf("%s is not installed", program)
-	}
+	path := peer.Need(b.t, program)
 	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
 	cmd := exec.CommandContext(ctx, path, "-i", "lttng-live", "net://"+b.addr+"/host/vm/"+session)
 	var out, errs bytes.Buffer
@@ -132,6 +132,9 @@ func (b *bench) babeltrace(program, session string) (stop func() string) {
 		defer cancel()
 		if err := cmd.Wait(); err != nil {
 			b.t.Errorf("%s: %v\n%s", program, err, errs.Bytes())
+		}
+		if bytes.Contains(errs.Bytes(), []byte("WARNING")) { // of loss
+			b.t.Errorf("%s:\n%s", program, errs.Bytes())
 		}
 		return out.String()
 	}
@@ -152,7 +155,7 @@ func TestBabeltraceMetadataForms(t *testing.T) {
 	}{
 		{"packets", func(b []byte) []byte { return b }},
 		{"text", plain},
-		{"text without signature", func(b []byte) []byte { return bytes.TrimPrefix(plain(b), []byte(signature)) }},
+		{"text without signature", func(b []byte) []byte { return bytes.TrimPrefix(plain(b), []byte(metadata.Signature)) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, nil)

@@ -8,11 +8,6 @@ import (
 	"github.com/weir-io/weir/lttng"
 )
 
-// visible reports whether the viewer can read a session's metadata at all.
-func (c *conn) visible(ss *tracestore.Session) bool {
-	return ss.Request().TraceFormat != lttng.FormatCTF2 || c.minor >= lttng.MinorTraceFormat
-}
-
 // listSessions answers LIST_SESSIONS: open sessions, live or not.
 func (c *conn) listSessions() {
 	sessions := c.srv.store.Sessions()
@@ -22,7 +17,7 @@ func (c *conn) listSessions() {
 	}
 	var list lttng.SessionList
 	for _, ss := range sessions {
-		if !c.visible(ss) || ss.Closed() {
+		if ss.Closed() {
 			continue
 		}
 		e := c.srv.entryOf(ss)

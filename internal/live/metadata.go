@@ -4,8 +4,11 @@
 package live
 
 import (
+	"bytes"
 	"time"
 
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/metadata"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -26,9 +29,11 @@ type metadataView struct {
 	cursor *tracestore.MetadataCursor
 	hold   time.Duration // for the rest of a declaration
 
-	form  metadataForm
-	scan  scanner
+	split metadata.Splitter
 	since time.Time // when a declaration was first seen incomplete
+
+	translation *translation // what the viewer reads instead; nil: what is stored
+	at          int          // bytes of it that were sent
 
 	wrapped bool     // a text has been put in packets: uuid is settled
 	uuid    [16]byte // of the packets
@@ -40,11 +45,20 @@ func newMetadataView(st *tracestore.Stream, hold time.Duration) *metadataView {
 	return &metadataView{stream: st, cursor: st.MetadataCursor(), hold: hold}
 }
 
-func (v *metadataView) close() { v.cursor.Close() }
+func (v *metadataView) close() {
+	v.cursor.Close()
+	if v.translation != nil {
+		v.translation.close()
+		v.translation = nil
+	}
+}
 
 // news reports whether the viewer should ask: there is something, or there
 // has been nothing so far.
 func (v *metadataView) news() bool {
+	if t := v.translation; t != nil {
+		return len(t.text) > v.at || v.at == 0 && !v.stream.Closed()
+	}
 	if v.cursor.Unread() == 0 || v.gone {
 		return v.cursor.Sent() == 0 && !v.stream.Closed()
 	}
@@ -63,7 +77,7 @@ func (v *metadataView) available() (int64, error) {
 	if err := v.scanTo(sent + unread); err != nil {
 		return 0, err
 	}
-	if whole := v.scan.whole - sent; whole > 0 {
+	if whole := v.split.Whole() - sent; whole > 0 {
 		v.since = time.Time{}
 		return min(whole, unread, maxMetadata), nil
 	}
@@ -71,7 +85,7 @@ func (v *metadataView) available() (int64, error) {
 	if v.since.IsZero() {
 		v.since = now
 	}
-	if v.form == formUnknown || !v.stream.Closed() && now.Sub(v.since) < v.hold {
+	if v.split.Form() == metadata.FormUnknown || !v.stream.Closed() && now.Sub(v.since) < v.hold {
 		return 0, nil
 	}
 	return min(unread, maxMetadata), nil
@@ -80,21 +94,33 @@ func (v *metadataView) available() (int64, error) {
 // scanTo follows the declarations up to end.
 func (v *metadataView) scanTo(end int64) error {
 	var buf [metadataRead]byte
-	for v.scan.off < end {
-		n, err := v.cursor.ReadAt(buf[:min(int64(len(buf)), end-v.scan.off)], v.scan.off)
+	for at := v.split.Scanned(); at < end; at = v.split.Scanned() {
+		n, err := v.cursor.ReadAt(buf[:min(int64(len(buf)), end-at)], at)
 		if err != nil || n == 0 {
 			return err
 		}
-		if v.form == formUnknown {
-			if n < minForm {
-				return nil
-			}
-			v.form = formOf(buf[:n])
-			v.scan.begin(v.form, buf[:n])
-		}
-		v.scan.feed(buf[:n])
+		v.split.Feed(buf[:n])
 	}
 	return nil
+}
+
+// wrap returns what goes before the next n bytes of text to make them a packet.
+func (v *metadataView) wrap(n int64) ([]byte, error) {
+	var text string
+	if v.cursor.Sent() == 0 {
+		head := make([]byte, min(n, metadata.UUIDSearch))
+		k, err := v.cursor.ReadAt(head, 0)
+		if err != nil {
+			return nil, err
+		}
+		if head = head[:k]; !bytes.HasPrefix(head, []byte(metadata.Signature)) {
+			text = metadata.Signature + "\n"
+		}
+		if !v.wrapped {
+			v.uuid, v.wrapped = metadata.TraceUUID(head), true
+		}
+	}
+	return append(metadata.AppendPacketHeader(nil, v.uuid, int64(len(text))+n), text...), nil
 }
 
 // metadata answers GET_METADATA with everything that is complete.
@@ -105,6 +131,10 @@ func (c *conn) metadata(id lttng.StreamID) {
 		return
 	}
 	v := vs.meta
+	if v.translation != nil {
+		c.translatedMetadata(v)
+		return
+	}
 	closed := v.stream.Closed() // before the size: nothing is added after it
 	n, err := v.available()
 	if err != nil {
@@ -123,7 +153,7 @@ func (c *conn) metadata(id lttng.StreamID) {
 // nothing is the status when there is nothing to send. A viewer that never had
 // any metadata must not wait for it after the stream's end.
 func (v *metadataView) nothing(closed bool) lttng.MetadataStatus {
-	if closed && v.cursor.Sent() == 0 {
+	if closed && v.cursor.Sent() == 0 && v.at == 0 {
 		if v.told {
 			return lttng.MetadataError
 		}
@@ -134,7 +164,7 @@ func (v *metadataView) nothing(closed bool) lttng.MetadataStatus {
 
 func (c *conn) sendMetadata(v *metadataView, n int64) {
 	var prefix []byte
-	if v.form == formText && c.minor < lttng.MinorTraceFormat {
+	if v.split.Form() == metadata.FormText && c.minor < lttng.MinorTraceFormat {
 		var err error
 		if prefix, err = v.wrap(n); err != nil {
 			c.srv.counters.errors.Add(1)
@@ -157,4 +187,28 @@ func (c *conn) sendMetadata(v *metadataView, n int64) {
 	if c.out.empty() {
 		v.cursor.Close()
 	}
+}
+
+// translatedMetadata answers GET_METADATA with the translation, in a packet.
+func (c *conn) translatedMetadata(v *metadataView) {
+	t, closed := v.translation, v.stream.Closed() // before the look: nothing is added after it
+	id := v.stream.ID()
+	if !c.caughtUp(t, func() { c.metadata(id) }) {
+		return
+	}
+	text := t.text[v.at:]
+	if len(text) == 0 {
+		status := v.nothing(closed)
+		if t.err != nil {
+			status = lttng.MetadataError
+		}
+		c.reply(lttng.MetadataReply{Status: status}.Append(c.srv.scratch[:0]))
+		return
+	}
+	v.at = len(t.text)
+	total := len(text) + ctf.MetadataHeaderLen
+	c.srv.counters.metadataBytes.Add(uint64(total))
+	b := lttng.MetadataReply{Len: uint64(total), Status: lttng.MetadataOK}.Append(c.srv.scratch[:0])
+	b = metadata.AppendPacketHeader(b, t.uuid, int64(len(text)))
+	c.reply(append(b, text...))
 }

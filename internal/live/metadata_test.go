@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/metadata"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -22,15 +24,15 @@ import (
 func packetized(order binary.AppendByteOrder, text string, size int) []byte {
 	var b []byte
 	for len(text) > 0 {
-		n := min(len(text), size-metadataHeaderLen)
-		b = order.AppendUint32(b, metadataMagic)
+		n := min(len(text), size-ctf.MetadataHeaderLen)
+		b = order.AppendUint32(b, ctf.MetadataMagic)
 		b = append(b, bytes.Repeat([]byte{0xab}, 16)...)
 		b = order.AppendUint32(b, 0)
-		b = order.AppendUint32(b, uint32(n+metadataHeaderLen)*8)
+		b = order.AppendUint32(b, uint32(n+ctf.MetadataHeaderLen)*8)
 		b = order.AppendUint32(b, uint32(size)*8)
 		b = append(b, 0, 0, 0, 1, 8)
 		b = append(b, text[:n]...)
-		b = append(b, make([]byte, size-metadataHeaderLen-n)...)
+		b = append(b, make([]byte, size-ctf.MetadataHeaderLen-n)...)
 		text = text[n:]
 	}
 	return b
@@ -41,16 +43,16 @@ func textOf(t *testing.T, b []byte) (text string, uuids []string) {
 	t.Helper()
 	var all []byte
 	for len(b) > 0 {
-		if binary.LittleEndian.Uint32(b) != metadataMagic {
+		if binary.LittleEndian.Uint32(b) != ctf.MetadataMagic {
 			t.Fatalf("no packet begins with %x", b[:min(len(b), 16)])
 		}
-		content := binary.LittleEndian.Uint32(b[contentSizeAt:]) / 8
-		size := binary.LittleEndian.Uint32(b[packetSizeAt:]) / 8
+		content := binary.LittleEndian.Uint32(b[24:]) / 8
+		size := binary.LittleEndian.Uint32(b[28:]) / 8
 		if !bytes.Equal(b[32:37], []byte{0, 0, 0, 1, 8}) {
 			t.Errorf("end of packet header = %x", b[32:37])
 		}
 		uuids = append(uuids, hex.EncodeToString(b[4:20]))
-		all = append(all, b[metadataHeaderLen:content]...)
+		all = append(all, b[ctf.MetadataHeaderLen:content]...)
 		b = b[size:]
 	}
 	return string(all), uuids
@@ -75,13 +77,13 @@ func TestPlainTextMetadata(t *testing.T) {
 		{
 			name: "signature missing", minor: 4,
 			sent: []string{traceTSD, envTSDL},
-			want: []string{signature + "\n" + traceTSD, envTSDL},
+			want: []string{metadata.Signature + "\n" + traceTSD, envTSDL},
 			uuid: uuidHex,
 		},
 		{
 			name: "signature there", minor: 14,
-			sent: []string{signature + "\n\n" + traceTSD, envTSDL},
-			want: []string{signature + "\n\n" + traceTSD, envTSDL},
+			sent: []string{metadata.Signature + "\n\n" + traceTSD, envTSDL},
+			want: []string{metadata.Signature + "\n\n" + traceTSD, envTSDL},
 			uuid: uuidHex,
 		},
 		{
@@ -239,16 +241,20 @@ func TestMetadataExpired(t *testing.T) {
 	}
 }
 
-// CTF 2 metadata is JSON: it is passed on.
+// CTF 2 metadata is JSON: whole fragments are passed on.
 func TestJSONMetadata(t *testing.T) {
-	const fragments = "\x1e{\"type\": \"preamble\"}\n\x1e{\"type\":"
+	const whole, rest = "\x1e{\"type\": \"preamble\"}\n", "\x1e{\"type\":"
 	b := newBench(t, nil)
 	p := newProducerOf(t, b.store, lttng.CreateSession{Name: "s", Hostname: "vm", LiveTimer: 1, TraceFormat: lttng.FormatCTF2})
-	meta, _ := p.trace(tracePath, fragments, "ch_0")
+	meta, _ := p.trace(tracePath, whole+rest, "ch_0")
 	c := b.connect(15)
 	c.attach(p.ss.ID(), lttng.SeekLast)
-	if st, got := c.metadata(meta.ID()); st != lttng.MetadataOK || string(got) != fragments {
-		t.Errorf("metadata = %v %q", st, got)
+	if st, got := c.metadata(meta.ID()); st != lttng.MetadataOK || string(got) != whole {
+		t.Errorf("metadata = %v %q, want %q", st, got, whole)
+	}
+	p.metadata(meta, []byte(" 7}"))
+	if st, got := c.metadata(meta.ID()); st != lttng.MetadataOK || string(got) != rest+" 7}" {
+		t.Errorf("metadata = %v %q, want %q", st, got, rest+" 7}")
 	}
 }
 
@@ -263,69 +269,7 @@ func TestLargeMetadata(t *testing.T) {
 	if st != lttng.MetadataOK {
 		t.Fatalf("metadata = %v", st)
 	}
-	if joined, _ := textOf(t, got); joined != signature+"\n"+text {
-		t.Errorf("text of %d bytes, want %d", len(joined), len(text)+len(signature)+1)
+	if joined, _ := textOf(t, got); joined != metadata.Signature+"\n"+text {
+		t.Errorf("text of %d bytes, want %d", len(joined), len(text)+len(metadata.Signature)+1)
 	}
-}
-
-func TestDeclarationEnds(t *testing.T) {
-	for _, tt := range []struct{ text, whole string }{
-		{"", ""},
-		{"trace { major = 1; }", ""},
-		{"trace { major = 1; };", "trace { major = 1; };"},
-		{"a; \n\tb", "a; \n\t"},
-		{"a; // b;\n", "a; "},
-		{"a; // b\nc;", "a; // b\nc;"},
-		{"a; /* ; */", "a; "},
-		{"a; /* **/ b;x", "a; /* **/ b;"},
-		{"a { b; c; }; d { e; ", "a { b; c; }; "},
-		{`a { b = "};"; `, ""},
-		{`a = "\";"; b`, `a = "\";"; `},
-		{`a = ';'; b`, `a = ';'; `},
-		{`a = '\''; b`, `a = '\''; `},
-		{"a / b; c", "a / b; "},
-		{"a /", ""},
-		{"} }; a", "} }; "},
-	} {
-		for _, step := range []int{1, 3, 1000} {
-			var s scanner
-			s.begin(formText, []byte("text"))
-			for b := []byte(tt.text); len(b) > 0; {
-				n := min(step, len(b))
-				s.feed(b[:n])
-				b = b[n:]
-			}
-			if got := tt.text[:s.whole]; got != tt.whole {
-				t.Errorf("%q in steps of %d: whole up to %q, want %q", tt.text, step, got, tt.whole)
-			}
-		}
-	}
-}
-
-func FuzzScanner(f *testing.F) {
-	f.Add([]byte(signature+traceTSD+envTSDL), 7)
-	f.Add(packetized(binary.LittleEndian, traceTSD+envTSDL, 64), 13)
-	f.Add(packetized(binary.BigEndian, envTSDL, 4096), 4096)
-	f.Add([]byte("\x1e{\"type\": \"preamble\"}"), 3)
-	f.Fuzz(func(t *testing.T, b []byte, step int) {
-		if len(b) < minForm || step < 1 {
-			t.Skip()
-		}
-		var whole, parts scanner
-		for _, s := range []*scanner{&whole, &parts} {
-			s.begin(formOf(b), b)
-		}
-		whole.feed(b)
-		for rest := b; len(rest) > 0; {
-			n := min(step, len(rest))
-			parts.feed(rest[:n])
-			if parts.whole > parts.off || parts.off != int64(len(b)-len(rest)+n) {
-				t.Fatalf("whole %d, scanned %d of %d", parts.whole, parts.off, len(b)-len(rest)+n)
-			}
-			rest = rest[n:]
-		}
-		if whole.whole != parts.whole {
-			t.Errorf("whole up to %d at once, %d in steps of %d", whole.whole, parts.whole, step)
-		}
-	})
 }

@@ -108,7 +108,9 @@ func (c *conn) flush() {
 			c.fail(err)
 			return
 		}
-		sent += n
+		if sent += n; n > 0 {
+			c.taken()
+		}
 	}
 }
 

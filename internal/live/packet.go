@@ -20,6 +20,10 @@ const maxPacketLen = math.MaxUint32 - 12
 // last, or the first, or of the metadata. The answer is complete or ERR, never
 // shorter than asked for.
 func (c *conn) packet(m lttng.PacketRequest) {
+	if vs := c.streams[m.Stream]; vs != nil && vs.cursor != nil && m.Offset >= emptyOffset {
+		c.emptyPacket(vs, &m)
+		return
+	}
 	head := lttng.PacketReply{Status: lttng.PacketOK, Len: m.Len}.Append(c.srv.scratch[:0])
 	f := c.packetFile(&m)
 	switch {
@@ -65,6 +69,8 @@ func (c *conn) packetFile(m *lttng.PacketRequest) *fdpool.File {
 	switch {
 	case vs == nil, m.Len > maxPacketLen, m.Offset > math.MaxInt64-maxPacketLen:
 		return nil
+	case vs.cursor == nil && vs.meta.translation != nil:
+		return nil // not what this viewer reads
 	case vs.cursor == nil:
 		f, _ := vs.meta.cursor.Data()
 		return f

@@ -105,6 +105,7 @@ func (c *conn) connect(m lttng.ViewerConnectMsg) {
 		c.srv.loop.Cancel(c.timer)
 		c.timer = nil
 		c.phase = phaseServing
+		c.srv.gate.Spoke(&c.seat)
 	}
 	c.minor = lttng.Minor(min(m.Minor, lttng.MinorVersion))
 	c.reply(reply.Append(c.srv.scratch[:0]))

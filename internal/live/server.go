@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-io/weir/internal/gate"
 	"github.com/weir-io/weir/internal/kernel/epoll"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
@@ -21,8 +22,13 @@ type Options struct {
 	Store *tracestore.Store
 	Log   *slog.Logger
 
-	MaxViewers       int           // connections; 0 = no limit
-	HandshakeTimeout time.Duration // for CONNECT; 0 = 10 s
+	MaxViewers        int           // connections; 0 = no limit
+	MaxViewersPerPeer int           // connections from one address; 0 = no limit
+	HandshakeTimeout  time.Duration // for CONNECT; 0 = 10 s
+	// StallTimeout is how long a viewer may take nothing of a reply that waits
+	// for it before it counts as silent: at a limit, new connections take the
+	// places of silent ones. 0 = 10 s.
+	StallTimeout time.Duration
 	// InactivePace is the least time between two answers that tell a viewer
 	// the same about the same idle stream. Some ask without a pause. 0 = 10 ms.
 	InactivePace time.Duration
@@ -30,6 +36,9 @@ type Options struct {
 	// but cannot be announced, and complete metadata for a declaration that
 	// is not. 0 = 2 s.
 	HoldNew time.Duration
+	// Layouts lets viewers that heed no flag without a packet hear of new
+	// streams at once; nil: they hear with the next packet of an old one.
+	Layouts Layouts
 	// NoHistory leaves out the second name of each session, NAME@begin, under
 	// which every viewer reads from the oldest stored packet on.
 	NoHistory bool
@@ -41,14 +50,17 @@ type Server struct {
 	opts  Options
 	store *tracestore.Store
 	log   *slog.Logger
+	gate  *gate.Gate[*conn, struct{}]
 
 	// Owned by the loop.
-	loop       *epoll.Loop
-	conns      map[*conn]struct{}
-	lastViewer uint64 // last viewer session id
-	lastTrace  uint64 // last trace id given beside the store's
-	in         []byte // received bytes being acted on
-	scratch    []byte // reply being built
+	loop         *epoll.Loop
+	conns        map[*conn]struct{}
+	translations map[*tracestore.Stream]*translation // by metadata stream
+	translating  int64                               // bytes of memory that they take, about
+	lastViewer   uint64                              // last viewer session id
+	lastTrace    uint64                              // last trace id given beside the store's
+	in           []byte                              // received bytes being acted on
+	scratch      []byte                              // reply being built
 
 	counters counters
 
@@ -71,14 +83,17 @@ func New(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("live: Options.Store and Options.Log are required")
 	}
 	setDefault(&opts.HandshakeTimeout, 10*time.Second)
+	setDefault(&opts.StallTimeout, 10*time.Second)
 	setDefault(&opts.InactivePace, 10*time.Millisecond)
 	setDefault(&opts.HoldNew, 2*time.Second)
 	return &Server{
 		opts: opts, store: opts.Store, log: opts.Log,
-		conns:   make(map[*conn]struct{}),
-		in:      make([]byte, inputSize),
-		scratch: make([]byte, 0, scratchSize),
-		viewers: make(map[lttng.SessionID]int),
+		gate:         gate.New[*conn, struct{}](opts.MaxViewers, opts.MaxViewersPerPeer),
+		conns:        make(map[*conn]struct{}),
+		translations: make(map[*tracestore.Stream]*translation),
+		in:           make([]byte, inputSize),
+		scratch:      make([]byte, 0, scratchSize),
+		viewers:      make(map[lttng.SessionID]int),
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/gate"
 	"github.com/weir-io/weir/internal/kernel/epoll"
 )
 
@@ -68,10 +69,10 @@ func listenFD(l net.Listener) (int, error) {
 // Ready accepts what waits.
 func (a *acceptor) Ready(bool, bool) {
 	for range maxAccepts {
-		fd, sa, err := unix.Accept4(a.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		fd, peer, err := epoll.Accept(a.fd)
 		switch err {
 		case nil:
-			a.accept(fd, peerOf(sa))
+			a.accept(fd, peer)
 		case unix.EAGAIN:
 			return
 		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
@@ -104,7 +105,7 @@ func (a *acceptor) pause(err error) {
 
 func (a *acceptor) accept(fd int, peer netip.Addr) {
 	s := a.server
-	ok, displaced := s.gate.enter(peer)
+	displaced, ok := s.gate.Enter(peer)
 	if !ok {
 		s.counters.Refused.Add(1)
 		unix.Close(fd)
@@ -121,7 +122,7 @@ func (a *acceptor) accept(fd int, peer netip.Addr) {
 	err := w.loop.Post(func() { w.adopt(a.kind, fd, peer) })
 	if err != nil {
 		w.load.Add(-1)
-		s.gate.leave(peer)
+		s.gate.Leave(peer, new(gate.Seat))
 		unix.Close(fd)
 	}
 }
@@ -153,14 +154,4 @@ func (s *Server) prepare(fd int) {
 	set(unix.TCP_KEEPIDLE, int(k.Idle/time.Second))
 	set(unix.TCP_KEEPINTVL, int(k.Interval/time.Second))
 	set(unix.TCP_KEEPCNT, k.Probes)
-}
-
-func peerOf(sa unix.Sockaddr) netip.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr).Unmap()
-	}
-	return netip.Addr{}
 }

@@ -110,7 +110,7 @@ func (c *controlConn) greeted() error {
 	if c.valid {
 		return nil
 	}
-	if !c.worker.server.gate.spoke(c) {
+	if !c.worker.server.gate.Spoke(&c.seat) {
 		return errDisplaced
 	}
 	c.valid = true
@@ -173,6 +173,11 @@ func (c *controlConn) addStream(ss *tracestore.Session, b []byte) error {
 	if err != nil {
 		c.worker.replies = r.Append(c.worker.replies)
 		return err
+	}
+	if ss.Replaces(m) {
+		if c.catchUpData(); c.closed {
+			return nil
+		}
 	}
 	st, id, err := ss.AddStream(m)
 	r.Stream = id

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/weir-io/weir/internal/gate"
 )
 
 // connKind is the port a connection came in by.
@@ -33,6 +35,7 @@ type conn struct {
 	since  time.Time // of the last message; at first of the accept
 	valid  bool      // has sent a valid message
 	closed bool
+	seat   gate.Seat
 
 	// partial is a message that has not arrived whole. It grows with the
 	// bytes received.

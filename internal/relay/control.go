@@ -4,7 +4,6 @@
 package relay
 
 import (
-	"container/list"
 	"fmt"
 	"time"
 
@@ -35,8 +34,6 @@ type controlConn struct {
 	doomed  error       // closes the connection once unsent was sent
 	skip    uint64      // bytes of the current payload to throw away
 	dry     bool        // the data connection had nothing more in this round
-
-	silent *list.Element // guarded by gate.mu; place among those that said nothing
 }
 
 func (c *controlConn) base() *conn { return &c.conn }

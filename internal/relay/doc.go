@@ -25,6 +25,7 @@
 // # Limits
 //
 // What a peer can make the relay keep is bounded: connections in all and by
-// address, sessions, streams, and the memory of messages that have not arrived
-// whole, which grows with the bytes received and not with those announced.
+// address, sessions, streams, the packets of a session whose other half has not
+// come, and the memory of messages that have not arrived whole, which grows with
+// the bytes received and not with those announced.
 package relay

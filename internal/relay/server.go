@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-io/weir/internal/gate"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -52,7 +53,10 @@ type Server struct {
 	store   *tracestore.Store
 	log     *slog.Logger
 	workers []*worker
-	gate    *gate
+	// gate holds the silent control connections, and by address the worker of
+	// its newest session: the next data connection is likely to be for it. Data
+	// connections are not displaced, they are silent until the first packet.
+	gate *gate.Gate[*controlConn, *worker]
 
 	counters Counters
 
@@ -70,7 +74,7 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, store: opts.Store, log: opts.Log,
-		gate:     newGate(opts.MaxConnections, opts.MaxConnectionsPerPeer),
+		gate:     gate.New[*controlConn, *worker](opts.MaxConnections, opts.MaxConnectionsPerPeer),
 		sessions: make(map[lttng.SessionID]*session),
 	}
 	for range max(opts.Workers, 1) {
@@ -153,7 +157,7 @@ func (s *Server) stopAccepting(acceptors []*acceptor) {
 // session for a data connection, else the one with the fewest connections.
 func (s *Server) pick(kind connKind, peer netip.Addr) *worker {
 	if kind == kindData {
-		if w := s.gate.newest(peer); w != nil {
+		if w := s.gate.Noted(peer); w != nil {
 			return w
 		}
 	}

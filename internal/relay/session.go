@@ -24,7 +24,7 @@ func newSession(c *controlConn, st *tracestore.Session) *session {
 	ss := &session{worker: c.worker, store: st, control: c, data: make(map[*dataConn]struct{})}
 	c.worker.sessions[ss] = struct{}{}
 	c.worker.server.register(ss)
-	c.worker.server.gate.served(c.peer, c.worker)
+	c.worker.server.gate.Note(c.peer, c.worker)
 	req := st.Request()
 	c.worker.server.log.Info("session created", "session", st.ID(), "peer", c.peer, "minor", st.Minor(),
 		"host", req.Hostname, "name", req.Name, "dir", st.Dir(), "live_timer_us", req.LiveTimer, "snapshot", req.Snapshot)

@@ -100,7 +100,7 @@ func (w *worker) adopt(kind connKind, fd int, peer netip.Addr) {
 		counters.ControlOpen.Add(1)
 		counters.ControlTotal.Add(1)
 		control := &controlConn{conn: c}
-		w.server.gate.wait(control)
+		w.server.gate.Wait(peer, &control.seat, control)
 		h = control
 	} else {
 		counters.DataOpen.Add(1)
@@ -126,13 +126,10 @@ func (w *worker) drop(h connection) {
 	w.forget(h)
 	unix.Close(c.fd)
 	s := w.server
-	if control, ok := h.(*controlConn); ok {
-		if c.valid || s.gate.spoke(control) {
-			s.gate.leave(c.peer)
-		}
+	s.gate.Leave(c.peer, &c.seat)
+	if c.kind == kindControl {
 		s.counters.ControlOpen.Add(-1)
 	} else {
-		s.gate.leave(c.peer)
 		s.counters.DataOpen.Add(-1)
 	}
 	c.freePartial()
@@ -175,7 +172,7 @@ func (w *worker) tick() {
 		// A data connection is silent until the first packet, but its peer has
 		// a session.
 		mute := !c.valid && opts.HandshakeTimeout > 0 && silent > opts.HandshakeTimeout &&
-			(c.kind == kindControl || w.server.gate.newest(c.peer) == nil)
+			(c.kind == kindControl || w.server.gate.Noted(c.peer) == nil)
 		if mute || opts.IdleTimeout > 0 && silent > opts.IdleTimeout {
 			w.server.counters.TimedOut.Add(1)
 			w.drop(h)

@@ -15,16 +15,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // originalRelay returns the original daemon, or skips the test.
 func originalRelay(t *testing.T) Relay {
 	t.Helper()
-	path, err := exec.LookPath(original)
-	if err != nil {
-		t.Skipf("%s is not installed", original)
-	}
-	return Relay{original, []string{path}}
+	return Relay{original, []string{peer.Need(t, original)}}
 }
 
 // quiet returns a bench whose files are in the test's directory, and checks at
@@ -148,10 +146,7 @@ func recorded(t *testing.T, w Workload) (l *Load, output string) {
 
 // babeltrace2 reads what the generator wrote and finds every event.
 func TestTraceIsReadable(t *testing.T) {
-	reader, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	reader := peer.Need(t, "babeltrace2")
 	w := small(2, 5, 4096, Pipelined, 0)
 	_, output := recorded(t, w)
 	text, err := exec.CommandContext(t.Context(), reader, output, "-c", "sink.utils.counter").CombinedOutput()

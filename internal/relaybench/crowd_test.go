@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // smallCrowd is a load that readers watch in a moment.
@@ -20,9 +22,7 @@ func smallCrowd() Workload {
 // The original lets one viewer read a session: others end at once, and that is
 // seen.
 func TestCrowdAtTheOriginal(t *testing.T) {
-	if err := lookForReader(); err != nil {
-		t.Skip(err)
-	}
+	peer.Need(t, "babeltrace2")
 	b := quiet(t, originalRelay(t))
 	const readers = 2
 	crowds, err := b.crowd(t.Context(), readers, smallCrowd())

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // original runs the installed lttng-relayd and returns its exit status.
@@ -37,10 +39,7 @@ func status(err error) int {
 // TestLikeOriginal compares the exit status for command lines on which both
 // programs end at once: errors, and -V behind arguments that are fine.
 func TestLikeOriginal(t *testing.T) {
-	program, err := exec.LookPath("lttng-relayd")
-	if err != nil {
-		t.Skip("lttng-relayd is not installed")
-	}
+	program := peer.Need(t, "lttng-relayd")
 	tests := []struct {
 		args, ini string
 		env       []string
@@ -160,12 +159,9 @@ func TestLikeOriginal(t *testing.T) {
 // TestUnlikeOriginal lists where the original, release 2.13, is wrong or sloppy
 // or lacks what later ones have.
 func TestUnlikeOriginal(t *testing.T) {
-	program, err := exec.LookPath("lttng-relayd")
-	if err != nil {
-		t.Skip("lttng-relayd is not installed")
-	}
+	program := peer.Need(t, "lttng-relayd")
 	if version, err := exec.Command(program, "-V").Output(); err != nil || !strings.HasPrefix(string(version), "2.13.") {
-		t.Skipf("lttng-relayd is not release 2.13: %q, %v", version, err)
+		peer.Lack(t, "lttng-relayd of release 2.13: this is %q, %v", version, err)
 	}
 	home := t.TempDir()
 	file := filepath.Join(home, "own.conf")

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -43,7 +44,7 @@ func mount(t *testing.T, options string) (dir string) {
 	dir = t.TempDir()
 	err := unix.Mount("tmpfs", dir, "tmpfs", 0, options)
 	if errors.Is(err, unix.EPERM) {
-		t.Skip("a file system cannot be mounted without root")
+		peer.Lack(t, "root to mount a file system")
 	}
 	if err != nil {
 		t.Fatal(err)

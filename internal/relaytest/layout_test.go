@@ -180,6 +180,7 @@ func TestStreamAddedAgainBeginsAnew(t *testing.T) {
 	rec.SendWhole(0, 0, 200)
 	r.WaitPackets(1)
 	relaytest.MustOK(t, "CLOSE_STREAM", rec.CloseStream(rec.Streams[0], 0))
+	relaytest.MustOK(t, "CLOSE_STREAM", rec.CloseStream(rec.Metadata, lttng.NoSeq))
 	rec.AddStreams(relaytest.Plan{})
 	rec.SendData(append(lttng.DataHeader{Stream: rec.Streams[1], DataSize: 300}.Append(nil), relaytest.Packet(0, 7, 300)...))
 	relaytest.MustOK(t, "SEND_INDEX", rec.SendIndex(relaytest.Index(rec.Streams[1], 0, 0, 7, 300)))

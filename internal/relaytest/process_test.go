@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/lttng"
 )
@@ -229,9 +230,8 @@ func checkConfirmed(t *testing.T, dir string, u *pump) {
 // CPU, nothing when it is not installed.
 func readEvents(t *testing.T, dir string) map[string]int {
 	t.Helper()
-	exe, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Log("babeltrace2 is not installed: the trace is not read by it")
+	exe, ok := peer.Find(t, "babeltrace2")
+	if !ok {
 		return nil
 	}
 	cmd := exec.Command(exe, "--fields=all", dir)

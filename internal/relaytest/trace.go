@@ -6,6 +6,8 @@ package relaytest
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/weir-io/weir/lttng"
 )
@@ -38,6 +40,41 @@ var traceUUID = [16]byte{0x6b, 0x1d, 0x20, 0x9c, 1, 2, 0x43, 4, 0x85, 6, 7, 8, 9
 func Metadata() []byte {
 	u := traceUUID
 	return fmt.Appendf(nil, traceText, fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]))
+}
+
+// Fragments returns the same description in CTF 2, with the packets' headers and
+// contexts as LTTng declares them.
+func Fragments() []byte {
+	ids := make([]string, len(traceUUID))
+	for i, b := range traceUUID {
+		ids[i] = strconv.Itoa(int(b))
+	}
+	text := strings.ReplaceAll(fragmentsText, "UUID", strings.Join(ids, ", "))
+	number := func(bits int, role string) string {
+		s := fmt.Sprintf(`{"type": "fixed-length-unsigned-integer", "length": %d, "byte-order": "little-endian", "alignment": 8`, bits)
+		if role != "" {
+			s += fmt.Sprintf(`, "roles": [%q]`, role)
+		}
+		return s + "}"
+	}
+	for _, f := range []struct {
+		mark, role string
+		bits       int
+	}{
+		{"MAGIC", "packet-magic-number", 32},
+		{"CLASS", "data-stream-class-id", 32},
+		{"TIME", "default-clock-timestamp", 64},
+		{"END", "packet-end-default-clock-timestamp", 64},
+		{"CONTENT", "packet-content-length", 64},
+		{"SIZE", "packet-total-length", 64},
+		{"SEQ", "packet-sequence-number", 64},
+		{"DISCARDED", "discarded-event-record-counter-snapshot", 64},
+		{"U32", "", 32},
+		{"U64", "", 64},
+	} {
+		text = strings.ReplaceAll(text, "<"+f.mark+">", number(f.bits, f.role))
+	}
+	return []byte(strings.ReplaceAll(text, "␞", "\x1e"))
 }
 
 // Packet returns a packet of the given size in bytes with one event. The number
@@ -119,4 +156,26 @@ event {
 	stream_id = 0;
 	fields := struct { uint64_t number; };
 };
+`
+
+const fragmentsText = `␞{"type": "preamble", "version": 2, "uuid": [UUID]}
+␞{"type": "trace-class", "namespace": "lttng.org,2009", "name": "", "environment":
+	{"domain": "ust", "tracer_name": "lttng-ust", "tracer_major": 2, "tracer_minor": 15},
+	"packet-header-field-class": {"type": "structure", "member-classes": [
+		{"name": "magic", "field-class": <MAGIC>},
+		{"name": "uuid", "field-class": {"type": "static-length-blob", "length": 16, "roles": ["metadata-stream-uuid"]}},
+		{"name": "stream_id", "field-class": <CLASS>}]}}
+␞{"type": "clock-class", "id": "monotonic", "name": "monotonic", "frequency": 1000000000, "origin": "unix-epoch"}
+␞{"type": "data-stream-class", "id": 0, "default-clock-class-id": "monotonic",
+	"packet-context-field-class": {"type": "structure", "member-classes": [
+		{"name": "timestamp_begin", "field-class": <TIME>},
+		{"name": "timestamp_end", "field-class": <END>},
+		{"name": "content_size", "field-class": <CONTENT>},
+		{"name": "packet_size", "field-class": <SIZE>},
+		{"name": "packet_seq_num", "field-class": <SEQ>},
+		{"name": "events_discarded", "field-class": <DISCARDED>},
+		{"name": "cpu_id", "field-class": <U32>}]},
+	"event-record-header-field-class": {"type": "structure", "member-classes": [{"name": "timestamp", "field-class": <TIME>}]}}
+␞{"type": "event-record-class", "data-stream-class-id": 0, "name": "test:packet",
+	"payload-field-class": {"type": "structure", "member-classes": [{"name": "number", "field-class": <U64>}]}}
 `

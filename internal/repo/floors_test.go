@@ -17,6 +17,8 @@ import (
 var floors = map[string]int{
 	"internal/kernel/epoll": 0,
 	"internal/fdpool":       0,
+	"internal/gate":         0,
+	"internal/peer":         0, // tests only
 	"internal/tail":         0,
 	"internal/version":      0,
 
@@ -30,17 +32,20 @@ var floors = map[string]int{
 	"internal/config":     1,
 	"internal/daemon":     1,
 	"internal/filter":     1,
+	"internal/metadata":   1,
 	"internal/relaydopt":  1,
 	"internal/tracestore": 1,
 
-	"internal/relay":   2,
-	"internal/live":    2,
-	"internal/view":    2,
-	"internal/convert": 2,
+	"internal/metacheck": 2,
+	"internal/relay":     2,
+	"internal/live":      2,
+	"internal/view":      2,
+	"internal/convert":   2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
 	"internal/relaybench": 3,
+	"internal/viewbench":  3,
 
 	"internal/live/livetest": 1, // tests only; knows the codec alone
 	"internal/relaytest":     4, // tests only
@@ -65,6 +70,9 @@ var sideDoors = map[edge]string{
 	{"client/live", "lttng"}:            "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:    "the hub constructs the API as it constructs the services",
 	{"internal/live/livetest", "lttng"}: "a scripted viewer speaks the protocol",
+	{"internal/metadata", "ctf"}:        "metadata and its packets are those of CTF",
+	{"internal/metadata", "ctf/schema"}: "empty packets are made by the schema",
+	{"internal/metadata", "ctf/tsdl"}:   "CTF 2 is translated to the text of CTF 1.8",
 	{"internal/relaydopt", "lttng"}:     "listener URLs are those of the protocol",
 	{"internal/tracestore", "ctf"}:      "the store writes index files; their format is part of CTF",
 	{"internal/tracestore", "lttng"}:    "the store's names and identifiers are those of the protocol",

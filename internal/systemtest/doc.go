@@ -19,9 +19,8 @@
 // # Requirements
 //
 // Root, and the Debian packages lttng-tools, liblttng-ust-dev, babeltrace2,
-// babeltrace, gcc and libc6-dev. What is missing skips the tests and is named;
-// with CI=true in the environment it fails them. With -short only the shortest
-// test runs.
+// babeltrace, gcc, libc6-dev and systemd. What is missing skips the tests and is
+// named, or fails them (package peer). With -short only the shortest test runs.
 //
 // # Waiting
 //

@@ -18,7 +18,7 @@ import (
 // besideIdle plays LTTng bug 1406 to a viewer: beside an idle application two
 // others with buffers of their own start and end. It returns all that was
 // emitted when nothing but the idle application is left.
-func besideIdle(m *machine, s *session, viewing func()) (*app, []span) {
+func besideIdle(m *machine, viewing func(), prefix ...string) (*app, []span) {
 	m.Helper()
 	// On the second CPU: a viewer asks the streams in order, so this one's
 	// packets must be reached past a stream that has none.
@@ -27,7 +27,7 @@ func besideIdle(m *machine, s *session, viewing func()) (*app, []span) {
 	viewing()
 	spans := []span{{0, 0, 2}}
 	for run := 1; run <= 2; run++ {
-		a := m.startApp(run, 20)
+		a := m.startApp(run, 20, prefix...)
 		a.emit(3, 0)
 		a.finish()
 		spans = append(spans, a.all())
@@ -35,25 +35,49 @@ func besideIdle(m *machine, s *session, viewing func()) (*app, []span) {
 	return idle, spans
 }
 
-// Both babeltraces learn of new streams with a packet only, here the next one
-// of the idle application. By then the others' streams have long been closed.
+// babeltrace2 learns of new streams with a packet only. The idle application
+// has none: it is given empty ones. The others' streams have long been closed
+// when it asks.
 func TestApplicationsBesideAnIdleOne(t *testing.T) {
 	isolated(t, func(m *machine) {
 		m.startSessiond()
 		w := m.startWeir()
 		s := m.createLive("two", "--buffers-pid", "--subbuf-size=4096", "--num-subbuf=8")
 		var v *viewer
-		idle, spans := besideIdle(m, s, func() {
+		idle, spans := besideIdle(m, func() {
 			v = m.view(s.name + "@begin")
 			v.await(0, 1)
 		})
-		idle.emit(1, 0)
-		for _, s := range spans {
+		for _, s := range spans[1:] {
 			v.await(s.run, s.to)
 		}
+		idle.emit(1, 0)
 		idle.finish()
 		s.destroy()
-		m.wantEvents("viewer", v.finish(), spans...)
+		m.wantEvents("viewer", v.finishWhole(), spans...)
+		m.wantEvents("stored", m.readTree(m.out), spans...)
+		w.stop()
+	})
+}
+
+// Buffers for each user: another user's are new streams.
+func TestUsersBesideAnIdleOne(t *testing.T) {
+	isolated(t, func(m *machine) {
+		m.startSessiond()
+		w := m.startWeir()
+		s := m.createLive("two", "--buffers-uid", "--subbuf-size=4096", "--num-subbuf=8")
+		var v *viewer
+		idle, spans := besideIdle(m, func() {
+			v = m.view(s.name + "@begin")
+			v.await(0, 1)
+		}, asNobody...)
+		for _, s := range spans[1:] {
+			v.await(s.run, s.to)
+		}
+		idle.emit(1, 0)
+		idle.finish()
+		s.destroy()
+		m.wantEvents("viewer", v.finishWhole(), spans...)
 		m.wantEvents("stored", m.readTree(m.out), spans...)
 		w.stop()
 	})
@@ -65,7 +89,7 @@ func TestApplicationsBesideAnIdleOneBabeltrace1(t *testing.T) {
 		w := m.startWeir()
 		s := m.createLive("two", "--buffers-pid", "--subbuf-size=4096", "--num-subbuf=8")
 		var v *viewer
-		idle, spans := besideIdle(m, s, func() {
+		idle, spans := besideIdle(m, func() {
 			witness := m.view(s.name + "@begin")
 			witness.await(0, 1) // metadata and a packet are there
 			v = m.viewOld(s.name + "@begin")
@@ -77,7 +101,7 @@ func TestApplicationsBesideAnIdleOneBabeltrace1(t *testing.T) {
 		}
 		idle.finish()
 		s.destroy()
-		m.wantEvents("viewer", v.finish(), spans...)
+		m.wantEvents("viewer", v.finishWhole(), spans...)
 		w.stop()
 	})
 }
@@ -90,7 +114,7 @@ func TestApplicationsBesideAnIdleOneFlags(t *testing.T) {
 		w := m.startWeir()
 		s := m.createLive("two", "--buffers-pid", "--subbuf-size=4096", "--num-subbuf=8")
 		var v *copier
-		idle, spans := besideIdle(m, s, func() {
+		idle, spans := besideIdle(m, func() {
 			v = m.copySession(s.name + "@begin")
 			v.awaitTraces(1)
 		})

@@ -31,7 +31,7 @@ func TestLiveViewIsBabeltraces(t *testing.T) {
 		s := m.createLive("seen")
 		a := m.startApp(1, 17)
 		a.emit(1, 0)
-		m.view(s.name + "@begin").await(1, 1)
+		m.view(s.name+"@begin").await(1, 1)
 		theirs, ours := m.view(s.name), m.viewWeir(liveURL(s.name), s.name)
 		a.emit(5000, 50)
 		b := m.startApp(2, 30)
@@ -200,4 +200,28 @@ func (p *proxy) cut() {
 		c.Close()
 	}
 	p.conns = nil
+}
+
+// weir view follows a trace in a directory as it grows and is rotated.
+func TestViewFollows(t *testing.T) {
+	isolated(t, func(m *machine) {
+		m.startSessiond()
+		out := m.mkdir("growing")
+		s := m.create("growing", "--output="+out)
+		s.enable("--subbuf-size=4096", "--num-subbuf=8", "--switch-timer=100000")
+		a := m.startApp(1, 17)
+		a.emit(500, 100)
+		v := &viewer{m.start(m.weir(), "view", "--follow", out)}
+		a.emit(1000, 100)
+		s.rotate() // which is when a session that is not live writes its metadata
+		v.await(1, a.emitted)
+		a.emit(1000, 100)
+		a.finish()
+		s.destroy()
+		v.await(1, a.emitted)
+		v.stop()
+		lines, _ := v.output()
+		m.wantEvents("weir view --follow", parseEvents(lines), a.all())
+		m.wantEvents("stored", m.readTree(out), a.all())
+	})
 }

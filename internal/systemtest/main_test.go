@@ -17,6 +17,7 @@ import (
 	// The program under test is built from this. The import makes the tests
 	// depend on it, so that no result of an older program is taken from a cache.
 	_ "github.com/weir-io/weir/internal/cli"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // Environment of the processes that a test consists of.
@@ -69,49 +70,26 @@ func runOuter(m *testing.M) int {
 	return m.Run()
 }
 
-// peers are the programs that the tests talk to, and their Debian packages.
-var peers = []struct{ program, pkg string }{
-	{"lttng", "lttng-tools"},
-	{"lttng-sessiond", "lttng-tools"},
-	{"lttng-relayd", "lttng-tools"},
-	{"babeltrace2", "babeltrace2"},
-	{"babeltrace", "babeltrace"},
-	{"gcc", "gcc"},
-	{"go", "golang"},
+// programs are those that the tests talk to.
+var programs = []string{
+	"lttng", "lttng-sessiond", "lttng-relayd", "babeltrace2", "babeltrace", "gcc", "go", "systemd-socket-activate",
 }
 
 // header is a file of liblttng-ust-dev, which has no program. Its directory is
 // the compiler's to know.
 const header = "lttng/tracepoint.h"
 
-// missing returns what keeps the tests from running here, "" for nothing.
-func missing() string {
-	if os.Geteuid() != 0 {
-		return "root, to make namespaces"
-	}
-	for _, p := range peers {
-		if _, err := exec.LookPath(p.program); err != nil {
-			return p.program + " (package " + p.pkg + ")"
-		}
+// need ends the test where something is missing.
+func need(t *testing.T) {
+	t.Helper()
+	peer.Root(t, "to make namespaces")
+	for _, p := range programs {
+		peer.Need(t, p)
 	}
 	find := exec.Command("gcc", "-E", "-x", "c", "-")
 	find.Stdin = strings.NewReader("#include <" + header + ">\n")
 	if find.Run() != nil {
-		return header + " (package liblttng-ust-dev)"
-	}
-	return ""
-}
-
-// need skips the test where a peer is missing, and fails it in CI.
-func need(t *testing.T) {
-	t.Helper()
-	what := missing()
-	switch {
-	case what == "":
-	case os.Getenv("CI") == "true":
-		t.Fatalf("needs %s", what)
-	default:
-		t.Skipf("needs %s", what)
+		peer.Lack(t, "%s (package liblttng-ust-dev)", header)
 	}
 }
 
@@ -120,7 +98,7 @@ var build = sync.OnceValue(func() error {
 	dir := os.Getenv(programsEnv)
 	// Reading the sources here makes go test know that results depend on them.
 	const sources = "testdata/app"
-	for _, name := range []string{"app.c", "tick.c", "tick.h"} {
+	for _, name := range []string{"app.c", "tick.c", "tick.h", "kinds.c", "kinds.h"} {
 		text, err := os.ReadFile(filepath.Join(sources, name))
 		if err != nil {
 			return err
@@ -131,6 +109,7 @@ var build = sync.OnceValue(func() error {
 	}
 	return errors.Join(
 		run(dir, "gcc", "-O2", "-I.", "-o", "app", "app.c", "tick.c", "-llttng-ust", "-ldl"),
+		run(dir, "gcc", "-O2", "-I.", "-o", "kinds", "kinds.c", "-llttng-ust", "-ldl", "-lm"),
 		run(".", "go", "build", "-o", filepath.Join(dir, "weir"), "github.com/weir-io/weir/cmd/weir"),
 	)
 })

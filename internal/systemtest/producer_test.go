@@ -113,6 +113,12 @@ func (m *machine) startApp(run, text int, prefix ...string) *app {
 	return &app{process: m.start(args...), run: run}
 }
 
+// startKinds starts the program that traces fields of every kind.
+func (m *machine) startKinds(prefix ...string) *app {
+	m.Helper()
+	return &app{process: m.start(append(slices.Clip(prefix), filepath.Join(m.programs, "kinds"))...)}
+}
+
 // emit lets the program emit events and waits until it has. The pause after
 // each event is in microseconds.
 func (a *app) emit(count, pause int) {

@@ -71,3 +71,13 @@ func (v *viewer) finish() []event {
 	lines, _ := v.output()
 	return parseEvents(lines)
 }
+
+// finishWhole is finish of a viewer that must not say that anything was lost.
+func (v *viewer) finishWhole() []event {
+	v.m.Helper()
+	events := v.finish()
+	if errs := v.errors(); strings.Contains(errs, "WARNING: Tracer") {
+		v.m.Errorf("%s:\n%s", v.name, lastLines(errs, 20))
+	}
+	return events
+}

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // metadata of a trace whose only event carries a number.
@@ -85,9 +87,7 @@ func events(t *testing.T, dir string, patience time.Duration) (int, bool) {
 // What this package is for: babeltrace2 does not read a trace with a partial
 // packet, and reads it after the repair up to the last whole packet.
 func TestBabeltraceReadsRepairedTrace(t *testing.T) {
-	if _, err := exec.LookPath("babeltrace2"); err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	peer.Need(t, "babeltrace2")
 	whole := metadataPacket(metadata)
 	index := packetIndex(72, ctfPacket, ctfPacket, ctfPacket)
 	for _, c := range []struct {

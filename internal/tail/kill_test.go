@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // victim is a writer's process that was killed.
@@ -173,7 +175,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 // The writer is killed from outside at any moment; its guard repairs at once.
 func TestKilledUnderGuard(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Skipf("cannot wait for a grandchild: %v", err)
+		peer.Lack(t, "a kernel that lets it wait for a grandchild: %v", err)
 	}
 	runs := 40
 	if testing.Short() {

@@ -95,18 +95,34 @@ func (c *chunk) openFile(name string, flag int) (*os.File, error) {
 	return c.root.OpenFile(name, flag, 0o660)
 }
 
-// createFile makes a file, and its directory if that is missing.
+// createFile makes a file, and its directory if that is missing. An older one
+// of that name is unlinked: what is open stays what it is.
 func (c *chunk) createFile(name string, flag int) (*os.File, error) {
 	c.rootMu.RLock()
 	defer c.rootMu.RUnlock()
-	f, err := c.root.OpenFile(name, flag|os.O_CREATE|os.O_TRUNC, 0o660)
-	if err == nil || !os.IsNotExist(err) {
+	flag |= os.O_CREATE | os.O_EXCL
+	f, err := c.root.OpenFile(name, flag, 0o660)
+	switch {
+	case os.IsNotExist(err):
+		if err := c.root.MkdirAll(path.Dir(name), 0o770); err != nil {
+			return nil, err
+		}
+	case os.IsExist(err):
+		if err := c.root.Remove(name); err != nil {
+			return nil, err
+		}
+	default:
 		return f, err
 	}
-	if err := c.root.MkdirAll(path.Dir(name), 0o770); err != nil {
-		return nil, err
-	}
-	return c.root.OpenFile(name, flag|os.O_CREATE|os.O_TRUNC, 0o660)
+	return c.root.OpenFile(name, flag, 0o660)
+}
+
+// exists reports whether the chunk has a file of that name.
+func (c *chunk) exists(name string) bool {
+	c.rootMu.RLock()
+	defer c.rootMu.RUnlock()
+	_, err := c.root.Lstat(name)
+	return err == nil
 }
 
 func (c *chunk) remove(name string) error {

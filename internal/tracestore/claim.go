@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strconv"
 	"strings"
+
+	"github.com/weir-io/weir/lttng"
 )
 
 // groupKey names one tracing session of one session daemon. Below minor 11 no
@@ -124,41 +127,176 @@ func (s *Store) unclaimDir(dir string) {
 	delete(s.claims, dir)
 }
 
-// claimFile makes sure that no other tracing session's open stream writes the
-// same file: a base path may lead into the directory of another session.
-func (s *Store) claimFile(st *Stream) error {
-	name := st.claimName()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.files[name]
-	if c.group != nil && c.group != st.session.group {
-		return fmt.Errorf("%w: %s is written by another session", ErrRefused, name)
-	}
-	s.files[name] = fileClaim{group: st.session.group, users: c.users + 1}
-	return nil
+// fileClaim is the use of a data file's name, or of those of a ring: a ring of
+// trace files is written by one stream, or some of the names are files of
+// streams that have none.
+type fileClaim struct {
+	owner   *Stream // writes all that the name stands for; nil for none
+	members int     // streams that write one of the ring's names
 }
 
-func (s *Store) unclaimFile(st *Stream) {
-	name := st.claimName()
+// claimFiles reserves the names of a stream's files: two open streams never
+// write one file, whoever adds them. When another stream owns a name that is
+// returned with the error.
+func (s *Store) claimFiles(st *Stream) (owner *Stream, err error) {
+	own, ring := st.claims()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.files[name]
-	if c.users--; c.users > 0 {
-		s.files[name] = c
+	for _, name := range own {
+		if c := s.files[name]; c.owner != nil || c.members > 0 {
+			return c.owner, fmt.Errorf("%w: %s", ErrFileInUse, name)
+		}
+	}
+	if c := s.files[ring]; ring != "" {
+		if c.owner != nil {
+			return c.owner, fmt.Errorf("%w: %s is one of the files of stream %d", ErrFileInUse, own[0], c.owner.id)
+		}
+		s.files[ring] = fileClaim{members: c.members + 1}
+	}
+	for _, name := range own {
+		s.files[name] = fileClaim{owner: st}
+	}
+	return nil, nil
+}
+
+func (s *Store) unclaimFiles(st *Stream) {
+	own, ring := st.claims()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range own {
+		delete(s.files, name)
+	}
+	if c := s.files[ring]; ring != "" {
+		if c.members--; c.members > 0 {
+			s.files[ring] = c
+			return
+		}
+		delete(s.files, ring)
+	}
+}
+
+// claims returns what a stream claims, as paths below the output directory: for
+// itself its file, or all of its ring, and the ring whose file it looks like.
+// Chunks that follow each other by rotation are one place, since streams go
+// from one to the next; those with a name, of snapshots, are places of their
+// own.
+func (st *Stream) claims() (own []string, ring string) {
+	dir := path.Join(st.session.group.dir, st.place, st.dir)
+	own = []string{path.Join(dir, st.channel)}
+	if st.ring() {
+		return append(own, ringClaim(dir, st.channel)), ""
+	}
+	if stem, ok := ringOf(st.channel); ok {
+		ring = ringClaim(dir, stem)
+	}
+	return own, ring
+}
+
+// ringClaim stands for CHANNEL_0, CHANNEL_1 and so on. No channel has a slash.
+func ringClaim(dir, channel string) string { return path.Join(dir, channel, "*") }
+
+// ringOf returns the channel among whose trace files a name would be.
+func ringOf(name string) (channel string, ok bool) {
+	i := strings.LastIndexByte(name, '_')
+	if i < 0 {
+		return "", false
+	}
+	n, err := strconv.ParseUint(name[i+1:], 10, 64)
+	if err != nil || strconv.FormatUint(n, 10) != name[i+1:] {
+		return "", false
+	}
+	return name[:i], true
+}
+
+// claim reserves the files of a new stream (writer). A stream that was closed
+// and only waits for packets on their way gives way to it.
+func (ss *Session) claim(st *Stream) error {
+	owner, err := ss.store.claimFiles(st)
+	if err == nil || owner == nil || !owner.givesWay(st) {
+		return err
+	}
+	owner.giveWay(ss.current)
+	_, err = ss.store.claimFiles(st)
+	return err
+}
+
+// Replaces reports whether the stream to be added takes the place of one that
+// was closed and waits for its last packets (writer). What has been received
+// for that is better handled before.
+func (ss *Session) Replaces(m lttng.AddStream) bool {
+	if ss.leaving == 0 {
+		return false
+	}
+	for _, st := range ss.streams {
+		if st.closing && st.channel == m.Channel {
+			return true
+		}
+	}
+	return false
+}
+
+// givesWay reports whether next may have the stream's names.
+func (st *Stream) givesWay(next *Stream) bool {
+	return st.session == next.session && st.closing && !st.metadata &&
+		st.dir == next.dir && st.channel == next.channel
+}
+
+// giveWay leaves the stream's names to a new stream in a chunk. If this one is
+// in the same chunk, or about to go there, the new one begins the files anew,
+// as it would if this one had ended in time: packets that still come are thrown
+// away and counted.
+func (st *Stream) giveWay(c *chunk) {
+	st.session.store.unclaimFiles(st)
+	st.nameless = true
+	if st.chunk != c && st.turning == nil {
+		return // it stays where it is
+	}
+	st.session.store.log.Warn("stream added again before the last packet of the old one has come",
+		"stream", st.id, "channel", st.channel, "dir", st.dir, "waits_for", st.last)
+	st.replaced = true
+	if t := st.turning; t != nil {
+		st.turning = nil
+		if t.next != nil {
+			t.next.put()
+		}
+	}
+	if p := st.in; p != nil {
+		p.dropped = true
+	}
+	st.tail.Idle()
+	st.outlive(st.chunk)
+}
+
+// outlive lets the stream's files in a chunk be unlinked: whoever uses one can
+// read on.
+func (st *Stream) outlive(c *chunk) {
+	here := func(f *TraceFile) bool { return f.chunk == c }
+	st.keepUsed(here)
+	st.mu.Lock()
+	var named []*TraceFile
+	for _, f := range []*TraceFile{st.current, st.meta} {
+		if f != nil && here(f) {
+			named = append(named, f)
+		}
+	}
+	st.mu.Unlock()
+	for _, f := range named {
+		st.keepUnlinked(f)
+	}
+	st.dropFiles(here)
+}
+
+// replace prepares for a new stream the files of its name that closed streams
+// have left in the chunk (writer).
+func (ss *Session) replace(st *Stream, c *chunk) {
+	if !c.exists(path.Join(st.dir, st.fileName(0))) {
 		return
 	}
-	delete(s.files, name)
-}
-
-// fileClaim is the exclusive use of a file by the streams of one group.
-type fileClaim struct {
-	group *group
-	users int
-}
-
-// claimName is a stream's file below the output directory, without its chunk.
-func (st *Stream) claimName() string {
-	return path.Join(st.session.group.dir, st.dir, st.channel)
+	for _, old := range ss.Streams() {
+		if old.dir == st.dir && old.channel == st.channel && old.Closed() {
+			old.outlive(c)
+		}
+	}
 }
 
 // empty reports whether dir does not exist or holds nothing.

@@ -39,6 +39,19 @@ type Step struct {
 	Entry ctf.IndexEntry // StatePacket
 	Until uint64         // StateIdle: trace clock; no event up to then will come
 	Class uint64         // StateIdle: CTF stream class
+
+	// StateIdle: what the newest packet said, when there has been one. A clear
+	// does not change it.
+	HasNewest bool
+	Instance  uint64 // of the stream, in LTTng the CPU; 0 below minor 8
+	Sequence  uint64 // number of the packet; likewise
+	Discarded uint64 // events, counted from the start
+}
+
+// packetState is what of a packet concerns the next one.
+type packetState struct {
+	there                         bool
+	instance, sequence, discarded uint64
 }
 
 // Cursor is one viewer's place in a data stream. It belongs to one goroutine
@@ -153,7 +166,11 @@ func (c *Cursor) positionLocked() (Step, bool) {
 	case st.closed:
 		return Step{State: StateEnd}, false
 	case st.beacon != noBeacon:
-		return Step{State: StateIdle, Until: st.beacon, Class: st.class}, false
+		return Step{
+			State: StateIdle, Until: st.beacon, Class: st.class,
+			HasNewest: st.newest.there, Instance: st.newest.instance,
+			Sequence: st.newest.sequence, Discarded: st.newest.discarded,
+		}, false
 	}
 	return Step{State: StateWait}, false
 }

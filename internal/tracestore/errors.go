@@ -8,6 +8,7 @@ import "errors"
 // Reasons an operation is refused; the relay turns them into reply codes.
 var (
 	ErrRefused       = errors.New("name not acceptable")
+	ErrFileInUse     = errors.New("another open stream writes that file")
 	ErrLimit         = errors.New("limit reached")
 	ErrNoChunk       = errors.New("no current trace chunk")
 	ErrUnknownChunk  = errors.New("unknown trace chunk")

@@ -81,9 +81,13 @@ func (st *Stream) wroteMetadata(size int64) {
 	st.file.size = size
 	st.tail.Commit(size)
 	st.mu.Lock()
+	if size < st.metaSize {
+		st.metaEpoch++ // a seed was cut: something else will follow
+	}
 	st.metaSize = size
 	st.mu.Unlock()
 	st.session.version.Add(1)
+	st.tellMetadata()
 }
 
 // keepMetadata keeps b when the disk is full.
@@ -224,6 +228,7 @@ func (st *Stream) readableMetadata(f *TraceFile) {
 	st.mu.Lock()
 	old := st.meta
 	st.meta, st.metaSize = f, 0
+	st.metaEpoch++
 	st.mu.Unlock()
 	if old != nil {
 		old.put()

@@ -22,6 +22,11 @@ func (m *MetadataCursor) ReadAt(b []byte, off int64) (int, error) {
 		return 0, nil
 	}
 	defer f.put()
+	return f.readMetadata(b, off, size)
+}
+
+// readMetadata fills b from off on, up to size.
+func (f *TraceFile) readMetadata(b []byte, off, size int64) (int, error) {
 	b = b[:max(0, min(int64(len(b)), size-off))]
 	fd, err := f.data.Acquire()
 	if err != nil {

@@ -40,18 +40,20 @@ func (st *Stream) Begin(h lttng.DataHeader) error {
 		return fmt.Errorf("%w: %d on stream %d", ErrBusy, st.in.seq, st.id)
 	case st.chunk == nil:
 		return fmt.Errorf("%w: packet %d of stream %d", ErrNoChunk, h.NetSeqNum, st.id)
-	case st.indexed && st.pending.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
-		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
+	case st.indexed && st.full(h.NetSeqNum) && st.pending.find(h.NetSeqNum) == nil:
+		return st.refusePending()
 	case st.duplicate(h.NetSeqNum):
 		return fmt.Errorf("%w: packet %d of stream %d", ErrDuplicate, h.NetSeqNum, st.id)
 	}
 	size := int64(h.DataSize) + int64(h.PaddingSize)
-	dropped := !st.session.store.space.take(size)
-	if err := st.makeRoom(h.DataSize); err != nil {
-		if !isPassing(err) {
-			return err
+	dropped := st.replaced || !st.session.store.space.take(size)
+	if !st.replaced {
+		if err := st.makeRoom(h.DataSize); err != nil {
+			if !isPassing(err) {
+				return err
+			}
+			dropped = true
 		}
-		dropped = true
 	}
 	st.inBuffer = packet{
 		seq: h.NetSeqNum, file: st.file,
@@ -165,8 +167,7 @@ func (st *Stream) Finish() (closed bool) {
 		st.complete(h)
 	} else if st.indexed {
 		p.file.owe()
-		st.session.store.counters.Pending.Add(1)
-		st.pending.push(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
+		st.await(half{seq: p.seq, file: p.file, offset: p.start, size: p.data + p.padding, dropped: p.dropped})
 	}
 	if p.file != nil && p.file != st.file {
 		st.retire(p.file)
@@ -221,11 +222,10 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	h := st.pending.find(x.NetSeqNum)
 	switch {
-	case h == nil && st.pending.full(x.NetSeqNum):
-		return fmt.Errorf("%w: %d packets of stream %d lack data or index", ErrLimit, st.pending.len(), st.id)
+	case h == nil && st.full(x.NetSeqNum):
+		return st.refusePending()
 	case h == nil:
-		st.session.store.counters.Pending.Add(1)
-		h = st.pending.push(half{seq: x.NetSeqNum, index: true})
+		h = st.await(half{seq: x.NetSeqNum, index: true})
 		h.entry = entryOf(&x)
 	case h.index:
 		return fmt.Errorf("%w: index of packet %d of stream %d", ErrDuplicate, x.NetSeqNum, st.id)
@@ -235,6 +235,7 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	}
 	st.mu.Lock()
 	st.class, st.beacon = x.StreamClass, noBeacon
+	st.newest = packetState{there: true, instance: x.InstanceID, sequence: x.PacketSeqNum, discarded: x.EventsDiscarded}
 	st.mu.Unlock()
 	if h.hasData() {
 		st.complete(h)
@@ -310,8 +311,29 @@ func (st *Stream) record(h *half) {
 	st.stats.LastTimestamp.Store(h.entry.TimestampEnd)
 }
 
+// full reports whether a packet of that number may not wait: the memory of what
+// waits is bounded for each stream and for the session.
+func (st *Stream) full(seq uint64) bool {
+	limit := st.session.store.opts.MaxPendingPerSession
+	return limit > 0 && st.session.waiting >= limit || st.pending.full(seq)
+}
+
+func (st *Stream) refusePending() error {
+	st.session.store.counters.PendingRefused.Add(1)
+	return fmt.Errorf("%w: %d packets of stream %d, %d of session %d lack data or index",
+		ErrLimit, st.pending.len(), st.id, st.session.waiting, st.session.id)
+}
+
+// await lets a half wait for the other one.
+func (st *Stream) await(h half) *half {
+	st.session.waiting++
+	st.session.store.counters.Pending.Add(1)
+	return st.pending.push(h)
+}
+
 // forget ends a half's hold on its file; the caller takes it off the queue.
 func (st *Stream) forget(h *half) {
+	st.session.waiting--
 	st.session.store.counters.Pending.Add(-1)
 	f := h.file
 	if f == nil {
@@ -364,15 +386,29 @@ func (st *Stream) nextFile() error {
 // whoever has it open can read on.
 func (st *Stream) overwrite(n uint64, c *chunk) {
 	same := func(f *TraceFile) bool { return f.number == n && f.chunk == c }
+	st.keepUsed(same)
+	st.dropFiles(same)
+	f := TraceFile{stream: st, chunk: c, number: n}
+	f.name = path.Join(st.dir, st.fileName(n))
+	for _, name := range []string{f.name, f.indexName()} {
+		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
+			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
+		}
+	}
+}
+
+// keepUsed prepares files that others than the stream's list use for losing
+// their names.
+func (st *Stream) keepUsed(which func(*TraceFile) bool) {
 	st.pending.each(func(h *half) {
-		if h.file != nil && same(h.file) {
+		if h.file != nil && which(h.file) {
 			st.keepUnlinked(h.file)
 		}
 	})
 	st.mu.Lock()
 	var read []*TraceFile
 	for _, f := range st.files {
-		if same(f) {
+		if which(f) {
 			read = append(read, f)
 		}
 	}
@@ -380,14 +416,6 @@ func (st *Stream) overwrite(n uint64, c *chunk) {
 	for _, f := range read {
 		if f.refs.Load() > 1 {
 			st.keepUnlinked(f)
-		}
-	}
-	st.dropFiles(same)
-	f := TraceFile{stream: st, chunk: c, number: n}
-	f.name = path.Join(st.dir, st.fileName(n))
-	for _, name := range []string{f.name, f.indexName()} {
-		if err := c.remove(name); err != nil && !os.IsNotExist(err) {
-			st.session.store.log.Error("old trace file not removed", "file", name, "err", err)
 		}
 	}
 }

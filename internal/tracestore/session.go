@@ -32,6 +32,8 @@ type Session struct {
 	current *chunk // new streams go here; nil between a close and the next create
 	closing *chunk // the one before, until it is closed
 	streams map[lttng.StreamID]*Stream
+	waiting int               // packets of all streams that lack data or index
+	leaving int               // streams that wait for their last packets
 	dirty   []*Stream         // have index records to flush
 	arrival int64             // ns since the epoch; of the bytes being stored
 	legacy  map[string]string // below minor 11: first two path elements → claimed directory
@@ -149,12 +151,13 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 		return nil, id, ErrNoChunk
 	}
 	st = newStream(ss, id, m, dir)
-	if err := ss.store.claimFile(st); err != nil {
+	if err := ss.claim(st); err != nil {
 		st.tail.Release()
 		return nil, id, err
 	}
+	ss.replace(st, ss.current)
 	if err := st.enter(ss.current); err != nil {
-		ss.store.unclaimFile(st)
+		ss.store.unclaimFiles(st)
 		st.tail.Release()
 		return nil, id, err
 	}
@@ -280,7 +283,7 @@ func (ss *Session) FlushIndexes() {
 func (ss *Session) CloseStreams(abort bool) (waiting bool) {
 	for _, st := range ss.streams {
 		if !st.closing {
-			st.closing, st.last = true, lttng.NoSeq
+			st.leaves(lttng.NoSeq)
 			st.dropUnindexed()
 		}
 		if !st.tryClose(abort) {
@@ -314,6 +317,9 @@ func (ss *Session) Close() {
 	delete(g.sessions, ss)
 	g.mu.Unlock()
 	g.put()
+	if w := ss.store.opts.Watcher; w != nil {
+		w.SessionEnded(ss)
+	}
 }
 
 // forget takes a closed stream away from viewers that have not attached yet.
@@ -327,11 +333,16 @@ func (ss *Session) forget(st *Stream) {
 // streamClosed takes note of a stream's end (writer).
 func (ss *Session) streamClosed(st *Stream) {
 	delete(ss.streams, st.id)
+	if st.closing {
+		ss.leaving--
+	}
 	s := ss.store
 	s.mu.Lock()
 	delete(s.streams, st.id)
 	s.mu.Unlock()
-	s.unclaimFile(st)
+	if !st.nameless {
+		s.unclaimFiles(st)
+	}
 	ss.mu.Lock()
 	// A later stream of the same path begins a new trace: viewers drop one
 	// whose streams have all ended.

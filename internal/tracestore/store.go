@@ -32,10 +32,18 @@ type Options struct {
 
 	MaxSessions          int // 0 = no limit
 	MaxStreamsPerSession int // 0 = no limit
+	// MaxPendingPerSession bounds the packets, over all streams of a session,
+	// of which the data or the index has not arrived. A further one is refused
+	// with ErrLimit, which ends its connection. 0 = no limit beside the one of
+	// each stream.
+	MaxPendingPerSession int
 
 	Reserve      int64         // bytes of disk kept for metadata and indexes
 	RetainClosed time.Duration // closed streams of live sessions stay readable so long
 	SyncOnClose  bool          // force files to disk when they are complete
+
+	// Watcher is told of metadata; nil: nobody is.
+	Watcher Watcher
 
 	// Force and Discard replace the calls that wait for the disk: forcing a
 	// file to it, and deleting a directory of cleared data.
@@ -69,7 +77,7 @@ type Store struct {
 	streams  map[lttng.StreamID]*Stream   // guarded by mu; open ones
 	groups   map[groupKey]*group          // guarded by mu
 	claims   map[string]claim             // guarded by mu; by directory
-	files    map[string]fileClaim         // guarded by mu; of open streams
+	files    map[string]fileClaim         // guarded by mu; by name of open streams' files
 	recent   recentDirs                   // guarded by mu
 }
 
@@ -86,6 +94,7 @@ type Counters struct {
 	Pending                 atomic.Int64  // packets that lack data or index now; rises and falls
 	Backlog                 atomic.Int64  // files to be forced to disk and cleared chunks to be deleted; rises and falls
 	BacklogErrors           atomic.Uint64 // of them, those that failed
+	PendingRefused          atomic.Uint64 // packets and indexes refused because too many waited
 	SkippedByViewers        atomic.Uint64 // overwritten or cleared before they were read
 }
 

@@ -26,6 +26,7 @@ type Stream struct {
 	id             lttng.StreamID
 	channel        string
 	dir            string // within the chunk
+	place          string // name of the snapshot's chunk, or empty
 	metadata       bool
 	indexed        bool // packets are described by SEND_INDEX
 	recordLen      int  // bytes of an index record
@@ -46,6 +47,8 @@ type Stream struct {
 	checked   bool         // asked about in this pending round
 	closing   bool         // CLOSE_STREAM received, or the connection is gone
 	last      uint64       // net_seq_num to wait for while closing
+	nameless  bool         // a new stream has the names of its files: it goes to no other chunk
+	replaced  bool         // and the files themselves: nothing more is stored
 	unflushed []*TraceFile // have index records to write
 	queued    bool         // the session knows that
 	unwritten []byte       // metadata that found no room
@@ -57,16 +60,18 @@ type Stream struct {
 
 	stats StreamStats
 
-	mu       sync.Mutex
-	current  *TraceFile   // guarded by mu; same as file, for Sync
-	synced   uint64       // guarded by mu; stored bytes at the last Sync
-	files    []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
-	meta     *TraceFile   // guarded by mu; the metadata stream's current file
-	metaSize int64        // guarded by mu; readable bytes of meta
-	beacon   uint64       // guarded by mu; idle until then, or noBeacon
-	class    uint64       // guarded by mu; CTF stream class, from the last index
-	closed   bool         // guarded by mu
-	ended    time.Time    // guarded by mu; when closed
+	mu        sync.Mutex
+	current   *TraceFile   // guarded by mu; same as file, for Sync
+	synced    uint64       // guarded by mu; stored bytes at the last Sync
+	files     []*TraceFile // guarded by mu; live sessions: all that can be read; else the current one
+	meta      *TraceFile   // guarded by mu; the metadata stream's current file
+	metaSize  int64        // guarded by mu; readable bytes of meta
+	metaEpoch uint64       // guarded by mu; changes when bytes of meta were replaced
+	newest    packetState  // guarded by mu; from the last index
+	beacon    uint64       // guarded by mu; idle until then, or noBeacon
+	class     uint64       // guarded by mu; CTF stream class, from the last index
+	closed    bool         // guarded by mu
+	ended     time.Time    // guarded by mu; when closed
 }
 
 // StreamStats are the figures of one stream. They only grow.
@@ -80,7 +85,7 @@ type StreamStats struct {
 
 func newStream(ss *Session, id lttng.StreamID, m lttng.AddStream, dir string) *Stream {
 	st := &Stream{
-		session: ss, id: id, channel: m.Channel, dir: dir,
+		session: ss, id: id, channel: m.Channel, dir: dir, place: ss.current.name,
 		metadata:      m.Channel == "metadata",
 		tracefileSize: m.TracefileSize, tracefileCount: m.TracefileCount,
 		prevData: lttng.NoSeq, prevIndex: lttng.NoSeq, beacon: noBeacon,
@@ -127,6 +132,9 @@ func (st *Stream) Closed() bool {
 	defer st.mu.Unlock()
 	return st.closed
 }
+
+// ring reports whether the stream has several trace files.
+func (st *Stream) ring() bool { return st.tracefileSize > 0 && !st.metadata }
 
 func (st *Stream) indexMinor() int {
 	if st.session.minor < lttng.MinorIndexInstance {
@@ -276,11 +284,22 @@ func (st *Stream) Pending(last uint64) bool {
 // (writer); NoSeq stands for "nothing more". LTTng relay protocol,
 // CLOSE_STREAM.
 func (st *Stream) RequestClose(last uint64) {
-	st.closing, st.last = true, last
+	if st.metadata {
+		last = lttng.NoSeq // it came on this connection, and has no numbers
+	}
+	st.leaves(last)
 	if last == lttng.NoSeq {
 		st.dropUnindexed()
 	}
 	st.tryClose(false)
+}
+
+// leaves notes that the stream ends after packet last.
+func (st *Stream) leaves(last uint64) {
+	if !st.closing {
+		st.session.leaving++
+	}
+	st.closing, st.last = true, last
 }
 
 // dropUnindexed forgets data whose index will not come and waits for the data
@@ -323,6 +342,7 @@ func (st *Stream) tryClose(abort bool) bool {
 	st.closed, st.ended = true, st.session.store.opts.Now()
 	st.mu.Unlock()
 	st.session.streamClosed(st)
+	st.tellMetadata()
 	// Nobody reads a session that is not live, or a stream never published.
 	if !st.session.Live() || st.serial == 0 {
 		st.expire()

@@ -76,7 +76,7 @@ func (st *Stream) follow(c *chunk, name string, osf *os.File) {
 }
 
 func (st *Stream) fileName(n uint64) string {
-	if st.tracefileSize == 0 || st.metadata {
+	if !st.ring() {
 		return st.channel
 	}
 	return fmt.Sprintf("%s_%d", st.channel, n)

@@ -26,6 +26,9 @@ func (st *Stream) rotate(at uint64, next *chunk) error {
 	if st.turning != nil {
 		return fmt.Errorf("%w: stream %d", ErrRotating, st.id)
 	}
+	if st.nameless {
+		return nil // it ends where it is
+	}
 	if next != nil {
 		next.get()
 	}

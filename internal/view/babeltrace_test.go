@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // The trace that the comparisons are made on. Its events are random.
@@ -219,13 +220,10 @@ func runSink(t testing.TB, set *ctf.Set, sink Sink) {
 // The original program prints the same, but for its own log on the standard
 // error.
 func TestAgainstBabeltrace2(t *testing.T) {
-	program, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	program := peer.Need(t, "babeltrace2")
 	version, _ := exec.Command(program, "--version").Output()
 	if !strings.HasPrefix(string(version), "Babeltrace 2.0.") {
-		t.Skipf("the text is that of babeltrace2 2.0, this is %.40q", version)
+		peer.Lack(t, "babeltrace2 2.0, whose text it is; this is %.40q", version)
 	}
 	dir := t.TempDir()
 	writeComparedTrace(t, dir)

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // What C's printf prints with %g.
@@ -66,10 +68,7 @@ func TestAppendG(t *testing.T) {
 
 // Random numbers against the printf program, which takes hexadecimal floats.
 func TestAppendGRandom(t *testing.T) {
-	printf, err := exec.LookPath("printf")
-	if err != nil {
-		t.Skip("no printf program")
-	}
+	printf := peer.Need(t, "printf")
 	r := rand.New(rand.NewPCG(1, 2))
 	const batches, batch = 10, 1000
 	for range batches {
@@ -83,7 +82,7 @@ func TestAppendGRandom(t *testing.T) {
 		cmd.Env = []string{"LC_ALL=C"}
 		out, err := cmd.Output()
 		if err != nil {
-			t.Skipf("printf takes no hexadecimal floats: %v", err)
+			peer.Lack(t, "a printf that takes hexadecimal floats: %v", err)
 		}
 		for i, want := range strings.Fields(string(out)) {
 			if got := string(appendG(nil, numbers[i])); got != want {

@@ -47,10 +47,23 @@ type Job struct {
 	Progress func(done, total, events int64, end bool)
 }
 
+// Check refuses a job that cannot be done, whatever the inputs are.
+func (j *Job) Check() error {
+	if j.Where != "" {
+		if _, err := NewWhere(j.Where); err != nil {
+			return fmt.Errorf("filter: %w", err)
+		}
+	}
+	k := *j
+	k.Out, k.Err = io.Discard, io.Discard
+	_, err := k.sink()
+	return err
+}
+
 // Run does the job.
 func (j *Job) Run(ctx context.Context) error {
 	opts := ctf.Options{
-		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate,
+		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate, Growing: j.Follow,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
 	inputs, remove, err := j.unpacked()
@@ -66,8 +79,8 @@ func (j *Job) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(urls) > 0 {
-		return j.live(ctx, set, urls)
+	if len(urls) > 0 || j.Follow {
+		return j.live(ctx, inputs, set, urls)
 	}
 	r := &Run{Set: set, Jobs: j.Jobs}
 	if r.Select, err = j.selection(set); err != nil {

@@ -30,12 +30,12 @@ func splitURLs(inputs []string) (paths []string, urls []live.URL, err error) {
 }
 
 // live shows sessions on relays, and stored traces among them.
-func (j *Job) live(ctx context.Context, stored *ctf.Set, urls []live.URL) error {
-	if len(urls) == 1 && urls[0].Target.Name == "" && len(stored.Traces) == 0 {
+func (j *Job) live(ctx context.Context, paths []string, stored *ctf.Set, urls []live.URL) error {
+	if len(urls) == 1 && urls[0].Target.Name == "" && len(paths) == 0 {
 		return j.list(ctx, urls[0])
 	}
 	if j.Tail > 0 || j.Intersection {
-		return errors.New("the last events and the intersection of streams are not known of sessions that go on")
+		return errors.New("the last events and the intersection of streams are not known of what goes on")
 	}
 	sel, err := j.selection(stored)
 	if err != nil {
@@ -50,8 +50,12 @@ func (j *Job) live(ctx context.Context, stored *ctf.Set, urls []live.URL) error 
 		set.close()
 		return err
 	}
-	for _, c := range stored.Cursors() {
-		set.joining = append(set.joining, c)
+	if j.Follow && len(paths) > 0 { // also where no trace is yet
+		set.stored = follow(stored, set)
+	} else {
+		for _, c := range stored.Cursors() {
+			set.joining = append(set.joining, c)
+		}
 	}
 	err = set.run(ctx, sink, sel)
 	if ctx.Err() != nil {

@@ -35,12 +35,14 @@ type liveSet struct {
 	joining  []source // streams that are new
 	out      flusher
 	messages io.Writer
-	latest   int64 // time of the latest event shown
+	ctx      context.Context // that of the run
+	stored   *followed       // traces in directories that grow; nil: none
+	latest   int64           // time of the latest event shown
 }
 
 // openLive attaches to the sessions that some URLs name.
 func (j *Job) openLive(ctx context.Context, urls []live.URL, out flusher) (*liveSet, error) {
-	set := &liveSet{out: out, messages: j.Err}
+	set := &liveSet{ctx: ctx, out: out, messages: j.Err}
 	for _, u := range urls {
 		f, err := live.Follow(ctx, live.FollowConfig{
 			Config: live.Config{Network: u.Network, Address: u.Address},
@@ -86,6 +88,21 @@ func (s *liveSet) warn(text string) { fmt.Fprintln(s.messages, "weir:", text) }
 
 func (s *liveSet) beforeWait() error { return s.out.Flush() }
 
+// pause waits for a while, or for the end of the run.
+func (s *liveSet) pause(d time.Duration) error {
+	if err := s.beforeWait(); err != nil {
+		return err
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
 // joinNew hands the streams that are new to the merge.
 func (s *liveSet) joinNew() []source {
 	joining := s.joining
@@ -111,10 +128,18 @@ func (s *liveSet) await(ctx context.Context) (bool, error) {
 			}
 			ended = ended && !more
 		}
-		if ended {
-			return len(s.joining) > 0, nil
-		}
-		if len(s.joining) == 0 {
+		switch {
+		case len(s.joining) > 0:
+		case s.stored != nil:
+			if err := s.pause(followPeriod); err != nil {
+				return false, err
+			}
+			if _, err := s.stored.look(); err != nil {
+				return false, err
+			}
+		case ended:
+			return false, nil
+		default:
 			if err := s.sessions[0].follow.Wait(ctx); err != nil {
 				return false, err
 			}
@@ -170,6 +195,9 @@ func (s *liveSet) run(ctx context.Context, sink Sink, sel Selection) error {
 // reports whether the last event to show was among it.
 func (s *liveSet) merge(m *ctf.Merger[source], sink Sink, sel Selection, keep func(*ctf.Event) bool, count *counter) (bool, error) {
 	for {
+		if s.ctx.Err() != nil {
+			return false, context.Cause(s.ctx)
+		}
 		src, kind, err := m.Next()
 		if errors.Is(err, io.EOF) {
 			return false, nil

@@ -37,7 +37,16 @@ func WindowOf(begin, end TimeArg, day int64, zone *time.Location) (Window, error
 
 func (w Window) holds(ns int64) bool { return w.Begin <= ns && ns <= w.End }
 
-// overlaps reports whether a loss may have happened within the window.
-func (w Window) overlaps(l *ctf.Loss) bool {
-	return !l.HasRange || l.To >= w.Begin && l.From <= w.End
+// clip returns the part of a loss that may have happened within the window, and
+// whether there is one. How many were lost in a part nobody knows.
+func (w Window) clip(l *ctf.Loss) (part ctf.Loss, ok bool) {
+	part = *l
+	if !l.HasRange {
+		return part, true
+	}
+	part.From, part.To = max(l.From, w.Begin), min(l.To, w.End)
+	if part.From != l.From || part.To != l.To {
+		part.Counted, part.Count = false, 0
+	}
+	return part, l.To >= w.Begin && l.From <= w.End
 }
