@@ -158,13 +158,14 @@ func runConvert(c *cobra.Command, f *convertFlags, j *convert.Job) error {
 		j.Progress = newProgress(c.ErrOrStderr())
 	}
 	r, err := j.Run(ctx)
-	if r != nil {
-		err = errors.Join(err, printConverted(c.OutOrStdout(), r, f.json))
+	switch {
+	case r != nil:
+		return errors.Join(err, printConverted(c.OutOrStdout(), r, f.json))
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: nothing was written to %s", j.Output)
+	default:
+		return err
 	}
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted, there is no %s", j.Output)
-	}
-	return err
 }
 
 // printConverted prints the result of a conversion.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // benchEvents is how many events the trace of the benchmarks has.
@@ -90,8 +91,8 @@ func BenchmarkConvert(b *testing.B) {
 // babeltraceSeconds returns the processor time that babeltrace2 takes to convert
 // a trace, 0 without the program.
 func babeltraceSeconds(b *testing.B, in string) float64 {
-	exe, err := exec.LookPath("babeltrace2")
-	if err != nil {
+	exe, ok := peer.Find(b, "babeltrace2")
+	if !ok {
 		return 0
 	}
 	before := processorTime(syscall.RUSAGE_CHILDREN)

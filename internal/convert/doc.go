@@ -12,8 +12,9 @@
 // times. Packets outside of the chosen time are left out, but for the two around
 // a loss that reaches into it. The counters of lost events and of packets go on
 // from what the first packet of the output says: a reader finds the losses that
-// it would find in the input by the same choice, no others. Events that were not
-// chosen are no losses.
+// it would find in the input by the same choice, no others. One that reaches over
+// the edge of the chosen time is told whole, as its count would be lost with a
+// part of it. Events that were not chosen are no losses.
 //
 // Streams keep class, instance and channel, and all event classes stay declared
 // with their ids. A rotated session, several directories with one uuid, becomes

@@ -161,7 +161,9 @@ var always = window{math.MinInt64, math.MaxInt64}
 
 func (w window) holds(ns int64) bool { return w.begin <= ns && ns <= w.end }
 
-func (w window) overlaps(begin, end int64) bool { return end >= w.begin && begin <= w.end }
+func (w window) overlaps(begin, end int64) bool {
+	return w.begin <= w.end && end >= w.begin && begin <= w.end
+}
 
 // tells reports whether a loss may have happened within the window.
 func (w window) tells(l *ctf.Loss) bool { return !l.HasRange || w.overlaps(l.From, l.To) }
