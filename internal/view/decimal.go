@@ -4,6 +4,7 @@
 package view
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strconv"
 )
@@ -14,13 +15,38 @@ const pairs = "" +
 	"40414243444546474849" + "50515253545556575859" + "60616263646566676869" + "70717273747576777879" +
 	"80818283848586878889" + "90919293949596979899"
 
+// Of eight digits at a time.
+const (
+	eight      = 100_000_000 // numbers below have eight digits at most
+	zeroDigits = 0x3030303030303030
+)
+
+// eightDigits returns the digits of a number below 10^8, each in a byte, the
+// first one in the lowest: halves, quarters and digits are parted in all of
+// their places at once.
+func eightDigits(v uint64) uint64 {
+	const (
+		byHundred, hundredShift = 10486, 20 // v / 100 below 10^4
+		byTen, tenShift         = 103, 10   // v / 10 below 100
+	)
+	halves := v / 10_000
+	halves |= (v - 10_000*halves) << 32
+	top := halves * byHundred >> hundredShift & 0x0000007f_0000007f
+	pairs := top | (halves-100*top)<<16
+	tens := pairs * byTen >> tenShift & 0x000f_000f_000f_000f
+	return tens | (pairs-10*tens)<<8
+}
+
 // appendUint appends a number in decimal digits.
 func appendUint(dst []byte, v uint64) []byte {
-	switch {
-	case v < 10:
+	if v < 10 {
 		return append(dst, byte('0'+v))
-	case v < 100:
-		return append(dst, pairs[2*v], pairs[2*v+1])
+	}
+	if n := len(dst); v < eight && cap(dst)-n >= 8 {
+		d := eightDigits(v)
+		zeros := bits.TrailingZeros64(d) >> 3
+		binary.LittleEndian.PutUint64(dst[n:n+8], (d|zeroDigits)>>(8*zeros&63))
+		return dst[:n+8-zeros]
 	}
 	var b [20]byte
 	i := len(b)
@@ -60,19 +86,9 @@ func appendNanos(dst []byte, ns uint32) []byte {
 
 // putNanos writes the nine digits of a number of nanoseconds below 10^9.
 func putNanos(b *[nanoDigits]byte, ns uint32) {
-	hi := ns / 10000
-	lo := ns - hi*10000
-	top := hi / 10000
-	mid := hi - top*10000
+	top := ns / eight
 	b[0] = byte('0' + top)
-	putPair(b, 1, mid/100)
-	putPair(b, 3, mid%100)
-	putPair(b, 5, lo/100)
-	putPair(b, 7, lo%100)
-}
-
-func putPair(b *[nanoDigits]byte, at int, v uint32) {
-	b[at], b[at+1] = pairs[2*v], pairs[2*v+1]
+	binary.LittleEndian.PutUint64(b[1:], eightDigits(uint64(ns-eight*top))|zeroDigits)
 }
 
 // appendPadded appends a number in at least width decimal digits, up to 20.
