@@ -85,7 +85,7 @@ func TestPacketErrors(t *testing.T) {
 		{"byte orders", plain("", "u3 a; integer { size = 3; align = 1; byte_order = be; } b;"), packetOf(uint8(3), uint8(0)), "bit 43, event e, field b: got another byte order, want that of the bits before in the same byte"},
 		{"inner member", plain("", "struct { u8 x; struct { u64 y; } in; } out;"), packetOf(uint8(3), uint8(0), uint8(0)), "bit 48, event e, field out.in.y: got the end of the packet's content, want 64 bits more"},
 		{"event of no bits", "$ stream { }; event { name = e; fields := struct { }; };", packetOf(uint8(0)), "bit 32, event e: got an event of no bits before the end of the content, want one that takes some"},
-		{"alignment across the end", plain("", "u8 a;")+" event { name = f; id = 4; context := struct { } align(64); };", packetOf(uint8(3), uint8(0), uint8(4)), "bit 64, event f: got an event that ends here, want the end of the content at bit 56"},
+		{"alignment across the end", plain("", "u8 a;") + " event { name = f; id = 4; context := struct { } align(64); };", packetOf(uint8(3), uint8(0), uint8(4)), "bit 64, event f: got an event that ends here, want the end of the content at bit 56"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

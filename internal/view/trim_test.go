@@ -14,18 +14,16 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // needBabeltrace2 returns the path of the original program.
 func needBabeltrace2(t *testing.T) string {
 	t.Helper()
-	program, err := exec.LookPath("babeltrace2")
-	if err != nil {
-		t.Skip("babeltrace2 is not installed")
-	}
+	program := peer.Need(t, "babeltrace2")
 	version, _ := exec.Command(program, "--version").Output()
 	if !strings.HasPrefix(string(version), "Babeltrace 2.0.") {
-		t.Skipf("the text is that of babeltrace2 2.0, this is %.40q", version)
+		peer.Lack(t, "babeltrace2 2.0, whose text it is; this is %.40q", version)
 	}
 	return program
 }
