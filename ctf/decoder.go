@@ -62,7 +62,7 @@ func newDecoder(name string, plan *streamPlan, window int) *decoder {
 	d.m.refs = make([]uint64, plan.refs.len())
 	d.m.marks = make([]uint64, plan.refs.len())
 	d.packet.Class = plan.class
-	d.event.Packet = &d.packet
+	d.event.Packet, d.event.from = &d.packet, d
 	return d
 }
 
@@ -93,6 +93,7 @@ func (d *decoder) open(raw rawPacket) error {
 		}
 	}
 	d.words, d.m.words = d.m.words, d.event.Words
+	d.packet.end, d.packet.clock = d.m.pos, d.m.clock
 	d.keepPacketFrame()
 	if err := d.checkHeader(); err != nil {
 		return err
@@ -208,7 +209,7 @@ func (d *decoder) next() (bool, error) {
 		return false, nil
 	}
 	clock, order := d.m.clock, d.m.order
-	d.eventPos = d.m.pos
+	d.eventPos, d.event.before = d.m.pos, clock
 	for !d.decode() {
 		// Begin the event anew, with more of the packet at hand or, of a class
 		// that was not known, when called again.
@@ -273,8 +274,11 @@ func (d *decoder) decode() bool {
 		m.words = make([]uint64, width, 2*width)
 	}
 	m.words = m.words[:width]
-	if !m.exec(p.body, 0) {
-		return false
+	if p.straight == nil || !m.straight(p.straight) {
+		m.words = m.words[:width]
+		if !m.exec(p.body, 0) {
+			return false
+		}
 	}
 	ev.Words = m.words
 	ev.Cycles = m.clock

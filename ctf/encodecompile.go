@@ -329,6 +329,8 @@ type encEvent struct {
 	refs   int      // values to keep, those of the stream included
 	header bool     // a field refers to the event header
 	clear  bool     // values of the event before must be forgotten
+	copies bool     // its bytes mean the same at any byte of a packet
+	ticks  bool     // a field updates the clock
 }
 
 func (p *encStream) compileEvent(class *schema.Event) (*encEvent, error) {

@@ -23,6 +23,10 @@ type Event struct {
 	header Frame
 	// headerOf decodes the header when it is asked for, nil when header has it.
 	headerOf *decoder
+
+	// Where the event was read, for those who copy it.
+	from   *decoder
+	before uint64 // the stream's clock before it
 }
 
 // Start returns the index in Words of the first field of the scope: one of

@@ -47,6 +47,8 @@ type Packet struct {
 	// other.
 	Frame
 	contextAt int
+	end       uint64 // bit where the context ends
+	clock     uint64 // of the stream, there
 }
 
 // Start returns the index in Words of the first field of PacketHeader or

@@ -32,8 +32,9 @@ type eventPlan struct {
 	class      *schema.Event
 	body       *block // common context, specific context and payload, one behind the other
 	start      [schema.NumScopes]int
-	refs       int  // values to keep
-	needHeader bool // a field refers to the event header
+	straight   *straight // the body in another form, nil: it has none
+	refs       int       // values to keep
+	needHeader bool      // a field refers to the event header
 }
 
 // newStreamPlan makes the plans of a stream class.
@@ -92,6 +93,7 @@ func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
 	}
 	c.breakRun()
 	e.refs = c.refs.len()
+	e.straight = straighten(e.body)
 	return e
 }
 

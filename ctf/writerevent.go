@@ -256,5 +256,5 @@ func (e *EventWriter) End() error {
 		return e.w.refusal(nil, "", "the end of an event", "its begin", ErrFields)
 	}
 	e.outer = e.outer[:0]
-	return e.w.write(p, e.cycles, &e.frame)
+	return e.w.write(p, e.cycles, &e.frame, nil)
 }

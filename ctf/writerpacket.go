@@ -19,6 +19,7 @@ type openPacket struct {
 	events uint64
 	clock  uint64 // of the stream before the packet
 	end    uint64 // bit where its context ends
+	size   uint64 // bits of the packet that it is a copy of, 0: it is none
 
 	frame Frame // header and context
 }
@@ -173,7 +174,7 @@ func (w *StreamWriter) OpenPacket(begin uint64) error {
 		return w.refusal(nil, "timestamp_begin", strconv.FormatUint(begin, 10)+" cycles",
 			"a time that its bits can say after "+strconv.FormatUint(p.clock, 10)+" (they say "+strconv.FormatUint(got, 10)+")", ErrTime)
 	}
-	p.open, p.begin, p.events, p.end = true, begin, 0, w.enc.pos
+	p.open, p.begin, p.events, p.end, p.size = true, begin, 0, w.enc.pos, 0
 	w.last = max(w.last, begin)
 	return nil
 }
@@ -249,7 +250,9 @@ func (w *StreamWriter) info(end uint64) PacketInfo {
 		ClassID: w.class.ID, InstanceID: w.opts.Instance,
 	}
 	i.Size = (i.ContentSize + 7) &^ 7
-	if w.roles.both {
+	if w.packet.size > 0 {
+		i.Size = w.packet.size
+	} else if w.roles.both {
 		pad := 8 * uint64(w.opts.PadBytes)
 		if size := (i.Size + pad - 1) / pad * pad; size <= w.roles.maxBits && size/8 <= max(uint64(w.opts.MaxPacketBytes), i.Size/8) {
 			i.Size = size
@@ -280,13 +283,9 @@ var packetFields = [...]struct {
 // known only now.
 func (w *StreamWriter) finish(info *PacketInfo) error {
 	e := &w.enc
-	e.cutByte()
-	used, size := (info.ContentSize+7)/8, info.Size/8
-	if size > uint64(len(e.buf)) {
-		w.buf = append(e.buf[:used:used], make([]byte, size-used)...)
-		e.buf = w.buf
+	if w.packet.size == 0 {
+		w.pad(info)
 	}
-	clear(e.buf[used:size])
 	m, end := e.mark(), w.packet.end
 	var shared byte
 	if end%8 != 0 {
@@ -303,6 +302,18 @@ func (w *StreamWriter) finish(info *PacketInfo) error {
 	}
 	e.reset(m)
 	return nil
+}
+
+// pad makes all behind the packet's content zero.
+func (w *StreamWriter) pad(info *PacketInfo) {
+	e := &w.enc
+	e.cutByte()
+	used, size := (info.ContentSize+7)/8, info.Size/8
+	if size > uint64(len(e.buf)) {
+		w.buf = append(e.buf[:used:used], make([]byte, size-used)...)
+		e.buf = w.buf
+	}
+	clear(e.buf[used:size])
 }
 
 // encMark is a place to go back to.

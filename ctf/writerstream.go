@@ -40,6 +40,9 @@ type StreamOptions struct {
 	// MaxPacketBytes is how large the packet of one large event may become; a
 	// larger event is refused. 0: PacketBytes, no packet is larger.
 	MaxPacketBytes int
+	// Grow is true where packets that are full do not end, but become larger, up
+	// to MaxPacketBytes.
+	Grow bool
 	// PadBytes is what packet sizes are multiples of; 0: DefaultPadBytes, at
 	// most PacketBytes.
 	PadBytes int
@@ -78,6 +81,7 @@ type StreamWriter struct {
 	shape   headerShape
 	layouts []headerLayout
 	timed   bool // event headers carry the time
+	ticks   headerTicks
 	clocked bool // headers or packets do
 	roles   packetRoles
 
@@ -114,6 +118,7 @@ func NewStreamWriter(class *schema.Stream, sink PacketSink, o StreamOptions) (*S
 		return nil, w.refusal(nil, "", err.Error(), "another class", ErrClass)
 	}
 	w.shape = shapeOf(class.EventHeader)
+	w.ticks = ticksOf(class)
 	for _, l := range w.layouts {
 		w.timed = w.timed || len(l.times) > 0
 	}
@@ -154,7 +159,7 @@ func (w *StreamWriter) WriteFrame(class *schema.Event, cycles uint64, f *Frame) 
 			return err
 		}
 	}
-	return w.write(p, cycles, f)
+	return w.write(p, cycles, f, nil)
 }
 
 // maxDenseEvents bounds the table of plans by event id.
@@ -184,6 +189,7 @@ func (w *StreamWriter) newEventPlan(class *schema.Event) (*encEvent, error) {
 	if err != nil {
 		return nil, w.refusal(class, "", err.Error(), "another class", ErrClass)
 	}
+	p.copies, p.ticks = isMovable(class), updatesClock(class)
 	p.clear = p.refs > len(w.plan.refs) || p.header || w.shape == generalHeader
 	if n := p.refs - len(w.enc.refs); n > 0 {
 		w.enc.refs = append(w.enc.refs, make([]encRef, n)...)
@@ -208,8 +214,9 @@ func (w *StreamWriter) canSayID(id uint64) bool {
 	return len(w.layouts) == 0 && id == 0
 }
 
-// write puts an event into the packet, or into the next when it has no room.
-func (w *StreamWriter) write(p *encEvent, cycles uint64, f *Frame) error {
+// write puts an event into the packet, or into the next when it has no room: a
+// frame, as it was read in an event or not.
+func (w *StreamWriter) write(p *encEvent, cycles uint64, f *Frame, read *Event) error {
 	if w.closed {
 		return w.refusal(p.class, "", "", "", ErrClosed)
 	}
@@ -224,7 +231,7 @@ func (w *StreamWriter) write(p *encEvent, cycles uint64, f *Frame) error {
 		}
 		m := w.enc.mark()
 		ok := w.roles.canEnd(w.packet.begin, cycles) || w.enc.stop(encNoHeader, encHeaderOp, 0, 0)
-		if ok && w.event(p, cycles, f) {
+		if ok && w.event(p, cycles, f, read) {
 			if w.enc.pos == m.pos {
 				return w.refusal(p.class, "", "an event of no bits", "a field or a header, else no reader can see it", ErrClass)
 			}
@@ -244,11 +251,20 @@ func (w *StreamWriter) backwards(class *schema.Event, cycles uint64) error {
 }
 
 // event puts an event at the position. It reports false where it stopped.
-func (w *StreamWriter) event(p *encEvent, cycles uint64, f *Frame) bool {
+func (w *StreamWriter) event(p *encEvent, cycles uint64, f *Frame, read *Event) bool {
+	if read != nil && p.copies && w.enc.pos&7 == 0 {
+		if done, ok := w.copyBytes(p, read); done {
+			return ok
+		}
+	}
 	if p.clear {
 		clear(w.enc.refs[w.plan.kept:p.refs])
 	}
-	if !w.header(p, cycles) {
+	if read != nil && read.from != nil && w.sameTime(p, read) {
+		if !w.copyHeader(read) {
+			return false
+		}
+	} else if !w.header(p, cycles) {
 		return false
 	}
 	w.enc.words, w.enc.data = f.Words, f.Data
@@ -262,7 +278,7 @@ func (w *StreamWriter) makeRoom(class *schema.Event, cycles uint64) (bool, error
 	p := &w.packet
 	switch w.enc.fault.kind {
 	case encFull:
-		if w.roles.sized && p.events > 0 {
+		if w.roles.sized && p.events > 0 && !w.opts.Grow {
 			break
 		}
 		if !w.grow() {
@@ -285,6 +301,10 @@ func (w *StreamWriter) makeRoom(class *schema.Event, cycles uint64) (bool, error
 // Discard counts events that were lost and will not be written. The next packet
 // that ends says so.
 func (w *StreamWriter) Discard(events uint64) { w.discarded += events }
+
+// Now is the time of the last event, or the end of the last packet where that is
+// later, in cycles: nothing can be written before it.
+func (w *StreamWriter) Now() uint64 { return w.last }
 
 // SkipPackets leaves a hole in the packets' numbers for packets that were lost.
 func (w *StreamWriter) SkipPackets(packets uint64) { w.sequence += packets }

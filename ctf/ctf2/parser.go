@@ -109,6 +109,11 @@ func (p *Parser) commit(b *batch) {
 
 // parse reads the fragments one by one.
 func (b *batch) parse(text []byte) error {
+	if b.fragments > 0 { // the last fragment's line end may have come late
+		rest := bytes.TrimLeft(text, " \t\r\n")
+		b.bytes += int64(len(text) - len(rest))
+		text = rest
+	}
 	for len(text) > 0 {
 		if text[0] != recordSeparator {
 			return &Error{

@@ -122,6 +122,23 @@ func TestSeparators(t *testing.T) {
 	}
 }
 
+// A line end may come in a batch of its own, or begin one.
+func TestLateLineEnd(t *testing.T) {
+	p := NewParser()
+	for _, batch := range []string{"\x1e" + `{"type":"preamble","version":2}`, "\n", " \r\n\x1e" + `{"type":"trace-class"}`} {
+		if err := p.Parse([]byte(batch)); err != nil {
+			t.Fatalf("%q: %v", batch, err)
+		}
+	}
+	err := p.Parse([]byte("\n\x1e{}"))
+	if e, ok := errors.AsType[*Error](err); !ok || e.Fragment != 2 || e.Offset != 61 {
+		t.Errorf("error %v, want one of fragment 2 at offset 61", err)
+	}
+	if err := NewParser().Parse([]byte("\n")); err == nil {
+		t.Error("a line end begins a stream")
+	}
+}
+
 func TestLimits(t *testing.T) {
 	tests := []struct {
 		name, fragment, want string

@@ -26,8 +26,8 @@ import (
 func newBenchCommand() *cobra.Command {
 	c := newGroup("bench", "Measure weir against what it replaces",
 		"Load a part of weir, and the program it replaces where that is installed, and print what it cost.",
-		"  weir bench relay --quick")
-	c.AddCommand(newBenchRelayCommand())
+		"  weir bench relay --quick\n  weir bench view --quick")
+	c.AddCommand(newBenchRelayCommand(), newBenchViewCommand())
 	return c
 }
 

@@ -42,6 +42,7 @@ number of viewers read them while they are recorded.
 		newBenchCommand(),
 		newSessionsCommand(),
 		newViewCommand(),
+		newConvertCommand(),
 	)
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()

@@ -31,7 +31,7 @@ type viewFlags struct {
 	cycles, date, seconds, gmt              bool
 	noDelta                                 bool
 	color                                   string
-	begin, end, timerange                   string
+	times                                   timeFlags
 	intersection                            bool
 	clockOffset, clockOffsetNs              int64
 	forceCorrelate                          bool
@@ -102,9 +102,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.seconds, "clock-seconds", false, "print times as seconds since the clock's origin")
 	fl.BoolVar(&f.noDelta, "no-delta", false, "do not print the time since the event before")
 	fl.StringVar(&f.color, "color", "auto", "colours: auto, never, always")
-	fl.StringVar(&f.begin, "begin", "", "no events before this time: [YYYY-MM-DD ]hh:mm[:ss[.n]] or seconds[.n]")
-	fl.StringVar(&f.end, "end", "", "no events after this time")
-	fl.StringVar(&f.timerange, "timerange", "", "BEGIN,END instead of --begin and --end")
+	f.times.add(fl)
 	fl.BoolVar(&f.intersection, "stream-intersection", false, "of each trace only the time that all its streams have in common")
 	fl.Int64Var(&f.clockOffset, "clock-offset", 0, "seconds to add to all times")
 	fl.Int64Var(&f.clockOffsetNs, "clock-offset-ns", 0, "nanoseconds to add to all times")
@@ -147,7 +145,8 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if err := j.Check(); err != nil {
 		return nil, usageErrorf("%w", err)
 	}
-	return j, f.times(j)
+	j.Begin, j.End, err = f.times.parse(text.Location)
+	return j, err
 }
 
 // text makes the options of text.
@@ -173,31 +172,6 @@ func (f *viewFlags) text() (view.TextOptions, error) {
 	}
 	o.Palette = f.terminal.Palette(mode)
 	return o, nil
-}
-
-// times reads the flags that bound the time shown.
-func (f *viewFlags) times(j *view.Job) (err error) {
-	zone := j.Text.Location
-	if f.timerange != "" {
-		if f.begin != "" || f.end != "" {
-			return usageErrorf("--timerange excludes --begin and --end")
-		}
-		if j.Begin, j.End, err = view.ParseRange(f.timerange, zone); err != nil {
-			return usageErrorf("--timerange: %w", err)
-		}
-		return nil
-	}
-	if f.begin != "" {
-		if j.Begin, err = view.ParseTime(f.begin, zone); err != nil {
-			return usageErrorf("--begin: %w", err)
-		}
-	}
-	if f.end != "" {
-		if j.End, err = view.ParseTime(f.end, zone); err != nil {
-			return usageErrorf("--end: %w", err)
-		}
-	}
-	return nil
 }
 
 // runView does a job, to a file that replaces another only when all went well,

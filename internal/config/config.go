@@ -58,7 +58,7 @@ type Relay struct {
 	MaxPendingPerSession  int   `toml:"max_pending_per_session" doc:"Most packets, over all streams of one session, of which the data or the index has not arrived. A further one ends its connection and with it the session's streams, and is counted."`
 	MaxPacketSize         Bytes `toml:"max_packet_size" doc:"Largest data packet. Packets go to disk as they arrive: this is not memory."`
 	MaxMetadataPayload    Bytes `toml:"max_metadata_payload" doc:"Largest payload of one metadata message. It is held in memory until complete; the memory grows as bytes arrive."`
-	MaxMetadataChecked    Bytes `toml:"max_metadata_checked" doc:"How much of one trace's metadata is checked as it arrives, and eight times that of all traces that can grow; a session says what was not checked. 0 means nothing: then broken metadata is not reported, and viewers up to babeltrace2 2.0.4 hear of new streams late."`
+	MaxMetadataChecked    Bytes `toml:"max_metadata_checked" doc:"How much of one trace's metadata is checked as it arrives; what all traces declare may take eight times that of memory. A session says what was not checked. 0 means nothing: then broken metadata is not reported, and viewers up to babeltrace2 2.0.4 hear of new streams late."`
 	MaxMemory             Bytes `toml:"max_memory" doc:"Memory of all receive buffers together. When it is used up, connections wait their turn to be read."`
 	FDPoolSize            int   `toml:"fd_pool_size" doc:"Open-file budget of the stored streams; the least recently used files are closed when it is used up. At least 100; 0 means what the process limit leaves beside the connections."`
 

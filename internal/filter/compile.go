@@ -3,7 +3,10 @@
 
 package filter
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Compile translates an expression for rows in which the fields are where
 // resolve says. The error is that of [Expr.Check]; whether fields fit is told
@@ -16,10 +19,11 @@ func Compile(e *Expr, d Dialect, resolve Resolver) (*Program, error) {
 		dialect:  d,
 		resolve:  resolve,
 		bindings: make(map[*Field]*Binding),
-		noted:    make(map[Problem]bool),
+		noted:    make(map[Problem]int),
 	}
 	root := fold(c.bind(e.root))
 	start := c.condition(root, accept, reject, reject)
+	slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Offset, b.Offset) })
 	if d == LTTng && slices.ContainsFunc(c.problems, Problem.fatal) {
 		start = reject
 	}
@@ -37,17 +41,19 @@ type compiler struct {
 	bindings map[*Field]*Binding
 	ops      []op
 	problems []Problem
-	noted    map[Problem]bool // without their offsets
+	noted    map[Problem]int // without their offsets: the index in problems
 }
 
-// problem notes a problem of a field, once.
+// problem notes a problem of a field, once, where the field stands first.
 func (c *compiler) problem(f *Field, r Reason) {
 	p := Problem{Reason: r, Field: f.String()}
-	if !c.noted[p] {
-		c.noted[p] = true
-		p.Offset = f.Offset()
-		c.problems = append(c.problems, p)
+	if i, ok := c.noted[p]; ok {
+		c.problems[i].Offset = min(c.problems[i].Offset, f.Offset())
+		return
 	}
+	c.noted[p] = len(c.problems)
+	p.Offset = f.Offset()
+	c.problems = append(c.problems, p)
 }
 
 // condition emits the operations that go to one of three targets by the truth
@@ -83,8 +89,12 @@ func (c *compiler) condition(n Node, ifYes, ifNo, ifUnknown target) target {
 	return c.emit(c.leaf(n), ifYes, ifNo, ifUnknown)
 }
 
-// emit appends an operation and returns where it is.
+// emit appends an operation and returns where it is; none if what comes of it
+// does not matter.
 func (c *compiler) emit(l leaf, ifYes, ifNo, ifUnknown target) target {
+	if ifYes == ifNo && ifNo == ifUnknown {
+		return ifYes
+	}
 	if l.negated {
 		ifYes, ifNo = ifNo, ifYes
 	}

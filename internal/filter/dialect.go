@@ -22,10 +22,10 @@ func (e *Expr) Check(d Dialect) error {
 	}
 	var first *Error
 	Walk(e.root, func(n Node) bool {
-		if got := refusedByLTTng(n); got != "" && first == nil {
+		if got := refusedByLTTng(n); got != "" && (first == nil || n.Offset() < first.Offset) {
 			first = &Error{Text: e.text, Offset: n.Offset(), Got: got, Want: "what LTTng has"}
 		}
-		return first == nil
+		return true
 	})
 	if first != nil {
 		return first

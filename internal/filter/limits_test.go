@@ -5,6 +5,7 @@ package filter
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -49,7 +50,7 @@ func TestLimits(t *testing.T) {
 
 // Rows may be anything; what they lack is missing.
 func TestBrokenRows(t *testing.T) {
-	e := mustParse(`i == 1 || i != 1 || a[1] == 1 || t == "*" || !t == t || f > 1 || x.y && 0 || i + 1 || i & 4 || i`)
+	e := mustParse(`i == 1 || i != 1 || a[1] == 1 || t == "*" || !t == t || f > 1 || x.y && 0 || i + 1 || i & 4 || i || (i == 1) == 0`)
 	kinds := map[string]Binding{
 		"i": {Slot: 7}, "a[1]": {Path: []Element{{Index: 1, Width: 1}}},
 		"t": {Kind: String, Slot: 1}, "f": {Kind: Float64, Slot: 9}, "x.y": {Path: []Element{{Width: 1 << 31}, {Index: 3, Width: 1}}},
@@ -59,7 +60,7 @@ func TestBrokenRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	const all = 1<<64 - 1
-	for _, words := range [][]uint64{nil, {0}, {all, all}, {1, 1}, {5<<32 | 9, 1<<32 | 1}} {
+	for _, words := range [][]uint64{nil, {0}, {all, all}, {1, 1}, slices.Repeat([]uint64{all}, 7), {5<<32 | 9, 1<<32 | 1}} {
 		row := Row{EventScope: {Words: words}}
 		if p.Match(&row) {
 			t.Errorf("words %x match", words)
@@ -97,5 +98,73 @@ func TestFields(t *testing.T) {
 	}
 	if got, want := strings.Join(got, " "), "a.b[3] $ctx.vpid $event.name $app.p:c"; got != want {
 		t.Errorf("Fields() = %s, want %s", got, want)
+	}
+}
+
+// A problem is told once, where its field stands first, although the right
+// side is compiled first.
+func TestProblemOffsets(t *testing.T) {
+	l := newLayout()
+	if err := l.declare(EventScope, false, `t="x" f=1.5`); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile(mustParse("none || t < 1 && f & 1 || t > 2 || none || f & 2"), View, l.resolve)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Problem{{0, Missing, "none"}, {8, Mismatch, "t"}, {17, Mismatch, "f"}}
+	if got := p.Problems(); !slices.Equal(got, want) {
+		t.Errorf("problems %v, want %v", got, want)
+	}
+}
+
+// What depends on constants alone is decided when it is compiled.
+func TestConstant(t *testing.T) {
+	l := newLayout()
+	if err := l.declare(EventScope, false, `i=1 e=1@RUN:1`); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.declare(EventScope, true, `c=7 f=0.5 $event.name="sched_switch"`); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		text            string
+		match, constant bool
+	}{
+		{"c == 7", true, true},
+		{"c + f > 8", false, true},
+		{`$event.name == "sched_*"`, true, true},
+		{`$event.name == "sched_*" && i == 1`, false, false},
+		{`$event.name == "irq_*" && i == 1`, false, true},
+		{`i == 1 && $event.name == "irq_*"`, false, true},
+		{`i == 1 || $event.name == "sched_*"`, true, true},
+		{"none == 1", false, true},
+		{"!(none == 1)", false, true},
+		{"c / 0 == 1 || f", true, true},
+		{"i == 1", false, false},
+		{"i == 1 || !(i == 1)", false, false},
+	}
+	for _, tt := range tests {
+		p, err := Compile(mustParse(tt.text), View, l.resolve)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if match, constant := p.Constant(); match != tt.match || constant != tt.constant {
+			t.Errorf("%s: Constant() = %v, %v, want %v, %v", tt.text, match, constant, tt.match, tt.constant)
+		}
+	}
+}
+
+func TestGlobEqual(t *testing.T) {
+	globs := []Glob{{}, NewGlob("a"), NewGlob("*"), NewGlob("a*"), NewGlob("*a"), NewGlob(`\*`)}
+	for i, g := range globs {
+		for j, h := range globs {
+			if got := g.Equal(h); got != (i == j) {
+				t.Errorf("%q.Equal(%q) = %v", g, h, got)
+			}
+		}
+	}
+	if !PlainGlob("").Equal(Glob{}) || !NewGlob("a**").Equal(NewGlob("a*")) || !PlainGlob("*").Equal(NewGlob(`\*`)) {
+		t.Error("two spellings of a pattern differ")
 	}
 }

@@ -41,7 +41,7 @@ func isExponent(c byte, hex bool) bool {
 
 func (l *lexer) integer(start int, text string, hex bool) (Node, error) {
 	digits := strings.TrimRight(text, "uUlL")
-	suffix := strings.ToLower(text[len(digits):])
+	suffix := text[len(digits):]
 	base := 10
 	switch {
 	case hex:
@@ -60,14 +60,18 @@ func (l *lexer) integer(start int, text string, hex bool) (Node, error) {
 	return &Int{
 		offset:   offset(start),
 		Value:    value,
-		Unsigned: value > math.MaxInt64 || strings.Contains(suffix, "u"),
+		Unsigned: value > math.MaxInt64 || strings.ContainsAny(suffix, "uU"),
 		Base:     base,
 	}, nil
 }
 
-// validSuffix reports whether s, in lower case, is an integer suffix of C.
+// validSuffix reports whether s is an integer suffix of C, in which both
+// letters of an ll are of one case.
 func validSuffix(s string) bool {
-	switch s {
+	if strings.Contains(s, "lL") || strings.Contains(s, "Ll") {
+		return false
+	}
+	switch strings.ToLower(s) {
 	case "", "u", "l", "ll", "ul", "ull", "lu", "llu":
 		return true
 	}
@@ -178,7 +182,7 @@ func (l *lexer) code(start, base, least, most int, limit uint64) ([]byte, error)
 		end++
 	}
 	value, err := strconv.ParseUint(l.text[l.pos:end], base, 64)
-	if err != nil || end < l.pos+least || value > limit {
+	if err != nil || end < l.pos+least || value > limit || !utf8.ValidRune(rune(value)) {
 		end = min(max(end, start+2), len(l.text))
 		return nil, l.error(start, fmt.Sprintf("%q", l.text[start:end]), "an escape sequence of C")
 	}

@@ -146,11 +146,24 @@ func (c *compiler) binary(n *Binary) (operand, bool) {
 
 // mismatch notes the fields of a node that is a float and must not be.
 func (c *compiler) mismatch(n Node) {
+	walkValue(n, func(f *Field) {
+		if b := c.bindings[f]; b != nil && (b.Kind == Float64 || b.Kind == Float32) {
+			c.problem(f, Mismatch)
+		}
+	})
+}
+
+// walkValue calls visit for the fields from which the number of a node is
+// computed: a condition is a 1 or a 0 whatever the kinds of its fields are.
+func walkValue(n Node, visit func(*Field)) {
 	Walk(n, func(n Node) bool {
-		if f, ok := n.(*Field); ok {
-			if b := c.bindings[f]; b != nil && (b.Kind == Float64 || b.Kind == Float32) {
-				c.problem(f, Mismatch)
-			}
+		switch n := n.(type) {
+		case *Field:
+			visit(n)
+		case *Unary:
+			return n.Op != Not
+		case *Binary:
+			return !n.Op.Logical() && !n.Op.Comparison()
 		}
 		return true
 	})

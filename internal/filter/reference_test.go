@@ -72,7 +72,7 @@ func kleene(op Op, x, y verdict) verdict {
 func (l *layout) datum(n Node) datum {
 	switch n := n.(type) {
 	case *Int:
-		return integer(new(big.Int).SetUint64(n.Value), n.Unsigned)
+		return integer(cut(new(big.Int).SetUint64(n.Value), n.Unsigned), n.Unsigned)
 	case *Float:
 		return datum{float: &n.Value}
 	case *Text:

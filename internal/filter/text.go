@@ -105,11 +105,10 @@ func (c *compiler) compareMixed(op Op, x, y Node) leaf {
 
 // note notes a problem of the fields of a node.
 func (c *compiler) note(n Node, r Reason) {
-	Walk(n, func(n Node) bool {
-		if f, ok := n.(*Field); ok && c.bindings[f] != nil {
+	walkValue(n, func(f *Field) {
+		if c.bindings[f] != nil {
 			c.problem(f, r)
 		}
-		return true
 	})
 }
 

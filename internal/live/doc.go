@@ -37,6 +37,17 @@
 // yet (not published, or of a trace whose metadata is missing) hold back
 // packets as well, but no longer than Options.HoldNew.
 //
+// Viewers of minors below 15 may heed NEW_STREAM only in an answer that carries
+// a packet. While all that such a viewer knows is idle, it gets one without
+// events, made by Options.Layouts.
+//
+// # CTF 2
+//
+// Viewers of minors below 15 get the metadata of CTF 2 sessions as text of CTF
+// 1.8. All of them share one translation of a trace, which grows in steps on
+// the loop; a request that needs more of it is answered when it has come so far.
+// A packet with what CTF 1.8 cannot express is refused.
+//
 // # Traces that end and go on
 //
 // A viewer forgets a trace with its metadata when all of its data streams have

@@ -209,6 +209,6 @@ func (c *conn) translatedMetadata(v *metadataView) {
 	total := len(text) + ctf.MetadataHeaderLen
 	c.srv.counters.metadataBytes.Add(uint64(total))
 	b := lttng.MetadataReply{Len: uint64(total), Status: lttng.MetadataOK}.Append(c.srv.scratch[:0])
-	b = metadata.AppendPacketHeader(b, t.translator.UUID(), int64(len(text)))
+	b = metadata.AppendPacketHeader(b, t.uuid, int64(len(text)))
 	c.reply(append(b, text...))
 }

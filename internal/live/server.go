@@ -56,6 +56,7 @@ type Server struct {
 	loop         *epoll.Loop
 	conns        map[*conn]struct{}
 	translations map[*tracestore.Stream]*translation // by metadata stream
+	translating  int64                               // bytes of memory that they take, about
 	lastViewer   uint64                              // last viewer session id
 	lastTrace    uint64                              // last trace id given beside the store's
 	in           []byte                              // received bytes being acted on

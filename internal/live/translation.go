@@ -4,6 +4,7 @@
 package live
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -14,6 +15,8 @@ import (
 const (
 	// maxTranslated bounds the fragments of one trace, and their translation.
 	maxTranslated = 64 << 20
+	// maxTranslations bounds the memory for what all translated traces declare.
+	maxTranslations = 512 << 20
 	// translateStep is how much is translated before others get their turn. A
 	// fragment is taken whole.
 	translateStep = 64 << 10
@@ -31,11 +34,14 @@ type translation struct {
 
 	split      metadata.Splitter
 	translator metadata.Translator
-	read       int64  // bytes translated
-	text       []byte // only grows
-	omitted    int    // classes left out
-	err        error  // why it does not go on
-	gone       bool   // the metadata is not kept any longer
+	read       int64 // bytes translated
+	meter      metadata.Meter
+	weight     int64    // bytes of memory that it takes, about
+	text       []byte   // only grows
+	uuid       [16]byte // of the trace
+	omitted    int      // classes left out
+	err        error    // why it does not go on
+	gone       bool     // the metadata is not kept any longer
 }
 
 // translated returns the translation of a metadata stream, with one more user.
@@ -53,6 +59,7 @@ func (s *Server) translated(st *tracestore.Stream) *translation {
 func (t *translation) close() {
 	if t.users--; t.users == 0 {
 		t.cursor.Close()
+		t.srv.translating -= t.weight
 		delete(t.srv.translations, t.stream)
 	}
 }
@@ -69,6 +76,8 @@ func (t *translation) advance() {
 	}
 	if err := t.step(); err != nil {
 		t.err = err
+		t.srv.translating -= t.weight
+		t.weight, t.translator = 0, metadata.Translator{}
 		t.srv.counters.untranslated.Add(1)
 		ss := t.stream.Session()
 		t.srv.log.Warn("metadata not translated: viewers of CTF 1.8 are refused", "session", ss.ID(), "name", ss.Request().Name,
@@ -101,10 +110,42 @@ func (t *translation) step() (err error) {
 		t.gone = err == nil
 		return err
 	}
-	if t.text, err = t.translator.Translate(t.text, batch); err != nil {
+	t.read = whole
+	for len(batch) > 0 {
+		n := t.fragment(batch)
+		if err := t.translate(batch[:n]); err != nil {
+			return err
+		}
+		batch = batch[n:]
+	}
+	return nil
+}
+
+// recordSeparator begins each fragment of CTF 2.
+const recordSeparator = 0x1e
+
+// fragment returns the length of the first fragment, so that one that is broken
+// does not take those before it along. Packets are taken together.
+func (t *translation) fragment(b []byte) int {
+	if t.split.Form() == metadata.FormFragments {
+		if n := bytes.IndexByte(b[1:], recordSeparator); n >= 0 {
+			return 1 + n
+		}
+	}
+	return len(b)
+}
+
+func (t *translation) translate(b []byte) (err error) {
+	before := len(t.text)
+	if t.text, err = t.translator.Translate(t.text, b); err != nil {
 		return err
 	}
-	t.read = whole
+	t.uuid = t.translator.UUID()
+	grown := int64(len(t.text)-before) + t.meter.Add(t.translator.Trace())
+	t.weight += grown
+	if t.srv.translating += grown; t.srv.translating > maxTranslations {
+		return fmt.Errorf("all translations take %d bytes of memory, want at most %d", t.srv.translating, maxTranslations)
+	}
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 // Options configure a checker. Log is required.
 type Options struct {
 	MaxBytes int64 // of the metadata of one trace
-	MaxTotal int64 // of all traces together; 0: eight times MaxBytes
+	MaxTotal int64 // memory for what all traces together declare; 0: eight times MaxBytes
 	Log      *slog.Logger
 }
 
@@ -46,7 +46,7 @@ type Checker struct {
 	working  bool                                    // guarded by mu; the goroutine exists
 	closed   bool                                    // guarded by mu
 
-	held int64 // owned by the goroutine; bytes of metadata that parsers know
+	held int64 // owned by the goroutine; bytes of memory that parsers take, about
 }
 
 // checkedSession is what is known of a session. Guarded by Checker.mu.

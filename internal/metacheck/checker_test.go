@@ -159,6 +159,13 @@ func TestFragments(t *testing.T) {
 	text := strings.ReplaceAll(string(a.Files[0].Data)+string(a.Files[1].Data), "␞", "\x1e")
 	b := newBench(t, 1<<20)
 	s := b.open(lttng.CreateSession{Name: "s"})
+	bytewise := s.add("bytewise")
+	for i := range len(text) {
+		s.send(bytewise, text[i:i+1])
+		if text[i] == '}' || text[i] == '\n' {
+			s.checker.Wait()
+		}
+	}
 	st := s.add(path)
 	for ; len(text) > 0; text = text[min(1000, len(text)):] {
 		s.send(st, text[:min(1000, len(text))])
@@ -295,7 +302,8 @@ func TestLimit(t *testing.T) {
 // All traces together have a limit too: those that end make room.
 func TestTotal(t *testing.T) {
 	b := newBench(t, 1<<20)
-	b.checker.opts.MaxTotal = int64(2*len(good) + 1)
+	const each = int64(len(good)) + 8*200 // about: what good declares
+	b.checker.opts.MaxTotal = 5 * each / 2
 	s := b.open(lttng.CreateSession{Name: "s", LiveTimer: 1})
 	first := s.add("first")
 	for _, st := range []*tracestore.Stream{first, s.add("second"), s.add("third")} {
@@ -310,6 +318,30 @@ func TestTotal(t *testing.T) {
 	s.send(s.add("fourth"), good)
 	if faults := s.faults(); len(faults) != 1 {
 		t.Errorf("faults %+v after a trace has ended, want the one of third", faults)
+	}
+}
+
+// A few bytes that declare millions of fields take no more memory than others.
+func TestBomb(t *testing.T) {
+	b := newBench(t, 1<<20)
+	s := b.open(lttng.CreateSession{Name: "s", LiveTimer: 1})
+	st := s.add(path)
+	s.send(st, "\x1e{\"type\": \"preamble\", \"version\": 2}\x1e{\"type\": \"data-stream-class\"}"+
+		"\x1e{\"type\": \"field-class-alias\", \"name\": \"a0\", \"field-class\": {\"type\": \"null-terminated-string\"}}")
+	for i := range 14 {
+		s.send(st, fmt.Sprintf("\x1e"+`{"type": "field-class-alias", "name": "a%d", "field-class": {"type": "structure", "member-classes": [`+
+			`{"name": "l", "field-class": "a%d"}, {"name": "r", "field-class": "a%d"}]}}`, i+1, i, i))
+	}
+	s.want("aliases")
+	for i := range 20 {
+		s.send(st, fmt.Sprintf("\x1e"+`{"type": "event-record-class", "id": %d, "payload-field-class": "a14"}`, i))
+		s.checker.Wait()
+	}
+	if faults := s.faults(); len(faults) != 1 || !faults[0].Unchecked {
+		t.Errorf("faults %+v, want one that is not checked", faults)
+	}
+	if b.checker.held != 0 {
+		t.Errorf("%d bytes are held", b.checker.held)
 	}
 }
 

@@ -22,8 +22,9 @@
 //
 // # Limits
 //
-// The metadata of one trace, and that of all traces which can still grow, are
-// checked up to Options.MaxBytes and Options.MaxTotal. Beyond, the check of a
-// trace is given up, which is told like an error. A session keeps at most
-// maxFaults of them.
+// The metadata of one trace is checked up to Options.MaxBytes. What was declared
+// stays in memory for as long as the trace can grow, Options.MaxTotal bytes of it
+// for all traces together: a few bytes can declare many fields. Beyond, the
+// check of a trace is given up, which is told like an error. A session keeps at
+// most maxFaults of them.
 package metacheck

@@ -38,6 +38,8 @@ type checkedTrace struct {
 	parser  *ctf.MetadataParser // nil: nothing is to be checked
 	begun   bool
 	read    int64 // bytes checked
+	meter   metadata.Meter
+	weight  int64 // bytes of memory that the parser takes, about
 	fault   *Fault
 	layouts map[uint64]*metadata.Layout // replaced, never changed
 	classes int                         // stream classes that were looked at
@@ -49,6 +51,7 @@ func (t *checkedTrace) take(c *Checker, m tracestore.StoredMetadata) {
 		t.forget(c)
 		t.begun, t.parser = true, new(ctf.MetadataParser)
 		t.split, t.read, t.fault = metadata.Splitter{}, 0, nil
+		t.meter = metadata.Meter{}
 		t.layouts, t.classes = nil, 0
 	}
 	t.now.Close()
@@ -56,7 +59,7 @@ func (t *checkedTrace) take(c *Checker, m tracestore.StoredMetadata) {
 	if t.parser == nil {
 		return
 	}
-	if size := m.Size(); size > c.opts.MaxBytes || c.held-t.read+size > c.opts.MaxTotal {
+	if size := m.Size(); size > c.opts.MaxBytes || c.held+size-t.read > c.opts.MaxTotal {
 		t.giveUp(c)
 		return
 	}
@@ -94,10 +97,15 @@ func (t *checkedTrace) parse(c *Checker, end int64) {
 		t.fail(c, t.failure(err, t.read))
 		return
 	}
-	c.held += end - t.read
+	grown := end - t.read + t.meter.Add(t.parser.Trace())
+	t.weight += grown
+	c.held += grown
 	c.counters.Bytes.Add(uint64(end - t.read))
 	t.read = end
 	t.addLayouts()
+	if c.held > c.opts.MaxTotal {
+		t.giveUp(c)
+	}
 }
 
 // errPanic says that a parser failed in a way that it should not.
@@ -142,7 +150,7 @@ func (t *checkedTrace) fail(c *Checker, f *Fault) {
 func (t *checkedTrace) giveUp(c *Checker) {
 	t.fail(c, &Fault{
 		Trace: t.path, trace: t.trace, Unchecked: true, Offset: t.read,
-		Message: fmt.Sprintf("not checked from byte %d on: %d bytes, want at most %d, and %d for all traces that are open",
+		Message: fmt.Sprintf("not checked from byte %d on: %d bytes, want at most %d, and memory of %d bytes for all traces that can grow",
 			t.read, t.now.Size(), c.opts.MaxBytes, c.opts.MaxTotal),
 	})
 }
@@ -153,10 +161,8 @@ func (t *checkedTrace) unreadable(c *Checker) { t.forget(c) }
 
 // forget lets go of what the parser knows.
 func (t *checkedTrace) forget(c *Checker) {
-	if t.parser != nil {
-		c.held -= t.read
-	}
-	t.parser = nil
+	c.held -= t.weight
+	t.weight, t.parser = 0, nil
 }
 
 // end checks that nothing is left over, unless that is of no interest, and lets

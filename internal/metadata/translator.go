@@ -112,6 +112,9 @@ func (t *Translator) events(out []byte, s *schema.Stream, st *translated) []byte
 	return out
 }
 
+// Trace returns what was declared, nil before anything was.
+func (t *Translator) Trace() *schema.Trace { return t.parser.Trace() }
+
 // UUID returns the trace's identifier, zeros without one.
 func (t *Translator) UUID() [16]byte {
 	if tr := t.parser.Trace(); tr != nil && tr.UUID != nil {

@@ -190,7 +190,7 @@ func FuzzTranslate(f *testing.F) {
 		var p ctf.MetadataParser
 		if len(text) > 0 {
 			if err := p.Parse(text); err != nil {
-				t.Skipf("text that is refused: %v", err)
+				return // what the schema says wrongly, the text does too
 			}
 		}
 		_, _ = tr.Translate(nil, b)

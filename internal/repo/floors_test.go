@@ -40,10 +40,12 @@ var floors = map[string]int{
 	"internal/relay":     2,
 	"internal/live":      2,
 	"internal/view":      2,
+	"internal/convert":   2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
 	"internal/relaybench": 3,
+	"internal/viewbench":  3,
 
 	"internal/live/livetest": 1, // tests only; knows the codec alone
 	"internal/ctftest":       0, // tests only; knows nothing but the text

@@ -12,7 +12,6 @@ import (
 // by room and name, with the reason.
 var skips = map[[2]string]string{
 	{"internal/gate", "TestGateLikeItsModel"}: "a step of the state machine that is not possible now",
-	{"internal/live", "FuzzScanner"}:          "an input that no caller passes",
 	{"internal/systemtest", "isolated"}:       "-short",
 }
 

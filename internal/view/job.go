@@ -120,16 +120,10 @@ func (j *Job) unpacked() (inputs []string, remove func(), err error) {
 
 // selection says what of the traces is shown.
 func (j *Job) selection(set *ctf.Set) (Selection, error) {
-	s := Selection{Window: All, Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
-	zone := j.Text.Location
-	if j.Begin.IsSet() {
-		s.Window.Begin = j.Begin.On(firstBegin(set), zone)
-	}
-	if j.End.IsSet() {
-		s.Window.End = j.End.On(firstBegin(set), zone)
-	}
-	if s.Window.Begin > s.Window.End {
-		return s, fmt.Errorf("the end %s is before the begin %s", j.End.text, j.Begin.text)
+	s := Selection{Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
+	var err error
+	if s.Window, err = WindowOf(j.Begin, j.End, firstBegin(set), j.Text.Location); err != nil {
+		return s, err
 	}
 	if j.Host != "" {
 		glob := filter.NewGlob(j.Host)

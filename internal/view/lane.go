@@ -5,8 +5,6 @@ package view
 
 import (
 	"context"
-	"io"
-	"sync/atomic"
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
@@ -24,17 +22,14 @@ type Writer interface {
 // [ctf.Source].
 type lane struct {
 	// Immutable after newLane.
-	window Window        // of all streams; streams may have narrower ones
-	bytes  int           // of a full batch
-	free   chan *batch   // batches to fill; never closed
-	full   chan *batch   // filled ones in order; never closed, the last has an error
-	done   *atomic.Int64 // bytes of packets that have been read, for progress
+	window Window      // of all streams; streams may have narrower ones
+	bytes  int         // of a full batch
+	free   chan *batch // batches to fill; never closed
+	full   chan *batch // filled ones in order; never closed, the last has an error
 
 	// Owned by fill.
 	cursors []*ctf.Cursor
-	merger  *ctf.Merger[*ctf.Cursor]
-	narrow  map[*ctf.Stream]Window // nil: all as window
-	keep    func(*ctf.Event) bool
+	merger  *ctf.Merger[*sieve]
 	writer  Writer
 	size    int // of the next batch: the first ones are small
 
@@ -74,12 +69,11 @@ const batchBytes = 256 << 10
 const firstBatch = 4 << 10
 
 // newLane returns a lane of some streams, to be run.
-func newLane(cursors []*ctf.Cursor, r *Run, writer Writer) *lane {
+func newLane(ctx context.Context, cursors []*ctf.Cursor, r *Run, writer Writer) *lane {
 	l := &lane{
-		window: r.Select.Window, bytes: batchBytes, done: &r.Done,
+		bytes: batchBytes, size: firstBatch,
 		free: make(chan *batch, batchesOfLane), full: make(chan *batch, batchesOfLane),
-		cursors: cursors, merger: ctf.NewMerger(cursors),
-		narrow: r.windows(cursors), keep: r.keep(), writer: writer, size: firstBatch,
+		cursors: cursors, merger: ctf.NewMerger(r.sieves(ctx, cursors)), writer: writer,
 	}
 	for range batchesOfLane {
 		l.free <- &batch{}
@@ -113,52 +107,20 @@ func (l *lane) fill(b *batch) {
 			b.err = err
 			return
 		}
-		switch kind {
-		case ctf.EventRecord:
-			if !l.event(b, c) {
-				b.err = io.EOF
-				return
-			}
-		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if loss, ok := l.windowOf(c.Stream()).clip(c.Loss()); ok {
-				at, timed := c.Time()
-				b.items = append(b.items, item{stream: c.Stream(), kind: kind, timed: timed, time: at, end: len(b.text), loss: &loss})
-			}
-		case ctf.PacketEnd:
-			l.done.Add(int64(c.Packet().Size / 8))
+		at, timed := c.Time()
+		it := item{stream: c.Stream(), kind: kind, timed: timed, time: at}
+		if kind == ctf.EventRecord {
+			e := c.Event()
+			b.text = l.writer.AppendRest(b.text, e)
+			it.event, it.cycle = e.Class, e.Cycles
+		} else {
+			loss := *c.Loss()
+			it.loss = &loss
 		}
+		it.end = len(b.text)
+		b.items = append(b.items, it)
 	}
 	l.size = min(4*l.size, l.bytes)
-}
-
-// event writes an event to a batch, when it is selected. It reports false when
-// none that follow will be.
-func (l *lane) event(b *batch, c *ctf.Cursor) bool {
-	e := c.Event()
-	if e.HasTime {
-		if e.Time > l.window.End {
-			return false
-		}
-		if e.Time < l.window.Begin || l.narrow != nil && !l.narrow[c.Stream()].holds(e.Time) {
-			return true
-		}
-	}
-	if l.keep != nil && !l.keep(e) {
-		return true
-	}
-	b.text = l.writer.AppendRest(b.text, e)
-	b.items = append(b.items, item{
-		stream: c.Stream(), kind: ctf.EventRecord, timed: e.HasTime, time: e.Time,
-		end: len(b.text), event: e.Class, cycle: e.Cycles,
-	})
-	return true
-}
-
-func (l *lane) windowOf(s *ctf.Stream) Window {
-	if l.narrow != nil {
-		return l.narrow[s]
-	}
-	return l.window
 }
 
 // Next implements [ctf.Source].

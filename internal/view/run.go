@@ -68,9 +68,14 @@ func (r *Run) Run(ctx context.Context) error {
 	}
 	cursors := r.cursors()
 	var err error
-	if sink, ok := lanedOf(r.Sink); ok && r.jobs() > 1 {
-		err = r.inLanes(ctx, cursors, sink, count)
-	} else {
+	lanes, laned := lanedOf(r.Sink)
+	parts, apart := r.Sink.(unordered)
+	switch {
+	case apart && r.Select.Head == 0 && r.Select.Tail == 0:
+		err = r.inParts(ctx, cursors, parts)
+	case laned && r.jobs() > 1:
+		err = r.inLanes(ctx, cursors, lanes, count)
+	default:
 		err = r.inOne(ctx, cursors, count)
 	}
 	if err == io.EOF || err == errEnough {
@@ -94,6 +99,8 @@ func (countOnly) Event(*ctf.Stream, *ctf.Event) error { return nil }
 func (countOnly) Loss(*ctf.Stream, *ctf.Loss) error   { return nil }
 func (countOnly) Flush() error                        { return nil }
 func (countOnly) Close() error                        { return nil }
+func (countOnly) newPart() Sink                       { return countOnly{} }
+func (countOnly) join(Sink)                           {}
 
 // counter counts the events of a run that come up in order.
 type counter struct {
@@ -130,19 +137,6 @@ func (r *Run) cursors() []*ctf.Cursor {
 		}
 	}
 	return cursors
-}
-
-// windows returns what is shown of each stream, nil where that is the same for
-// all.
-func (r *Run) windows(cursors []*ctf.Cursor) map[*ctf.Stream]Window {
-	if !r.Select.Intersection {
-		return nil
-	}
-	all := make(map[*ctf.Stream]Window, len(cursors))
-	for _, c := range cursors {
-		all[c.Stream()] = r.window(c.Stream())
-	}
-	return all
 }
 
 // window returns what is shown of a stream.
@@ -202,7 +196,7 @@ func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, co
 	defer stop()
 	var lanes []*lane
 	for _, hand := range r.deal(cursors) {
-		l := newLane(hand, r, sink.newWriter())
+		l := newLane(ctx, hand, r, sink.newWriter())
 		lanes = append(lanes, l)
 		wg.Go(func() { l.run(ctx) })
 	}
@@ -236,54 +230,28 @@ func (r *Run) inLanes(ctx context.Context, cursors []*ctf.Cursor, sink laned, co
 
 // inOne does everything on the caller's goroutine.
 func (r *Run) inOne(ctx context.Context, cursors []*ctf.Cursor, count *counter) error {
-	keep := r.keep()
-	windows := make(map[*ctf.Stream]Window, len(cursors))
-	for _, c := range cursors {
-		windows[c.Stream()] = r.window(c.Stream())
-	}
 	defer closeAll(cursors)
-	bounded := r.Select.Window != All || r.Select.Intersection
 	defer func() { count.shown.Store(count.n) }()
-	m := ctf.NewMerger(cursors)
-	for n := 0; ; n++ {
-		if n%1024 == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	m := ctf.NewMerger(r.sieves(ctx, cursors))
+	for {
 		c, kind, err := m.Next()
 		if err != nil {
 			return err
 		}
-		switch kind {
-		case ctf.EventRecord:
-			e := c.Event()
-			if bounded && e.HasTime {
-				if e.Time > r.Select.Window.End {
-					return io.EOF
-				}
-				if !windows[c.Stream()].holds(e.Time) {
-					continue
-				}
+		if kind != ctf.EventRecord {
+			if err := r.Sink.Loss(c.Stream(), c.Loss()); err != nil {
+				return err
 			}
-			if keep != nil && !keep(e) {
-				continue
+			continue
+		}
+		show, last := count.next()
+		if show {
+			if err := r.Sink.Event(c.Stream(), c.Event()); err != nil {
+				return err
 			}
-			show, last := count.next()
-			if show {
-				if err := r.Sink.Event(c.Stream(), e); err != nil {
-					return err
-				}
-			}
-			if last {
-				return errEnough
-			}
-		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if part, ok := windows[c.Stream()].clip(c.Loss()); ok {
-				if err := r.Sink.Loss(c.Stream(), &part); err != nil {
-					return err
-				}
-			}
-		case ctf.PacketEnd:
-			r.Done.Add(int64(c.Packet().Size / 8))
+		}
+		if last {
+			return errEnough
 		}
 	}
 }

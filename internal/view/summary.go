@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -126,6 +127,16 @@ func (s *Summary) Loss(st *ctf.Stream, l *ctf.Loss) error {
 		t.discarded += l.Count
 	}
 	return nil
+}
+
+// newPart implements unordered.
+func (s *Summary) newPart() Sink { return NewSummary(nil, s.form) }
+
+// join implements unordered. Parts have streams of their own.
+func (s *Summary) join(part Sink) {
+	p := part.(*Summary)
+	s.order = append(s.order, p.order...)
+	maps.Copy(s.streams, p.streams)
 }
 
 // Report is a summary; its JSON form is in docs/format/view-json.md.

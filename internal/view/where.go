@@ -14,6 +14,8 @@ import (
 type Where struct {
 	expr    *filter.Expr
 	classes map[*schema.Event]*whereClass
+	last    *whereClass   // that of the event before
+	lastOf  *schema.Event // its class
 	row     filter.Row
 }
 
@@ -53,10 +55,13 @@ func (w *Where) Clone() *Where {
 
 // Keep reports whether the expression is true for an event.
 func (w *Where) Keep(e *ctf.Event) bool {
-	c := w.classes[e.Class]
-	if c == nil {
-		c = w.compile(e.Class)
-		w.classes[e.Class] = c
+	c := w.last
+	if e.Class != w.lastOf {
+		if c = w.classes[e.Class]; c == nil {
+			c = w.compile(e.Class)
+			w.classes[e.Class] = c
+		}
+		w.last, w.lastOf = c, e.Class
 	}
 	if c.constant {
 		return c.match

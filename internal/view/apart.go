@@ -1,0 +1,97 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/weir-io/weir/ctf"
+)
+
+// unordered is a sink to which the order of streams among each other means
+// nothing, so that each can be read by itself.
+type unordered interface {
+	Sink
+	// newPart returns a sink for the events of one stream.
+	newPart() Sink
+	// join takes over what a part has been given, when its stream has ended.
+	join(part Sink)
+}
+
+// inParts reads each stream by itself, as many at a time as there are jobs. All
+// streams are read to their ends or first errors, whatever others have; the
+// error returned is the first one by the order of streams.
+func (r *Run) inParts(ctx context.Context, cursors []*ctf.Cursor, sink unordered) error {
+	parts, errs := make([]Sink, len(cursors)), make([]error, len(cursors))
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(cursors); i = int(next.Add(1)) - 1 {
+			parts[i] = sink.newPart()
+			errs[i] = r.part(ctx, cursors[i], parts[i])
+		}
+	}
+	var wg sync.WaitGroup
+	for range min(r.jobs(), len(cursors)) - 1 {
+		wg.Go(work) // ends with the streams; waited for below
+	}
+	work()
+	wg.Wait()
+	var first error
+	for i, part := range parts {
+		sink.join(part)
+		if first == nil && errs[i] != io.EOF {
+			first = errs[i]
+		}
+	}
+	return first
+}
+
+// part reads a stream to its end, for which it returns io.EOF.
+func (r *Run) part(ctx context.Context, c *ctf.Cursor, sink Sink) error {
+	defer c.Close()
+	s, keep := c.Stream(), r.keep()
+	window := r.window(s)
+	bounded := window != All
+	shown := int64(0)
+	defer func() { r.Events.Add(shown) }()
+	for {
+		kind, err := c.Next()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case ctf.EventRecord:
+			e := c.Event()
+			if bounded && e.HasTime && !window.holds(e.Time) {
+				if e.Time > r.Select.Window.End {
+					return io.EOF
+				}
+				continue
+			}
+			if keep != nil && !keep(e) {
+				continue
+			}
+			shown++
+			if err := sink.Event(s, e); err != nil {
+				return err
+			}
+		case ctf.DiscardedEvents, ctf.DiscardedPackets:
+			if loss, ok := window.clip(c.Loss()); ok {
+				if err := sink.Loss(s, &loss); err != nil {
+					return err
+				}
+			}
+		case ctf.PacketEnd:
+			r.Done.Add(int64(c.Packet().Size / 8))
+			r.Events.Add(shown)
+			shown = 0
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
