@@ -9,11 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
 )
 
 // update rewrites the expected output in the scripts.
@@ -48,7 +52,7 @@ func TestScript(t *testing.T) {
 			return setPorts(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "waitport": waitPort, "signal": sendSignal,
+			"exits": exits, "waitport": waitPort, "signal": sendSignal, "maketrace": makeTrace,
 		},
 	})
 }
@@ -112,5 +116,39 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(signals[args[0]]))
+	}
+}
+
+// makeTrace writes a trace of one stream, chan_0: maketrace DIR EVENTS [bad].
+// The events are "tick: { n = 1 }" and so on, at 1, 2 and so on seconds after
+// the epoch. Of a bad trace the id of the last event is wrong.
+func makeTrace(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: maketrace DIR EVENTS [bad]")
+	}
+	events, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := ctf.NewBuilder(ctf.BuilderOptions{UUID: schema.UUID{1, 15: 2}})
+	sb, err := b.Stream(ctf.LargeHeader)
+	ts.Check(err)
+	tick, err := sb.Event("tick", schema.NoLogLevel, ctf.Uint("n", 8))
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	w, err := ctf.CreateTrace(dir, b.Trace(), ctf.TraceOptions{Stream: ctf.StreamOptions{PadBytes: 1}})
+	ts.Check(err)
+	sw, err := w.Stream(sb.Class(), "chan", 0)
+	ts.Check(err)
+	for n := range uint64(events) {
+		e := sw.Event(tick, (n+1)*1e9)
+		e.Uint(n + 1)
+		ts.Check(e.End())
+	}
+	ts.Check(w.Close())
+	if len(args) > 2 {
+		path := filepath.Join(dir, "chan_0")
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		data[len(data)-7] = 99 // the short header's id, before time and payload
+		ts.Check(os.WriteFile(path, data, 0o666))
 	}
 }

@@ -166,7 +166,7 @@ func (j *streamJob) lose(l *ctf.Loss) {
 		j.skipped += l.Count
 		j.result.PacketsLost += l.Count
 	case !l.Counted: // what was lost up to the first packet's end
-		j.lost += j.in.Packets[0].Discarded
+		j.lost += j.cur.Packet().Discarded
 		j.result.UncountedLosses = true
 	default:
 		j.lost += l.Count
@@ -258,8 +258,11 @@ func (j *streamJob) event(e *ctf.Event) error {
 	case j.keep != nil && !j.keep(e):
 		return nil
 	case !j.packet.whole:
+		if err := j.w.CopyEvent(e); err != nil {
+			return err
+		}
 		j.packet.kept++
-		return j.w.CopyEvent(e)
+		return nil
 	case e.HasTime && e.Cycles < j.packet.last:
 		return errBackwards
 	}
@@ -304,12 +307,15 @@ func (j *streamJob) end(leave bool) error {
 func (j *streamJob) endAt(p *ctf.Packet) error {
 	j.progress.done.Add(int64(p.Size / 8))
 	j.result.EventsRead += j.packet.read
-	j.result.EventsWritten += j.packet.kept
 	end := j.w.Now()
 	if p.Has&ctf.HasEnd != 0 {
 		end = max(end, p.End)
 	}
-	return j.w.ClosePacket(end)
+	if err := j.w.ClosePacket(end); err != nil {
+		return err
+	}
+	j.result.EventsWritten += j.packet.kept
+	return nil
 }
 
 // retry begins the packet again that was to be copied whole and is bad: now

@@ -53,45 +53,29 @@ func (r *Run) inParts(ctx context.Context, cursors []*ctf.Cursor, sink unordered
 // part reads a stream to its end, for which it returns io.EOF.
 func (r *Run) part(ctx context.Context, c *ctf.Cursor, sink Sink) error {
 	defer c.Close()
-	s, keep := c.Stream(), r.keep()
-	window := r.window(s)
-	bounded := window != All
+	src, stream := r.sieves(ctx, []*ctf.Cursor{c})[0], c.Stream()
 	shown := int64(0)
 	defer func() { r.Events.Add(shown) }()
 	for {
-		kind, err := c.Next()
+		kind, err := src.Next()
 		if err != nil {
 			return err
 		}
-		switch kind {
-		case ctf.EventRecord:
-			e := c.Event()
-			if bounded && e.HasTime && !window.holds(e.Time) {
-				if e.Time > r.Select.Window.End {
-					return io.EOF
-				}
-				continue
-			}
-			if keep != nil && !keep(e) {
-				continue
-			}
-			shown++
-			if err := sink.Event(s, e); err != nil {
+		if kind != ctf.EventRecord {
+			if err := sink.Loss(stream, src.Loss()); err != nil {
 				return err
 			}
-		case ctf.DiscardedEvents, ctf.DiscardedPackets:
-			if loss, ok := window.clip(c.Loss()); ok {
-				if err := sink.Loss(s, &loss); err != nil {
-					return err
-				}
-			}
-		case ctf.PacketEnd:
-			r.Done.Add(int64(c.Packet().Size / 8))
+			continue
+		}
+		if err := sink.Event(stream, c.Event()); err != nil {
+			return err
+		}
+		if shown++; shown == eventsAtOnce {
 			r.Events.Add(shown)
 			shown = 0
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
 		}
 	}
 }
+
+// eventsAtOnce is how many events are told of at a time.
+const eventsAtOnce = 4096

@@ -29,7 +29,10 @@
 //
 // # Concurrency
 //
-// Nothing here is safe for concurrent use. Workers that print packets in
-// parallel have a [Text] each for [Text.AppendRest]; the one that puts their
-// lines in order has another one for [Text.AppendHead].
+// Nothing here is safe for concurrent use, but that a [Run] uses several
+// goroutines itself. Counts and summaries read each stream by itself. Text is
+// made in slices of the time line, each with a [Text] of its own, that take
+// turns at the output; or, where streams do not allow that, in lanes: some read
+// streams and make what [Text.AppendRest] does, one merges them and puts the
+// heads before the lines.
 package view

@@ -50,6 +50,8 @@ type Run struct {
 	Jobs   int          // processors to use; 1: everything on the caller's goroutine; 0: all
 	Done   atomic.Int64 // bytes of packets that have been read
 	Events atomic.Int64 // events that have been shown
+
+	sliceBytes int // of packets in a slice of the time line; 0: as suits
 }
 
 // errEnough ends a run that has shown all that was asked for.
@@ -74,7 +76,12 @@ func (r *Run) Run(ctx context.Context) error {
 	case apart && r.Select.Head == 0 && r.Select.Tail == 0:
 		err = r.inParts(ctx, cursors, parts)
 	case laned && r.jobs() > 1:
-		err = r.inLanes(ctx, cursors, lanes, count)
+		text, ok := r.Sink.(*TextSink)
+		if cuts := r.cuts(cursors); ok && cuts != nil {
+			err = r.inSlices(ctx, cursors, cuts, text)
+		} else {
+			err = r.inLanes(ctx, cursors, lanes, count)
+		}
 	default:
 		err = r.inOne(ctx, cursors, count)
 	}

@@ -19,7 +19,8 @@ type sieve struct {
 	window Window          // of the stream
 	end    int64           // of what is shown of all streams: behind it there is no need to read on
 	keep   func(*ctf.Event) bool
-	done   *atomic.Int64 // bytes of packets that have been read, for progress
+	done   *atomic.Int64  // bytes of packets that have been read, for progress
+	part   *sliceOfStream // nil: all of it
 	lost   ctf.Loss
 }
 
@@ -39,6 +40,13 @@ func (s *sieve) Next() (ctf.Kind, error) {
 		kind, err := s.Cursor.Next()
 		if err != nil {
 			return kind, err
+		}
+		if s.part != nil {
+			if take, end := s.part.step(kind, s.Cursor); end {
+				return 0, io.EOF
+			} else if !take {
+				continue
+			}
 		}
 		switch kind {
 		case ctf.EventRecord:

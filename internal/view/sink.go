@@ -53,6 +53,15 @@ func (o *Output) spill() error {
 	return o.Flush()
 }
 
+// write writes what has been gathered and then b, which is not copied.
+func (o *Output) write(b []byte) error {
+	if err := o.Flush(); err != nil || len(b) == 0 {
+		return err
+	}
+	_, err := o.w.Write(b)
+	return err
+}
+
 // TextSink prints events as lines of text, and losses as lines to another
 // writer.
 type TextSink struct {

@@ -138,6 +138,17 @@ func (t *Text) AppendHead(dst []byte, m Moment, trace string) []byte {
 	return dst
 }
 
+// begin is AppendHead for a first line whose head another printer makes.
+func (t *Text) begin(m Moment) {
+	t.lastTime, t.deltaTime, t.lastCycles, t.deltaCycle = absent, absent, absent, absent
+	t.AppendHead(nil, m, "")
+}
+
+// follow makes the next line the one behind the last of another printer.
+func (t *Text) follow(last *Text) {
+	t.lastTime, t.deltaTime, t.lastCycles, t.deltaCycle = last.lastTime, last.deltaTime, last.lastCycles, last.deltaCycle
+}
+
 func (t *Text) appendTime(dst []byte, m Moment) []byte {
 	switch {
 	case !m.HasTime && t.opts.Cycles:
