@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strconv"
 
 	"github.com/weir-io/weir/ctf/schema"
 )
@@ -68,7 +69,9 @@ func NewCursor(s *Stream, window int) *Cursor {
 func (c *Cursor) SeekTime(ns int64) {
 	c.i = c.stream.find(ns)
 	if c.i > 0 {
-		c.prev = &c.stream.Packets[c.i-1]
+		prev := c.stream.Packets[c.i-1]
+		c.prev = &prev
+		c.d.m.clock = prev.End
 	}
 }
 
@@ -223,10 +226,14 @@ func (c *Cursor) openPacket() error {
 	if err := c.d.open(raw); err != nil {
 		return err
 	}
+	if c.d.packet.Size != p.Size {
+		return c.d.bad(0, "packet_size", strconv.FormatUint(c.d.packet.Size, 10)+" bits", "the "+strconv.FormatUint(p.Size, 10)+" that the index says")
+	}
 	c.i++
-	// Bounds as mended for the tracer's quirks.
-	c.d.packet.Begin, c.d.packet.End, c.d.packet.Number = p.Begin, p.End, p.Number
-	c.d.packet.File = p.File
+	c.d.packet.Number, c.d.packet.File = p.Number, p.File
+	if c.stream.Trace.quirks != (quirks{}) {
+		c.d.packet.Begin, c.d.packet.End = p.Begin, p.End // as mended
+	}
 	c.begun()
 	return nil
 }
@@ -278,7 +285,9 @@ func (c *Cursor) lose(l Loss, prev *PacketInfo, to uint64, has PacketFields) {
 
 func (c *Cursor) endPacket() (Kind, error) {
 	c.state = betweenPackets
+	c.d.finish()
 	p := &c.d.packet
+	c.prev.End = p.End
 	return c.clocked(PacketEnd, p.End, p.Has&HasEnd != 0)
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weir-io/weir/ctf/schema"
 	"pgregory.net/rapid"
 )
 
@@ -96,4 +97,35 @@ func TestDecoderGoesFromPacketToPacket(t *testing.T) {
 			at += n
 		}
 	})
+}
+
+// The plan of arrays in arrays is no larger than they are, whatever they hold.
+func TestPlanOfNestedArrays(t *testing.T) {
+	var c schema.Class = &schema.Integer{BitLayout: schema.BitLayout{Size: 3, Align: 1, Order: schema.LittleEndian}}
+	for range 60 {
+		c = &schema.Array{Element: c, Length: 1}
+	}
+	class := &schema.Stream{Trace: &schema.Trace{}}
+	class.AddEvent(&schema.Event{Name: "e", Payload: &schema.Struct{Members: []schema.Member{{Name: "a", Class: c}}}})
+	d := newDecoder("s", newStreamPlan(class), 0)
+	lines, err := decodeAll(d, rawPacket{bytes: []byte{0b110_101_11, 0b1}, avail: 2})
+	want, fault := walk(class, []byte{0b110_101_11, 0b1})
+	compareWalk(t, lines, err, want, fault)
+}
+
+// A piece of metadata that is not good leaves no trace of itself.
+func TestMetadataAfterABadPiece(t *testing.T) {
+	sch := testStream(t, "$ stream { };").Trace
+	other := *sch
+	other.UUID = &schema.UUID{9}
+	var p MetadataParser
+	if err := p.Parse(AppendMetadataPacket(nil, &other, []byte("nonsense"))); err == nil {
+		t.Error("nonsense was read")
+	}
+	if err := p.Parse(AppendMetadataPacket(nil, sch, []byte("trace { major = 1; minor = 8; byte_order = le; };"))); err != nil {
+		t.Error(err)
+	}
+	if p.Trace() == nil {
+		t.Error("no trace after a good piece")
+	}
 }

@@ -175,6 +175,18 @@ func extendClock(v, low uint64, size uint8) uint64 {
 	return m.clock
 }
 
+// finish puts the clock to the packet's end, behind its events. Where the packet
+// tells the lower bits of that alone, it is the next such value after them.
+func (d *decoder) finish() {
+	p := &d.packet
+	if size := d.plan.endSize; size < 64 && p.Has&HasEnd != 0 && p.End < d.m.clock {
+		p.End = extendClock(d.m.clock, p.End, size)
+	}
+	if p.Has&HasEnd != 0 {
+		d.m.clock = max(d.m.clock, p.End)
+	}
+}
+
 // checkHeader refuses a packet that is not one of the stream. The trace's uuid
 // in it may be another one, as in babeltrace2: copied traces have such.
 func (d *decoder) checkHeader() error {

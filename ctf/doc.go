@@ -25,6 +25,12 @@
 // What arrays, variants and optional fields hold lies behind the fixed row of
 // the frame. The same form is what a writer takes.
 //
+// # Traces that grow
+//
+// A trace that is being recorded is opened with [Options].Growing. Its cursors
+// tell no end: io.EOF means that this is all for now. [Set.Refresh] looks for
+// more; streams, and cursors in the middle of them, stay what they are.
+//
 // # Index files
 //
 // LTTng writes a packet index beside each data file of a trace, index/CHANNEL.idx.

@@ -58,23 +58,40 @@ type MetadataParser struct {
 func (p *MetadataParser) Parse(b []byte) error {
 	order := metadataOrder(b)
 	if order != nil {
+		uuid := p.uuid
 		text, err := p.unpack(b, order)
-		if err != nil {
-			return err
+		if err == nil {
+			err = p.parse(text, true)
 		}
-		b = text
+		if err != nil {
+			p.uuid = uuid
+		}
+		return err
 	}
+	return p.parse(b, false)
+}
+
+// parse reads a piece without the headers of packets.
+func (p *MetadataParser) parse(b []byte, packets bool) error {
 	switch {
 	case p.json != nil:
 		return p.json.Parse(b)
 	case p.text != nil:
 		return p.text.Parse(b)
 	case len(b) > 0 && b[0] == 0x1e:
-		p.json = ctf2.NewParser()
-		return p.json.Parse(b)
+		json := ctf2.NewParser()
+		err := json.Parse(b)
+		if err == nil {
+			p.json = json
+		}
+		return err
 	default:
-		p.text = tsdl.NewParser(tsdl.Config{Packets: order != nil})
-		return p.text.Parse(b)
+		text := tsdl.NewParser(tsdl.Config{Packets: packets})
+		err := text.Parse(b)
+		if err == nil {
+			p.text = text
+		}
+		return err
 	}
 }
 

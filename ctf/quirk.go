@@ -55,11 +55,11 @@ func (q quirks) settle(s *Stream, from int) {
 			}
 		}
 		if q.endsEarly && p.Has&HasEnd != 0 {
-			p.End = s.eventBounds(i).last
+			p.End = max(p.End, s.eventBounds(i).last)
 		}
 		if q.beginsLate && i > 0 && p.Has&HasBegin != 0 {
-			p.Begin = s.eventBounds(i).first
-			s.Packets[i-1].End = p.Begin
+			p.Begin = min(p.Begin, s.eventBounds(i).first)
+			s.Packets[i-1].End = min(s.Packets[i-1].End, p.Begin)
 		}
 	}
 }

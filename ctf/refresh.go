@@ -140,6 +140,14 @@ func isSame(path string, info fs.FileInfo) bool {
 	return err == nil && os.SameFile(now, info) && (info.IsDir() || now.Size() >= info.Size())
 }
 
+// where says which trace is meant, also when its directories are gone.
+func (t *Trace) where() string {
+	if len(t.Dirs) == 0 {
+		return t.Name
+	}
+	return t.Dirs[0]
+}
+
 // readMetadata reads what has been added to the metadata of a directory. What
 // does not parse may not be whole yet, and is tried again with more.
 func (t *Trace) readMetadata(d *traceDir) error {

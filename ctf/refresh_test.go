@@ -349,6 +349,38 @@ func TestRefreshFindsAnotherTrace(t *testing.T) {
 	}
 }
 
+// A trace whose directory is deleted has ended; another one that cannot be
+// merged with it is refused.
+func TestRefreshAfterATraceIsGone(t *testing.T) {
+	root := t.TempDir()
+	g := newGrowing(t, filepath.Join(root, "b"), 7)
+	g.packet(g.file(0), g.tick)
+	f := follow(t, root)
+	f.want("tick1010")
+	if err := os.RemoveAll(g.dir); err != nil {
+		t.Fatal(err)
+	}
+	f.refresh(false)
+	f.want("")
+	b := ctf.NewBuilder(ctf.BuilderOptions{UUID: schema.UUID{8}, Clock: &schema.Clock{Name: "own", Frequency: 1}})
+	stream, err := b.Stream(ctf.LargeHeader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &growing{t: t, stream: stream, now: 1000}
+	h.tick = h.event("tick")
+	if h.trace, err = ctf.CreateTrace(filepath.Join(root, "a"), b.Trace(), ctf.TraceOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	h.packet(h.file(0), h.tick)
+	if _, err := f.set.Refresh(); err == nil || !strings.Contains(err.Error(), "cannot be compared") {
+		t.Errorf("Refresh: %v, want one about the clocks", err)
+	}
+	if err := h.trace.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What is wrong in the middle of a file is an error for good, behind what was
 // good.
 func TestRefreshTellsOfABadPacket(t *testing.T) {

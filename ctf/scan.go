@@ -134,6 +134,7 @@ func scan(d *decoder, f io.ReaderAt, before int, offset, size int64) ([]PacketIn
 		if err := d.open(rawPacket{data: f, offset: offset, avail: size - offset}); err != nil {
 			return packets, err
 		}
+		d.finish()
 		p := d.packet.PacketInfo
 		if p.Size == 0 {
 			return packets, d.bad(0, "packet_size", "0", "the size of a packet")

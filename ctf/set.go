@@ -135,7 +135,7 @@ func (s *Set) checkClocks() error {
 				first = c
 			}
 			if !s.comparable(first, c) {
-				return fmt.Errorf("trace %s: clock %s cannot be compared with clock %s of the other streams: neither the Unix epoch is their origin nor have they the same uuid", t.Dirs[0], c.Name, first.Name)
+				return fmt.Errorf("trace %s: clock %s cannot be compared with clock %s of the other streams: neither the Unix epoch is their origin nor have they the same uuid", t.where(), c.Name, first.Name)
 			}
 		}
 	}
