@@ -211,6 +211,16 @@ func (c *conn) caughtUp(t *translation, again func()) bool {
 	return false
 }
 
+// readable decodes a packet by what has been translated.
+func (t *translation) readable(class uint64, packet []byte) (err error) {
+	defer func() { // as in step
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errPanic, r)
+		}
+	}()
+	return t.translator.Readable(class, packet)
+}
+
 // maxInspected is the largest packet that is searched for classes that were
 // left out, in bytes.
 const maxInspected = 4 << 20
@@ -234,5 +244,5 @@ func (vs *viewerStream) refused(class, offset, size uint64) error {
 	if err != nil {
 		return err
 	}
-	return t.translator.Readable(class, packet)
+	return t.readable(class, packet)
 }

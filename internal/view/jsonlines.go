@@ -17,6 +17,7 @@ type JSONLines struct {
 	clock   clockText
 	last    int64 // time of the event before, when hasLast
 	hasLast bool
+	late    bool // the next event comes too late for its place
 	streams map[*ctf.Stream][]byte
 	rest    *jsonRest
 }
@@ -54,8 +55,15 @@ func (j *JSONLines) appendHead(b []byte, s *ctf.Stream, m Moment) []byte {
 		j.last, j.hasLast = m.Time, true
 		b = append(b, ',')
 	}
+	if j.late {
+		b = append(b, `"late":true,`...)
+		j.late = false
+	}
 	return append(b, j.stream(s)...)
 }
+
+// markLate implements lateMarker.
+func (j *JSONLines) markLate() { j.late = true }
 
 // appendTime appends the members of a time.
 func (j *JSONLines) appendTime(b []byte, c *schema.Clock, ns int64) []byte {

@@ -281,3 +281,46 @@ func TestLanesPrintTheSame(t *testing.T) {
 		sameLines(t, got[1].String(), got[0].String())
 	}
 }
+
+// An event that comes too late for its place is marked.
+func TestLateMark(t *testing.T) {
+	dir := t.TempDir()
+	writeComparedTrace(t, dir)
+	for name, test := range map[string]struct {
+		sink func(*Output) Sink
+		mark string
+	}{
+		"text": {func(o *Output) Sink { return NewTextSink(NewText(DefaultTextOptions()), o, io.Discard, Palette{}) }, "(late) "},
+		"JSON": {newJSONSink, `"late":true,`},
+		"warned": {func(o *Output) Sink {
+			return NewWarner(NewJSONLines(o), NewText(DefaultTextOptions()), io.Discard, Palette{})
+		}, `"late":true,`},
+	} {
+		set, err := ctf.Open(ctf.Options{}, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		sink, m := test.sink(NewOutput(&out)), set.Merger()
+		for n := 0; n < 3; {
+			c, kind, err := m.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == ctf.EventRecord {
+				if err := showLate(sink, c.Stream(), c.Event(), n == 1); err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+		}
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+			if got := strings.Contains(line, test.mark); got != (i == 1) {
+				t.Errorf("%s: line %d marked: %v\n%s", name, i, got, line)
+			}
+		}
+	}
+}
