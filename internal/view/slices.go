@@ -31,10 +31,10 @@ import (
 const (
 	minSlice     = 2 << 20  // bytes of packets
 	maxSlice     = 8 << 20  // above that lanes are better
-	readOver     = 3        // times as large as what has to be read over
+	readOver     = 4        // times as large as what has to be read over
 	mostStreams  = 64       // that are open in each slice
 	heldBytes    = 32 << 20 // of output, by all slices that wait for their turn
-	heldByOne    = 10 << 20 // of that, by one of them
+	heldByOne    = 14 << 20 // of that, by one of them
 	pieceBytes   = 256 << 10
 	fewestSlices = 4
 )
