@@ -91,11 +91,15 @@ func (vs *viewerStream) take(e *ctf.IndexEntry) lttng.NextIndexReply {
 	}
 }
 
+// maxTime is more than any clock shows, in cycles. A viewer that adds the clock's
+// offset to such a time may end, as babeltrace2 did once that was told 1<<63.
+const maxTime = 1 << 62
+
 // inactive answers that nothing happens up to a time, unless that time is no
 // news to the viewer. The time must not pass a stream that the viewer does not
 // know.
 func (c *conn) inactive(vs *viewerStream, step tracestore.Step, pace bool) {
-	if step.Until < vs.floor && vs.attachment.ready == 0 || c.held() {
+	if step.Until > maxTime || step.Until < vs.floor && vs.attachment.ready == 0 || c.held() {
 		c.retry(vs)
 		return
 	}

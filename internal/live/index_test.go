@@ -244,3 +244,17 @@ func TestManyViewers(t *testing.T) {
 		}
 	}
 }
+
+// A time that no clock shows is not handed on: viewers end at it.
+func TestAbsurdTimeIsKeptBack(t *testing.T) {
+	b := newBench(t, nil)
+	p := newProducer(t, b.store, "s")
+	meta, data := p.trace(tracePath, "", "ch_0")
+	c, _ := b.attached(p.ss.ID(), lttng.SeekLast)
+	p.metadata(meta, []byte(tsdl))
+	c.metadata(meta.ID())
+	p.beacon(data[0], 1<<63)
+	c.wantIndex("absurd beacon", data[0].ID(), answer{lttng.IndexRetry, 0, 0})
+	p.packet(data[0], 110, 120, 4096)
+	c.wantIndex("packet", data[0].ID(), answer{lttng.IndexOK, 0, 120})
+}
