@@ -93,7 +93,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.StringVarP(&f.file, "file", "w", "", "write to this file instead of standard output")
 	fl.BoolVar(&f.json, "json", false, "print count and summary as JSON; else the same as --output json")
 	fl.StringVar(&f.names, "names", "payload,context", "names to print: payload, context, header, scope, all, none")
-	fl.StringVar(&f.fields, "fields", "", "text: words of a line's head: trace, trace:hostname, trace:domain,\ntrace:procname, trace:vpid, loglevel, emf, all, none; csv: the columns")
+	fl.StringVar(&f.fields, "fields", "", "text: words of a line's head: trace, trace:hostname, trace:domain,\ntrace:procname, trace:vpid, loglevel, emf, all, none; csv: the columns, see docs/format/view-csv.md")
 	fl.BoolVar(&f.cycles, "clock-cycles", false, "print times in clock cycles")
 	fl.BoolVar(&f.date, "clock-date", false, "print times with their date")
 	fl.BoolVar(&f.gmt, "clock-gmt", false, "print and read times in UTC, not in the local time zone")
