@@ -111,6 +111,7 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 // assemble makes the services.
 func (h *Hub) assemble() error {
 	h.protect()
+	makeRoom(workers(h.cfg.Relay.Workers) + 1)
 	h.files = fdpool.New(h.filePool())
 	if most := int64(h.cfg.Relay.MaxMetadataChecked); most > 0 {
 		h.check = metacheck.New(metacheck.Options{MaxBytes: most, Log: h.log})

@@ -5,6 +5,7 @@ package hub
 
 import (
 	"math"
+	"os"
 	"runtime"
 	"time"
 
@@ -75,7 +76,16 @@ func workers(configured int) int {
 	if configured > 0 {
 		return configured
 	}
-	return min(runtime.GOMAXPROCS(0), maxWorkers)
+	return min(runtime.GOMAXPROCS(0), runtime.NumCPU(), maxWorkers)
+}
+
+// makeRoom gives Go's scheduler a processor for each event loop, that of the
+// viewers too. A loop that waits for its descriptors keeps the one that it has
+// until it is taken away; the kernel shares out the real ones, by priority.
+func makeRoom(loops int) {
+	if os.Getenv("GOMAXPROCS") == "" && loops > runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(loops)
+	}
 }
 
 // filePool is the budget of open trace files: what is configured, but no more
