@@ -57,7 +57,7 @@ Other outputs (--output):
   json     one object a line, see docs/format/view-json.md
   csv      the columns named by --fields, such as time,name,cpu,msg
   chrome   a timeline for ui.perfetto.dev or chrome://tracing
-  count    numbers of events and of losses
+  count    numbers of events of each class and stream, and of losses
   summary  events, rates, losses and times of each class and stream
 
 A filter (--where) is an expression of LTTng's filter language over fields of

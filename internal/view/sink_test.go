@@ -195,7 +195,51 @@ total            2       0+         0             2026-11-20T12:26:41.000000000Z
 `)
 	s.event.HasTime = false
 	got = collect(t, s, &ctf.Loss{Packets: true, Counted: true, Count: 4}, func(o *Output) Sink { return NewSummary(o, CountLines) })
-	sameLines(t, got, "events            2\nevents discarded  0\npackets lost      4\n")
+	sameLines(t, got, `TRACE    STREAM  EVENT  COUNT
+hst/ust  0/3     p:ev   2
+
+TRACE    STREAM  EVENTS  DISCARDED  PACKETS LOST
+hst/ust  0/3     2       0          4
+total            2       0          4
+`)
+}
+
+// Counts tell apart classes and streams, whatever their order, and are the same
+// when classes take turns, or share an id.
+func TestCountByClassAndStream(t *testing.T) {
+	var out bytes.Buffer
+	sink := NewSummary(NewOutput(&out), CountLines)
+	var samples []*sample
+	for i, name := range []string{"few", "many", "other"} {
+		s := newSample(t, structOf(), fields{})
+		s.class.Name, s.class.ID = name, uint64(i/2*maxTallyID)
+		samples = append(samples, s)
+	}
+	ours, theirs := samples[0].streamOf(), samples[0].streamOf()
+	theirs.ID = 1
+	for n := range 9 {
+		for i, st := range []*ctf.Stream{ours, ours, theirs} {
+			if i == 0 && n%3 != 0 {
+				continue
+			}
+			if err := sink.Event(st, samples[i].event); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sameLines(t, out.String(), `TRACE    STREAM  EVENT  COUNT
+hst/ust  0/1     other  9
+hst/ust  0/3     many   9
+hst/ust  0/3     few    3
+
+TRACE    STREAM  EVENTS  DISCARDED  PACKETS LOST
+hst/ust  0/1     9       0          0
+hst/ust  0/3     12      0          0
+total            21      0          0
+`)
 }
 
 // Steady work allocates nothing.

@@ -24,7 +24,7 @@ type SummaryForm uint8
 const (
 	SummaryTable SummaryForm = iota // events by stream and class, losses by stream
 	SummaryJSON                     // the same as one JSON object: docs/format/view-json.md
-	CountLines                      // three numbers
+	CountLines                      // numbers alone, by class and stream
 	CountJSON
 )
 
@@ -41,6 +41,7 @@ type Summary struct {
 type streamTally struct {
 	stream  *ctf.Stream
 	classes map[*schema.Event]*classTally
+	byID    []*classTally // those of small ids again, found faster
 	recent  *classTally
 
 	discarded, packets uint64
@@ -102,10 +103,7 @@ func (s *Summary) Event(st *ctf.Stream, e *ctf.Event) error {
 	t := s.tally(st)
 	c := t.recent
 	if c == nil || c.class != e.Class {
-		if c = t.classes[e.Class]; c == nil {
-			c = &classTally{class: e.Class}
-			t.classes[e.Class] = c
-		}
+		c = t.class(e.Class)
 		t.recent = c
 	}
 	c.count++
@@ -113,6 +111,30 @@ func (s *Summary) Event(st *ctf.Stream, e *ctf.Event) error {
 		c.span.add(e.Time)
 	}
 	return nil
+}
+
+// maxTallyID bounds the table of tallies by class id.
+const maxTallyID = 1 << 10
+
+// class returns the counts of an event class.
+func (t *streamTally) class(e *schema.Event) *classTally {
+	if e.ID < uint64(len(t.byID)) {
+		if c := t.byID[e.ID]; c != nil && c.class == e {
+			return c
+		}
+	}
+	c := t.classes[e]
+	if c == nil {
+		c = &classTally{class: e}
+		t.classes[e] = c
+	}
+	if e.ID < maxTallyID {
+		if need := int(e.ID) + 1; need > len(t.byID) {
+			t.byID = append(t.byID, make([]*classTally, need-len(t.byID))...)
+		}
+		t.byID[e.ID] = c
+	}
+	return c
 }
 
 // Loss implements [Sink].
@@ -171,7 +193,7 @@ type ReportClass struct {
 	ID     uint64      `json:"id"`
 	Name   string      `json:"name"`
 	Events uint64      `json:"events"`
-	Rate   float64     `json:"rate"` // a second, between the first and the last event of all
+	Rate   *float64    `json:"rate,omitempty"` // a second, between the first and the last event of all; nil: not asked for
 	First  *ReportTime `json:"first,omitempty"`
 	Last   *ReportTime `json:"last,omitempty"`
 }
@@ -182,10 +204,15 @@ type ReportTime struct {
 	NS   int64  `json:"ns"`             // from the clock's origin
 }
 
-// Report returns what has been counted so far. Streams are in the order in which
-// they came, classes by their number of events.
+// Report returns what has been counted so far. Streams are in the order of their
+// traces' names, classes and ids, classes in that of their number of events.
 func (s *Summary) Report() *Report {
 	r := new(Report)
+	slices.SortStableFunc(s.order, func(a, b *streamTally) int {
+		x, y := a.stream, b.stream
+		return cmp.Or(strings.Compare(x.Trace.Name, y.Trace.Name), cmp.Compare(x.Class.ID, y.Class.ID),
+			cmp.Compare(x.ID, y.ID), strings.Compare(x.Name, y.Name))
+	})
 	var all span64
 	for _, t := range s.order {
 		for _, c := range t.classes {
@@ -217,9 +244,9 @@ func (t *streamTally) report(seconds float64) ReportStream {
 	}
 	var all span64
 	for _, c := range t.classes {
-		rc := ReportClass{ID: c.class.ID, Name: c.class.Name, Events: c.count}
+		rc := ReportClass{ID: c.class.ID, Name: c.class.Name, Events: c.count, Rate: new(float64)}
 		if seconds > 0 {
-			rc.Rate = float64(c.count) / seconds
+			*rc.Rate = float64(c.count) / seconds
 		}
 		rc.First, rc.Last = c.span.report(st.Class.Clock)
 		rs.Events += c.count
@@ -255,10 +282,9 @@ func (s *Summary) Close() error {
 	r := s.Report()
 	switch s.form {
 	case CountLines:
-		s.out.buf = fmt.Appendf(s.out.buf, "events            %d\nevents discarded  %s\npackets lost      %d\n",
-			r.Events, lossText(r.Discarded, r.Uncounted), r.Packets)
+		r.printCounts(s.out)
 	case CountJSON:
-		r.Streams = nil
+		r.countsOnly()
 		fallthrough
 	case SummaryJSON:
 		b, err := json.MarshalIndent(r, "", "  ")
@@ -280,24 +306,57 @@ func lossText(n uint64, more bool) string {
 	return fmt.Sprint(n)
 }
 
-func (r *Report) print(out *Output) {
-	table := func(header string, rows func(w *tabwriter.Writer)) {
-		var text strings.Builder
-		w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, header)
-		rows(w)
-		w.Flush()
-		out.buf = append(out.buf, text.String()...)
+// countsOnly leaves out the times and rates of streams and classes.
+func (r *Report) countsOnly() {
+	for i := range r.Streams {
+		s := &r.Streams[i]
+		s.First, s.Last = nil, nil
+		for k := range s.Classes {
+			c := &s.Classes[k]
+			c.First, c.Last, c.Rate = nil, nil, nil
+		}
 	}
-	table("TRACE\tSTREAM\tEVENT\tCOUNT\tPER SECOND\tFIRST\tLAST", func(w *tabwriter.Writer) {
+}
+
+// table prints a table with a header.
+func (o *Output) table(header string, rows func(w *tabwriter.Writer)) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, header)
+	rows(w)
+	w.Flush()
+	o.buf = append(o.buf, text.String()...)
+}
+
+// printCounts prints the numbers of events by class and stream, then those of
+// streams and of all.
+func (r *Report) printCounts(out *Output) {
+	out.table("TRACE\tSTREAM\tEVENT\tCOUNT", func(w *tabwriter.Writer) {
 		for _, s := range r.Streams {
 			for _, c := range s.Classes {
-				fmt.Fprintf(w, "%s\t%d/%d\t%s\t%d\t%.1f\t%s\t%s\n", s.Trace, s.Class, s.ID, c.Name, c.Events, c.Rate, c.First, c.Last)
+				fmt.Fprintf(w, "%s\t%d/%d\t%s\t%d\n", s.Trace, s.Class, s.ID, c.Name, c.Events)
 			}
 		}
 	})
 	out.buf = append(out.buf, '\n')
-	table("TRACE\tSTREAM\tEVENTS\tDISCARDED\tPACKETS LOST\tFIRST\tLAST", func(w *tabwriter.Writer) {
+	out.table("TRACE\tSTREAM\tEVENTS\tDISCARDED\tPACKETS LOST", func(w *tabwriter.Writer) {
+		for _, s := range r.Streams {
+			fmt.Fprintf(w, "%s\t%d/%d\t%d\t%s\t%d\n", s.Trace, s.Class, s.ID, s.Events, lossText(s.Discarded, s.Uncounted), s.Packets)
+		}
+		fmt.Fprintf(w, "total\t\t%d\t%s\t%d\n", r.Events, lossText(r.Discarded, r.Uncounted), r.Packets)
+	})
+}
+
+func (r *Report) print(out *Output) {
+	out.table("TRACE\tSTREAM\tEVENT\tCOUNT\tPER SECOND\tFIRST\tLAST", func(w *tabwriter.Writer) {
+		for _, s := range r.Streams {
+			for _, c := range s.Classes {
+				fmt.Fprintf(w, "%s\t%d/%d\t%s\t%d\t%.1f\t%s\t%s\n", s.Trace, s.Class, s.ID, c.Name, c.Events, *c.Rate, c.First, c.Last)
+			}
+		}
+	})
+	out.buf = append(out.buf, '\n')
+	out.table("TRACE\tSTREAM\tEVENTS\tDISCARDED\tPACKETS LOST\tFIRST\tLAST", func(w *tabwriter.Writer) {
 		for _, s := range r.Streams {
 			fmt.Fprintf(w, "%s\t%d/%d\t%d\t%s\t%d\t%s\t%s\n", s.Trace, s.Class, s.ID, s.Events, lossText(s.Discarded, s.Uncounted), s.Packets, s.First, s.Last)
 		}
