@@ -34,6 +34,9 @@ type Merger[S Source] struct {
 	// Joining, when set, is called before each choice of what comes next: the
 	// sources that it returns join the merge.
 	Joining func() []S
+	// Ended, when set, is called with each source that has ended, of which the
+	// merger then keeps nothing: Again does not try it anew.
+	Ended func(S)
 
 	sources []S
 	heap    []*merging[S] // all but the current, the next one first
@@ -62,6 +65,7 @@ func (m *Merger[S]) Next() (source S, kind Kind, err error) {
 	case !m.started:
 		m.started = true
 		m.add(m.sources)
+		m.sources = nil
 		m.next()
 	case m.cur != nil:
 		m.advance()
@@ -94,9 +98,18 @@ func (m *Merger[S]) add(sources []S) {
 		if c := (&merging[S]{source: source}); c.step() {
 			m.push(c)
 		} else {
-			m.ended = append(m.ended, source)
+			m.end(source)
 		}
 	}
+}
+
+// end lets go of a source that has no more.
+func (m *Merger[S]) end(source S) {
+	if m.Ended != nil {
+		m.Ended(source)
+		return
+	}
+	m.ended = append(m.ended, source)
 }
 
 // join adds the sources that want to join; their first steps may bring more.
@@ -130,7 +143,7 @@ func (m *Merger[S]) advance() {
 	more := c.step()
 	m.join()
 	if !more {
-		m.ended = append(m.ended, c.source)
+		m.end(c.source)
 		m.cur = m.pop()
 		return
 	}

@@ -437,3 +437,24 @@ func appendFile(t *testing.T, path string, b []byte) {
 func equalAnyOrder(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
+
+// A merger with Ended hands over the sources that have ended, each once, and
+// does not try them again.
+func TestMergerEnded(t *testing.T) {
+	g := newGrowing(t, t.TempDir(), 1)
+	w := g.file(0)
+	g.packet(w, g.tick)
+	f := follow(t, g.dir)
+	var ended []*ctf.Cursor
+	f.merger.Ended = func(c *ctf.Cursor) { ended = append(ended, c) }
+	f.want("tick1010")
+	if len(ended) != 1 || ended[0] != f.cursors[ended[0].Stream()] {
+		t.Fatalf("ended: %v, want the one cursor", ended)
+	}
+	g.packet(w, g.tick)
+	f.refresh(true)
+	f.want("")
+	if len(ended) != 1 {
+		t.Errorf("%d times ended, want once", len(ended))
+	}
+}

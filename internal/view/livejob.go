@@ -50,6 +50,17 @@ func (j *Job) live(ctx context.Context, paths []string, stored *ctf.Set, urls []
 		set.close()
 		return err
 	}
+	if c, ok := sink.(cache); ok {
+		set.caches = append(set.caches, c)
+	}
+	if j.Where != "" {
+		where, err := NewWhere(j.Where)
+		if err != nil {
+			return err
+		}
+		sel.Keep = func() func(*ctf.Event) bool { return where.Keep }
+		set.caches = append(set.caches, where)
+	}
 	if j.Follow && len(paths) > 0 { // also where no trace is yet
 		set.stored = follow(stored, set)
 	} else {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/weir-io/weir/client/live"
 	"github.com/weir-io/weir/ctf"
@@ -18,21 +19,45 @@ import (
 // drained. To the merge each feed is a [liveSource].
 type liveSession struct {
 	ctx    context.Context // that of the run
-	follow *live.Follower
+	follow follower
 	opts   ctf.Options
 	set    *liveSet
 
 	traces  map[live.TraceID]*liveTrace
 	streams map[lttng.StreamID]*liveSource
+	open    map[lttng.StreamID]*liveTrace // by stream that has not ended, also of metadata
 	// last has the feed of each stream before the connection was lost, by what
 	// makes a stream the same one afterwards.
 	last map[streamKey]*ctf.Feed
 }
 
-// liveTrace is a trace of a session: the metadata so far.
+// follower is what asks a relay: a [*live.Follower].
+type follower interface {
+	Poll(context.Context, lttng.StreamID) ([]live.Event, error)
+	Update(context.Context) ([]live.Event, error)
+	Wait(context.Context) error
+	Ended() bool
+	Close() error
+}
+
+// newLiveSession returns a session without streams.
+func newLiveSession(ctx context.Context, f follower, set *liveSet, opts ctf.Options) *liveSession {
+	return &liveSession{
+		ctx: ctx, follow: f, set: set, opts: opts,
+		traces:  map[live.TraceID]*liveTrace{},
+		streams: map[lttng.StreamID]*liveSource{},
+		open:    map[lttng.StreamID]*liveTrace{},
+		last:    map[streamKey]*ctf.Feed{},
+	}
+}
+
+// liveTrace is a trace of a session: the metadata so far. It is forgotten when
+// all its streams have ended and been shown.
 type liveTrace struct {
 	parser *ctf.MetadataParser
 	trace  *ctf.Trace // nil before the first metadata
+	open   int        // streams of the relay that have not ended, also of metadata
+	shown  int        // feeds that are in the merge, or about to
 }
 
 // streamKey makes a stream the same one on another connection.
@@ -44,6 +69,7 @@ type liveSource struct {
 	session *liveSession
 	id      lttng.StreamID
 	trace   live.TraceID
+	of      *liveTrace
 	key     streamKey
 	name    string
 	void    bool // the connection that it belonged to is gone
@@ -117,11 +143,7 @@ func (l *liveSession) apply(e live.Event) error {
 			return s.Idle(e.StreamClass, e.Until)
 		}
 	case live.StreamEnded:
-		if s := l.streams[e.Stream]; s != nil && s.Feed != nil {
-			s.End()
-			delete(l.last, s.key) // it will not be resumed
-		}
-		delete(l.streams, e.Stream)
+		l.ended(e.Stream)
 		if e.Err != nil {
 			l.set.warn("stream ended: " + e.Err.Error())
 		}
@@ -138,14 +160,49 @@ func (l *liveSession) apply(e live.Event) error {
 }
 
 func (l *liveSession) added(e live.StreamAdded) {
+	t := l.trace(e.Trace)
+	l.open[e.Stream] = t
+	t.open++
 	if e.Metadata {
 		return
 	}
-	s := &liveSource{session: l, id: e.Stream, trace: e.Trace, key: streamKey{e.Path, e.Channel}}
+	s := &liveSource{session: l, id: e.Stream, trace: e.Trace, of: t, key: streamKey{e.Path, e.Channel}}
 	s.name = fmt.Sprintf("stream-%d", e.Stream)
 	l.streams[e.Stream] = s
-	t := l.trace(e.Trace)
 	t.begin(l, s)
+}
+
+// ended lets a stream end behind what has been received.
+func (l *liveSession) ended(id lttng.StreamID) {
+	if s := l.streams[id]; s != nil {
+		if s.Feed != nil {
+			s.End()
+		}
+		delete(l.last, s.key) // it will not be resumed
+		delete(l.streams, id)
+	}
+	if t := l.open[id]; t != nil {
+		delete(l.open, id)
+		t.open--
+		l.release(t)
+	}
+}
+
+// shown takes note that all of a stream has been shown.
+func (s *liveSource) shown() {
+	s.of.shown--
+	s.session.release(s.of)
+}
+
+// release forgets a trace of which nothing more will come.
+func (l *liveSession) release(t *liveTrace) {
+	if t.open > 0 || t.shown > 0 {
+		return
+	}
+	maps.DeleteFunc(l.traces, func(_ live.TraceID, other *liveTrace) bool { return other == t })
+	if t.trace != nil {
+		l.set.forget(t.trace.Schema)
+	}
 }
 
 func (l *liveSession) trace(id live.TraceID) *liveTrace {
@@ -167,6 +224,7 @@ func (t *liveTrace) begin(l *liveSession, s *liveSource) {
 		s.Resume(before)
 	}
 	l.last[s.key] = s.Feed
+	t.shown++
 	l.set.joining = append(l.set.joining, s)
 }
 
@@ -186,6 +244,9 @@ func (l *liveSession) metadata(e live.Metadata) error {
 		anew := &ctf.MetadataParser{}
 		if anew.Parse(e.Data) != nil || anew.Trace() == nil {
 			return fmt.Errorf("metadata of trace %d: %w", e.Trace, err)
+		}
+		if t.trace != nil {
+			l.set.forget(t.trace.Schema)
 		}
 		t.parser, t.trace = anew, nil
 	}
@@ -217,6 +278,11 @@ func (l *liveSession) disconnected(e live.Disconnected) {
 	for _, s := range l.streams {
 		s.void = true
 	}
+	for _, t := range l.traces {
+		t.open = 0
+		l.release(t)
+	}
 	clear(l.streams)
+	clear(l.open)
 	clear(l.traces)
 }

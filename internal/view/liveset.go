@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-io/weir/client/live"
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -38,6 +39,7 @@ type liveSet struct {
 	ctx      context.Context // that of the run
 	stored   *followed       // traces in directories that grow; nil: none
 	latest   int64           // time of the latest event shown
+	caches   []cache         // what keeps something of traces
 }
 
 // openLive attaches to the sessions that some URLs name.
@@ -51,13 +53,8 @@ func (j *Job) openLive(ctx context.Context, urls []live.URL, out flusher) (*live
 		if err != nil {
 			return set, err
 		}
-		set.sessions = append(set.sessions, &liveSession{
-			ctx: ctx, follow: f, set: set,
-			opts:    ctf.Options{ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate},
-			traces:  map[live.TraceID]*liveTrace{},
-			streams: map[lttng.StreamID]*liveSource{},
-			last:    map[streamKey]*ctf.Feed{},
-		})
+		set.sessions = append(set.sessions, newLiveSession(ctx, f, set,
+			ctf.Options{ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate}))
 	}
 	return set, nil
 }
@@ -100,6 +97,20 @@ func (s *liveSet) pause(d time.Duration) error {
 		return nil
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)
+	}
+}
+
+// ended takes note that all of a stream has been shown.
+func ended(s source) {
+	if l, ok := s.(*liveSource); ok {
+		l.shown()
+	}
+}
+
+// forget lets all that keeps something of a trace forget it.
+func (s *liveSet) forget(t *schema.Trace) {
+	for _, c := range s.caches {
+		c.forget(t)
 	}
 }
 
@@ -179,7 +190,7 @@ func (s *liveSet) run(ctx context.Context, sink Sink, sel Selection) error {
 	s.latest = All.Begin
 	for {
 		m := ctf.NewMerger(s.joinNew())
-		m.Joining = s.joinNew
+		m.Joining, m.Ended = s.joinNew, ended
 		last, err := s.merge(m, sink, sel, keep, count)
 		if err != nil || last {
 			return err

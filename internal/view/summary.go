@@ -35,22 +35,35 @@ type Summary struct {
 	streams map[*ctf.Stream]*streamTally
 	order   []*streamTally // in the order in which they came
 	last    *streamTally
+	lastOf  *ctf.Stream // whose tally that is
 }
 
 // streamTally is the counts of a stream.
 type streamTally struct {
-	stream  *ctf.Stream
-	classes map[*schema.Event]*classTally
-	byID    []*classTally // those of small ids again, found faster
-	recent  *classTally
+	trace, name string
+	class, id   uint64
+	clock       *schema.Clock // nil: none
+
+	classes  map[*schema.Event]*classTally
+	past     []*classTally // of classes that will not come again
+	byID     []tallyOf     // those of small ids again, found faster
+	recent   *classTally
+	recentOf *schema.Event
 
 	discarded, packets uint64
 	uncounted          bool // losses of unknown number
 }
 
+// tallyOf is the counts of an event class, with that.
+type tallyOf struct {
+	class *schema.Event
+	tally *classTally
+}
+
 // classTally is the counts of an event class in a stream.
 type classTally struct {
-	class *schema.Event
+	id    uint64
+	name  string
 	count uint64
 	span  span64
 }
@@ -85,16 +98,19 @@ func NewSummary(out *Output, form SummaryForm) *Summary {
 }
 
 func (s *Summary) tally(st *ctf.Stream) *streamTally {
-	if t := s.last; t != nil && t.stream == st {
-		return t
+	if s.lastOf == st {
+		return s.last
 	}
 	t := s.streams[st]
 	if t == nil {
-		t = &streamTally{stream: st, classes: make(map[*schema.Event]*classTally)}
+		t = &streamTally{
+			trace: st.Trace.Name, name: st.Name, class: st.Class.ID, id: st.ID, clock: st.Class.Clock,
+			classes: make(map[*schema.Event]*classTally),
+		}
 		s.streams[st] = t
 		s.order = append(s.order, t)
 	}
-	s.last = t
+	s.last, s.lastOf = t, st
 	return t
 }
 
@@ -102,9 +118,9 @@ func (s *Summary) tally(st *ctf.Stream) *streamTally {
 func (s *Summary) Event(st *ctf.Stream, e *ctf.Event) error {
 	t := s.tally(st)
 	c := t.recent
-	if c == nil || c.class != e.Class {
-		c = t.class(e.Class)
-		t.recent = c
+	if t.recentOf != e.Class {
+		c = t.of(e.Class)
+		t.recent, t.recentOf = c, e.Class
 	}
 	c.count++
 	if e.HasTime {
@@ -116,25 +132,28 @@ func (s *Summary) Event(st *ctf.Stream, e *ctf.Event) error {
 // maxTallyID bounds the table of tallies by class id.
 const maxTallyID = 1 << 10
 
-// class returns the counts of an event class.
-func (t *streamTally) class(e *schema.Event) *classTally {
-	if e.ID < uint64(len(t.byID)) {
-		if c := t.byID[e.ID]; c != nil && c.class == e {
-			return c
-		}
+// of returns the counts of an event class.
+func (t *streamTally) of(e *schema.Event) *classTally {
+	if e.ID < uint64(len(t.byID)) && t.byID[e.ID].class == e {
+		return t.byID[e.ID].tally
 	}
 	c := t.classes[e]
 	if c == nil {
-		c = &classTally{class: e}
+		c = &classTally{id: e.ID, name: e.Name}
 		t.classes[e] = c
 	}
 	if e.ID < maxTallyID {
 		if need := int(e.ID) + 1; need > len(t.byID) {
-			t.byID = append(t.byID, make([]*classTally, need-len(t.byID))...)
+			t.byID = append(t.byID, make([]tallyOf, need-len(t.byID))...)
 		}
-		t.byID[e.ID] = c
+		t.byID[e.ID] = tallyOf{e, c}
 	}
 	return c
+}
+
+// all returns the counts of all event classes.
+func (t *streamTally) all() []*classTally {
+	return slices.AppendSeq(slices.Clone(t.past), maps.Values(t.classes))
 }
 
 // Loss implements [Sink].
@@ -209,13 +228,12 @@ type ReportTime struct {
 func (s *Summary) Report() *Report {
 	r := new(Report)
 	slices.SortStableFunc(s.order, func(a, b *streamTally) int {
-		x, y := a.stream, b.stream
-		return cmp.Or(strings.Compare(x.Trace.Name, y.Trace.Name), cmp.Compare(x.Class.ID, y.Class.ID),
-			cmp.Compare(x.ID, y.ID), strings.Compare(x.Name, y.Name))
+		return cmp.Or(strings.Compare(a.trace, b.trace), cmp.Compare(a.class, b.class),
+			cmp.Compare(a.id, b.id), strings.Compare(a.name, b.name))
 	})
 	var all span64
 	for _, t := range s.order {
-		for _, c := range t.classes {
+		for _, c := range t.all() {
 			all.join(c.span)
 		}
 	}
@@ -228,7 +246,7 @@ func (s *Summary) Report() *Report {
 		r.Uncounted = r.Uncounted || rs.Uncounted
 		r.Streams = append(r.Streams, rs)
 		if rs.First != nil {
-			clock = t.stream.Class.Clock
+			clock = t.clock
 		}
 	}
 	r.First, r.Last = all.report(clock)
@@ -236,19 +254,18 @@ func (s *Summary) Report() *Report {
 }
 
 func (t *streamTally) report(seconds float64) ReportStream {
-	st := t.stream
 	rs := ReportStream{
-		Trace: st.Trace.Name, Class: st.Class.ID, ID: st.ID, Name: st.Name,
+		Trace: t.trace, Class: t.class, ID: t.id, Name: t.name,
 		Discarded: t.discarded, Packets: t.packets, Uncounted: t.uncounted,
 		Classes: make([]ReportClass, 0, len(t.classes)),
 	}
 	var all span64
-	for _, c := range t.classes {
-		rc := ReportClass{ID: c.class.ID, Name: c.class.Name, Events: c.count, Rate: new(float64)}
+	for _, c := range t.all() {
+		rc := ReportClass{ID: c.id, Name: c.name, Events: c.count, Rate: new(float64)}
 		if seconds > 0 {
 			*rc.Rate = float64(c.count) / seconds
 		}
-		rc.First, rc.Last = c.span.report(st.Class.Clock)
+		rc.First, rc.Last = c.span.report(t.clock)
 		rs.Events += c.count
 		rs.Classes = append(rs.Classes, rc)
 		all.join(c.span)
@@ -256,7 +273,7 @@ func (t *streamTally) report(seconds float64) ReportStream {
 	slices.SortFunc(rs.Classes, func(a, b ReportClass) int {
 		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	rs.First, rs.Last = all.report(st.Class.Clock)
+	rs.First, rs.Last = all.report(t.clock)
 	return rs
 }
 
