@@ -43,7 +43,9 @@
 //
 // A Client and its Sessions share one connection, on which one question is
 // asked at a time: one goroutine uses them at a time. There are no goroutines
-// of their own. [Client.Close] may be called at any time.
+// of their own but one of a [Follower] that has lost its connection, until that
+// is there again or the Follower is closed. [Client.Close] may be called at any
+// time.
 //
 // # Limits
 //

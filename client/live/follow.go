@@ -44,7 +44,10 @@ func (c FollowConfig) withDefaults() FollowConfig {
 
 // Follower reads a session over any number of connections. A loss shows as
 // [Disconnected] at once and, once the session is attached again, as
-// [Reconnected]; the calls between wait. It is used by one goroutine at a time.
+// [Reconnected]. Meanwhile a goroutine of the Follower's own tries to attach,
+// which [Follower.Close] ends: Poll and Update bring nothing and do not wait for
+// it, so that whoever reads several sessions goes on with the others; Next
+// waits. A Follower is used by one goroutine at a time.
 type Follower struct {
 	cfg     FollowConfig
 	client  *Client // nil without a connection
@@ -55,32 +58,48 @@ type Follower struct {
 
 // loss is a time without a connection.
 type loss struct {
-	cause    error
-	since    time.Time
+	cause error
+	since time.Time
+
+	stop context.CancelFunc // of the attempts
+	done chan struct{}      // closed at their end; then what follows may be read
+
+	client   *Client
+	session  *Session
 	attempts int
-	pause    time.Duration // before the next attempt
+	away     time.Duration
+	err      error
 }
 
 // Follow connects and attaches. A relay that cannot be reached now is an error.
 func Follow(ctx context.Context, cfg FollowConfig) (*Follower, error) {
 	f := &Follower{cfg: cfg.withDefaults()}
-	l := f.newLoss(nil)
+	pause := f.cfg.MinBackoff
 	for {
-		err := f.connect(ctx, f.cfg.Seek)
+		c, s, err := f.connect(ctx, f.cfg.Seek)
 		if err == nil {
+			f.take(c, s)
 			return f, nil
 		}
 		if !f.cfg.Await || !errors.Is(err, ErrSessionGone) {
 			return nil, err
 		}
-		if err := f.rest(ctx, l); err != nil {
+		if err := rest(ctx, pause); err != nil {
 			return nil, err
 		}
+		pause = min(2*pause, f.cfg.MaxBackoff)
 	}
 }
 
-// Close ends the connection.
+// Close ends the connection, or the attempts to have one.
 func (f *Follower) Close() error {
+	if l := f.lost; l != nil {
+		l.stop()
+		<-l.done
+		if l.client != nil {
+			return l.client.Close()
+		}
+	}
 	if f.client == nil {
 		return nil
 	}
@@ -89,12 +108,16 @@ func (f *Follower) Close() error {
 
 // Next returns the next event as [Session.Next] does.
 func (f *Follower) Next(ctx context.Context) (Event, error) {
-	if f.lost != nil || f.err != nil {
-		e, err := f.reconnect(ctx)
-		if err != nil {
-			return nil, err
+	if f.err != nil {
+		return nil, f.err
+	}
+	if f.lost != nil {
+		select {
+		case <-f.lost.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
-		return e, nil
+		return f.found()
 	}
 	e, err := f.session.Next(ctx)
 	if err != nil {
@@ -109,27 +132,48 @@ func (f *Follower) Poll(ctx context.Context, id lttng.StreamID) ([]Event, error)
 	return f.some(ctx, func() ([]Event, error) { return f.session.Poll(ctx, id) })
 }
 
-// Update does what [Session.Update] does. Without a connection it waits for the
-// next one.
+// Update does what [Session.Update] does. Without a connection it looks whether
+// there is a new one.
 func (f *Follower) Update(ctx context.Context) ([]Event, error) {
 	return f.some(ctx, func() ([]Event, error) { return f.session.Update(ctx) })
 }
 
-// Wait pauses as [Session.Wait] does.
+// Wait pauses as [Session.Wait] does. Without a connection it waits for one, but
+// not longer than Config.PollInterval.
 func (f *Follower) Wait(ctx context.Context) error {
-	if f.session == nil {
+	if f.session != nil {
+		return f.session.Wait(ctx)
+	}
+	if f.lost == nil {
 		return ctx.Err()
 	}
-	return f.session.Wait(ctx)
+	t := time.NewTimer(f.cfg.PollInterval)
+	defer t.Stop()
+	select {
+	case <-f.lost.done:
+		return nil
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Ended reports whether all has been read.
 func (f *Follower) Ended() bool { return f.session != nil && f.session.Ended() }
 
-// some asks the session, or connects anew.
+// some asks the session, or looks whether it is attached again.
 func (f *Follower) some(ctx context.Context, ask func() ([]Event, error)) ([]Event, error) {
-	if f.lost != nil || f.err != nil {
-		e, err := f.reconnect(ctx)
+	if f.err != nil {
+		return nil, f.err
+	}
+	if f.lost != nil {
+		select {
+		case <-f.lost.done:
+		default:
+			return nil, ctx.Err()
+		}
+		e, err := f.found()
 		if err != nil {
 			return nil, err
 		}
@@ -152,43 +196,48 @@ func (f *Follower) lose(ctx context.Context, err error) (Event, error) {
 	if _, ok := errors.AsType[*ConnError](err); !ok || ctx.Err() != nil {
 		return nil, err
 	}
-	f.drop()
-	f.lost = f.newLoss(err)
+	f.client.Close()
+	f.client, f.session = nil, nil
+	l := &loss{cause: err, since: time.Now(), done: make(chan struct{})}
+	// The attempts outlive the call that has found the loss.
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	f.lost = l
+	go f.reconnect(ctx, l) // ends with l.done, which Close waits for
 	return Disconnected{err}, nil
 }
 
-func (f *Follower) drop() {
-	f.client.Close()
-	f.client, f.session = nil, nil
-}
-
-func (f *Follower) newLoss(cause error) *loss {
-	return &loss{cause: cause, since: time.Now(), pause: f.cfg.MinBackoff}
+// found ends a loss whose attempts have ended.
+func (f *Follower) found() (Event, error) {
+	l := f.lost
+	l.stop()
+	f.lost = nil
+	if f.err = l.err; l.err != nil {
+		return nil, l.err
+	}
+	f.take(l.client, l.session)
+	return Reconnected{l.cause, l.attempts, l.away, f.cfg.Again}, nil
 }
 
 // reconnect tries to attach again until that succeeds, is refused for good or
-// takes too long.
-func (f *Follower) reconnect(ctx context.Context) (Event, error) {
-	l := f.lost
-	for f.err == nil {
+// takes too long. Of the follower it uses what does not change meanwhile.
+func (f *Follower) reconnect(ctx context.Context, l *loss) {
+	defer close(l.done)
+	for pause := f.cfg.MinBackoff; ; pause = min(2*pause, f.cfg.MaxBackoff) {
 		l.attempts++
-		err := f.connect(ctx, f.cfg.Again)
-		away := time.Since(l.since)
-		switch {
-		case err == nil:
-			f.lost = nil
-			return Reconnected{l.cause, l.attempts, away, f.cfg.Again}, nil
-		case ctx.Err() != nil:
-			return nil, err
-		case !f.passes(err), f.cfg.GiveUp > 0 && away >= f.cfg.GiveUp:
-			f.err = fmt.Errorf("live: not attached again: %w (connection lost: %w)", err, l.cause)
-		default:
-			if err := f.rest(ctx, l); err != nil {
-				return nil, err
-			}
+		var err error
+		l.client, l.session, err = f.connect(ctx, f.cfg.Again)
+		l.away = time.Since(l.since)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !f.passes(err) || f.cfg.GiveUp > 0 && l.away >= f.cfg.GiveUp {
+			l.err = fmt.Errorf("live: not attached again: %w (connection lost: %w)", err, l.cause)
+			return
+		}
+		if l.err = rest(ctx, pause); l.err != nil {
+			return
 		}
 	}
-	return nil, f.err
 }
 
 // passes reports whether what keeps the session from being attached may be
@@ -202,10 +251,9 @@ func (f *Follower) passes(err error) bool {
 }
 
 // rest lets the pause before the next attempt pass.
-func (f *Follower) rest(ctx context.Context, l *loss) error {
-	t := time.NewTimer(l.pause)
+func rest(ctx context.Context, pause time.Duration) error {
+	t := time.NewTimer(pause)
 	defer t.Stop()
-	l.pause = min(2*l.pause, f.cfg.MaxBackoff)
 	select {
 	case <-t.C:
 		return nil
@@ -214,21 +262,25 @@ func (f *Follower) rest(ctx context.Context, l *loss) error {
 	}
 }
 
-func (f *Follower) connect(ctx context.Context, seek lttng.Seek) error {
+func (f *Follower) connect(ctx context.Context, seek lttng.Seek) (*Client, *Session, error) {
 	c, err := Dial(ctx, f.cfg.Config)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s, err := c.Attach(ctx, f.cfg.Target, seek)
 	if err != nil {
 		c.Close()
-		return err
+		return nil, nil, err
 	}
+	return c, s, nil
+}
+
+// take makes a connection the one that is read.
+func (f *Follower) take(c *Client, s *Session) {
 	f.client, f.session = c, s
 	if f.cfg.Target.ID != 0 {
 		// After its restart a relay may give the number to another session.
 		info := s.Sessions()[0]
 		f.cfg.Target.Host, f.cfg.Target.Name = info.Host, info.Name
 	}
-	return nil
 }

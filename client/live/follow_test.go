@@ -258,3 +258,95 @@ func TestFollowCancelled(t *testing.T) {
 		}
 	})
 }
+
+// Whoever reads two relays goes on with the one that is there while the other
+// one is away.
+func TestFollowTwoRelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const packets = 50
+		there := newRelay()
+		there.attach = []lttng.AttachReply{attachOK(meta(1, 1), data(1, 2))}
+		there.metadata[1] = []reply[lttng.MetadataReply]{metadataOK("M")}
+		for n := range uint64(packets) {
+			there.index[2] = append(there.index[2], indexOK(n, 1, n+1, 0))
+			there.packet[2] = append(there.packet[2], packetOK("b"))
+		}
+		killed := &dials{relays: []*relay{short(), nil, nil, nil, nil, whole()}}
+		var all [2]*Follower
+		for i, dial := range []func(context.Context, string, string) (net.Conn, error){killed.dial, there.dial} {
+			f, err := Follow(t.Context(), FollowConfig{Config: Config{Dial: dial, Timeout: time.Second}, Target: Target{Name: "s"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			all[i] = f
+		}
+		lost, other := all[0], all[1]
+		ask := func(f *Follower) (got []string) {
+			t.Helper()
+			events, err := f.Poll(t.Context(), 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return showAll(events)
+		}
+		for got := ask(lost); len(got) == 0 || got[len(got)-1] != "disconnected"; got = ask(lost) {
+			if err := lost.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		away, read := time.Now(), 0
+		for read < packets {
+			if got := ask(lost); len(got) > 0 {
+				t.Fatalf("the lost relay brought %q", got)
+			}
+			for _, e := range ask(other) {
+				if e == "packet 2: b" {
+					read++
+				}
+			}
+		}
+		if took := time.Since(away); took > 0 {
+			t.Errorf("the other relay was held up for %v", took)
+		}
+		waits := 0
+		got := ask(lost)
+		for ; len(got) == 0; got = ask(lost) {
+			if err := lost.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			waits++
+		}
+		if got[0] != "reconnected after 5" || waits < 50 {
+			t.Errorf("events %q after %d pauses, want the connection after pauses of 10 ms in 1.5 s", got, waits)
+		}
+	})
+}
+
+// Close ends the attempts, also one that has just succeeded.
+func TestFollowCloseWhileAway(t *testing.T) {
+	for name, next := range map[string]*relay{"none": nil, "one": whole()} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &dials{relays: []*relay{short(), next}}
+				f, err := Follow(t.Context(), FollowConfig{Config: Config{Dial: d.dial, Timeout: time.Second}, Target: Target{Name: "s"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for e := Event(nil); ; {
+					if e, err = f.Next(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					if _, ok := e.(Disconnected); ok {
+						break
+					}
+				}
+				synctest.Wait()
+				if err := f.Close(); err != nil {
+					t.Error(err)
+				}
+				synctest.Wait() // nothing is left over: or the bubble says so
+			})
+		})
+	}
+}

@@ -98,6 +98,9 @@ func (s *followSource) Next() (ctf.Kind, error) {
 			s.idle, s.told = true, h
 			return ctf.Inactivity, nil
 		}
+		if err := s.in.live.tend(nil); err != nil {
+			return 0, err
+		}
 		if err := s.in.live.pause(followPeriod); err != nil {
 			return 0, err
 		}

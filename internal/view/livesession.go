@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/weir-io/weir/client/live"
 	"github.com/weir-io/weir/ctf"
@@ -26,6 +27,10 @@ type liveSession struct {
 	traces  map[live.TraceID]*liveTrace
 	streams map[lttng.StreamID]*liveSource
 	open    map[lttng.StreamID]*liveTrace // by stream that has not ended, also of metadata
+	lost    bool                          // there is no connection
+	failed  error                         // why there will not be one any more
+	updated time.Time                     // last, by tend
+
 	// last has the feed of each stream before the connection was lost, by what
 	// makes a stream the same one afterwards.
 	last map[streamKey]*ctf.Feed
@@ -97,6 +102,9 @@ func (l *liveSession) ask(s *liveSource) error {
 		s.End()
 		return nil
 	}
+	if err := l.set.tend(l); err != nil {
+		return err
+	}
 	events, err := l.follow.Poll(l.ctx, s.id)
 	n := len(events)
 	if err := l.applyAll(events, err); err != nil {
@@ -154,6 +162,7 @@ func (l *liveSession) apply(e live.Event) error {
 	case live.Disconnected:
 		l.disconnected(e)
 	case live.Reconnected:
+		l.lost = false
 		l.set.warn(fmt.Sprintf("connected again after %s", e.Away.Round(millisecond)))
 	}
 	return nil
@@ -274,6 +283,7 @@ func (l *liveSession) metadata(e live.Metadata) error {
 // disconnected lets the streams end behind what has been received. Those of the
 // next connection go on where these end.
 func (l *liveSession) disconnected(e live.Disconnected) {
+	l.lost = true
 	l.set.warn("connection lost: " + e.Err.Error())
 	for _, s := range l.streams {
 		s.void = true

@@ -131,13 +131,15 @@ func (s *liveSet) await(ctx context.Context) (bool, error) {
 		if err := s.beforeWait(); err != nil {
 			return false, err
 		}
-		ended := true
+		var going *liveSession
 		for _, l := range s.sessions {
 			more, err := l.update(ctx)
 			if err != nil {
 				return false, err
 			}
-			ended = ended && !more
+			if more && (going == nil || going.lost) {
+				going = l
+			}
 		}
 		switch {
 		case len(s.joining) > 0:
@@ -148,22 +150,59 @@ func (s *liveSet) await(ctx context.Context) (bool, error) {
 			if _, err := s.stored.look(); err != nil {
 				return false, err
 			}
-		case ended:
+		case going == nil:
 			return false, nil
 		default:
-			if err := s.sessions[0].follow.Wait(ctx); err != nil {
+			if err := going.follow.Wait(ctx); err != nil {
 				return false, err
 			}
 		}
 	}
 }
 
-// update looks for new streams. It reports false when the session has ended.
+// tendPeriod is how often sessions are looked at of which no stream is in the
+// merge.
+const tendPeriod = 10 * time.Millisecond
+
+// tend looks after the sessions but one of which no stream is in the merge, so
+// that nobody else asks for what is new there: whether a lost one is back, and
+// whether one has its first stream.
+func (s *liveSet) tend(but *liveSession) error {
+	for _, l := range s.sessions {
+		if l == but || time.Since(l.updated) < tendPeriod || l.merged() {
+			continue
+		}
+		l.updated = time.Now()
+		if _, err := l.update(s.ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merged reports whether a stream of the session is in the merge, or about to.
+func (l *liveSession) merged() bool {
+	for _, s := range l.streams {
+		if s.Feed != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// update looks for new streams. It reports false when the session has ended. One
+// that is lost for good has, too: the others go on.
 func (l *liveSession) update(ctx context.Context) (bool, error) {
-	if l.follow.Ended() {
+	if l.failed != nil || l.follow.Ended() {
 		return false, nil
 	}
 	if err := l.applyAll(l.follow.Update(ctx)); err != nil {
+		if l.lost && ctx.Err() == nil {
+			if l.failed = err; len(l.set.sessions) > 1 {
+				l.set.warn("going on without a session: " + err.Error())
+			}
+			return false, nil
+		}
 		return false, err
 	}
 	// Streams without a feed wait for metadata, which are asked for with them.
@@ -196,10 +235,22 @@ func (s *liveSet) run(ctx context.Context, sink Sink, sel Selection) error {
 			return err
 		}
 		more, err := s.await(ctx)
-		if err != nil || !more {
+		if err != nil {
 			return err
 		}
+		if !more {
+			return s.failures()
+		}
 	}
+}
+
+// failures returns why sessions were lost for good.
+func (s *liveSet) failures() error {
+	var all []error
+	for _, l := range s.sessions {
+		all = append(all, l.failed)
+	}
+	return errors.Join(all...)
 }
 
 // merge shows what the streams bring that are there, until all have ended. It
