@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/view"
 )
 
@@ -36,6 +37,7 @@ type viewFlags struct {
 	where, host                             string
 	head, tail, jobs                        int
 	follow, fromBeginning, json, noProgress bool
+	maxArchive                              string
 }
 
 // newViewCommand returns "weir view".
@@ -112,6 +114,7 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.IntVar(&f.jobs, "jobs", 0, "processors to use; 0: all, 1: one")
 	fl.BoolVarP(&f.follow, "follow", "f", false, "go on with what is added to the traces, until SIGINT")
 	fl.BoolVar(&f.fromBeginning, "from-beginning", false, "live sessions: from the oldest packet that the relay has, not from now on")
+	fl.StringVar(&f.maxArchive, "max-archive", "16GiB", "refuse an archive on standard input whose files are more than this `SIZE`")
 	fl.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
 }
 
@@ -150,6 +153,11 @@ func (f *viewFlags) job(args []string) (*view.Job, error) {
 	if f.head < 0 || f.tail < 0 || f.jobs < 0 {
 		return nil, usageErrorf("--head, --tail and --jobs: want a number from 0")
 	}
+	most, err := config.ParseBytes(f.maxArchive)
+	if err != nil || most <= 0 {
+		return nil, usageErrorf("--max-archive: want a size such as 16GiB, got %q", f.maxArchive)
+	}
+	j.MaxUnpacked = int64(most)
 	if err := j.Check(); err != nil {
 		return nil, usageErrorf("%w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,10 +21,36 @@ import (
 // maxArchiveMemory bounds what the decompression of an archive holds, in bytes.
 const maxArchiveMemory = 128 << 20
 
+// Limits of what an archive becomes.
+const (
+	DefaultUnpacked  = 16 << 30 // bytes of its files
+	maxArchivedFiles = 1 << 20  // what stands in it, whatever it is
+)
+
+// ErrArchiveSize says that the files of an archive are larger than is allowed.
+var ErrArchiveSize = errors.New("archive: too large")
+
 // Unpack unpacks the files of a tar archive, plain or compressed with gzip or
-// zstd, into a directory. Links and devices are left out; no file lands outside
-// of the directory.
-func Unpack(r io.Reader, dir string) error {
+// zstd, into a directory: most bytes of them. Links and devices are left out; no
+// file lands outside of the directory. When ctx ends, a read from r that waits
+// is left behind, as nothing can end it; it ends with r.
+func Unpack(ctx context.Context, r io.Reader, dir string, most int64) error {
+	in, out := io.Pipe()
+	go func() { // ends when Unpack has returned and r.Read does
+		_, err := io.Copy(out, r)
+		out.CloseWithError(err)
+	}()
+	stop := context.AfterFunc(ctx, func() { out.CloseWithError(context.Cause(ctx)) })
+	defer stop()
+	defer in.Close()
+	err := unpack(in, dir, most)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func unpack(r io.Reader, dir string, most int64) error {
 	plain, err := decompress(r)
 	if err != nil {
 		return err
@@ -34,21 +61,27 @@ func Unpack(r io.Reader, dir string) error {
 		return err
 	}
 	defer root.Close()
-	files := 0
-	for tr := tar.NewReader(plain); ; {
+	files, left := 0, most
+	tr := tar.NewReader(plain)
+	for entries := 0; ; entries++ {
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return fmt.Errorf("archive, behind %d files: %w", files, err)
-		}
-		if h.Typeflag != tar.TypeReg {
+		case entries == maxArchivedFiles:
+			return fmt.Errorf("%w: more than %d files", ErrArchiveSize, maxArchivedFiles)
+		case h.Typeflag != tar.TypeReg:
 			continue
+		case h.Size > left:
+			return fmt.Errorf("%w: with %s its files are more than %d bytes", ErrArchiveSize, h.Name, most)
 		}
 		if err := unpackFile(root, h.Name, tr); err != nil {
 			return fmt.Errorf("archive: %s: %w", h.Name, err)
 		}
+		left -= h.Size
 		files++
 	}
 	if files == 0 {

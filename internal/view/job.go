@@ -4,6 +4,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type Job struct {
 	FromBeginning bool // live sessions from the oldest packet that is stored, not from now on
 
 	In          io.Reader
+	MaxUnpacked int64 // bytes of the files in the archive on In; 0: DefaultUnpacked
 	Out, Err    io.Writer
 	Jobs        int
 	Interactive bool // somebody is watching: lines are wanted at once
@@ -66,7 +68,7 @@ func (j *Job) Run(ctx context.Context) error {
 		ClockOffset: j.ClockOffset, ForceCorrelate: j.ForceCorrelate, Growing: j.Follow,
 		Warn: func(path, text string) { fmt.Fprintf(j.Err, "%s: %s\n", path, text) },
 	}
-	inputs, remove, err := j.unpacked()
+	inputs, remove, err := j.unpacked(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +101,7 @@ func (j *Job) Run(ctx context.Context) error {
 
 // unpacked returns the inputs with the archive on In, where that is one of
 // them, replaced by a directory that holds its files until remove is called.
-func (j *Job) unpacked() (inputs []string, remove func(), err error) {
+func (j *Job) unpacked(ctx context.Context) (inputs []string, remove func(), err error) {
 	at := slices.Index(j.Inputs, "-")
 	if at < 0 {
 		return j.Inputs, func() {}, nil
@@ -109,7 +111,7 @@ func (j *Job) unpacked() (inputs []string, remove func(), err error) {
 		return nil, nil, err
 	}
 	remove = func() { os.RemoveAll(dir) }
-	if err := Unpack(j.In, dir); err != nil {
+	if err := Unpack(ctx, j.In, dir, cmp.Or(j.MaxUnpacked, DefaultUnpacked)); err != nil {
 		remove()
 		return nil, nil, err
 	}
