@@ -97,11 +97,28 @@ func textSink() Sink {
 	return NewTextSink(NewText(DefaultTextOptions()), NewOutput(io.Discard), io.Discard, Palette{})
 }
 
+func jsonSink() Sink { return NewJSONLines(NewOutput(io.Discard)) }
+
+func csvSink() Sink {
+	s, _ := NewCSV(NewOutput(io.Discard), []string{"time", "delta", "name", "n", "msg"}) // errors are those of columns
+	return s
+}
+
 func countSink() Sink { return NewSummary(NewOutput(io.Discard), CountLines) }
 
 func BenchmarkText(b *testing.B) {
 	b.Run("one", func(b *testing.B) { benchRun(b, 1, "", textSink) })
 	b.Run("lanes", func(b *testing.B) { benchRun(b, 2, "", textSink) })
+}
+
+func BenchmarkJSON(b *testing.B) {
+	b.Run("one", func(b *testing.B) { benchRun(b, 1, "", jsonSink) })
+	b.Run("all", func(b *testing.B) { benchRun(b, 2, "", jsonSink) })
+}
+
+func BenchmarkCSV(b *testing.B) {
+	b.Run("one", func(b *testing.B) { benchRun(b, 1, "", csvSink) })
+	b.Run("all", func(b *testing.B) { benchRun(b, 2, "", csvSink) })
 }
 
 func BenchmarkCount(b *testing.B) {

@@ -32,6 +32,7 @@ type CSV struct {
 	plans   map[*schema.Event][]csvCell
 	shown   map[*schema.Stream]*shownFields
 	cell    []byte
+	deltas  []int // where deltas belong that are left out, as nothing is known of the event before; nil: not wanted
 }
 
 // csvCell is what a column has for the events of a class: a field, a constant
@@ -61,21 +62,30 @@ func NewCSV(out *Output, columns []string) (*CSV, error) {
 		out.buf = appendCSV(out.buf, []byte(c))
 	}
 	out.buf = append(out.buf, '\n')
+	return newCSV(out, columns), nil
+}
+
+func newCSV(out *Output, columns []string) *CSV {
 	return &CSV{
 		out: out, columns: columns,
 		plans: make(map[*schema.Event][]csvCell),
 		shown: make(map[*schema.Stream]*shownFields),
-	}, nil
+	}
 }
 
 // Event implements [Sink].
 func (c *CSV) Event(s *ctf.Stream, e *ctf.Event) error {
+	c.out.buf = c.appendLine(c.out.buf, s, e)
+	return c.out.spill()
+}
+
+// appendLine appends the line of an event.
+func (c *CSV) appendLine(b []byte, s *ctf.Stream, e *ctf.Event) []byte {
 	plan := c.plans[e.Class]
 	if plan == nil {
 		plan = c.compile(e.Class)
 		c.plans[e.Class] = plan
 	}
-	b := c.out.buf
 	for i := range plan {
 		if i > 0 {
 			b = append(b, ',')
@@ -97,8 +107,7 @@ func (c *CSV) Event(s *ctf.Stream, e *ctf.Event) error {
 	if e.HasTime {
 		c.last, c.hasLast = e.Time, true
 	}
-	c.out.buf = append(b, '\n')
-	return c.out.spill()
+	return append(b, '\n')
 }
 
 func (c *CSV) appendComputed(b []byte, name string, s *ctf.Stream, e *ctf.Event) []byte {
@@ -116,6 +125,9 @@ func (c *CSV) appendComputed(b []byte, name string, s *ctf.Stream, e *ctf.Event)
 		return c.clock.append(b, e.Time)
 	case name == "delta" && c.hasLast:
 		return appendInt(b, e.Time-c.last)
+	case name == "delta":
+		c.deltas = append(c.deltas, len(b))
+		return b
 	default:
 		return b
 	}

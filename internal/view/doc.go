@@ -30,9 +30,10 @@
 // # Concurrency
 //
 // Nothing here is safe for concurrent use, but that a [Run] uses several
-// goroutines itself. Counts and summaries read each stream by itself. Text is
-// made in slices of the time line, each with a [Text] of its own, that take
-// turns at the output; or, where streams do not allow that, in lanes: some read
-// streams and make what [Text.AppendRest] does, one merges them and puts the
-// heads before the lines.
+// goroutines itself. Counts and summaries read each stream by itself. Text, JSON
+// lines and CSV are made in slices of the time line, each with a printer of its
+// own, that take turns at the output; or, where streams do not allow that, text
+// and JSON in lanes: some read streams and make what [Text.AppendRest] does, one
+// merges them and puts the heads before the lines. What an event is on a
+// timeline depends on all before it: that is made by one.
 package view

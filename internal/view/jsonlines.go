@@ -187,7 +187,13 @@ func findMember(st *schema.Struct, name string, at int) (place, bool) {
 
 // Loss implements [Sink].
 func (j *JSONLines) Loss(s *ctf.Stream, l *ctf.Loss) error {
-	b := append(j.out.buf, '{')
+	j.out.buf = j.appendLoss(j.out.buf, s, l)
+	return j.out.spill()
+}
+
+// appendLoss appends the object of a loss.
+func (j *JSONLines) appendLoss(b []byte, s *ctf.Stream, l *ctf.Loss) []byte {
+	b = append(b, '{')
 	b = append(b, j.stream(s)...)
 	b = append(b, `,"lost":{"what":"events"`...)
 	if l.Packets {
@@ -200,8 +206,7 @@ func (j *JSONLines) Loss(s *ctf.Stream, l *ctf.Loss) error {
 		b = appendInt(append(b, `,"from_ns":`...), l.From)
 		b = appendInt(append(b, `,"to_ns":`...), l.To)
 	}
-	j.out.buf = append(b, "}}\n"...)
-	return j.out.spill()
+	return append(b, "}}\n"...)
 }
 
 // Flush implements [Sink].

@@ -71,17 +71,19 @@ func (r *Run) Run(ctx context.Context) error {
 	cursors := r.cursors()
 	var err error
 	lanes, laned := lanedOf(r.Sink)
+	slices, sliced := slicedOf(r.Sink)
+	var cuts []cut
+	if sliced && r.jobs() > 1 {
+		cuts = r.cuts(cursors)
+	}
 	parts, apart := r.Sink.(unordered)
 	switch {
 	case apart && r.Select.Head == 0 && r.Select.Tail == 0:
 		err = r.inParts(ctx, cursors, parts)
+	case cuts != nil:
+		err = r.inSlices(ctx, cursors, cuts, slices)
 	case laned && r.jobs() > 1:
-		text, ok := r.Sink.(*TextSink)
-		if cuts := r.cuts(cursors); ok && cuts != nil {
-			err = r.inSlices(ctx, cursors, cuts, text)
-		} else {
-			err = r.inLanes(ctx, cursors, lanes, count)
-		}
+		err = r.inLanes(ctx, cursors, lanes, count)
 	default:
 		err = r.inOne(ctx, cursors, count)
 	}

@@ -113,6 +113,7 @@ func TestJobsPrintTheSame(t *testing.T) {
 			"tail":         func(j *Job) { j.Tail = 17 },
 			"tail head":    func(j *Job) { j.Tail, j.Head = 17, 3 },
 			"json":         func(j *Job) { j.Output = "json" },
+			"csv":          func(j *Job) { j.Output, j.Columns = "csv", []string{"time", "delta", "name", "n"} },
 		} {
 			t.Run(fmt.Sprintf("%s of %d", name, streams), func(t *testing.T) {
 				one, oneErr := show(t, dir, func(j *Job) { change(j); j.Jobs = 1 })

@@ -27,6 +27,49 @@ import (
 // that this costs little. Where they would be too large, or a stream does not
 // tell the times of its packets, there are lanes instead.
 
+// sliced is a sink that slices can be written for.
+type sliced interface {
+	// newLines returns what prints the slices of one writer for the sink.
+	newLines() lines
+	// told tells people of a loss of a slice, apart from what lines print.
+	told(s *ctf.Stream, l *ctf.Loss) error
+	output() *Output
+}
+
+// lines print a slice. What its first event prints depends on the slice before,
+// and is kept until join.
+type lines interface {
+	// begin begins a slice.
+	begin()
+	event(dst []byte, s *ctf.Stream, e *ctf.Event) []byte
+	loss(dst []byte, s *ctf.Stream, l *ctf.Loss) []byte
+
+	// join puts out what was kept: it is the slice's turn.
+	join()
+	// follow makes the sink go on behind the slice, which has been written.
+	follow()
+}
+
+// slicedOf returns a sink as one that slices can be written for, where it can
+// be that.
+func slicedOf(s Sink) (sliced, bool) {
+	w, ok := s.(*Warner)
+	if !ok {
+		l, ok := s.(sliced)
+		return l, ok
+	}
+	l, ok := w.Sink.(sliced)
+	return warnedSlices{l, w}, ok
+}
+
+// warnedSlices is a sliced sink with warnings.
+type warnedSlices struct {
+	sliced
+	warner *Warner
+}
+
+func (w warnedSlices) told(s *ctf.Stream, l *ctf.Loss) error { return w.warner.warn.print(s, l) }
+
 // Sizes of slices.
 const (
 	minSlice     = 2 << 20  // bytes of packets
@@ -159,6 +202,12 @@ func (p *sliceOfStream) step(kind ctf.Kind, c *ctf.Cursor) (take, end bool) {
 		}
 		p.over = false
 		return true, p.bounded && (n > p.last || n == p.last && at >= p.end)
+	case kind == ctf.DiscardedEvents || kind == ctf.DiscardedPackets:
+		// Told before the packet in which two slices meet; of the later one when
+		// it began there.
+		at, timed := c.Time()
+		ours := !p.over || n == p.first && timed && at >= p.begin
+		return ours && !(p.bounded && n == p.last && timed && at >= p.end), false
 	case p.over:
 		p.over = kind != ctf.PacketEnd || n < p.first
 		return false, false
@@ -176,7 +225,7 @@ type slice struct {
 }
 
 // inSlices reads and writes slices, each on a goroutine of its own.
-func (r *Run) inSlices(ctx context.Context, cursors []*ctf.Cursor, cuts []cut, sink *TextSink) error {
+func (r *Run) inSlices(ctx context.Context, cursors []*ctf.Cursor, cuts []cut, sink sliced) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	all := make([]slice, len(cuts)+1)
@@ -202,7 +251,7 @@ func (r *Run) inSlices(ctx context.Context, cursors []*ctf.Cursor, cuts []cut, s
 	var wg sync.WaitGroup
 	for range jobs {
 		wg.Go(func() { // ends with the slices, or when one of them stops all
-			w := &sliceWriter{run: r, sink: sink, free: free, text: NewText(sink.text.opts), keep: r.keep(), most: min(heldByOne, heldBytes/jobs)}
+			w := &sliceWriter{run: r, sink: sink, free: free, lines: sink.newLines(), keep: r.keep(), most: min(heldByOne, heldBytes/jobs)}
 			for i := int(next.Add(1)) - 1; i < len(all) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				if err := w.write(ctx, streams, &all[i]); err != nil {
 					stop(err) // the first one counts: those behind wait for their turn
@@ -219,24 +268,21 @@ func (r *Run) inSlices(ctx context.Context, cursors []*ctf.Cursor, cuts []cut, s
 // sliceWriter writes slices, one after the other.
 type sliceWriter struct {
 	// Immutable.
-	run  *Run
-	sink *TextSink   // for the one whose turn it is
-	free chan []byte // pieces to fill, of all writers; never closed
-	text *Text
-	keep func(*ctf.Event) bool
-	most int // bytes to hold
+	run   *Run
+	sink  sliced      // for the one whose turn it is
+	free  chan []byte // pieces to fill, of all writers; never closed
+	lines lines
+	keep  func(*ctf.Event) bool
+	most  int // bytes to hold
 
 	// Of the slice being written.
-	ours    bool   // it is its turn
-	started bool   // it has an event
-	first   Moment // of that, whose line's head depends on the slice before
-	trace   string
-	pieces  [][]byte // held
-	piece   []byte   // the last one, being filled
-	size    int      // of a full piece
-	held    int
-	losses  []heldLoss
-	shown   int64
+	ours   bool     // it is its turn
+	pieces [][]byte // held
+	piece  []byte   // the last one, being filled
+	size   int      // of a full piece
+	held   int
+	losses []heldLoss
+	shown  int64
 }
 
 // heldLoss is a loss to be told.
@@ -247,7 +293,8 @@ type heldLoss struct {
 
 // write writes a slice; what it has before an error, too.
 func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice) error {
-	w.ours, w.started, w.held, w.size = false, false, 0, pieceBytes
+	w.ours, w.held, w.size = false, 0, pieceBytes
+	w.lines.begin()
 	if s.begin == nil {
 		w.size = firstBatch
 	}
@@ -260,8 +307,8 @@ func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice
 	}
 	w.run.Events.Add(w.shown)
 	w.shown = 0
-	if w.started && w.ours {
-		w.sink.text.follow(w.text)
+	if w.ours {
+		w.lines.follow()
 	}
 	return err
 }
@@ -308,28 +355,17 @@ func (w *sliceWriter) read(ctx context.Context, streams []*ctf.Stream, s *slice)
 		}
 		if kind != ctf.EventRecord {
 			w.losses = append(w.losses, heldLoss{c.Stream(), *c.Loss()})
+			w.piece = w.lines.loss(w.piece, c.Stream(), c.Loss())
 			continue
 		}
-		w.event(c.Stream(), c.Event())
+		w.shown++
+		w.piece = w.lines.event(w.piece, c.Stream(), c.Event())
 		if len(w.piece) >= w.size {
 			if err := w.flush(ctx, s, false); err != nil {
 				return err
 			}
 		}
 	}
-}
-
-// event writes an event, the first one without the head of its line.
-func (w *sliceWriter) event(s *ctf.Stream, e *ctf.Event) {
-	w.shown++
-	at := MomentOf(e)
-	if w.started {
-		w.piece = w.text.AppendHead(w.piece, at, s.Trace.Name)
-	} else {
-		w.started, w.first, w.trace = true, at, s.Trace.Name
-		w.text.begin(at)
-	}
-	w.piece = w.text.AppendRest(w.piece, e)
 }
 
 // empty returns a piece to fill.
@@ -366,17 +402,15 @@ func (w *sliceWriter) flush(ctx context.Context, s *slice, all bool) error {
 
 // put writes what is held.
 func (w *sliceWriter) put() error {
-	out := w.sink.out
+	out := w.sink.output()
 	if !w.ours {
 		w.ours = true
-		if w.started {
-			out.buf = w.sink.text.AppendHead(out.buf, w.first, w.trace)
-		}
+		w.lines.join()
 	} else if w.size < pieceBytes {
 		w.size *= 4
 	}
 	for i := range w.losses {
-		if err := w.sink.Loss(w.losses[i].stream, &w.losses[i].loss); err != nil {
+		if err := w.sink.told(w.losses[i].stream, &w.losses[i].loss); err != nil {
 			return err
 		}
 	}

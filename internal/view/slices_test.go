@@ -6,6 +6,7 @@ package view
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,16 +15,40 @@ import (
 	"github.com/weir-io/weir/ctf"
 )
 
-// runText prints a trace as text and returns that, the losses told and the
-// number of events; change may set more of the run.
+// slicedSinks are the sinks that slices can be written for, as the command makes
+// them.
+var slicedSinks = map[string]func(t *testing.T, out *Output, warnings io.Writer) Sink{
+	"text": func(_ *testing.T, out *Output, warnings io.Writer) Sink {
+		return NewTextSink(NewText(DefaultTextOptions()), out, warnings, Palette{})
+	},
+	"json": func(_ *testing.T, out *Output, warnings io.Writer) Sink {
+		return NewWarner(NewJSONLines(out), NewText(DefaultTextOptions()), warnings, Palette{})
+	},
+	"csv": func(t *testing.T, out *Output, warnings io.Writer) Sink {
+		csv, err := NewCSV(out, []string{"ns", "delta", "stream", "n", "msg", "delta"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return NewWarner(csv, NewText(DefaultTextOptions()), warnings, Palette{})
+	},
+}
+
+// runText prints a trace as text; see runTo.
 func runText(t *testing.T, dir string, change func(*Run)) (text, losses string, events int64, err error) {
+	t.Helper()
+	return runTo(t, dir, "text", change)
+}
+
+// runTo prints a trace to one of the slicedSinks and returns that, the losses
+// told and the number of events; change may set more of the run.
+func runTo(t *testing.T, dir, to string, change func(*Run)) (text, losses string, events int64, err error) {
 	t.Helper()
 	set, err := ctf.Open(ctf.Options{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out, warnings bytes.Buffer
-	sink := NewTextSink(NewText(DefaultTextOptions()), NewOutput(&out), &warnings, Palette{})
+	sink := slicedSinks[to](t, NewOutput(&out), &warnings)
 	r := &Run{Set: set, Select: Selection{Window: All}, Sink: sink}
 	change(r)
 	err = r.Run(t.Context())
@@ -49,23 +74,28 @@ func TestSlicesPrintTheSame(t *testing.T) {
 			"window": {Window: Window{origin + 300, origin + 1200}},
 			"end":    {Window: Window{math.MinInt64, origin + 500}},
 		} {
-			want, losses, events, err := runText(t, dir, func(r *Run) { r.Select, r.Jobs = s, 1 })
-			if err != nil || want == "" {
-				t.Fatalf("%s: %d bytes, %v", name, len(want), err)
-			}
-			for _, size := range []int{1, 5000, 20_000} {
-				t.Run(fmt.Sprintf("%s of %d in slices of %d", name, streams, size), func(t *testing.T) {
-					got, gotLosses, gotEvents, err := runText(t, dir, func(r *Run) {
-						r.Select, r.Jobs, r.sliceBytes = s, 3, size
-						if r.cuts(r.cursors()) == nil && size == 1 {
-							t.Error("there are no slices")
+			for to := range slicedSinks {
+				want, losses, events, err := runTo(t, dir, to, func(r *Run) { r.Select, r.Jobs = s, 1 })
+				if err != nil || want == "" {
+					t.Fatalf("%s: %d bytes, %v", name, len(want), err)
+				}
+				for _, size := range []int{1, 5000, 20_000} {
+					t.Run(fmt.Sprintf("%s of %s of %d in slices of %d", to, name, streams, size), func(t *testing.T) {
+						got, gotLosses, gotEvents, err := runTo(t, dir, to, func(r *Run) {
+							r.Select, r.Jobs, r.sliceBytes = s, 3, size
+							if r.cuts(r.cursors()) == nil && size == 1 {
+								t.Error("there are no slices")
+							}
+							if _, ok := slicedOf(r.Sink); !ok {
+								t.Error("the sink is not for slices")
+							}
+						})
+						if err != nil || got != want || gotLosses != losses || gotEvents != events {
+							t.Errorf("got %d bytes, %d of losses, %d events, %v; want %d, %d, %d, or they differ",
+								len(got), len(gotLosses), gotEvents, err, len(want), len(losses), events)
 						}
 					})
-					if err != nil || got != want || gotLosses != losses || gotEvents != events {
-						t.Errorf("got %d bytes, %d of losses, %d events, %v; want %d, %d, %d, or they differ",
-							len(got), len(gotLosses), gotEvents, err, len(want), len(losses), events)
-					}
-				})
+				}
 			}
 		}
 	}
