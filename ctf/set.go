@@ -167,6 +167,17 @@ func (s *Set) Streams() []*Stream {
 	return streams
 }
 
+// Begin returns the time at which the first packet of all traces begins, in ns
+// from the clock's origin, and whether one says so.
+func (s *Set) Begin() (ns int64, ok bool) {
+	for _, st := range s.Streams() {
+		if begin, _, timed := st.Bounds(); timed && (!ok || begin < ns) {
+			ns, ok = begin, true
+		}
+	}
+	return ns, ok
+}
+
 // Cursors returns a cursor for each stream, at its begin.
 func (s *Set) Cursors() []*Cursor {
 	streams := s.Streams()

@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,18 +30,17 @@ func newBenchCommand() *cobra.Command {
 
 // benchRelay holds the flags of "weir bench relay".
 type benchRelay struct {
-	relays   []string
-	cells    string
-	index    string
-	viewers  string
-	volume   string
-	runs     int
-	dir      string
-	timeout  time.Duration
-	quick    bool
-	verify   bool
-	json     bool
-	markdown bool
+	relays  []string
+	cells   string
+	index   string
+	viewers string
+	volume  string
+	runs    int
+	dir     string
+	timeout time.Duration
+	quick   bool
+	verify  bool
+	benchForm
 
 	idle     int
 	streams  int
@@ -77,11 +73,7 @@ With --json each run, the medians and the cost of viewers are one line each:
 	}
 	b := &benchRelay{}
 	b.addFlags(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer restore()
-		return b.run(ctx, c.OutOrStdout(), c.ErrOrStderr())
-	}
+	c.RunE = measuring(b.run)
 	return c
 }
 
@@ -97,13 +89,11 @@ func (b *benchRelay) addFlags(c *cobra.Command) {
 	f.DurationVar(&b.timeout, "timeout", 5*time.Minute, "give up a run after `DURATION`")
 	f.BoolVar(&b.quick, "quick", false, "measure a few cells with a small volume")
 	f.BoolVar(&b.verify, "verify", false, "compare stored files and viewed packets with what was sent")
-	f.BoolVar(&b.json, "json", false, "print lines of JSON")
-	f.BoolVar(&b.markdown, "markdown", false, "print Markdown tables")
+	b.benchForm.addFlags(c)
 	f.IntVar(&b.idle, "idle-connections", 0, "measure with `N` idle control connections")
 	f.IntVar(&b.streams, "streams-memory", 0, "measure the memory that `N` streams take")
 	f.BoolVar(&b.announce, "announce", false, "measure with 100 connections that announce 128 MiB each")
 	f.IntVar(&b.readers, "babeltrace", 0, "measure what `N` babeltrace2 on one session take from its throughput")
-	c.MarkFlagsMutuallyExclusive("json", "markdown")
 	c.MarkFlagsMutuallyExclusive("cells", "quick")
 }
 
@@ -127,17 +117,7 @@ func (b *benchRelay) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	write := report.WriteText
-	switch {
-	case b.json:
-		write = report.WriteJSON
-	case b.markdown:
-		write = report.WriteMarkdown
-	}
-	if err := write(stdout); err != nil {
-		return err
-	}
-	return report.Err()
+	return b.print(stdout, report)
 }
 
 // bench returns the measuring program as the flags describe it.
@@ -150,15 +130,12 @@ func (b *benchRelay) bench(stdout, stderr io.Writer) (relaybench.Bench, error) {
 	if bench.Relays, err = b.relaysUnderTest(); err != nil {
 		return bench, err
 	}
-	if isTerminal(stderr) {
-		bench.OnStart = func(s relaybench.Step) {
-			fmt.Fprintf(stderr, "\r\x1b[K[%d/%d] %s %s", s.Number, s.Total, s.Workload, s.Relay)
-		}
+	status := newStatusLine(stderr)
+	bench.OnStart = func(s relaybench.Step) {
+		status.show(fmt.Sprintf("[%d/%d] %s %s", s.Number, s.Total, s.Workload, s.Relay))
 	}
 	bench.OnRun = func(r relaybench.Run) {
-		if isTerminal(stderr) {
-			fmt.Fprint(stderr, "\r\x1b[K")
-		}
+		status.show("")
 		if b.json {
 			_ = relaybench.WriteRun(stdout, r) // a closed pipe shows when the summaries are written
 		}
@@ -179,12 +156,12 @@ func (b *benchRelay) relaysUnderTest() ([]relaybench.Relay, error) {
 	if len(relays) > 0 {
 		return relays, nil
 	}
-	self, err := os.Executable()
+	self, err := thisProgram()
 	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+		return nil, err
 	}
 	relays = []relaybench.Relay{{Label: "weir", Command: relaybench.WeirCommand(self)}}
-	if path, err := exec.LookPath("lttng-relayd"); err == nil {
+	if path := installed("lttng-relayd"); path != "" {
 		relays = append(relays, relaybench.Relay{Label: "lttng-relayd", Command: []string{path}})
 	}
 	return relays, nil
@@ -266,13 +243,7 @@ func (b *benchRelay) runScenarios(ctx context.Context, bench relaybench.Bench, s
 	if err != nil {
 		return err
 	}
-	write := relaybench.WriteStrains
-	switch {
-	case b.json:
-		write = relaybench.WriteStrainsJSON
-	case b.markdown:
-		write = relaybench.WriteStrainsMarkdown
-	}
+	write := choose(b.benchForm, relaybench.WriteStrains, relaybench.WriteStrainsJSON, relaybench.WriteStrainsMarkdown)
 	if err := write(stdout, strains); err != nil {
 		return err
 	}
@@ -289,13 +260,7 @@ func (b *benchRelay) runCrowd(ctx context.Context, bench relaybench.Bench, stdou
 	if err != nil {
 		return err
 	}
-	write := relaybench.WriteCrowds
-	switch {
-	case b.json:
-		write = relaybench.WriteCrowdsJSON
-	case b.markdown:
-		write = relaybench.WriteCrowdsMarkdown
-	}
+	write := choose(b.benchForm, relaybench.WriteCrowds, relaybench.WriteCrowdsJSON, relaybench.WriteCrowdsMarkdown)
 	if err := write(stdout, crowds); err != nil {
 		return err
 	}

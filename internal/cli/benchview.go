@@ -5,13 +5,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +21,7 @@ type benchView struct {
 	dir              string
 	events, runs     int
 	quick            bool
-	json, markdown   bool
+	benchForm
 }
 
 // newBenchViewCommand returns "weir bench view".
@@ -64,14 +59,8 @@ converting are left out.`,
 	f.IntVar(&b.events, "events", 0, "make a trace of `N` events; default: 10 million, with --quick 50000")
 	f.IntVar(&b.runs, "runs", 0, "run each thing `N` times; default: 3, with --quick 1")
 	f.BoolVar(&b.quick, "quick", false, "measure small amounts")
-	f.BoolVar(&b.json, "json", false, "print JSON")
-	f.BoolVar(&b.markdown, "markdown", false, "print a Markdown table")
-	c.MarkFlagsMutuallyExclusive("json", "markdown")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer restore()
-		return b.run(ctx, c.OutOrStdout(), c.ErrOrStderr())
-	}
+	b.benchForm.addFlags(c)
+	c.RunE = measuring(b.run)
 	return c
 }
 
@@ -81,28 +70,14 @@ func (b *benchView) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	watched := isTerminal(stderr)
-	if watched {
-		bench.OnStep = func(name string) { fmt.Fprintf(stderr, "\r\x1b[K%s", name) }
-	}
+	status := newStatusLine(stderr)
+	bench.OnStep = status.show
 	report, err := bench.Measure(ctx)
-	if watched {
-		fmt.Fprint(stderr, "\r\x1b[K")
-	}
+	status.show("")
 	if err != nil {
 		return err
 	}
-	write := report.WriteText
-	switch {
-	case b.json:
-		write = report.WriteJSON
-	case b.markdown:
-		write = report.WriteMarkdown
-	}
-	if err := write(stdout); err != nil {
-		return err
-	}
-	return report.Err()
+	return b.print(stdout, report)
 }
 
 // bench returns the measuring program as the flags describe it.
@@ -115,17 +90,15 @@ func (b *benchView) bench() (viewbench.Bench, error) {
 		return bench, usageErrorf("--events and --runs: want a number from 0")
 	}
 	if b.weir == "" {
-		self, err := os.Executable()
+		self, err := thisProgram()
 		if err != nil {
-			return bench, fmt.Errorf("find this program: %w", err)
+			return bench, err
 		}
 		bench.Weir = self
 	}
 	switch b.babeltrace {
 	case "":
-		if path, err := exec.LookPath("babeltrace2"); err == nil {
-			bench.Babeltrace = path
-		}
+		bench.Babeltrace = installed("babeltrace2")
 	case "none":
 		bench.Babeltrace = ""
 	}

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/weir-io/weir/internal/progress"
 )
 
 // newProgress returns a function that shows on a terminal how far long work
 // has come: how much of how many bytes, and how many events.
-func newProgress(w io.Writer) func(done, total, events int64, end bool) {
+func newProgress(w io.Writer) progress.Func {
 	start := time.Now()
 	shown := false
 	return func(done, total, events int64, end bool) {

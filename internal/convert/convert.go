@@ -14,10 +14,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/progress"
 )
 
 // Job is a conversion.
@@ -31,10 +31,8 @@ type Job struct {
 	Jobs           int  // streams to convert at a time; 0: as many as there are processors
 
 	// Warn is called with what is odd about the metadata; nil: nobody is told.
-	Warn func(path, text string)
-	// Progress is called now and then while the work goes on, and at its end;
-	// nil: not wanted. Sizes are in bytes.
-	Progress func(done, total, events int64, end bool)
+	Warn     func(path, text string)
+	Progress progress.Func // nil: not wanted
 }
 
 // InputError says that streams end early, because of what is wrong with the
@@ -198,7 +196,8 @@ func words(all []string) string {
 
 // write writes all traces below a directory.
 func (j *Job) write(ctx context.Context, root string, traces []*traceJob) error {
-	var p progress
+	var p progress.Counter
+	var total int64
 	var streams []*streamJob
 	for _, t := range traces {
 		dir := filepath.Join(root, t.place)
@@ -211,11 +210,11 @@ func (j *Job) write(ctx context.Context, root string, traces []*traceJob) error 
 		for _, s := range t.streams {
 			s.dir, s.progress = dir, &p
 			streams = append(streams, s)
+			total += s.size()
 		}
 	}
 	slices.SortStableFunc(streams, func(a, b *streamJob) int { return cmp.Compare(b.size(), a.size()) })
-	stop := j.follow(&p, streams)
-	defer stop()
+	defer p.Tell(j.Progress, total)()
 	return j.each(ctx, streams)
 }
 
@@ -247,36 +246,6 @@ func (j *Job) each(ctx context.Context, streams []*streamJob) error {
 	close(next)
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// progressPeriod is how often progress is told.
-const progressPeriod = 250 * time.Millisecond
-
-// follow tells progress until the function that it returns is called.
-func (j *Job) follow(p *progress, streams []*streamJob) (stop func()) {
-	if j.Progress == nil {
-		return func() {}
-	}
-	var total int64
-	for _, s := range streams {
-		total += s.size()
-	}
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() { // ended by stop, which waits for it
-		defer close(ended)
-		t := time.NewTicker(progressPeriod)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				j.Progress(p.done.Load(), total, p.events.Load(), false)
-			case <-quit:
-				j.Progress(p.done.Load(), total, p.events.Load(), true)
-				return
-			}
-		}
-	}()
-	return func() { close(quit); <-ended }
 }
 
 // report sums up.

@@ -200,8 +200,8 @@ func TestWindows(t *testing.T) {
 			spec.write(t, in)
 			set, err := ctf.Open(ctf.Options{}, in)
 			check(t, err)
-			first := firstBegin(set)
-			if first == 0 {
+			first, ok := set.Begin()
+			if !ok {
 				first = origin
 			}
 			for begin := first - 2e9; begin < first+20e9; begin += 2_900_000_000 {

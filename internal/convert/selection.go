@@ -52,7 +52,8 @@ func newChoice(s Selection, set *ctf.Set) (*choice, error) {
 		c.hosts = newGlobs([]string{s.Host})
 	}
 	if s.Window != nil {
-		begin, end, err := s.Window(firstBegin(set))
+		first, _ := set.Begin() // 0 when nothing says so
+		begin, end, err := s.Window(first)
 		if err != nil {
 			return nil, err
 		}
@@ -167,17 +168,3 @@ func (w window) overlaps(begin, end int64) bool {
 
 // tells reports whether a loss may have happened within the window.
 func (w window) tells(l *ctf.Loss) bool { return !l.HasRange || w.overlaps(l.From, l.To) }
-
-// firstBegin is when the first packet of all traces begins; 0 when none says so.
-func firstBegin(set *ctf.Set) int64 {
-	first := int64(math.MaxInt64)
-	for _, s := range set.Streams() {
-		if begin, _, ok := s.Bounds(); ok {
-			first = min(first, begin)
-		}
-	}
-	if first == math.MaxInt64 {
-		return 0
-	}
-	return first
-}

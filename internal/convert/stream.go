@@ -7,10 +7,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/progress"
 )
 
 // Sizes of output packets, in bytes.
@@ -33,7 +33,7 @@ type streamJob struct {
 	file     string         // in it
 	choice   *choice
 	window   window
-	progress *progress
+	progress *progress.Counter
 
 	// Owned by run.
 	takes   []take // of packets
@@ -59,9 +59,6 @@ type packetState struct {
 	read   int64  // events
 	kept   int64  // events
 }
-
-// progress is how far all streams have come.
-type progress struct{ done, events atomic.Int64 }
 
 // newStreamJob prepares the conversion of a stream.
 func newStreamJob(in *ctf.Stream, class *schema.Stream, c *choice) *streamJob {
@@ -101,7 +98,7 @@ func (j *streamJob) all(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			j.progress.events.Add(progressEvents)
+			j.progress.Events.Add(progressEvents)
 		}
 		kind, err := j.cur.Next()
 		if err == nil {
@@ -305,7 +302,7 @@ func (j *streamJob) end(leave bool) error {
 // endAt ends the packet where it says that it does, or with its last event where
 // that is later.
 func (j *streamJob) endAt(p *ctf.Packet) error {
-	j.progress.done.Add(int64(p.Size / 8))
+	j.progress.Done.Add(int64(p.Size / 8))
 	j.result.EventsRead += j.packet.read
 	end := j.w.Now()
 	if p.Has&ctf.HasEnd != 0 {

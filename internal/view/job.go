@@ -9,13 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/filter"
+	"github.com/weir-io/weir/internal/progress"
 )
 
 // Job is one call of "weir view": what to show and how.
@@ -44,9 +44,7 @@ type Job struct {
 	// WarningPalette is that of the losses told on Err.
 	WarningPalette Palette
 
-	// Progress is called now and then while the work goes on, and at its end;
-	// nil: not wanted. Sizes are in bytes.
-	Progress func(done, total, events int64, end bool)
+	Progress progress.Func // nil: not wanted
 }
 
 // Check refuses a job that cannot be done, whatever the inputs are.
@@ -93,7 +91,7 @@ func (j *Job) Run(ctx context.Context) error {
 		return err
 	}
 	r.Sink = sink
-	stop := j.report(r, total(set))
+	stop := r.Tell(j.Progress, total(set))
 	err = r.Run(ctx)
 	stop()
 	return errors.Join(err, sink.Close())
@@ -124,7 +122,7 @@ func (j *Job) unpacked(ctx context.Context) (inputs []string, remove func(), err
 func (j *Job) selection(set *ctf.Set) (Selection, error) {
 	s := Selection{Intersection: j.Intersection, Head: j.Head, Tail: j.Tail}
 	var err error
-	if s.Window, err = WindowOf(j.Begin, j.End, firstBegin(set), j.Text.Location); err != nil {
+	if s.Window, err = WindowOf(j.Begin, j.End, firstDay(set), j.Text.Location); err != nil {
 		return s, err
 	}
 	if err := needClocks(set, s); err != nil {
@@ -157,18 +155,12 @@ func needClocks(set *ctf.Set, s Selection) error {
 	return nil
 }
 
-// firstBegin returns the time at which the first packet of all traces begins.
-func firstBegin(set *ctf.Set) int64 {
-	first := int64(math.MaxInt64)
-	for _, s := range set.Streams() {
-		if b, _, ok := s.Bounds(); ok {
-			first = min(first, b)
-		}
+// firstDay returns the time of the first packet, whose date times without one have.
+func firstDay(set *ctf.Set) int64 {
+	if first, ok := set.Begin(); ok {
+		return first
 	}
-	if first == math.MaxInt64 {
-		return time.Now().UnixNano() // nothing is there yet: what comes is of today
-	}
-	return first
+	return time.Now().UnixNano() // nothing is there yet: what comes is of today
 }
 
 func total(set *ctf.Set) int64 {
@@ -177,32 +169,6 @@ func total(set *ctf.Set) int64 {
 		n += s.Bytes()
 	}
 	return n
-}
-
-// progressPeriod is how often progress is reported.
-const progressPeriod = 250 * time.Millisecond
-
-// report reports progress until the function that it returns is called.
-func (j *Job) report(r *Run, total int64) (stop func()) {
-	if j.Progress == nil {
-		return func() {}
-	}
-	quit, ended := make(chan struct{}), make(chan struct{})
-	go func() { // ended by stop, which waits for it
-		defer close(ended)
-		t := time.NewTicker(progressPeriod)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				j.Progress(r.Done.Load(), total, r.Events.Load(), false)
-			case <-quit:
-				j.Progress(r.Done.Load(), total, r.Events.Load(), true)
-				return
-			}
-		}
-	}()
-	return func() { close(quit); <-ended }
 }
 
 // outputs are the words for the outputs of a job.

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/progress"
 )
 
 // Selection says what is shown of some traces.
@@ -47,9 +48,9 @@ type Run struct {
 	Set    *ctf.Set
 	Select Selection
 	Sink   Sink
-	Jobs   int          // processors to use; 1: everything on the caller's goroutine; 0: all
-	Done   atomic.Int64 // bytes of packets that have been read
-	Events atomic.Int64 // events that have been shown
+	Jobs   int // processors to use; 1: everything on the caller's goroutine; 0: all
+
+	progress.Counter // packets that have been read, and events that have been shown
 
 	sliceBytes int // of packets in a slice of the time line; 0: as suits
 }
