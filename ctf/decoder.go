@@ -131,7 +131,7 @@ func (d *decoder) readRoles() error {
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at most packet_size "+strconv.FormatUint(size, 10))
 	case size > avail:
 		err := d.bad(0, "packet_size", strconv.FormatUint(size, 10)+" bits", "at most the "+strconv.FormatUint(avail, 10)+" that there are")
-		err.early = true
+		err.torn = true
 		return err
 	case content < d.m.pos:
 		return d.bad(0, "content_size", strconv.FormatUint(content, 10)+" bits", "at least the "+strconv.FormatUint(d.m.pos, 10)+" of header and context")
@@ -340,7 +340,7 @@ func (d *decoder) more(pos uint64) error {
 	f := d.m.fault
 	if f.kind != faultShort || d.start+int64(len(d.m.win)) >= d.size {
 		err := d.faultError()
-		err.early = f.kind == faultShort && d.size == d.raw.avail
+		err.torn = f.kind == faultShort && d.size == d.raw.avail
 		return err
 	}
 	return d.fill(pos)

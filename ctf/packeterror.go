@@ -3,7 +3,14 @@
 
 package ctf
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrTorn says that a file ends within a packet: its writer is at work still, or
+// was killed. A [*PacketError] may be it.
+var ErrTorn = errors.New("ctf: the file ends within the packet")
 
 // PacketError says what is wrong with a packet, and where.
 type PacketError struct {
@@ -17,7 +24,8 @@ type PacketError struct {
 	Want   string
 	Err    error // what reading the file gave, or nil
 
-	early bool // more of the file or of the metadata may mend it
+	torn  bool // the file ends within it: more of that may mend it
+	later bool // the metadata do not know its stream class: more of them may mend it
 }
 
 // Error gives the message on one line.
@@ -38,6 +46,9 @@ func (e *PacketError) Error() string {
 	}
 	return fmt.Sprintf("%s: got %s, want %s", where, e.Got, e.Want)
 }
+
+// Is reports whether the error is [ErrTorn].
+func (e *PacketError) Is(target error) bool { return e.torn && target == ErrTorn }
 
 // Unwrap returns what reading the file gave.
 func (e *PacketError) Unwrap() error { return e.Err }

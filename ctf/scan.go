@@ -98,7 +98,7 @@ func (s *scanner) fill(df *dataFile, f *os.File) {
 // the metadata do not know of its stream class.
 func isEarly(err error) bool {
 	var e *PacketError
-	return errors.As(err, &e) && e.early
+	return errors.As(err, &e) && (e.torn || e.later)
 }
 
 // classOf decodes the header of a packet as far as its stream class.
@@ -119,7 +119,7 @@ func (s *scanner) classOf(path string, raw rawPacket) (*schema.Stream, error) {
 	c := s.trace.Schema.Stream(id)
 	if c == nil {
 		err := d.bad(0, "stream_id", fmt.Sprint(id), "the id of a stream class of the metadata")
-		err.early = true
+		err.later = true
 		return nil, err
 	}
 	return c, nil

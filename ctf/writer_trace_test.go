@@ -5,6 +5,7 @@ package ctf
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -158,6 +159,33 @@ func TestRepairLeavesAloneWhatItDoesNotKnow(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "chan_1"), odd, 0o666))
 	if cut, err := RepairTrace(dir); err == nil || len(cut) != 0 || !bytes.Equal(readFile(t, dir, "chan_1"), odd) {
 		t.Errorf("RepairTrace = %v, %v, want an error and the file as it was", cut, err)
+	}
+}
+
+// A packet whose content says less than it has is not torn, however much of it
+// there is.
+func TestRepairLeavesAloneShortContent(t *testing.T) {
+	dir, _ := writeTestTrace(t, schema.CTF1, false)
+	check(t, os.RemoveAll(filepath.Join(dir, "index")))
+	tr, err := OpenTrace(dir, Options{})
+	check(t, err)
+	data := readFile(t, dir, "chan_1")
+	var content uint64
+	for _, s := range tr.Streams {
+		if filepath.Base(s.Files[0]) == "chan_1" {
+			content = s.Packets[0].ContentSize
+		}
+	}
+	size := binary.LittleEndian.AppendUint64(nil, content)
+	at := bytes.Index(data, size)
+	if content == 0 || at < 0 {
+		t.Fatalf("no content size of %d bits in the first packet", content)
+	}
+	binary.LittleEndian.PutUint64(data[at:], 8)
+	check(t, os.WriteFile(filepath.Join(dir, "chan_1"), data, 0o666))
+	cut, err := RepairTrace(dir)
+	if err == nil || errors.Is(err, ErrTorn) || len(cut) != 0 {
+		t.Errorf("RepairTrace = %v, %v, want an error that is not %v", cut, err, ErrTorn)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // RepairTrace cuts off what a writer that was killed left behind the last whole
@@ -38,7 +37,7 @@ func RepairTrace(dir string) (cut map[string]int64, err error) {
 
 // repair cuts a torn packet off and returns its bytes.
 func (f *dataFile) repair() (int64, error) {
-	if f.err != nil && !isTorn(f.err) {
+	if f.err != nil && !errors.Is(f.err, ErrTorn) {
 		return 0, f.err
 	}
 	var end int64
@@ -99,13 +98,4 @@ func (f *dataFile) repairIndex() error {
 		return os.Truncate(path, size)
 	}
 	return nil
-}
-
-// isTorn reports whether a packet is one that the file ends within.
-func isTorn(err error) bool {
-	var p *PacketError
-	if !errors.As(err, &p) || p.Err != nil {
-		return false
-	}
-	return p.Field == "packet_size" && strings.HasPrefix(p.Want, "at most the") || p.Got == endOfContent
 }
