@@ -57,7 +57,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	for i, in := range j.Inputs {
 		inputs[i] = filepath.Clean(in)
 	}
-	if err := checkFree(j.Output); err != nil {
+	if err := checkFree(filepath.Clean(j.Output)); err != nil {
 		return nil, err
 	}
 	set, err := ctf.Open(ctf.Options{ForceCorrelate: j.ForceCorrelate, Warn: j.Warn}, inputs...)

@@ -40,7 +40,9 @@
 //
 // A bad packet ends its stream: what lies before it is converted. That, and the
 // first error of writing, which ends all, are in the error that is returned.
-// The output is built beside its place and moved there when complete.
+// The output is built beside its place, in a directory .NAME.convert-NUMBER, and
+// moved there when complete. What is left of a conversion that was killed goes
+// with the next one to the same place: nobody has locked that directory.
 //
 // # Limits
 //

@@ -139,6 +139,9 @@ func TestNoOutput(t *testing.T) {
 	full := t.TempDir()
 	check(t, os.WriteFile(filepath.Join(full, "file"), nil, 0o666))
 	file := filepath.Join(full, "file")
+	links, empty := t.TempDir(), t.TempDir()
+	check(t, os.Symlink(empty, filepath.Join(links, "link")))
+	check(t, os.Symlink("nowhere", filepath.Join(links, "dangling")))
 	tests := []struct {
 		name string
 		job  Job
@@ -146,6 +149,8 @@ func TestNoOutput(t *testing.T) {
 	}{
 		{"in use", Job{Inputs: []string{in}, Output: full}, "want a new or an empty directory"},
 		{"a file", Job{Inputs: []string{in}, Output: file}, "file"},
+		{"a link", Job{Inputs: []string{full}, Output: filepath.Join(links, "link")}, "a symbolic link"},
+		{"a link to nothing", Job{Inputs: []string{full}, Output: filepath.Join(links, "dangling/")}, "a symbolic link"},
 		{"no parent", Job{Inputs: []string{in}, Output: filepath.Join(full, "a/b")}, "no such file"},
 		{"no input", Job{Inputs: []string{full}, Output: filepath.Join(full, "out")}, "no trace found"},
 		{"no host", Job{Inputs: []string{in}, Output: filepath.Join(full, "out"), Select: Selection{Host: "web*"}}, "no trace of a host web*"},
