@@ -93,33 +93,38 @@ func (t *checkedTrace) parse(c *Checker, end int64) {
 		t.unreadable(c)
 		return
 	}
-	if err := parseSafely(t.parser, batch); err != nil {
+	grown, err := t.understand(batch)
+	if err != nil {
 		t.fail(c, t.failure(err, t.read))
 		return
 	}
-	grown := end - t.read + t.meter.Add(t.parser.Trace())
 	t.weight += grown
 	c.held += grown
 	c.counters.Bytes.Add(uint64(end - t.read))
 	t.read = end
-	t.addLayouts()
 	if c.held > c.opts.MaxTotal {
 		t.giveUp(c)
 	}
 }
 
-// errPanic says that a parser failed in a way that it should not.
+// errPanic says that what reads metadata failed in a way that it should not.
 var errPanic = errors.New("metadata not understood")
 
-// parseSafely keeps a stranger's text from ending the hub by a mistake in a
-// parser.
-func parseSafely(p *ctf.MetadataParser, b []byte) (err error) {
+// understand parses a batch and takes note of what it declares. It returns about
+// how much memory that takes. A stranger's text does not end the hub by a mistake
+// in what reads it.
+func (t *checkedTrace) understand(batch []byte) (grown int64, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", errPanic, r)
 		}
 	}()
-	return p.Parse(b)
+	if err := t.parser.Parse(batch); err != nil {
+		return 0, err
+	}
+	grown = int64(len(batch)) + t.meter.Add(t.parser.Trace())
+	t.addLayouts()
+	return grown, nil
 }
 
 // addLayouts takes note of the stream classes that were declared last.
