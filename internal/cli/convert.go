@@ -115,11 +115,11 @@ func (f *convertFlags) job(c *cobra.Command, args []string) (*convert.Job, error
 		return nil, usageErrorf("--format: unknown format %q: want ctf1 or ctf2", f.format)
 	}
 	var err error
-	j.Select, err = f.selection()
+	j.Select, err = f.selection(c.ErrOrStderr())
 	return j, err
 }
 
-func (f *convertFlags) selection() (convert.Selection, error) {
+func (f *convertFlags) selection(stderr io.Writer) (convert.Selection, error) {
 	s := convert.Selection{
 		Intersection: f.intersection, Host: f.host, Events: f.events, Exclude: f.exclude, Streams: f.streams, WhereText: f.where,
 	}
@@ -128,6 +128,7 @@ func (f *convertFlags) selection() (convert.Selection, error) {
 		if err != nil {
 			return s, usageErrorf("--where: %w", err)
 		}
+		s.Opened = func(set *ctf.Set) { where.WarnMissing(stderr, set) }
 		s.Where = func() func(*ctf.Event) bool { return where.Clone().Keep }
 	}
 	tz, set := os.LookupEnv("TZ")

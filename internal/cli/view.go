@@ -63,7 +63,8 @@ Other outputs (--output):
   summary  events, rates, losses and times of each class and stream
 
 A filter (--where) is an expression of LTTng's filter language over fields of
-the payload and contexts, and $event.name:
+the payload and contexts, and $event.name; a field that no event class of stored
+traces has is told on standard error:
   'prev_prio < 100 && $event.name == "sched_*"'`,
 		Example: `  weir view ~/lttng-traces/demo-20261128-120000
   weir view --begin 12:00:01 --end 12:00:02 --where 'ret < 0' traces/

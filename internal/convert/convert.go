@@ -64,6 +64,9 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if j.Select.Opened != nil {
+		j.Select.Opened(set)
+	}
 	choice, err := newChoice(j.Select, set)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,10 @@ type Selection struct {
 	// own. WhereText tells selections that differ apart. nil: all are.
 	Where     func() func(*ctf.Event) bool
 	WhereText string
+
+	// Opened is called with the traces before anything is written; nil: not
+	// wanted.
+	Opened func(*ctf.Set)
 }
 
 // choice is a selection that is ready for use. It is safe for concurrent use.

@@ -86,6 +86,13 @@ func (j *Job) Run(ctx context.Context) error {
 	if r.Select, err = j.selection(set); err != nil {
 		return err
 	}
+	if j.Where != "" { // of live and growing traces, classes are still to come
+		where, err := NewWhere(j.Where)
+		if err != nil {
+			return fmt.Errorf("--where: %w", err)
+		}
+		where.WarnMissing(j.Err, set)
+	}
 	sink, err := j.sink()
 	if err != nil {
 		return err

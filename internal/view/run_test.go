@@ -208,6 +208,22 @@ func TestEventsBeforeBadPacket(t *testing.T) {
 	}
 }
 
+// A filter by a field that nothing has is most likely a slip.
+func TestWhereMissingField(t *testing.T) {
+	dir := t.TempDir()
+	makeTrace(t, dir, "web", 1, 10)
+	for where, want := range map[string]string{
+		`n == 1 && msg == "x*"`:                     "",
+		`cpu_id == 0 || $event.name == "none"`:      "",
+		`N == 1 || n == 1`:                          "weir: --where: no event class has a field N\n",
+		`$ctx.n == 1 || packet == 1 || $ctx.n == 2`: "weir: --where: no event class has a field $ctx.n\nweir: --where: no event class has a field packet\n",
+	} {
+		if _, errs := show(t, dir, func(j *Job) { j.Where = where }); errs != want {
+			t.Errorf("--where %q: messages\n%swant\n%s", where, errs, want)
+		}
+	}
+}
+
 func TestUnknownInputs(t *testing.T) {
 	empty := t.TempDir()
 	for _, test := range []struct {

@@ -4,6 +4,9 @@
 package view
 
 import (
+	"fmt"
+	"io"
+
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/filter"
@@ -94,6 +97,42 @@ func (c *whereClass) matchTexts(row *filter.Row) bool {
 	return match
 }
 
+// Missing returns the fields that the expression names and no event class of
+// some traces has. No event matches where one of them is compared.
+func (w *Where) Missing(set *ctf.Set) []string {
+	var missing []string
+	for _, f := range w.expr.Fields() {
+		if f.Root != filter.EventName && !hasField(set, f) {
+			missing = append(missing, f.String())
+		}
+	}
+	return missing
+}
+
+// hasField reports whether an event class has a field; also where there are no
+// classes.
+func hasField(set *ctf.Set, f *filter.Field) bool {
+	none := true
+	for _, t := range set.Traces {
+		for _, s := range t.Schema.Streams {
+			for _, e := range s.Events {
+				none = false
+				if _, _, ok := (&whereResolver{event: e}).locate(f); ok {
+					return true
+				}
+			}
+		}
+	}
+	return none
+}
+
+// WarnMissing tells of the fields that are [Where.Missing].
+func (w *Where) WarnMissing(to io.Writer, set *ctf.Set) {
+	for _, f := range w.Missing(set) {
+		fmt.Fprintf(to, "weir: --where: no event class has a field %s\n", f)
+	}
+}
+
 func (w *Where) compile(class *schema.Event) *whereClass {
 	c := &whereClass{}
 	r := whereResolver{event: class, class: c}
@@ -120,11 +159,20 @@ var (
 )
 
 func (r *whereResolver) resolve(f *filter.Field) (filter.Binding, bool) {
-	scopes := bareScopes
-	switch f.Root {
-	case filter.EventName:
+	if f.Root == filter.EventName {
 		return filter.Binding{Kind: filter.String, Constant: filter.NewText(r.event.Name)}, true
-	case filter.Context, filter.App:
+	}
+	b, class, ok := r.locate(f)
+	if !ok {
+		return filter.Binding{}, false
+	}
+	return r.bind(b, class)
+}
+
+// locate finds a field of the event class.
+func (r *whereResolver) locate(f *filter.Field) (filter.Binding, schema.Class, bool) {
+	scopes := bareScopes
+	if f.Root == filter.Context || f.Root == filter.App {
 		scopes = contextScopes
 	}
 	for _, s := range scopes {
@@ -137,10 +185,10 @@ func (r *whereResolver) resolve(f *filter.Field) (filter.Binding, bool) {
 			b.Scope, b.Slot = filter.PacketScope, packetContextStart(r.event)
 		}
 		if class, ok := r.find(&b, st, f); ok {
-			return r.bind(b, class)
+			return b, class, true
 		}
 	}
-	return filter.Binding{}, false
+	return filter.Binding{}, nil, false
 }
 
 // find follows the path of a field from a scope's struct on.
