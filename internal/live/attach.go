@@ -30,11 +30,14 @@ func (c *conn) attach(m lttng.AttachRequest) {
 	history := m.Session&historyBit != 0 || m.Seek == lttng.SeekBeginning
 	a := newAttachment(c, ss, m.Session, history)
 	c.attached = append(c.attached, a)
+	streams := a.announce()
+	// Who counts viewers may go on once the viewer counts: nothing that comes
+	// from now on is behind the places where it begins to read.
 	c.srv.countViewer(ss.ID(), 1)
 	c.srv.counters.attached.Add(1)
 	c.srv.log.Info("viewer attached", "session", ss.ID(), "name", ss.Request().Name,
 		"history", history, "peer", peerName(c.fd))
-	c.replyStreams(uint32(status), a.announce())
+	c.replyStreams(uint32(status), streams)
 }
 
 // judgeAttach judges a request in the order of the original. One connection
