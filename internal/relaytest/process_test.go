@@ -100,11 +100,24 @@ func (u *pump) start() {
 	control, data := u.rec.Connections()
 	go func() {
 		defer close(u.done)
-		for u.round(control, data) == nil {
+		for u.extend(control, data) == nil && u.round(control, data) == nil {
 			u.confirmed.Add(u.window)
 		}
 	}()
 }
+
+// extend gives connections time for a round: all of them together may take longer
+// than a test gives one that hangs.
+func (u *pump) extend(conns ...net.Conn) error {
+	var errs []error
+	for _, c := range conns {
+		errs = append(errs, c.SetDeadline(time.Now().Add(roundTime)))
+	}
+	return errors.Join(errs...)
+}
+
+// roundTime is far more than a round takes.
+const roundTime = 30 * time.Second
 
 func (u *pump) round(control, data net.Conn) error {
 	from := u.confirmed.Load()
@@ -162,6 +175,19 @@ func (u *pump) ask(control net.Conn, requests []byte, answers int) error {
 
 func (u *pump) wait() { <-u.done }
 
+// roundBytes bounds the packets of a round in each stream: how soon the killed
+// relay confirms something does not depend on the size of packets.
+const roundBytes = 1 << 20
+
+// untilRounds waits until some rounds are confirmed, however long that takes as
+// long as one after the other is.
+func (u *pump) untilRounds(t *testing.T, rounds uint64) {
+	t.Helper()
+	for n := range rounds {
+		relaytest.Until(t, "one more round is confirmed", func() bool { return u.confirmed.Load() > n*u.window })
+	}
+}
+
 // TestKillLosesNothingConfirmed kills a relay under load at random moments. What
 // it has said to have is in its files; the next start repairs the rest, and
 // babeltrace2 reads it.
@@ -178,13 +204,12 @@ func TestKillLosesNothingConfirmed(t *testing.T) {
 				rec := p.relay.Record(t, plan)
 				rec.SendDescription()
 				rec.Sync()
-				pumps = append(pumps, &pump{rec: rec, size: size, window: 1 + rng.Uint64N(64)})
+				pumps = append(pumps, &pump{rec: rec, size: size, window: 1 + rng.Uint64N(min(64, roundBytes/uint64(size)))})
 			}
 			for _, u := range pumps {
 				u.start()
 			}
-			u, moment := pumps[rng.IntN(len(pumps))], rng.Uint64N(500)
-			relaytest.Until(t, "some packets are confirmed", func() bool { return u.confirmed.Load() > moment })
+			pumps[rng.IntN(len(pumps))].untilRounds(t, 1+rng.Uint64N(20))
 			p.kill()
 			for _, u := range pumps {
 				u.wait()
