@@ -54,8 +54,12 @@ const (
 )
 
 // NewCursor returns a cursor at the begin of a stream. It holds window bytes of
-// a packet at a time, more only where one event needs it.
+// a packet at a time, more only where one event needs it; what a set gives a single
+// stream, 256 KiB, when window is not positive.
 func NewCursor(s *Stream, window int) *Cursor {
+	if window <= 0 {
+		window = maxWindow
+	}
 	c := &Cursor{stream: s}
 	if s.plan != nil {
 		c.d = newDecoder(s.Name, s.plan, window)

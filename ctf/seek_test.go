@@ -101,6 +101,39 @@ func TestSeekTime(t *testing.T) {
 	}
 }
 
+// A window of no size is one that a set would choose, not one that never grows.
+func TestCursorOfAnyWindow(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "trace")
+	g := newGrowing(t, dir, 1)
+	g.packet(g.file(0), g.tick)
+	tr, err := ctf.OpenTrace(dir, ctf.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, window := range []int{-1, 0, 1, 7, 64} {
+		c := ctf.NewCursor(tr.Streams[0], window)
+		events := 0
+		for {
+			kind, err := c.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("window %d: %v", window, err)
+			}
+			if kind == ctf.EventRecord {
+				events++
+			}
+		}
+		if events == 0 {
+			t.Errorf("window %d: no events", window)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Paths to traces may be symbolic links, as may be their files.
 func TestOpenByLinks(t *testing.T) {
 	real := t.TempDir()
