@@ -87,6 +87,26 @@ func controlCodecs() []codec {
 	}
 }
 
+func extensionCodecs() []codec {
+	token := Token{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	return []codec{
+		request("RESUME", Resume{[]AddStream{
+			{Channel: "ch0_0", Path: "kernel", TracefileSize: 1, TracefileCount: 2, Chunk: 3}, {Channel: "metadata", Path: "kernel"},
+		}}, ParseResume, Resume.Append),
+		reply("RESUME reply", ResumeReply{ReplyOK, 3, true, []ResumedStream{{1, 2}, {3, 4}}}, ParseResumeReply, ResumeReply.Append),
+		reply("TOKEN reply", TokenReply{ReplyOK, token}, ParseTokenReply, TokenReply.Append),
+		request("token", TokenFrame{token}, ParseTokenFrame, TokenFrame.Append),
+		request("UDP_OPEN", UDPOpen{true, 2, 3}, ParseUDPOpen, UDPOpen.Append),
+		reply("UDP_OPEN reply", UDPOpenReply{ReplyOK, 1, 2, 3}, ParseUDPOpenReply, UDPOpenReply.Append),
+		request("UDP_STATUS", UDPStatus{[]UDPSent{{1, 2}, {3, 4}}}, ParseUDPStatus, UDPStatus.Append),
+		reply("UDP_STATUS reply", UDPStatusReply{ReplyOK, true, []UDPArrived{{1, 2, []UDPRange{{3, 4, 5}, {6, 7, 8}}}, {9, 10, nil}}},
+			ParseUDPStatusReply, UDPStatusReply.Append),
+		request("UDP_ABANDON", UDPAbandon{1, 2, 3}, ParseUDPAbandon, UDPAbandon.Append),
+		reply("UDP_ABANDON reply", UDPAbandonReply{ReplyOK, true}, ParseUDPAbandonReply, UDPAbandonReply.Append),
+		request("datagram", Datagram{DatagramData, 1, 2, 3, 4, 16, 6, DatagramAgain | DatagramLast, []byte("0123456789")}, ParseDatagram, Datagram.Append),
+	}
+}
+
 func viewerCodecs() []codec {
 	session := ViewerSession{1, 2, 3, 4, "host", "name", ViewerFormatCTF2}
 	streams := []ViewerStream{{1, 2, true, "ust/uid/0/64-bit", "metadata"}, {3, 2, false, "kernel", "ch0_0"}}
@@ -110,7 +130,9 @@ func viewerCodecs() []codec {
 	}
 }
 
-func allCodecs() []codec { return append(controlCodecs(), viewerCodecs()...) }
+func allCodecs() []codec {
+	return append(append(controlCodecs(), viewerCodecs()...), extensionCodecs()...)
+}
 
 // codecNamed returns the codec of one message.
 func codecNamed(t testing.TB, name string) codec {

@@ -82,6 +82,16 @@ func (c Command) String() string {
 		return "TRACE_CHUNK_EXISTS"
 	case CmdGetConfiguration:
 		return "GET_CONFIGURATION"
+	case CmdResume:
+		return "RESUME"
+	case CmdToken:
+		return "TOKEN"
+	case CmdUDPOpen:
+		return "UDP_OPEN"
+	case CmdUDPStatus:
+		return "UDP_STATUS"
+	case CmdUDPAbandon:
+		return "UDP_ABANDON"
 	}
 	return "command " + strconv.FormatUint(uint64(c), 10)
 }
@@ -103,6 +113,8 @@ func PayloadLimit(cmd Command) uint64 {
 		return metadataPayloadLimit
 	case CmdRotateStreams:
 		return rotatePayloadLimit
+	case CmdResume:
+		return resumePayloadLimit
 	}
 	return smallPayloadLimit
 }

@@ -38,6 +38,8 @@
 //	20   [CloseTraceChunk]                    [CloseChunkReply]
 //	21   [TraceChunkExists]                   [ChunkExistsReply]
 //	22   [GetConfiguration]                   [ConfigurationReply]
+//	10000 [Resume]                            [ResumeReply]
+//	10001 nothing (TOKEN)                     [TokenReply]
 //
 //	cmd  viewer request                       reply
 //	1    [ViewerConnectMsg]                   [ViewerConnectMsg]
@@ -51,8 +53,9 @@
 //	9    [ViewerSessionRequest]               [DetachStatus]
 //
 // On the data connection a [DataHeader] precedes each packet; nothing is
-// answered. The bytes of all layouts are in docs/protocol/relay.md and
-// docs/protocol/live.md of the source tree.
+// answered, but for a [TokenFrame]. The bytes of all layouts are in
+// docs/protocol/relay.md and docs/protocol/live.md of the source tree, those of
+// weir's [Extensions], which LTTng does not have, in weir-extensions.md.
 //
 // # Errors
 //

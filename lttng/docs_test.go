@@ -80,6 +80,7 @@ func TestDocumentExamples(t *testing.T) {
 	}{
 		{"../docs/protocol/relay.md", controlCodecs()},
 		{"../docs/protocol/live.md", viewerCodecs()},
+		{"../docs/protocol/weir-extensions.md", extensionCodecs()},
 	}
 	for _, d := range documents {
 		missing := make(map[string]bool)

@@ -21,12 +21,16 @@ var (
 	ErrEmpty = errors.New("empty")
 	// ErrLayout reports a length that belongs to no layout of the message.
 	ErrLayout = errors.New("no layout of this length")
+	// ErrForeign reports a datagram of another protocol.
+	ErrForeign = errors.New("of another protocol")
+	// ErrChecksum reports a datagram that was changed on its way.
+	ErrChecksum = errors.New("checksum differs")
 )
 
 // ProtocolError says which field of which message could not be read. Got and
 // Want are in bytes, save where Field is a count of elements. errors.Is finds
 // the reason: [ErrShort], [ErrUnterminated], [ErrTooLong],
-// [ErrEmpty] or [ErrLayout].
+// [ErrEmpty], [ErrLayout], [ErrForeign] or [ErrChecksum].
 type ProtocolError struct {
 	Op     string // message, for instance "ADD_STREAM"
 	Field  string // field, for instance "path"; "" for the message as a whole

@@ -122,6 +122,16 @@ func FuzzStreamReply(f *testing.F)          { fuzzMessage(f, "ADD_STREAM reply")
 func FuzzConfigurationReply(f *testing.F)   { fuzzMessage(f, "GET_CONFIGURATION reply") }
 func FuzzCloseChunkReply(f *testing.F)      { fuzzMessage(f, "CLOSE_TRACE_CHUNK reply") }
 func FuzzChunkExistsReply(f *testing.F)     { fuzzMessage(f, "TRACE_CHUNK_EXISTS reply") }
+func FuzzResume(f *testing.F)               { fuzzMessage(f, "RESUME") }
+func FuzzResumeReply(f *testing.F)          { fuzzMessage(f, "RESUME reply") }
+func FuzzTokenReply(f *testing.F)           { fuzzMessage(f, "TOKEN reply") }
+func FuzzTokenFrame(f *testing.F)           { fuzzMessage(f, "token") }
+func FuzzUDPOpen(f *testing.F)              { fuzzMessage(f, "UDP_OPEN") }
+func FuzzUDPOpenReply(f *testing.F)         { fuzzMessage(f, "UDP_OPEN reply") }
+func FuzzUDPStatus(f *testing.F)            { fuzzMessage(f, "UDP_STATUS") }
+func FuzzUDPStatusReply(f *testing.F)       { fuzzMessage(f, "UDP_STATUS reply") }
+func FuzzUDPAbandon(f *testing.F)           { fuzzMessage(f, "UDP_ABANDON") }
+func FuzzUDPAbandonReply(f *testing.F)      { fuzzMessage(f, "UDP_ABANDON reply") }
 func FuzzViewerHeader(f *testing.F)         { fuzzMessage(f, "viewer header") }
 func FuzzViewerConnectMsg(f *testing.F)     { fuzzMessage(f, "CONNECT") }
 func FuzzViewerStreamRequest(f *testing.F)  { fuzzMessage(f, "stream request") }

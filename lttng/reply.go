@@ -107,7 +107,7 @@ func (r StreamReply) Append(b []byte) []byte {
 // ConfigurationReply is the reply of GET_CONFIGURATION.
 type ConfigurationReply struct {
 	Code  ReplyCode
-	Flags uint64 // see [ConfigClearAllowed]
+	Flags uint64 // see [ConfigClearAllowed] and [ExtensionFlags]
 }
 
 // ParseConfigurationReply reads the reply and returns the bytes it took.

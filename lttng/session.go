@@ -182,7 +182,8 @@ func (m CreateSession) appendFixed(b []byte) []byte {
 // ask to delete a chunk.
 const ConfigClearAllowed uint64 = 1
 
-// GetConfiguration is the payload of GET_CONFIGURATION. QueryFlags must be 0.
+// GetConfiguration is the payload of GET_CONFIGURATION. QueryFlags must be 0, or
+// weir's [ExtensionQuery].
 type GetConfiguration struct{ QueryFlags uint64 }
 
 // ParseGetConfiguration reads a GET_CONFIGURATION payload.
