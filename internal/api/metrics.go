@@ -76,6 +76,9 @@ func newCollector(a *API) *collector {
 	if a.opts.Metadata != nil {
 		groups = append(groups, metadataMetrics())
 	}
+	if a.opts.Hop != nil {
+		groups = append(groups, hopMetrics())
+	}
 	if a.opts.Live != nil {
 		groups = append(groups, liveMetrics())
 	}

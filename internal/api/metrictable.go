@@ -61,6 +61,8 @@ func trafficMetrics() []metric {
 		total("weir_relay_metadata_bytes_total", "Bytes of metadata stored.", func(s *snapshot) *atomic.Uint64 { return &s.counters.MetadataBytes }),
 		total("weir_relay_dropped_packets_total", "Data packets received and not stored.", func(s *snapshot) *atomic.Uint64 { return &s.counters.DroppedPackets }),
 		total("weir_relay_dropped_bytes_total", "Bytes of data packets received and not stored.", func(s *snapshot) *atomic.Uint64 { return &s.counters.DroppedBytes }),
+		total("weir_relay_resumed_streams_total", "Streams that went on in the files of a connection before.", func(s *snapshot) *atomic.Uint64 { return &s.counters.Resumed }),
+		total("weir_relay_duplicate_packets_total", "Data packets that were stored already when they came, and dropped: producers that come back send what may have been lost.", func(s *snapshot) *atomic.Uint64 { return &s.counters.Duplicate }),
 		total("weir_relay_data_errors_total", "Failed writes of data.", func(s *snapshot) *atomic.Uint64 { return &s.counters.DataErrors }),
 		total("weir_relay_index_errors_total", "Failed writes of indexes, tried again later.", func(s *snapshot) *atomic.Uint64 { return &s.counters.IndexErrors }),
 		total("weir_relay_beacons_total", "Live beacons: nothing happened on a stream.", func(s *snapshot) *atomic.Uint64 { return &s.counters.Beacons }),
@@ -105,6 +107,19 @@ func relayMetrics() []metric {
 		of("weir_relay_received_bytes_total", "Bytes received from producers, headers included.", func(r *RelayStats) uint64 { return r.ReceivedBytes }),
 		of("weir_relay_memory_waits_total", "Times a connection waited because the receive buffers were used up.", func(r *RelayStats) uint64 { return r.MemoryShort }),
 		of("weir_relay_pending_refused_total", "Packets and indexes refused, with their connection, because too many of the session or stream lacked the other half.", func(r *RelayStats) uint64 { return r.PendingRefused }),
+		of("weir_relay_datagrams_total", "Datagrams of producers' sessions.", func(r *RelayStats) uint64 { return r.Datagrams }),
+		of("weir_relay_datagrams_again_total", "Datagrams that producers had sent before.", func(r *RelayStats) uint64 { return r.DatagramsAgain }),
+		{
+			name: "weir_relay_datagrams_dropped_total", help: "Datagrams dropped by reason: duplicate, late (or no room), bad (changed on the way) or foreign (of no session, or from elsewhere).", labels: []string{"reason"},
+			kind: prometheus.CounterValue, values: func(s *snapshot, emit emit) {
+				emit(float64(s.relay.DatagramsDuplicate), "duplicate")
+				emit(float64(s.relay.DatagramsDropped), "late")
+				emit(float64(s.relay.DatagramsBad), "bad")
+				emit(float64(s.relay.DatagramsForeign), "foreign")
+			},
+		},
+		of("weir_relay_packets_abandoned_total", "Packets that producers have given up: what of them was lost did not arrive in time.", func(r *RelayStats) uint64 { return r.PacketsAbandoned }),
+		gauge("weir_relay_datagram_bytes", "Memory of packets that have not arrived whole in datagrams.", func(s *snapshot) float64 { return float64(s.relay.DatagramMemoryOpen) }),
 		gauge("weir_relay_partial_message_bytes", "Memory of messages that have not arrived whole.", func(s *snapshot) float64 { return float64(s.relay.PartialMemoryOpen) }),
 		{
 			name: "weir_relay_pending_packets", help: "Packets of which the data or the index has not arrived.",
@@ -127,6 +142,32 @@ func metadataMetrics() []metric {
 		of("weir_metadata_checked_bytes_total", "Bytes of metadata found good.", func(m *MetadataStats) uint64 { return m.Bytes }),
 		of("weir_metadata_errors_total", "Traces whose metadata is broken.", func(m *MetadataStats) uint64 { return m.Errors }),
 		of("weir_metadata_unchecked_total", "Traces with more metadata than is checked.", func(m *MetadataStats) uint64 { return m.Unchecked }),
+	}
+}
+
+// hopMetrics are the figures of the passing on of connections.
+func hopMetrics() []metric {
+	of := func(name, help string, read func(h *HopStats) uint64) metric {
+		return counter(name, help, func(s *snapshot) float64 { return float64(read(&s.hop)) })
+	}
+	return []metric{
+		gauge("weir_hop_connections", "Connections to the hop, passed on or not yet.", func(s *snapshot) float64 { return float64(s.hop.Open) }),
+		of("weir_hop_connections_total", "Connections to the hop since the start.", func(h *HopStats) uint64 { return h.Total }),
+		of("weir_hop_connections_refused_total", "Connections to the hop turned away at a limit.", func(h *HopStats) uint64 { return h.Refused }),
+		of("weir_hop_connections_displaced_total", "Connections to the hop that were not through and made room for new ones.", func(h *HopStats) uint64 { return h.Displaced }),
+		of("weir_hop_connections_idle_total", "Connections passed on and ended for their silence.", func(h *HopStats) uint64 { return h.IdleClosed }),
+		of("weir_hop_accept_errors_total", "Connections to the hop that could not be accepted.", func(h *HopStats) uint64 { return h.AcceptErrors }),
+		of("weir_hop_bytes_total", "Bytes passed on, in both directions.", func(h *HopStats) uint64 { return h.Bytes }),
+		{
+			name: "weir_hop_answers_total", help: "Answers of the hop by their code.", labels: []string{"code"},
+			kind: prometheus.CounterValue, values: func(s *snapshot, emit emit) {
+				emit(float64(s.hop.Passed), "200")
+				emit(float64(s.hop.Denied), "403")
+				emit(float64(s.hop.Failed), "502")
+				emit(float64(s.hop.TimedOut), "504")
+				emit(float64(s.hop.Loops), "508")
+			},
+		},
 	}
 }
 

@@ -18,6 +18,7 @@ type snapshot struct {
 	relay     RelayStats
 	live      LiveStats
 	metadata  MetadataStats
+	hop       HopStats
 
 	sessions   int
 	streams    int
@@ -41,6 +42,9 @@ func (a *API) snapshot() *snapshot {
 	}
 	s.relay, _ = a.opts.relay()
 	s.live, _ = a.opts.live()
+	if a.opts.Hop != nil {
+		s.hop = a.opts.Hop()
+	}
 	if a.opts.Metadata != nil {
 		s.metadata = a.opts.Metadata()
 	}

@@ -52,6 +52,9 @@ type Options struct {
 	// Relay and Live return the servers' present figures; nil leaves them out.
 	Relay func() RelayStats
 	Live  func() LiveStats
+	// Hop returns the figures of the passing on of connections; nil leaves them
+	// out.
+	Hop func() HopStats
 	// Metadata returns what was found out about metadata, and MetadataErrors
 	// what is wrong with that of an open session; nil leaves them out.
 	Metadata       func() MetadataStats
@@ -91,6 +94,15 @@ type RelayStats struct {
 	// not arrived; below 0 it is not known and left out.
 	PendingOpen    int64
 	PendingRefused uint64 // packets and indexes refused because too many waited
+
+	// Of packets that come by UDP.
+	Datagrams, DatagramsAgain uint64 // of sessions; of them, those that were sent before
+	DatagramsDuplicate        uint64 // that had come before
+	DatagramsDropped          uint64 // for want of room, or too late
+	DatagramsBad              uint64 // changed on their way, or against the rules
+	DatagramsForeign          uint64 // of no session
+	DatagramMemoryOpen        int64  // bytes of packets in pieces
+	PacketsAbandoned          uint64 // given up by producers
 }
 
 // MetadataStats are the figures of the check of metadata. WaitingOpen rises and
@@ -100,6 +112,17 @@ type MetadataStats struct {
 	Bytes       uint64 // found good
 	Errors      uint64 // traces with broken metadata
 	Unchecked   uint64 // traces with more metadata than is checked
+}
+
+// HopStats are the figures of the passing on of connections. Open rises and
+// falls, the rest only grows.
+type HopStats struct {
+	Open                                    int64
+	Total                                   uint64
+	Refused, Displaced                      uint64 // at a limit
+	Passed, Denied, Failed, TimedOut, Loops uint64 // by answer
+	IdleClosed, AcceptErrors                uint64
+	Bytes                                   uint64 // passed on, in both directions
 }
 
 // LiveStats are the viewers' server's figures. Those named Open rise and fall,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +51,17 @@ func listenFD(l net.Listener) (int, error) {
 	if !ok {
 		return -1, fmt.Errorf("%T is not a TCP listener", l)
 	}
-	f, err := filer.File()
+	return takeFD(filer)
+}
+
+// takeFD returns a non-blocking duplicate of a socket's descriptor and closes
+// the socket.
+func takeFD(c interface {
+	File() (*os.File, error)
+	Close() error
+},
+) (int, error) {
+	f, err := c.File()
 	if err != nil {
 		return -1, err
 	}
@@ -63,7 +74,7 @@ func listenFD(l net.Listener) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	return fd, l.Close()
+	return fd, c.Close()
 }
 
 // Ready accepts what waits.

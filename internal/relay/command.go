@@ -35,6 +35,10 @@ func (c *controlConn) handle(cmd lttng.Command, b []byte) error {
 	}
 	serve, known := sessionCommands[cmd]
 	if !known {
+		serve = c.extension(cmd)
+		known = serve != nil
+	}
+	if !known {
 		c.code(lttng.ReplyUnknown)
 		return errUnknown
 	}
@@ -78,6 +82,7 @@ var sessionCommands = map[lttng.Command]func(*controlConn, *tracestore.Session, 
 var asksForData = map[lttng.Command]bool{
 	lttng.CmdDataPending: true, lttng.CmdEndDataPending: true,
 	lttng.CmdRotateStreams: true, lttng.CmdTraceChunkExists: true,
+	lttng.CmdUDPStatus: true, lttng.CmdUDPAbandon: true,
 }
 
 // tellsOfEnd are the commands whose answer says that something is complete, or
@@ -123,14 +128,29 @@ func (c *controlConn) configuration(b []byte) error {
 		return err
 	}
 	r := lttng.ConfigurationReply{Code: lttng.ReplyOK}
+	want, asked := lttng.QueriedExtensions(m.QueryFlags)
 	switch {
-	case m.QueryFlags != 0:
+	case m.QueryFlags != 0 && !asked:
 		r.Code = lttng.ReplyInvalidProtocol
 	case c.worker.server.opts.AllowClear:
 		r.Flags = lttng.ConfigClearAllowed
 	}
+	if asked && c.session == nil {
+		c.granted = want & c.worker.server.extensions()
+	}
+	if asked {
+		r.Flags |= lttng.ExtensionFlags(c.granted)
+	}
 	c.worker.replies = r.Append(c.worker.replies)
 	return nil
+}
+
+// extensions are those that this relay has.
+func (s *Server) extensions() lttng.Extensions {
+	if len(s.udpPorts) == 0 {
+		return lttng.AllExtensions &^ lttng.ExtUDP
+	}
+	return lttng.AllExtensions
 }
 
 // createSession opens the connection's session. A refusal leaves the
@@ -159,7 +179,11 @@ func (c *controlConn) newSession(b []byte) (*tracestore.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := c.worker.server.store.CreateSession(m, c.minor, c.peer)
+	create := c.worker.server.store.CreateSession
+	if c.granted.Has(lttng.ExtResume) {
+		create = c.worker.server.store.CreateResumable
+	}
+	st, err := create(m, c.minor, c.peer)
 	if err != nil {
 		return nil, err
 	}

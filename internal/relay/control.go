@@ -27,13 +27,14 @@ type controlConn struct {
 	conn
 	minor   lttng.Minor // negotiated; 0 before VERSION
 	session *session    // nil before CREATE_SESSION
-	unsent  []byte      // replies that the socket did not take
-	muted   bool        // not read until unsent is gone
-	held    bool        // nothing is sent until the store has settled
-	again   bool        // an answer came meanwhile that waits for the same
-	doomed  error       // closes the connection once unsent was sent
-	skip    uint64      // bytes of the current payload to throw away
-	dry     bool        // the data connection had nothing more in this round
+	granted lttng.Extensions
+	unsent  []byte // replies that the socket did not take
+	muted   bool   // not read until unsent is gone
+	held    bool   // nothing is sent until the store has settled
+	again   bool   // an answer came meanwhile that waits for the same
+	doomed  error  // closes the connection once unsent was sent
+	skip    uint64 // bytes of the current payload to throw away
+	dry     bool   // the data connection had nothing more in this round
 }
 
 func (c *controlConn) base() *conn { return &c.conn }

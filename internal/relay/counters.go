@@ -19,6 +19,16 @@ type Counters struct {
 	PartialMemory             atomic.Int64  // bytes of messages that have not arrived whole
 	AcceptErrors, MemoryShort atomic.Uint64
 	DrainedLate               atomic.Uint64 // connections cut at the end of the drain time
+
+	// Of packets that come by UDP.
+	Datagrams          atomic.Uint64 // of sessions
+	DatagramsAgain     atomic.Uint64 // of them, those that were sent before
+	DatagramsDuplicate atomic.Uint64 // that had come before
+	DatagramsDropped   atomic.Uint64 // for want of room, or too late
+	DatagramsBad       atomic.Uint64 // changed on their way, or against the rules
+	DatagramsForeign   atomic.Uint64 // of no session, or from an address that is not its
+	DatagramMemory     atomic.Int64  // bytes of packets in pieces
+	PacketsAbandoned   atomic.Uint64 // that producers gave up
 }
 
 // Counters returns the running figures.

@@ -118,6 +118,17 @@ func (d *dataConn) consume(b []byte) error {
 		if err != nil {
 			return err
 		}
+		if d.session == nil && h.IsToken() {
+			if len(b) < lttng.TokenFrameLen {
+				return d.keep(b, lttng.TokenFrameLen)
+			}
+			moved, err := d.show(b)
+			if moved || err != nil {
+				return err
+			}
+			b = b[lttng.TokenFrameLen:]
+			continue
+		}
 		moved, err := d.bind(h.Stream, b)
 		if moved || err != nil {
 			return err
@@ -178,16 +189,21 @@ func (d *dataConn) bind(id lttng.StreamID, b []byte) (moved bool, err error) {
 	if ss.worker == d.worker {
 		// A producer has one, from the host of its control connection. Whoever
 		// guesses a handle must not reach the session.
-		if len(ss.data) > 0 || d.peer != ss.store.Peer() {
+		if len(ss.data) > 0 || d.peer != ss.store.Peer() || ss.token != nil || ss.udp != nil {
 			return false, fmt.Errorf("session %d has its data connection already, or is another host's", ss.store.ID())
 		}
-		d.session = ss
-		ss.data[d] = struct{}{}
-		delete(d.worker.unbound, d)
-		ss.store.Arrived(d.since)
+		d.belong(ss)
 		return false, nil
 	}
 	return true, d.move(ss, append([]byte(nil), b...))
+}
+
+// belong ties the connection to a session of its worker.
+func (d *dataConn) belong(ss *session) {
+	d.session = ss
+	ss.data[d] = struct{}{}
+	delete(d.worker.unbound, d)
+	ss.store.Arrived(d.since)
 }
 
 // move hands the connection over to the session's worker, as a new dataConn:

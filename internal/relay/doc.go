@@ -22,10 +22,20 @@
 // either connection ends the session's streams, those that wait for announced
 // data only when it has come, or cannot come any more.
 //
+// # Datagrams
+//
+// Packets may come by UDP instead of a data connection, for sessions that have
+// asked for a token. The port of all hears the first datagram of a session and
+// makes a socket for its source, which goes to the session's worker: there pieces
+// are put together and complete packets stored in order, as if a connection had
+// brought them. Their index comes when the producer has heard that they are
+// complete.
+//
 // # Limits
 //
 // What a peer can make the relay keep is bounded: connections in all and by
 // address, sessions, streams, the packets of a session whose other half has not
-// come, and the memory of messages that have not arrived whole, which grows with
-// the bytes received and not with those announced.
+// come, packets in pieces by session and in all, and the memory of messages that
+// have not arrived whole, which grows with the bytes received and not with those
+// announced.
 package relay

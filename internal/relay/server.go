@@ -36,6 +36,10 @@ type Options struct {
 	LateDataTimeout  time.Duration // for announced data after the control connection's end; 0 = 30 s
 	DrainTimeout     time.Duration // for what was received before a stop; 0 = 5 s
 	KeepAlive        KeepAlive
+
+	// UDP takes packets of producers that want to send them in datagrams, on
+	// ports of the same address and number as those for data.
+	UDP bool
 }
 
 // KeepAlive is the TCP keep-alive of producers' connections. Zero durations
@@ -49,10 +53,11 @@ type KeepAlive struct {
 // Server serves producers.
 type Server struct {
 	// Immutable after New.
-	opts    Options
-	store   *tracestore.Store
-	log     *slog.Logger
-	workers []*worker
+	opts     Options
+	store    *tracestore.Store
+	log      *slog.Logger
+	workers  []*worker
+	udpPorts []*udpPort // set by Serve before the workers run
 	// gate holds the silent control connections, and by address the worker of
 	// its newest session: the next data connection is likely to be for it. Data
 	// connections are not displaced, they are silent until the first packet.
@@ -60,8 +65,10 @@ type Server struct {
 
 	counters Counters
 
-	mu       sync.Mutex
-	sessions map[lttng.SessionID]*session // guarded by mu
+	mu         sync.Mutex
+	sessions   map[lttng.SessionID]*session // guarded by mu
+	tokens     map[lttng.Token]*session     // guarded by mu; until their data connections are there
+	udpSources map[uint64]*udpSource        // guarded by mu; by token
 }
 
 // New makes a server. Serve runs it.
@@ -74,8 +81,10 @@ func New(opts Options) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, store: opts.Store, log: opts.Log,
-		gate:     gate.New[*controlConn, *worker](opts.MaxConnections, opts.MaxConnectionsPerPeer),
-		sessions: make(map[lttng.SessionID]*session),
+		gate:       gate.New[*controlConn, *worker](opts.MaxConnections, opts.MaxConnectionsPerPeer),
+		sessions:   make(map[lttng.SessionID]*session),
+		tokens:     make(map[lttng.Token]*session),
+		udpSources: make(map[uint64]*udpSource),
 	}
 	for range max(opts.Workers, 1) {
 		w, err := newWorker(s)
@@ -125,14 +134,27 @@ func (s *Server) Serve(ctx context.Context, control, data []net.Listener) error 
 // acceptors registers the listeners with the first worker, before it runs.
 func (s *Server) acceptors(control, data []net.Listener) ([]*acceptor, error) {
 	var all []*acceptor
+	fail := func(at net.Addr, err error) ([]*acceptor, error) {
+		for _, made := range all {
+			made.close()
+		}
+		for _, made := range s.udpPorts {
+			made.close()
+		}
+		return nil, fmt.Errorf("listen on %s: %w", at, err)
+	}
 	for kind, listeners := range [][]net.Listener{kindControl: control, kindData: data} {
 		for _, l := range listeners {
+			if s.opts.UDP && connKind(kind) == kindData {
+				p, err := newUDPPort(s, l)
+				if err != nil {
+					return fail(l.Addr(), fmt.Errorf("UDP: %w", err))
+				}
+				s.udpPorts = append(s.udpPorts, p)
+			}
 			a, err := newAcceptor(s, connKind(kind), l)
 			if err != nil {
-				for _, made := range all {
-					made.close()
-				}
-				return nil, fmt.Errorf("listen on %s: %w", l.Addr(), err)
+				return fail(l.Addr(), err)
 			}
 			all = append(all, a)
 		}
@@ -145,6 +167,9 @@ func (s *Server) stopAccepting(acceptors []*acceptor) {
 	err := s.workers[0].loop.Post(func() {
 		for _, a := range acceptors {
 			a.close()
+		}
+		for _, p := range s.udpPorts {
+			p.close()
 		}
 		close(done)
 	})
@@ -196,5 +221,8 @@ func (s *Server) register(ss *session) {
 func (s *Server) unregister(ss *session) {
 	s.mu.Lock()
 	delete(s.sessions, ss.store.ID())
+	if ss.token != nil {
+		delete(s.tokens, *ss.token)
+	}
 	s.mu.Unlock()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/lttng"
 )
 
 // session joins a stored session with the connections that serve it. It
@@ -17,6 +18,8 @@ type session struct {
 	control *controlConn           // nil once closed
 	data    map[*dataConn]struct{} // those whose first packet was for this session
 	aborted bool                   // an error, not the producer, ended it
+	token   *lttng.Token           // its data connection says this first; nil: anyone with a stream's id is it
+	udp     *udpData               // nil: packets come on a data connection
 	late    time.Time              // when waiting for announced data ends; set with control gone
 }
 
@@ -111,6 +114,9 @@ func (ss *session) catchUpData() {
 	for d := range ss.data {
 		d.Ready(true, false)
 	}
+	if ss.udp != nil {
+		ss.udp.Ready(true, false)
+	}
 	w.buf, w.spare = w.spare, w.buf
 }
 
@@ -129,6 +135,9 @@ func (ss *session) end() {
 	}
 	delete(w.sessions, ss)
 	w.server.unregister(ss)
+	if ss.udp != nil {
+		ss.udp.close()
+	}
 	ss.store.Close()
 	for d := range ss.data {
 		w.drop(d)
@@ -138,6 +147,9 @@ func (ss *session) end() {
 
 func (ss *session) tick(now time.Time) {
 	ss.store.Retry()
+	if ss.udp != nil {
+		ss.udp.sweep()
+	}
 	if !ss.late.IsZero() && now.After(ss.late) {
 		w := ss.worker
 		w.server.log.Warn("announced data did not come", "session", ss.store.ID(), "streams", ss.store.Waiting())

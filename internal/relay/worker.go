@@ -192,6 +192,11 @@ func (w *worker) drain(deadline time.Time) {
 		for h := range w.conns {
 			h.Ready(true, true)
 		}
+		for ss := range w.sessions {
+			if ss.udp != nil {
+				ss.udp.Ready(true, false)
+			}
+		}
 		after := received.Load()
 		if after == before {
 			break

@@ -165,9 +165,7 @@ func TestSnapshot(t *testing.T) {
 			rec.SendPacket(0, seq, 200)
 		}
 		r.WaitPackets(uint64(i+1) * 3)
-		if r.Store.StreamCount() != 0 {
-			t.Errorf("%d streams open after their last packet", r.Store.StreamCount())
-		}
+		relaytest.Until(t, "the streams are closed", func() bool { return r.Store.StreamCount() == 0 })
 	}
 	for _, rec := range open {
 		rec.Close()

@@ -138,3 +138,17 @@ func (p *Producer) Sync() {
 	p.t.Helper()
 	p.Configuration(0)
 }
+
+// Resume sends RESUME.
+func (p *Producer) Resume(m lttng.Resume) lttng.ResumeReply {
+	p.t.Helper()
+	p.Request(lttng.CmdResume, m.Append)
+	return reply(p, lttng.ParseResumeReply)
+}
+
+// Token sends TOKEN.
+func (p *Producer) Token() lttng.TokenReply {
+	p.t.Helper()
+	p.Request(lttng.CmdToken, nil)
+	return reply(p, lttng.ParseTokenReply)
+}

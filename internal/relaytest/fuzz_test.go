@@ -102,11 +102,31 @@ func FuzzControl(f *testing.F) {
 		}
 		f.Add(b)
 	}
+	f.Add(extended())
 	z := newFuzzed(f)
 	f.Fuzz(func(t *testing.T, input []byte) {
 		z.relay.Lend(t, z.witness.Producer)
 		z.check(t, z.relay.Control, input)
 	})
+}
+
+// extended is a conversation with weir's extensions: streams begin, are resumed
+// while they are open, and resumed anew.
+func extended() (b []byte) {
+	request := func(cmd lttng.Command, payload func([]byte) []byte) { b = lttng.AppendRequest(b, cmd, payload) }
+	resume := lttng.Resume{Streams: []lttng.AddStream{{Channel: "ch_0", Path: "kernel", TracefileSize: 1}, {Channel: "metadata", Path: "kernel"}}}
+	request(lttng.CmdVersion, lttng.Version{Major: 2, Minor: 15}.Append)
+	request(lttng.CmdGetConfiguration, lttng.GetConfiguration{QueryFlags: lttng.ExtensionQuery(lttng.AllExtensions)}.Append)
+	request(lttng.CmdCreateSession, func(b []byte) []byte {
+		return lttng.CreateSession{Name: "s", Hostname: "h", SessiondUUID: [16]byte{1}, TraceFormat: 1}.Append(b, 15)
+	})
+	request(lttng.CmdToken, nil)
+	request(lttng.CmdResume, resume.Append)
+	request(lttng.CmdCreateTraceChunk, lttng.CreateTraceChunk{}.Append)
+	request(lttng.CmdResume, resume.Append)
+	request(lttng.CmdSendMetadata, lttng.Metadata{Stream: 2, Content: relaytest.Metadata()}.Append)
+	request(lttng.CmdResume, resume.Append)
+	return b
 }
 
 // FuzzData feeds the data port. Before each input there is a session of two

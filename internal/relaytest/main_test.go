@@ -45,6 +45,7 @@ func serve(dir string) error {
 	cfg := config.Default()
 	cfg.Hub.StateDir, cfg.Hub.OutputDir = filepath.Join(dir, "state"), filepath.Join(dir, "out")
 	cfg.Relay.ControlURL, cfg.Relay.DataURL = []string{"tcp://127.0.0.1:0"}, []string{"tcp://127.0.0.1:0"}
+	cfg.Relay.DataUDP = true
 	cfg.Relay.LiveURL, cfg.HTTP.Listen = nil, "127.0.0.1:0"
 	h, err := hub.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {

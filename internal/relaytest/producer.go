@@ -136,6 +136,12 @@ func (p *Producer) Code() lttng.ReplyCode {
 	return reply(p, lttng.ParseCode)
 }
 
+// Until waits for a condition, as the function of that name.
+func (p *Producer) Until(what string, done func() bool) {
+	p.t.Helper()
+	Until(p.t, what, done)
+}
+
 // reply reads until parse has enough.
 func reply[R any](p *Producer, parse func([]byte) (R, int, error)) R {
 	p.t.Helper()

@@ -20,6 +20,9 @@ import (
 // patience bounds every wait. It is long: a test that needs it has failed.
 const patience = 5 * time.Second
 
+// Brief is a time-out that is meant to end.
+const Brief = 50 * time.Millisecond
+
 // openFiles is the budget of trace files of a relay under test.
 const openFiles = 512
 
@@ -49,6 +52,9 @@ func Quiet(r *relay.Options, s *tracestore.Options) {
 	r.Log = slog.New(slog.DiscardHandler)
 	s.Log = r.Log
 }
+
+// UDP lets producers send packets in datagrams.
+func UDP(r *relay.Options, _ *tracestore.Options) { r.UDP = true }
 
 // OneWorker makes the relay handle everything in the order in which it arrived,
 // whatever the connection.

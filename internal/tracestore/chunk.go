@@ -30,7 +30,8 @@ type chunk struct {
 	dir     string // within the session directory; empty = that itself
 	want    string // where it is to lie: it is moved as soon as that is possible
 	top     map[string]struct{}
-	users   int // sessions whose chunk it is, streams that write or will write to it
+	users   int  // sessions whose chunk it is, streams that write or will write to it
+	marked  bool // bears the mark of a producer that may come back
 	closed  bool
 	command lttng.CloseCommand
 	ended   uint64 // s since the epoch, once closed
@@ -121,6 +122,9 @@ func (c *chunk) createFile(name string, flag int) (*os.File, error) {
 func (c *chunk) exists(name string) bool {
 	c.rootMu.RLock()
 	defer c.rootMu.RUnlock()
+	if c.root == nil {
+		return false // there was no space to make it
+	}
 	_, err := c.root.Lstat(name)
 	return err == nil
 }
@@ -189,6 +193,9 @@ func (c *chunk) unref() {
 func (c *chunk) settleLocked() {
 	g := c.group
 	loc := g.store.opts.Location
+	if c.closed && c.command != lttng.CloseDelete {
+		c.unmarkLocked()
+	}
 	switch {
 	case c.name != "":
 	case c.closed && c.command == lttng.CloseMove:

@@ -29,6 +29,14 @@
 // group.mu, backlog.mu, Store.mu, Session.mu, Stream.mu. No lock is held over a read or
 // write of trace data; group.mu is held over renames, which must not overlap.
 //
+// # Lost producers
+//
+// A producer that has said so may come back: [Store.CreateResumable] finds the
+// directory by a mark that it has left in each open chunk, and [Session.Resume]
+// goes on in the files that lie there, behind the last packet that has its index
+// record. All that is needed is on the disk, so it does not matter whether the
+// connection or the relay was lost.
+//
 // # Promises
 //
 // A packet is visible to viewers only after it and its index lie in their

@@ -22,5 +22,7 @@ var (
 	ErrDuplicate     = errors.New("packet number already in use")
 	ErrWrongKind     = errors.New("stream is of the wrong kind")
 	ErrLiveSession   = errors.New("not possible in a live session")
+	ErrNothingStored = errors.New("no recording that could go on")
+	ErrUnsettled     = errors.New("the session before has not settled")
 	ErrBusy          = errors.New("another packet of the stream is being received")
 )

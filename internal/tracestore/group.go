@@ -88,9 +88,15 @@ func (s *Store) groupOf(key groupKey) *group {
 }
 
 func (s *Store) newGroup(ss *Session, key groupKey, out *os.Root) (*group, error) {
-	dir, err := s.claimDir(out, key.dir, key, ss.request.Snapshot)
-	if err != nil {
-		return nil, err
+	dir, found := "", false
+	if ss.resumable && !ss.request.Snapshot {
+		dir, found = s.claimStored(ss, out, key)
+	}
+	if !found {
+		var err error
+		if dir, err = s.claimDir(out, key.dir, key, ss.request.Snapshot); err != nil {
+			return nil, err
+		}
 	}
 	root, err := makeDir(out, dir)
 	if err != nil {

@@ -138,7 +138,7 @@ func (st *Stream) replaceMetadata(c *chunk) error {
 		return err
 	}
 	st.unwritten = nil // of a reset
-	st.seeded, st.matched = 0, 0
+	st.seeded, st.matched, st.resumed = 0, 0, false
 	st.setFile(f)
 	if f == nil { // for want of space; openFile makes it
 		st.tail.Idle()
@@ -252,6 +252,7 @@ func (st *Stream) rotateMetadata(next *chunk) error {
 		return err
 	}
 	st.chunk = next
+	st.session.mark(next)
 	if old != nil {
 		old.put()
 	}

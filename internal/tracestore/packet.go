@@ -210,6 +210,27 @@ func (st *Stream) Abandon() {
 	}
 }
 
+// GoPast goes past a packet that will not come (writer): the next one of its
+// stream, all before it are stored or gone past. packet is its own number. It
+// reports whether that closed the stream, which had waited for it.
+func (st *Stream) GoPast(seq, packet uint64) (closed bool) {
+	if h := st.pending.find(seq); h != nil {
+		if h.awaitsData() {
+			st.pending.waiting--
+		}
+		st.forget(h)
+		st.pending.remove(h)
+	}
+	st.prevData, st.prevIndex = seq, seq
+	if packet >= st.nextSeq {
+		st.nextSeq = packet + 1
+	}
+	if t := st.turning; t != nil && st.nextSeq >= t.at {
+		st.mustTurn(seq + 1)
+	}
+	return st.closing && st.tryClose(false)
+}
+
 // PutIndex takes the description of a packet, or a beacon (writer).
 // FlushIndexes makes it durable. LTTng relay protocol, SEND_INDEX.
 func (st *Stream) PutIndex(x lttng.Index) error {
@@ -233,10 +254,12 @@ func (st *Stream) PutIndex(x lttng.Index) error {
 	if !h.index {
 		h.index, h.entry = true, entryOf(&x)
 	}
-	st.mu.Lock()
-	st.class, st.beacon = x.StreamClass, noBeacon
-	st.newest = packetState{there: true, instance: x.InstanceID, sequence: x.PacketSeqNum, discarded: x.EventsDiscarded}
-	st.mu.Unlock()
+	if x.PacketSeqNum >= st.floor {
+		st.mu.Lock()
+		st.class, st.beacon = x.StreamClass, noBeacon
+		st.newest = packetState{there: true, instance: x.InstanceID, sequence: x.PacketSeqNum, discarded: x.EventsDiscarded}
+		st.mu.Unlock()
+	}
 	if h.hasData() {
 		st.complete(h)
 	}
@@ -262,6 +285,13 @@ func (st *Stream) putBeacon(x *lttng.Index) {
 // complete writes the record of a packet of which both halves are there.
 func (st *Stream) complete(h *half) {
 	seq := h.entry.PacketSeqNum
+	if seq < st.floor {
+		st.prevIndex = h.seq
+		st.dropDuplicate(h)
+		st.forget(h)
+		st.pending.remove(h)
+		return
+	}
 	if t := st.turning; t != nil && seq >= t.at {
 		st.mustTurn(h.seq)
 	}

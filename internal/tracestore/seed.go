@@ -38,6 +38,15 @@ func (st *Stream) seed(old *TraceFile) {
 // appended.
 func (st *Stream) matchSeed(m *lttng.Metadata) (done bool, err error) {
 	n := int64(len(m.Content)) + int64(m.Padding)
+	if more := st.seeded - st.matched; more < int64(len(m.Content)) {
+		// What is new of the text is behind the seed.
+		again := lttng.Metadata{Content: m.Content[:more]}
+		if st.sameAsSeed(&again, more) {
+			m.Content = m.Content[more:]
+			st.seeded, st.matched = 0, 0
+			return false, nil
+		}
+	}
 	if st.matched+n <= st.seeded && st.sameAsSeed(m, n) {
 		st.matched += n
 		if st.matched == st.seeded {
@@ -81,9 +90,10 @@ func (st *Stream) cutSeed(size int64) error {
 }
 
 // settleSeed cuts what was not sent again, before the file is left. When
-// nothing was, the producer is gone and the seed is the best there is.
+// nothing was, the producer is gone and the seed is the best there is; so it is
+// after a resumption, where packets need what was not sent again.
 func (st *Stream) settleSeed() {
-	if st.file == nil || st.seeded == 0 || st.matched == 0 {
+	if st.file == nil || st.seeded == 0 || st.matched == 0 || st.resumed {
 		return
 	}
 	if err := st.cutSeed(st.matched); err != nil {

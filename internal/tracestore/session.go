@@ -27,16 +27,20 @@ type Session struct {
 	request lttng.CreateSession
 	created time.Time
 	group   *group
+	// Of a producer that may come back.
+	resumable bool
+	identity  string // see identityOf
 
 	// Owned by the writer.
 	current *chunk // new streams go here; nil between a close and the next create
 	closing *chunk // the one before, until it is closed
 	streams map[lttng.StreamID]*Stream
-	waiting int               // packets of all streams that lack data or index
-	leaving int               // streams that wait for their last packets
-	dirty   []*Stream         // have index records to flush
-	arrival int64             // ns since the epoch; of the bytes being stored
-	legacy  map[string]string // below minor 11: first two path elements → claimed directory
+	waiting int                 // packets of all streams that lack data or index
+	leaving int                 // streams that wait for their last packets
+	dirty   []*Stream           // have index records to flush
+	arrival int64               // ns since the epoch; of the bytes being stored
+	legacy  map[string]string   // below minor 11: first two path elements → claimed directory
+	wrote   map[string]struct{} // if resumable: files that are this session's
 
 	version atomic.Uint64 // counts changes of what viewers can see
 	state   atomic.Int32  // sessionOpen, then sessionClosed
@@ -133,6 +137,21 @@ func (ss *Session) OpenStreams() int {
 // before Publish. id is the stream's handle, or the one that the refused
 // attempt used up. LTTng relay protocol, ADD_STREAM.
 func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, err error) {
+	st, id, err = ss.prepare(m)
+	if err != nil {
+		return nil, id, err
+	}
+	if err := ss.begin(st); err != nil {
+		ss.store.unclaimFiles(st)
+		st.tail.Release()
+		return nil, id, err
+	}
+	ss.register(st)
+	return st, id, nil
+}
+
+// prepare makes a stream and reserves its names.
+func (ss *Session) prepare(m lttng.AddStream) (st *Stream, id lttng.StreamID, err error) {
 	if limit := ss.store.opts.MaxStreamsPerSession; limit > 0 && len(ss.streams) >= limit {
 		return nil, lttng.NoStream, fmt.Errorf("%w: session %d has %d streams", ErrLimit, ss.id, limit)
 	}
@@ -155,14 +174,17 @@ func (ss *Session) AddStream(m lttng.AddStream) (st *Stream, id lttng.StreamID, 
 		st.tail.Release()
 		return nil, id, err
 	}
-	ss.replace(st, ss.current)
-	if err := st.enter(ss.current); err != nil {
-		ss.store.unclaimFiles(st)
-		st.tail.Release()
-		return nil, id, err
-	}
-	ss.register(st)
 	return st, id, nil
+}
+
+// begin opens a new file for the stream.
+func (ss *Session) begin(st *Stream) error {
+	name := path.Join(st.dir, st.fileName(0))
+	if _, own := ss.wrote[name]; ss.resumable && !own && ss.current.exists(name) {
+		return fmt.Errorf("%w: %s was stored by an earlier connection, want RESUME", ErrRefused, name)
+	}
+	ss.replace(st, ss.current)
+	return st.enter(ss.current)
 }
 
 // streamDir returns the directory of a stream within the chunk.
@@ -203,6 +225,9 @@ func (ss *Session) claimLegacy(dir string) (string, error) {
 
 func (ss *Session) register(st *Stream) {
 	ss.streams[st.id] = st
+	if ss.resumable {
+		ss.wrote[path.Join(st.dir, st.fileName(0))] = struct{}{}
+	}
 	s := ss.store
 	s.mu.Lock()
 	s.streams[st.id] = st

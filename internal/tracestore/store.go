@@ -95,6 +95,7 @@ type Counters struct {
 	Backlog                 atomic.Int64  // files to be forced to disk and cleared chunks to be deleted; rises and falls
 	BacklogErrors           atomic.Uint64 // of them, those that failed
 	PendingRefused          atomic.Uint64 // packets and indexes refused because too many waited
+	Resumed, Duplicate      atomic.Uint64 // streams that went on, packets that were sent again and dropped
 	SkippedByViewers        atomic.Uint64 // overwritten or cleared before they were read
 }
 
@@ -139,6 +140,10 @@ func (s *Store) ShortOfSpace() bool { return s.space.short.Load() }
 // CreateSession opens a session for a producer of the given minor (writer).
 // peer tells equal names of different machines apart below minor 11.
 func (s *Store) CreateSession(m lttng.CreateSession, minor lttng.Minor, peer netip.Addr) (*Session, error) {
+	return s.create(m, minor, peer, false)
+}
+
+func (s *Store) create(m lttng.CreateSession, minor lttng.Minor, peer netip.Addr, resumable bool) (*Session, error) {
 	id := lttng.SessionID(s.lastSession.Add(1))
 	if minor < lttng.MinorIndexes && !(s.opts.AcceptUnnamed && minor > 0) {
 		return nil, fmt.Errorf("%w: session name is empty (peer of minor %d)", ErrRefused, minor)
@@ -159,6 +164,10 @@ func (s *Store) CreateSession(m lttng.CreateSession, minor lttng.Minor, peer net
 		return nil, err
 	}
 	ss := newSession(s, id, m, minor, peer)
+	if resumable && minor >= lttng.MinorChunks {
+		ss.resumable, ss.identity = true, identityOf(&m)
+		ss.wrote = make(map[string]struct{})
+	}
 	if err := s.join(ss); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,8 @@ type Stream struct {
 	prevData  uint64       // net_seq_num of the last complete data, NoSeq before
 	prevIndex uint64       // of the last complete packet
 	nextSeq   uint64       // packet_seq_num + 1 of the last complete packet
+	floor     uint64       // packets of lower numbers were stored by an earlier session
+	resumed   bool         // the metadata file is an earlier session's
 	checked   bool         // asked about in this pending round
 	closing   bool         // CLOSE_STREAM received, or the connection is gone
 	last      uint64       // net_seq_num to wait for while closing
@@ -86,7 +88,7 @@ type StreamStats struct {
 func newStream(ss *Session, id lttng.StreamID, m lttng.AddStream, dir string) *Stream {
 	st := &Stream{
 		session: ss, id: id, channel: m.Channel, dir: dir, place: ss.current.name,
-		metadata:      m.Channel == "metadata",
+		metadata:      isMetadata(m.Channel),
 		tracefileSize: m.TracefileSize, tracefileCount: m.TracefileCount,
 		prevData: lttng.NoSeq, prevIndex: lttng.NoSeq, beacon: noBeacon,
 	}
@@ -95,6 +97,9 @@ func newStream(ss *Session, id lttng.StreamID, m lttng.AddStream, dir string) *S
 	st.tail = ss.store.newTail()
 	return st
 }
+
+// isMetadata reports whether a channel's name is that of metadata streams.
+func isMetadata(channel string) bool { return channel == "metadata" }
 
 func (s *Store) newTail() *tail.Slot {
 	slot, err := s.opts.Tails.Slot()
@@ -153,6 +158,7 @@ func (st *Stream) enter(c *chunk) error {
 		return err
 	}
 	c.get()
+	st.session.mark(c)
 	return nil
 }
 

@@ -57,21 +57,27 @@ func (st *Stream) createFile(c *chunk, n uint64) (*TraceFile, error) {
 	f := &TraceFile{stream: st, chunk: c, number: n, name: name}
 	f.refs.Store(1)
 	c.refs.Add(1)
-	st.follow(c, name, osf)
 	f.data = st.session.store.opts.Files.File(osf, func() (*os.File, error) {
 		return c.openFile(name, os.O_RDWR)
 	})
+	st.follow(c, f.data, name, 0)
 	return f, nil
 }
 
-// follow tells the tail table which file the stream writes now.
-func (st *Stream) follow(c *chunk, name string, osf *os.File) {
+// follow tells the tail table which file the stream writes now, and how much of
+// it is whole packets.
+func (st *Stream) follow(c *chunk, data *fdpool.File, name string, committed int64) {
 	if st.tail == nil {
 		return
 	}
+	fd, err := data.Acquire()
+	if err != nil {
+		return
+	}
+	defer data.Release()
 	var info unix.Stat_t
-	if unix.Fstat(int(osf.Fd()), &info) == nil {
-		st.tail.Follow(c.tails, name, info.Dev, info.Ino, 0)
+	if unix.Fstat(fd, &info) == nil {
+		st.tail.Follow(c.tails, name, info.Dev, info.Ino, committed)
 	}
 }
 
@@ -82,10 +88,7 @@ func (st *Stream) fileName(n uint64) string {
 	return fmt.Sprintf("%s_%d", st.channel, n)
 }
 
-func (f *TraceFile) indexName() string {
-	dir, base := path.Split(f.name)
-	return path.Join(dir, indexDir, base+indexSuffix)
-}
+func (f *TraceFile) indexName() string { return indexNameOf(f.name) }
 
 func (f *TraceFile) get() { f.refs.Add(1) }
 
