@@ -25,7 +25,9 @@ type Config struct {
 	Relay     Relay     `toml:"relay" doc:"The relay: receives trace streams from LTTng producers and stores them."`
 	Live      Live      `toml:"live" doc:"The live server: lets viewers read sessions while they are recorded."`
 	Retention Retention `toml:"retention" doc:"Removal of old data. Only whole closed chunks are removed, never what is being written. All limits are off unless set."`
+	Hop       Hop       `toml:"hop" doc:"The hop: passes producers' connections on to relays that they cannot reach themselves. Off unless it listens somewhere."`
 	HTTP      HTTP      `toml:"http" doc:"The HTTP listener: health, metrics and the REST interface."`
+	Agent     Agent     `toml:"agent" doc:"The session daemon that weir up runs beside the hub: it records this host."`
 
 	// origins says where each key that is not at its default was set:
 	// "weir.toml:12", "WEIR_RELAY_WORKERS", "--control".
@@ -44,6 +46,7 @@ type Hub struct {
 type Relay struct {
 	ControlURL []string `toml:"control_url" doc:"Where control connections are accepted: tcp://HOST:PORT, tcp4:// or tcp6://, IPv6 hosts in brackets; port 0 lets the system choose."`
 	DataURL    []string `toml:"data_url" doc:"Where data connections are accepted."`
+	DataUDP    bool     `toml:"data_udp" doc:"Take packets in datagrams, too, on UDP ports of the addresses and numbers of data_url, from producers of weir that ask for it. Whoever is on the way can read them."`
 	LiveURL    []string `toml:"live_url" doc:"Where viewers are accepted. An empty list switches the live server off."`
 
 	GroupOutputBy string `toml:"group_output_by" doc:"First level of the output tree: host or session."`
@@ -93,9 +96,26 @@ type Retention struct {
 	MinFree  Bytes         `toml:"min_free" doc:"Remove the oldest closed chunks while less than this is free on the disk; 0 means never."`
 }
 
+// Hop configures the passing on of connections.
+type Hop struct {
+	Listen                string        `toml:"listen" doc:"Address and port where connections are accepted that are to be passed on: HOST:PORT, IPv6 hosts in brackets. Empty switches the hop off."`
+	Allow                 []string      `toml:"allow" doc:"Where connections may be passed on to: HOST:PORT, ADDRESS:PORT or CIDR:PORT, IPv6 in brackets, * for all ports. An empty list is nowhere."`
+	MaxConnections        int           `toml:"max_connections" doc:"Most connections. A further one takes the place of the oldest one that is not through yet; without such a one it is closed at once and counted."`
+	MaxConnectionsPerPeer int           `toml:"max_connections_per_peer" doc:"Most connections from one address; likewise."`
+	IdleTimeout           time.Duration `toml:"idle_timeout" doc:"How long nothing may be passed on in either direction; 0 means for ever, which is what producers need: an idle session is silent. TCP keep-alive finds peers that are gone."`
+}
+
 // HTTP configures the HTTP listener.
 type HTTP struct {
 	Listen string `toml:"listen" doc:"Address and port of the listener: HOST:PORT, IPv6 hosts in brackets. It has no access control of its own: keep it on loopback."`
+}
+
+// Agent configures the session daemon.
+type Agent struct {
+	Enable   bool   `toml:"enable" doc:"Let weir up run the session daemon. Where one runs already it does without."`
+	Socket   string `toml:"socket" doc:"Unix socket of the session daemon; absolute. Empty means /run/weir/agent.sock for root, else weir/agent.sock in $XDG_RUNTIME_DIR."`
+	Session  bool   `toml:"session" doc:"Record a live session named weir from the start: the lives of processes, if the kernel may be traced, and what weir's sessions go through."`
+	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, if that is allowed: otherwise events are lost on a busy machine."`
 }
 
 // Default returns the built-in configuration. The directories are empty: Load
@@ -113,8 +133,10 @@ func Default() *Config {
 			TCPKeepAlive:     true, TCPKeepAliveIdle: time.Minute, TCPKeepAliveInterval: 10 * time.Second, TCPKeepAliveProbes: 6,
 			Fsync: "never", FsyncInterval: 5 * time.Second, Reserve: 16 * MiB, DrainTimeout: 5 * time.Second,
 		},
-		Live: Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
-		HTTP: HTTP{Listen: "127.0.0.1:9347"},
+		Live:  Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
+		Hop:   Hop{Allow: []string{}, MaxConnections: 1024, MaxConnectionsPerPeer: 256},
+		HTTP:  HTTP{Listen: "127.0.0.1:9347"},
+		Agent: Agent{Enable: true, Session: true, Realtime: true},
 	}
 }
 

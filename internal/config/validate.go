@@ -93,7 +93,13 @@ func (c *Config) otherChecks() []check {
 		{"retention.max_age", notNegative(c.Retention.MaxAge)},
 		{"retention.max_bytes", sizeBetween(c.Retention.MaxBytes, 0, 1<<62)},
 		{"retention.min_free", sizeBetween(c.Retention.MinFree, 0, 1<<62)},
+		{"hop.listen", optionalAddress(c.Hop.Listen)},
+		{"hop.allow", places(c.Hop.Allow)},
+		{"hop.max_connections", between(c.Hop.MaxConnections, 1, maxCount)},
+		{"hop.max_connections_per_peer", between(c.Hop.MaxConnectionsPerPeer, 1, maxCount)},
+		{"hop.idle_timeout", notNegative(c.Hop.IdleTimeout)},
 		{"http.listen", listenAddress(c.HTTP.Listen)},
+		{"agent.socket", absoluteOrEmpty(c.Agent.Socket)},
 	}
 }
 
@@ -102,6 +108,13 @@ func absolute(path string) error {
 		return fmt.Errorf("want an absolute path, got %q", path)
 	}
 	return nil
+}
+
+func absoluteOrEmpty(path string) error {
+	if path == "" {
+		return nil
+	}
+	return absolute(path)
 }
 
 func oneOf(got string, want ...string) error {
@@ -158,6 +171,24 @@ func urls(list []string, least int) error {
 	for _, u := range list {
 		if _, _, err := SplitURL(u); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func optionalAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	return listenAddress(address)
+}
+
+// places checks the shape only; what a host or range is, the hop knows.
+func places(list []string) error {
+	for _, p := range list {
+		i := strings.LastIndexByte(p, ':')
+		if i < 1 || p[i+1:] != "*" && (!isPort(p[i+1:]) || p[i+1:] == "0") {
+			return fmt.Errorf("want HOST:PORT, ADDRESS:PORT or CIDR:PORT with a port from 1 to 65535 or *, got %q", p)
 		}
 	}
 	return nil

@@ -45,6 +45,7 @@ func TestValidateRefuses(t *testing.T) {
 		"relay.reserve": "2TiB", "relay.drain_timeout": "-5s",
 		"live.max_viewers": "0", "live.max_viewers_per_peer": "0", "live.stall_timeout": "-1s", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
 		"retention.max_age": "-1h", "http.listen": "9347",
+		"agent.socket": "relative",
 	}
 	for key, text := range tests {
 		c, err := Load("", []string{"HOME=/h"})

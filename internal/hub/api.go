@@ -26,10 +26,22 @@ func (h *Hub) newAPI() (*api.API, error) {
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,
 	}
+	if h.hop != nil {
+		o.Hop = h.hopStats
+	}
 	if h.check != nil {
 		o.Metadata, o.MetadataErrors = h.metadataStats, h.metadataErrors
 	}
 	return api.New(o)
+}
+
+func (h *Hub) hopStats() api.HopStats {
+	c := h.hop.Counters()
+	return api.HopStats{
+		Open: c.Open.Load(), Total: c.Total.Load(), Refused: c.Refused.Load(), Displaced: c.Displaced.Load(),
+		Passed: c.Passed.Load(), Denied: c.Denied.Load(), Failed: c.Failed.Load(), TimedOut: c.TimedOut.Load(), Loops: c.Loops.Load(),
+		IdleClosed: c.IdleClosed.Load(), AcceptErrors: c.AcceptErrors.Load(), Bytes: c.Bytes.Load(),
+	}
 }
 
 func (h *Hub) metadataStats() api.MetadataStats {
@@ -68,6 +80,9 @@ func (h *Hub) relayStats() api.RelayStats {
 		ProtocolErrors: c.ProtocolErrors.Load(), AcceptErrors: c.AcceptErrors.Load(),
 		Commands: c.Commands.Load(), ReceivedBytes: c.ReceivedBytes.Load(),
 		PartialMemoryOpen: c.PartialMemory.Load(), MemoryShort: c.MemoryShort.Load(),
+		Datagrams: c.Datagrams.Load(), DatagramsAgain: c.DatagramsAgain.Load(), DatagramsDuplicate: c.DatagramsDuplicate.Load(),
+		DatagramsDropped: c.DatagramsDropped.Load(), DatagramsBad: c.DatagramsBad.Load(), DatagramsForeign: c.DatagramsForeign.Load(),
+		DatagramMemoryOpen: c.DatagramMemory.Load(), PacketsAbandoned: c.PacketsAbandoned.Load(),
 		PendingOpen: h.store.Counters().Pending.Load(), PendingRefused: h.store.Counters().PendingRefused.Load(),
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/hop"
 	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/metacheck"
 	"github.com/weir-io/weir/internal/relay"
@@ -29,8 +30,8 @@ import (
 // Addresses says what listens where once the hub is ready: HOST:PORT each,
 // with the ports that the system chose.
 type Addresses struct {
-	Control, Data, Live, HTTP []string
-	Output                    string // root directory of the stored traces
+	Control, Data, Live, HTTP, Hop []string
+	Output                         string // root directory of the stored traces
 }
 
 // Hub is one process's set of services.
@@ -50,6 +51,7 @@ type Hub struct {
 	relay *relay.Server
 	live  *live.Server
 	check *metacheck.Checker // nil: metadata is not checked
+	hop   *hop.Server        // nil: no connections are passed on
 
 	catalog   *tracestore.Catalog
 	retention *tracestore.Retention
@@ -63,7 +65,15 @@ func New(cfg *config.Config, log *slog.Logger) (*Hub, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Hub{cfg: cfg, log: log, run: cfg.Hub.StateDir}, nil
+	h := &Hub{cfg: cfg, log: log, run: cfg.Hub.StateDir}
+	if cfg.Hop.Listen != "" {
+		o, err := h.hopOptions()
+		if err != nil {
+			return nil, err
+		}
+		h.hop = hop.New(o)
+	}
+	return h, nil
 }
 
 // UseListeners lets the hub serve on sockets opened by others, by name:
@@ -96,6 +106,9 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
 	group.Go(func() error { return h.live.Serve(ctx, l.live) })
+	if h.hop != nil {
+		group.Go(func() error { return h.hop.Serve(ctx, l.hop) })
+	}
 	group.Go(func() error { return serveHTTP(ctx, l.http, h.api.Handler(), h.log) })
 	group.Go(func() error { every(ctx, expirePeriod, h.store.Expire); return nil })
 	group.Go(func() error { h.sync(ctx); return nil })

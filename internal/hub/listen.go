@@ -13,7 +13,7 @@ import (
 
 // listeners are the hub's open sockets.
 type listeners struct {
-	control, data, live, http []net.Listener
+	control, data, live, http, hop []net.Listener
 }
 
 // listen opens what was not given.
@@ -27,7 +27,8 @@ func (h *Hub) listen(ctx context.Context) (*listeners, error) {
 		{"control", h.cfg.Relay.ControlURL, &l.control},
 		{"data", h.cfg.Relay.DataURL, &l.data},
 		{"live", h.cfg.Relay.LiveURL, &l.live},
-		{"http", httpURLs(h.cfg.HTTP.Listen), &l.http},
+		{"http", addressURLs(h.cfg.HTTP.Listen), &l.http},
+		{"hop", addressURLs(h.cfg.Hop.Listen), &l.hop},
 	} {
 		if given, ok := h.given[p.name]; ok {
 			if given != nil {
@@ -47,7 +48,7 @@ func (h *Hub) listen(ctx context.Context) (*listeners, error) {
 	return l, nil
 }
 
-func httpURLs(address string) []string {
+func addressURLs(address string) []string {
 	if address == "" {
 		return nil
 	}
@@ -64,7 +65,7 @@ func listenURL(ctx context.Context, url string) (net.Listener, error) {
 }
 
 func (l *listeners) close() {
-	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http} {
+	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http, l.hop} {
 		for _, one := range all {
 			one.Close()
 		}
@@ -79,5 +80,5 @@ func (l *listeners) addresses(output string) Addresses {
 		}
 		return names
 	}
-	return Addresses{Control: of(l.control), Data: of(l.data), Live: of(l.live), HTTP: of(l.http), Output: output}
+	return Addresses{Control: of(l.control), Data: of(l.data), Live: of(l.live), HTTP: of(l.http), Hop: of(l.hop), Output: output}
 }

@@ -4,6 +4,7 @@
 package hub
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/hop"
 	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -50,7 +52,7 @@ func (h *Hub) relayOptions() relay.Options {
 		Store: h.store, Log: h.log, Workers: workers(r.Workers), AllowClear: r.AllowClear,
 		MaxConnections: r.MaxConnections, MaxConnectionsPerPeer: r.MaxConnectionsPerPeer,
 		MaxPacketSize: int64(r.MaxPacketSize), MaxMetadataPayload: int64(r.MaxMetadataPayload),
-		MaxMemory:        int64(r.MaxMemory),
+		MaxMemory: int64(r.MaxMemory), UDP: r.DataUDP,
 		HandshakeTimeout: r.HandshakeTimeout, IdleTimeout: r.IdleTimeout, DrainTimeout: orTiny(r.DrainTimeout),
 		KeepAlive: relay.KeepAlive{
 			Enable: r.TCPKeepAlive, Idle: r.TCPKeepAliveIdle,
@@ -70,6 +72,22 @@ func (h *Hub) liveOptions() live.Options {
 		o.Layouts = h.check
 	}
 	return o
+}
+
+func (h *Hub) hopOptions() (hop.Options, error) {
+	c := &h.cfg.Hop
+	allow, err := hop.ParseRules(c.Allow)
+	if err != nil {
+		return hop.Options{}, fmt.Errorf("hop.allow: %w", err)
+	}
+	o := hop.Options{
+		Allow: allow, Log: h.log, IdleTimeout: c.IdleTimeout,
+		MaxConnections: c.MaxConnections, MaxConnectionsPerPeer: c.MaxConnectionsPerPeer,
+	}
+	if name, err := os.Hostname(); err == nil {
+		o.Names = append(o.Names, name)
+	}
+	return o, nil
 }
 
 func workers(configured int) int {
@@ -95,7 +113,11 @@ func (h *Hub) filePool() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
 		left := int(min(limit.Cur, math.MaxInt32)) - spareFiles
-		most = left - min(h.cfg.Relay.MaxConnections, left/2)
+		connections := h.cfg.Relay.MaxConnections
+		if h.hop != nil {
+			connections += 2 * h.cfg.Hop.MaxConnections
+		}
+		most = left - min(connections, left/2)
 	}
 	if n := h.cfg.Relay.FDPoolSize; n > 0 {
 		return min(n, most)

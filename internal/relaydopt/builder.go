@@ -217,6 +217,12 @@ func (b *builder) apply(s setting, fromFile bool) error {
 			return err
 		}
 		o.HTTP = addr
+	case optDataUDP:
+		o.DataUDP = true
+	case optHopListen:
+		o.HopListen = s.value
+	case optHopAllow:
+		o.HopAllow = s.value
 	case optWeirConfig:
 		o.WeirConfig = b.in.absolute(s.value)
 	}

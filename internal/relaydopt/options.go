@@ -113,6 +113,9 @@ type Options struct {
 
 	HTTP       string // address of weir's own HTTP listener, "" for none
 	WeirConfig string // TOML file, "" for none
+	DataUDP    bool   // packets come by UDP, too
+	HopListen  string // address of the hop, "" for none
+	HopAllow   string // where it passes connections on to, separated by commas
 
 	// Warnings are complaints for standard error that do not stop the start.
 	Warnings []string

@@ -77,12 +77,14 @@ func TestParse(t *testing.T) {
 		{
 			name: "all long", args: "--control-port=tcp://127.0.0.2:1 --data-port tcp4://both:2 --live-port=tcp6://both:3 " +
 				"--output=/o --group-output-by-session --working-directory=/ --disallow-clear --fd-pool-size=200 --group=g " +
-				"--background --pid-file=run/p --sig-parent --verbose --http=:80 --weir-config=w.toml",
+				"--background --pid-file=run/p --sig-parent --verbose --http=:80 --weir-config=w.toml --data-udp --hop-listen=:5350 --hop-allow=a:1,b:2",
 			want: func(o *Options) {
 				o.Control, o.Data, o.Live = listen("127.0.0.2:1"), listen("192.0.2.1:2"), listen("[2001:db8::1]:3")
 				o.OutputDir, o.GroupBy, o.WorkingDir, o.AllowClear, o.FDPoolSize = "/o", GroupBySession, "/", false, 200
 				o.TracingGroup, o.Start, o.PIDFile, o.SignalParent, o.Verbosity = "g", Background, "/start/run/p", true, 1
 				o.HTTP, o.WeirConfig = ":80", "/start/w.toml"
+				o.DataUDP = true
+				o.HopListen, o.HopAllow = ":5350", "a:1,b:2"
 			},
 		},
 		{

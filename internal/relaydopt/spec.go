@@ -27,6 +27,9 @@ const (
 	optHelp         = "help"
 	optHTTP         = "http"
 	optWeirConfig   = "weir-config"
+	optDataUDP      = "data-udp"
+	optHopListen    = "hop-listen"
+	optHopAllow     = "hop-allow"
 )
 
 // Flag describes one option for help, manual page and completion.
@@ -124,6 +127,18 @@ func Flags() []Flag {
 		{
 			Long: optWeirConfig, Arg: "FILE", Own: true,
 			Usage: "Read weir's own configuration (TOML) from FILE; options that are given win.",
+		},
+		{
+			Long: optDataUDP, Own: true,
+			Usage: "Take packets by UDP, too, on the port for data, from producers of weir that ask for it.",
+		},
+		{
+			Long: optHopListen, Arg: "ADDR", Own: true,
+			Usage: "Pass connections to ADDR (HOST:PORT) on to other relays, as their first line says.",
+		},
+		{
+			Long: optHopAllow, Arg: "LIST", Own: true,
+			Usage: "Pass connections on to the places in LIST only: HOST:PORT or CIDR:PORT, separated by commas.",
 		},
 	}
 }
