@@ -1,0 +1,179 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package handover
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Version is that of the orders below. Daemon and consumer are one executable;
+// a consumer that outlives an update of it is told to end.
+const Version = 1
+
+// Op is what a message is about.
+type Op string
+
+// Orders, with their bodies and files.
+const (
+	OpHello      Op = "hello"      // Hello; a directory for the spool, if it has one
+	OpChannel    Op = "channel"    // Channel; of a ring: the table of its events (Blob)
+	OpStream     Op = "stream"     // Stream; of a ring: trace_pipe_raw, stats, ledger; else a socket of packets
+	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
+	OpMetadata   Op = "metadata"   // nothing; text to append (Blob)
+	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
+	OpOutput     Op = "output"     // Output; a directory, or control and data socket
+	OpStart      Op = "start"      // nothing
+	OpStop       Op = "stop"       // nothing; drains, and waits until all is at its place; Status
+	OpPause      Op = "pause"      // Pause; reads no further
+	OpResume     Op = "resume"     // nothing
+	OpFlush      Op = "flush"      // nothing; ends all packets
+	OpRotate     Op = "rotate"     // Rotate; the new chunk's directory, if the output is one
+	OpSnapshot   Op = "snapshot"   // Snapshot, files as of OpOutput; Status
+	OpClear      Op = "clear"      // Rotate, as OpRotate; what was stored is dropped
+	OpInject     Op = "inject"     // Inject; the events (Blob)
+	OpStatus     Op = "status"     // nothing; Status
+)
+
+// Notices.
+const (
+	NoticeLost  Op = "lost"  // Lost: the relay is gone, what comes is kept in the spool
+	NoticeError Op = "error" // Failure
+)
+
+// Hello begins a conversation.
+type Hello struct {
+	Version int    `json:"version"`
+	Session string `json:"session"`
+	Domain  string `json:"domain"`
+
+	LiveTimer   time.Duration `json:"live_timer,omitempty"`
+	Snapshot    bool          `json:"snapshot,omitempty"`     // read on order only
+	Realtime    bool          `json:"realtime,omitempty"`     // drain with priority, if allowed
+	SpoolMemory int64         `json:"spool_memory,omitempty"` // bytes, of each output
+}
+
+// Channel makes a channel.
+type Channel struct {
+	ID             uint32        `json:"id"`
+	Name           string        `json:"name"`
+	Ring           bool          `json:"ring,omitempty"` // else the source gives whole packets
+	PacketBytes    int           `json:"packet_bytes,omitempty"`
+	RingBytes      int64         `json:"ring_bytes,omitempty"` // of each stream
+	Overwrite      bool          `json:"overwrite,omitempty"`
+	SwitchTimer    time.Duration `json:"switch_timer,omitempty"`
+	ReadTimer      time.Duration `json:"read_timer,omitempty"`
+	TracefileBytes uint64        `json:"tracefile_bytes,omitempty"`
+	TracefileCount uint64        `json:"tracefile_count,omitempty"`
+	Filters        []Filter      `json:"filters,omitempty"`
+	Tell           bool          `json:"tell,omitempty"` // notices of its events are wanted
+}
+
+// Filter is what the source could not decide: events of these ids are kept only
+// if one of the expressions that name them is true.
+type Filter struct {
+	Events     []uint32 `json:"events"`
+	Expression string   `json:"expression"`
+}
+
+// Stream adds a stream to a channel.
+type Stream struct {
+	Channel     uint32 `json:"channel"`
+	CPU         uint32 `json:"cpu"`
+	SubbufBytes int    `json:"subbuf_bytes,omitempty"`
+	// Resumed is true where another consumer has died over the stream: its ledger
+	// tells how far that has come.
+	Resumed bool `json:"resumed,omitempty"`
+}
+
+// Kinds of outputs.
+const (
+	OutputNone      = "none"
+	OutputDirectory = "directory"
+	OutputRelay     = "relay"
+)
+
+// Output says where packets go from now on. It takes the place of another one
+// at the next packet boundary of each stream.
+type Output struct {
+	Kind  string `json:"kind"`
+	Chunk Chunk  `json:"chunk"`
+	// Relay is a relay.Handle of package client/relay, Trace the place of the
+	// domain's streams in the session there, such as "kernel".
+	Relay json.RawMessage `json:"relay,omitempty"`
+	Trace string          `json:"trace,omitempty"`
+	// SpoolDisk is how many bytes may wait for the relay on disk.
+	SpoolDisk int64 `json:"spool_disk,omitempty"`
+	// Known is true where the relay has streams of a consumer that died.
+	Known bool `json:"known,omitempty"`
+	// Resume is true where the relay is to have what the spool holds.
+	Resume bool `json:"resume,omitempty"`
+}
+
+// Chunk is a trace chunk.
+type Chunk struct {
+	ID    uint64    `json:"id"`
+	Begin time.Time `json:"begin"`
+}
+
+// Rotate begins a new chunk.
+type Rotate struct {
+	Chunk Chunk `json:"chunk"`
+}
+
+// Pause tells what to do with what has been read.
+type Pause struct {
+	Now bool `json:"now,omitempty"` // it is not sent
+}
+
+// Snapshot records what the rings hold.
+type Snapshot struct {
+	Output   Output `json:"output"`
+	MaxBytes int64  `json:"max_bytes,omitempty"` // the newest packets up to that; 0: all
+}
+
+// Inject is a number of events of the daemon's own, such as the state dump.
+type Inject struct {
+	Channel uint32 `json:"channel"`
+}
+
+// Lost tells why the relay is gone.
+type Lost struct {
+	Error string `json:"error"`
+}
+
+// Failure is what went wrong without an order.
+type Failure struct {
+	Error string `json:"error"`
+}
+
+// Status is a consumer's account. Counters are from its start.
+type Status struct {
+	Streams []StreamStatus `json:"streams"`
+
+	Output      string    `json:"output"`                // kind
+	Connected   bool      `json:"connected,omitempty"`   // to the relay
+	LostAt      time.Time `json:"lost_at,omitzero"`      // of the relay
+	LastError   string    `json:"last_error,omitempty"`  // of the output
+	SpoolBytes  int64     `json:"spool_bytes,omitempty"` // not confirmed
+	SpoolOldest time.Time `json:"spool_oldest,omitzero"`
+	SpoolFull   bool      `json:"spool_full,omitempty"`
+}
+
+// StreamStatus is the account of one stream.
+type StreamStatus struct {
+	Channel   uint32 `json:"channel"`
+	CPU       uint32 `json:"cpu"`
+	Packets   uint64 `json:"packets"`
+	Bytes     uint64 `json:"bytes"`
+	Events    uint64 `json:"events"`
+	Discarded uint64 `json:"discarded"`
+	Lost      uint64 `json:"packets_lost,omitempty"`
+	Confirmed uint64 `json:"packets_confirmed,omitempty"`
+	Unknown   uint64 `json:"unknown_events,omitempty"`
+	Bad       uint64 `json:"bad_records,omitempty"`
+	Clamped   uint64 `json:"clamped,omitempty"`
+	RingBytes uint64 `json:"ring_bytes,omitempty"`
+	Usage     uint64 `json:"usage_bytes,omitempty"` // of the ring
+}

@@ -1,0 +1,43 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package source
+
+import "github.com/weir-io/weir/internal/handover"
+
+// What follows is for domains that need looking after while a session has them.
+// A session asks from time to time, under its own lock, those traces and
+// channels that have these methods.
+
+// Follower is a trace whose events and rings come and go, as modules and
+// processors do.
+type Follower interface {
+	// Follow has rules choose the events that have come.
+	Follow() error
+}
+
+// Growing is a channel that gets more rings.
+type Growing interface {
+	// MoreStreams opens the rings that have come since Streams, or since it was last
+	// asked. The files are the caller's.
+	MoreStreams() ([]Stream, error)
+}
+
+// Resting is a channel whose events cost something even while it is stopped.
+type Resting interface {
+	// Rest makes them cost nothing until the next Start.
+	Rest() error
+}
+
+// Synced is a trace whose clock is not that of the day.
+type Synced interface {
+	// ClockSync compares the two. It reports false where they are as far apart as
+	// when it was last told, or nearly so.
+	ClockSync() (handover.ClockSync, bool)
+}
+
+// UserTracker is a trace that can be restricted to users, by its consumer.
+type UserTracker interface {
+	// CheckUsers tells why it cannot.
+	CheckUsers() error
+}
