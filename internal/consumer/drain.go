@@ -1,0 +1,291 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/ftrace"
+	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/kerneltrace"
+)
+
+const (
+	// maxAge is how long an event waits for its packet to end where no timer says
+	// less.
+	maxAge = time.Second
+	// defaultReadTimer is how often a ring is read that does not wake its reader.
+	defaultReadTimer = 100 * time.Millisecond
+	// beaconMargin is by how much a beacon stays behind the clock: an event that
+	// has taken its time may not be in the ring yet.
+	beaconMargin = time.Millisecond
+)
+
+// drain empties one ring of the kernel, on a thread of its own. What the engine
+// wants it is told between two rounds.
+type drain struct {
+	mailbox
+
+	// Immutable.
+	s        *stream
+	log      *slog.Logger
+	realtime bool
+	live     time.Duration
+	clock    int32 // of the kernel's time stamps, CLOCK_*
+
+	// Owned by the goroutine.
+	table     *table
+	ledger    *handover.Ledger
+	base      uint64 // records accounted for before this process
+	gone      uint64 // of them, those that consumers that died had read and not written
+	begin     uint64 // time before the first record of the stream
+	untold    bool   // there are losses and no packet yet
+	ring      *tracefs.Ring
+	filtered  []uint32 // events that it decides about
+	kept      [][]byte // pages that snapshots have read
+	ringPages int
+	conv      *kerneltrace.Converter
+	sieve     sieve
+	matches   *matches  // nil: nobody asks
+	round     time.Time // when it was read last
+	page      []byte
+	stats     []byte
+	reading   bool
+	opened    time.Time // about when the first event of the open packet was read; zero without
+	beaten    time.Time // last packet or beacon
+	failure   error     // of reading: reported once
+
+	counts atomic.Pointer[kerneltrace.Counts] // when last read
+	sample sample
+}
+
+// run serves until the orders end.
+func (d *drain) run() {
+	defer close(d.ended)
+	runtime.LockOSThread() // for the priority, and for good: the thread ends with it
+	if d.realtime {
+		// Without the privilege it goes on as it is.
+		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}, 0)
+	}
+	for {
+		if err := d.wait(); err != nil {
+			d.fail(err)
+		}
+		if !d.obey() {
+			return
+		}
+		if d.reading {
+			d.read(false)
+			d.timers()
+		}
+	}
+}
+
+// wait waits for the ring, for orders and for timers.
+func (d *drain) wait() error {
+	if !d.reading {
+		_, err := d.ring.WaitFor(d.wakefd, false, -1)
+		return err
+	}
+	timeout := d.s.channel.ReadTimer
+	if d.live > 0 {
+		timeout = min(timeout, max(time.Until(d.beaten.Add(d.live)), 0))
+	}
+	_, err := d.ring.WaitFor(d.wakefd, true, timeout)
+	return err
+}
+
+// read converts what the ring holds.
+func (d *drain) read(all bool) {
+	d.round = time.Now()
+	take := d.ring.Drain
+	if all {
+		take = d.ring.DrainEmpty
+	}
+	pages, err := take(d.page, d.conv.Page)
+	if err != nil {
+		d.fail(err)
+	}
+	if pages > 0 {
+		c := d.conv.Counts()
+		d.counts.Store(&c)
+	}
+}
+
+func (d *drain) fail(err error) {
+	if d.failure == nil || d.failure.Error() != err.Error() {
+		d.failure = err
+		d.log.Error("ring not read in full", "channel", d.s.channel.Name, "cpu", d.s.cpu, "err", err)
+	}
+}
+
+// timers ends packets that are old enough, and tells viewers of idle streams.
+func (d *drain) timers() {
+	now := time.Now()
+	if d.matches != nil {
+		d.matches.tell(d.s.channel.ID, now)
+	}
+	if !d.conv.Pending() {
+		d.opened = time.Time{}
+	} else if d.opened.IsZero() {
+		d.opened = now
+	}
+	age := maxAge
+	if t := d.s.channel.SwitchTimer; t > 0 {
+		age = min(age, t)
+	}
+	if d.live > 0 {
+		age = min(age, d.live)
+	}
+	switch {
+	case !d.opened.IsZero() && now.Sub(d.opened) >= age:
+		if err := d.endPacket(); err != nil {
+			d.fail(err)
+		}
+		d.beaten = now
+	case d.live > 0 && d.opened.IsZero() && now.Sub(d.beaten) >= d.live:
+		d.beat()
+		d.beaten = now
+	}
+}
+
+// beat tells that nothing has happened up to now. The ring is read after the
+// time is taken: what is older is in it, or was.
+func (d *drain) beat() {
+	until := d.now()
+	d.read(false)
+	if d.conv.Pending() {
+		return // it has its own time
+	}
+	until -= uint64(beaconMargin)
+	// A relay of LTTng's does not heed a beacon before the first packet.
+	if d.s.packets.Load() == 0 {
+		if err := d.conv.Empty(until); err != nil {
+			d.fail(err)
+		}
+		return
+	}
+	d.conv.NotBefore(until)
+	if err := d.s.out.beacon(d.s.ctx, until); err != nil {
+		d.fail(err)
+	}
+}
+
+// now reads the clock of the time stamps.
+func (d *drain) now() uint64 {
+	var t unix.Timespec
+	_ = unix.ClockGettime(d.clock, &t) // the clock exists: the kernel stamps with it
+	return uint64(t.Nano())
+}
+
+// endPacket ends the open packet.
+func (d *drain) endPacket() error {
+	d.opened = time.Time{}
+	lost, err := d.lost()
+	// Not at the clock's time: what the ring still holds may be older.
+	return errors.Join(err, d.conv.Close(max(d.conv.Last(), d.begin), lost))
+}
+
+// lost is how many events the ring has lost. It is read after the last page of a
+// packet: what is lost later is told by a later packet.
+func (d *drain) lost() (uint64, error) {
+	text, err := d.ring.Stats(d.stats)
+	if err != nil {
+		return 0, err
+	}
+	st, err := ftrace.ParseStats(text)
+	if err != nil {
+		return 0, fmt.Errorf("counters of a ring: %w", err)
+	}
+	if d.s.channel.Overwrite {
+		return d.gone + st.Overrun, nil
+	}
+	return d.gone + st.Dropped, nil
+}
+
+// resume takes up what a consumer that died has left, and returns the number of
+// the first packet. The one that it had open is lost, with its events.
+func (d *drain) resume(died bool) (uint64, error) {
+	d.begin = d.ledger.Begin(d.now())
+	if !died {
+		return 0, nil
+	}
+	packets, accounted := d.ledger.Read()
+	text, err := d.ring.Stats(d.stats)
+	if err != nil {
+		return 0, err
+	}
+	st, err := ftrace.ParseStats(text)
+	if err != nil {
+		return 0, fmt.Errorf("counters of a ring: %w", err)
+	}
+	d.base = max(st.Read, accounted)
+	d.ledger.Lose(d.base - accounted)
+	d.gone = d.ledger.Lost()
+	d.untold = packets == 0 && d.gone > 0
+	return packets, nil
+}
+
+// WritePacket notes a packet and hands it on. It implements ctf.PacketSink.
+func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
+	err := d.s.WritePacket(packet, info)
+	c := d.conv.Counts()
+	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered)
+	return err
+}
+
+func (d *drain) hold() error {
+	return d.call(func() error {
+		if !d.reading {
+			return nil
+		}
+		d.read(false)
+		err := d.endPacket()
+		d.reading = false
+		return err
+	})
+}
+
+func (d *drain) start() error {
+	return d.call(func() error {
+		d.reading = true
+		d.beaten = time.Now()
+		if !d.untold {
+			return nil
+		}
+		// Readers compare a packet's losses with those of the one before.
+		d.untold = false
+		return d.conv.Empty(d.begin)
+	})
+}
+
+func (d *drain) stop() error {
+	return d.call(func() error {
+		d.read(true)
+		err := d.endPacket()
+		d.reading = false
+		return err
+	})
+}
+
+func (d *drain) account(to *handover.StreamStatus) {
+	if c := d.counts.Load(); c != nil {
+		to.Events, to.Unknown, to.Bad, to.Clamped = c.Events, c.UnknownEvents, c.BadRecords, c.Clamped
+	}
+	to.RingBytes = uint64(d.s.channel.RingBytes)
+	to.Usage = d.usage()
+}
+
+func (d *drain) close() error {
+	return errors.Join(d.end(), d.ring.Close(), d.ledger.Close())
+}

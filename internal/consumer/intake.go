@@ -1,0 +1,133 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// intake takes whole packets from a socket: from sources that make packets
+// themselves. While it does not read, the socket's buffer fills, and the source
+// counts what it cannot send.
+type intake struct {
+	mailbox
+
+	s    *stream
+	log  *slog.Logger
+	conn *handover.PacketConn
+	live time.Duration
+
+	// Owned by the goroutine.
+	reading bool
+	last    uint64 // end of the last packet, or beacon
+	failure error  // reported once
+}
+
+func (e *engine) newIntake(s *stream, files []*os.File) (source, error) {
+	if err := want(handover.OpStream, files, 1); err != nil {
+		return nil, err
+	}
+	conn, err := handover.NewPacketConn(files[0])
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMailbox()
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	in := &intake{mailbox: m, s: s, log: e.log, conn: conn, live: e.hello.LiveTimer}
+	go in.run() // until close
+	return in, nil
+}
+
+func (in *intake) run() {
+	defer close(in.ended)
+	for {
+		fds := []unix.PollFd{{Fd: int32(in.wakefd), Events: unix.POLLIN}, {Fd: int32(in.conn.FD()), Events: unix.POLLIN}}
+		timeout := -1
+		if !in.reading {
+			fds = fds[:1]
+		} else if in.live > 0 {
+			timeout = int(in.live.Milliseconds())
+		}
+		if _, err := unix.Poll(fds, timeout); err != nil && err != unix.EINTR {
+			in.fail(err)
+		}
+		if !in.obey() {
+			return
+		}
+		if in.reading && in.read() == 0 && in.live > 0 {
+			in.beat()
+		}
+	}
+}
+
+// read takes the packets that wait.
+func (in *intake) read() (n int) {
+	for {
+		packet, info, err := in.conn.Receive()
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return n
+		case err != nil:
+			in.fail(err)
+			in.reading = false // the source is gone
+			return n
+		}
+		n++
+		in.last = max(in.last, info.End)
+		if err := in.s.WritePacket(packet, info); err != nil {
+			in.fail(err)
+		}
+	}
+}
+
+// beat tells that nothing happened. A source sends what it has within its own
+// live timer, so that what is older than two of these was sent.
+func (in *intake) beat() {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // the clock exists
+	until := uint64(t.Nano() - 2*int64(in.live))
+	if until <= in.last {
+		return
+	}
+	in.last = until
+	if err := in.s.out.beacon(in.s.ctx, until); err != nil {
+		in.fail(err)
+	}
+}
+
+func (in *intake) fail(err error) {
+	if in.failure == nil || in.failure.Error() != err.Error() {
+		in.failure = err
+		in.log.Error("packets not taken", "channel", in.s.channel.Name, "cpu", in.s.cpu, "err", err)
+	}
+}
+
+func (in *intake) start() error {
+	return in.call(func() error { in.reading = true; return nil })
+}
+
+func (in *intake) hold() error {
+	return in.call(func() error {
+		if in.reading {
+			in.read()
+		}
+		in.reading = false
+		return nil
+	})
+}
+
+func (in *intake) stop() error { return in.hold() } // the source has sent all
+
+func (in *intake) account(to *handover.StreamStatus) { to.Events = in.conn.Events() }
+
+func (in *intake) close() error { return errors.Join(in.end(), in.conn.Close()) }

@@ -1,0 +1,67 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// mailbox lets the engine have something done on a stream's goroutine, which
+// waits for its wakefd beside what it reads.
+type mailbox struct {
+	orders chan order
+	wakefd int
+	ended  chan struct{} // closed by the goroutine
+}
+
+// order is something to be done.
+type order struct {
+	do   func() error
+	done chan error
+}
+
+func newMailbox() (mailbox, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return mailbox{}, fmt.Errorf("eventfd: %w", err)
+	}
+	return mailbox{make(chan order, 1), fd, make(chan struct{})}, nil
+}
+
+// call has something done, and waits for it.
+func (m *mailbox) call(do func() error) error {
+	o := order{do, make(chan error, 1)}
+	m.orders <- o
+	m.wake()
+	return <-o.done
+}
+
+func (m *mailbox) wake() { _, _ = unix.Write(m.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+// obey does what waits to be done; false at the end.
+func (m *mailbox) obey() bool {
+	var b [8]byte
+	_, _ = unix.Read(m.wakefd, b[:]) // a counter, empty or not
+	for {
+		select {
+		case o, ok := <-m.orders:
+			if !ok {
+				return false
+			}
+			o.done <- o.do()
+		default:
+			return true
+		}
+	}
+}
+
+// end has the goroutine end, and waits for that.
+func (m *mailbox) end() error {
+	close(m.orders)
+	m.wake()
+	<-m.ended
+	return unix.Close(m.wakefd)
+}

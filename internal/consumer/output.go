@@ -1,0 +1,65 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+	"os"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// output is a place for packets. All but its writers belongs to the engine; a
+// writer to the goroutine that drains its stream.
+type output interface {
+	// metadata appends text, of which a new output gets all there is first.
+	metadata(text []byte) error
+	// writer makes the place of a stream.
+	writer(s *stream) (packetWriter, error)
+	// regenerate replaces it.
+	regenerate(text []byte) error
+	// rotate has what is written from now on go to a new chunk, in the directory
+	// given, if the output is one. Nothing is written meanwhile. The function that
+	// it returns waits until that is done.
+	rotate(chunk handover.Chunk, dir *os.File) (wait func() error, err error)
+	// clear is rotate that drops the old chunk.
+	clear(chunk handover.Chunk, dir *os.File) (wait func() error, err error)
+	// settle waits until everything written is at its place.
+	settle(ctx context.Context) error
+	// close ends the output. What was not settled may be lost.
+	close() error
+	// status adds to a consumer's account.
+	status(to *handover.Status)
+	// confirmed is how many packets of a stream the relay has.
+	confirmed(s *stream) uint64
+}
+
+// packetWriter takes the packets of one stream.
+type packetWriter interface {
+	// write takes a packet, whose bytes it does not keep. An error means that the
+	// packet is lost.
+	write(ctx context.Context, packet []byte, info ctf.PacketInfo) error
+	// beacon tells that nothing happens up to a time.
+	beacon(ctx context.Context, until uint64) error
+	close() error
+}
+
+// nowhere is the output of sessions without one: packets are counted.
+type nowhere struct{}
+
+func (nowhere) metadata([]byte) error                                 { return nil }
+func (nowhere) writer(*stream) (packetWriter, error)                  { return nowhere{}, nil }
+func (nowhere) regenerate([]byte) error                               { return nil }
+func (nowhere) rotate(handover.Chunk, *os.File) (func() error, error) { return done, nil }
+func (nowhere) clear(handover.Chunk, *os.File) (func() error, error)  { return done, nil }
+func (nowhere) settle(context.Context) error                          { return nil }
+func (nowhere) close() error                                          { return nil }
+func (nowhere) status(to *handover.Status)                            { to.Output = handover.OutputNone }
+func (nowhere) confirmed(*stream) uint64                              { return 0 }
+func (nowhere) beacon(context.Context, uint64) error                  { return nil }
+func (nowhere) write(context.Context, []byte, ctf.PacketInfo) error   { return nil }
+
+// done is the wait for what is done at once.
+func done() error { return nil }

@@ -1,0 +1,452 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/lttng"
+)
+
+// connection is one session on a relay, as this consumer uses it.
+type connection struct {
+	session *relay.Session
+	meta    *relay.Stream
+	streams map[*stream]*relay.Stream
+	stored  map[*stream]uint64 // packets that were confirmed, with those of a session before
+	lost    map[*stream]uint64 // packets that were given up, as far as they are counted
+}
+
+const (
+	// confirmPeriod is how often the relay is asked what has arrived.
+	confirmPeriod = 200 * time.Millisecond
+	// relayTimeout bounds what a relay takes for one order.
+	relayTimeout = 15 * time.Second
+)
+
+// relayOutput sends packets to a relay. What it is given waits in a spool, from
+// which one goroutine sends it, until the relay has it. When the relay is lost
+// the goroutine waits for another one.
+type relayOutput struct {
+	// Immutable.
+	trace   string // path of the streams in the session
+	uuid    [16]byte
+	spool   *spool
+	onLost  func(error)
+	ctx     context.Context
+	cancel  context.CancelFunc
+	stopped chan struct{} // closed by the goroutine
+	next    chan *relay.Session
+
+	// Owned by the goroutine.
+	opened bool // a relay has had the streams
+
+	mu       sync.Mutex
+	begun    bool      // the goroutine runs; guarded by mu
+	writers  []*stream // likewise
+	text     []byte    // all metadata; guarded by mu
+	conn     *connection
+	lostAt   time.Time
+	failure  string
+	numbered map[*stream]uint64 // confirmed packets, those given up included
+	given    map[*stream]uint64 // packets that were given up on their way by UDP
+}
+
+// errNotLost refuses a relay in the place of one that is in use.
+var errNotLost = errors.New("the relay is not lost")
+
+// newRelayOutput begins to send to a session on a relay, which it takes over.
+func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, onLost func(error)) *relayOutput {
+	o := &relayOutput{
+		trace: to.Trace, opened: to.Known, uuid: uuid, spool: q, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
+	}
+	o.ctx, o.cancel = context.WithCancel(context.Background())
+	o.next <- r
+	return o
+}
+
+// begin starts the goroutine once all streams are known.
+func (o *relayOutput) begin() {
+	o.mu.Lock()
+	o.begun = true
+	o.mu.Unlock()
+	go o.run()
+}
+
+// reconnect gives the goroutine another relay.
+func (o *relayOutput) reconnect(r *relay.Session) error {
+	o.mu.Lock()
+	lost := !o.lostAt.IsZero()
+	o.mu.Unlock()
+	if lost {
+		select {
+		case o.next <- r:
+			return nil
+		default:
+		}
+	}
+	r.Abort()
+	return errNotLost
+}
+
+// run sends until the output is closed.
+func (o *relayOutput) run() {
+	defer close(o.stopped)
+	for {
+		var r *relay.Session
+		select {
+		case r = <-o.next:
+		case <-o.ctx.Done():
+			return
+		}
+		err := o.serve(r)
+		if o.ctx.Err() != nil {
+			o.finish(r)
+			return
+		}
+		r.Abort()
+		o.lostNow(err)
+		o.onLost(err)
+	}
+}
+
+func (o *relayOutput) lostNow(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.countLostLocked()
+	o.conn, o.lostAt, o.failure = nil, time.Now(), err.Error()
+}
+
+// serve sends to one relay until it is lost or the output closed.
+func (o *relayOutput) serve(r *relay.Session) error {
+	c, err := o.open(r)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	o.conn, o.lostAt, o.failure = c, time.Time{}, ""
+	o.mu.Unlock()
+	asked := time.Now()
+	for {
+		ctx, cancel := context.WithTimeout(o.ctx, confirmPeriod)
+		it, err := o.spool.next(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			if err := o.send(c, &it); err != nil {
+				return err
+			}
+		case o.ctx.Err() != nil, errors.Is(err, errSpoolClosed):
+			return err
+		case r.Err() != nil:
+			return r.Err()
+		case !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+		if time.Since(asked) >= confirmPeriod || o.spool.idle() {
+			if err := o.confirm(c); err != nil {
+				return err
+			}
+			asked = time.Now()
+		}
+	}
+}
+
+// open makes the streams on a relay and sends the metadata. Packets that were not
+// confirmed by the last one are sent again.
+func (o *relayOutput) open(r *relay.Session) (*connection, error) {
+	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	defer cancel()
+	c := &connection{session: r, streams: make(map[*stream]*relay.Stream), stored: make(map[*stream]uint64), lost: make(map[*stream]uint64)}
+	var options []relay.StreamOptions
+	o.mu.Lock()
+	writers := slices.Clone(o.writers)
+	o.mu.Unlock()
+	for _, s := range writers {
+		options = append(options, o.options(s))
+	}
+	options = append(options, relay.StreamOptions{Channel: "metadata", Path: o.trace, TraceUUID: o.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1})
+	made, err := o.addStreams(ctx, r, options)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range writers {
+		c.streams[s] = made[i]
+	}
+	c.meta = made[len(made)-1]
+	// Text that is put from now on is sent where it stands; all there is goes
+	// first, and once.
+	o.mu.Lock()
+	text := o.text
+	o.spool.rewind(func(it *item) bool {
+		has := it.info.Sequence < c.streams[it.stream].Next()
+		if has {
+			o.numbered[it.stream]++
+		}
+		return has
+	})
+	o.opened = true
+	o.mu.Unlock()
+	if len(text) == 0 {
+		return c, nil
+	}
+	return c, c.meta.SendMetadata(ctx, text)
+}
+
+// addStreams makes the streams on a relay, or goes on with those that a session
+// before has left there, if the relay keeps their place.
+func (o *relayOutput) addStreams(ctx context.Context, r *relay.Session, options []relay.StreamOptions) ([]*relay.Stream, error) {
+	if o.opened && r.Resumable() {
+		made, err := r.Resume(ctx, options...)
+		if !errors.Is(err, relay.ErrNothingStored) {
+			return made, err
+		}
+	}
+	return r.AddStreams(ctx, options...)
+}
+
+// send sends one thing.
+func (o *relayOutput) send(c *connection, it *item) error {
+	if it.do != nil {
+		return it.do(c)
+	}
+	st := c.streams[it.stream]
+	if _, ok := c.stored[it.stream]; !ok {
+		c.stored[it.stream] = st.Sent()
+	}
+	return st.SendPacket(o.ctx, it.data, it.info)
+}
+
+// confirm asks the relay what it has, and drops that from the spool.
+func (o *relayOutput) confirm(c *connection) error {
+	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	defer cancel()
+	if _, err := c.session.Pending(ctx); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.spool.confirm(func(it *item) bool {
+		// Counted, as numbers have gaps where a packet was lost before it came here.
+		if c.stored[it.stream] >= c.streams[it.stream].Stored() {
+			return false
+		}
+		c.stored[it.stream]++
+		o.numbered[it.stream]++
+		return true
+	})
+	o.countLostLocked()
+	return nil
+}
+
+// countLostLocked counts what was given up on its way by UDP since the last time.
+// It runs on the goroutine that owns the connection.
+func (o *relayOutput) countLostLocked() {
+	if o.conn == nil {
+		return
+	}
+	for s, st := range o.conn.streams {
+		more := st.Lost() - o.conn.lost[s]
+		o.conn.lost[s] += more
+		o.given[s] += more
+		s.lost.Add(more)
+	}
+}
+
+// finish ends the session on the relay.
+func (o *relayOutput) finish(r *relay.Session) {
+	ctx, cancel := context.WithTimeout(context.Background(), relayTimeout/3)
+	defer cancel()
+	if err := r.Close(ctx); err != nil {
+		r.Abort()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.countLostLocked()
+}
+
+func (o *relayOutput) metadata(text []byte) error {
+	text = append([]byte(nil), text...)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text[:len(o.text):len(o.text)], text...)
+	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		defer cancel()
+		return c.meta.SendMetadata(ctx, text)
+	}}, nil)
+}
+
+// regenerate replaces the text.
+func (o *relayOutput) regenerate(text []byte) error {
+	text = append([]byte(nil), text...)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = text
+	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		defer cancel()
+		return c.meta.ResetMetadata(ctx, text)
+	}}, nil)
+}
+
+func (o *relayOutput) writer(s *stream) (packetWriter, error) {
+	o.mu.Lock()
+	o.writers = append(o.writers, s)
+	begun := o.begun
+	o.mu.Unlock()
+	w := &relayWriter{o, s}
+	if !begun {
+		return w, nil
+	}
+	return w, o.spool.put(o.ctx, item{do: func(c *connection) error { return o.addStream(c, s) }}, nil)
+}
+
+// addStream makes a stream that has come since the session on the relay began. A
+// relay that was found since then has it already.
+func (o *relayOutput) addStream(c *connection, s *stream) error {
+	if c.streams[s] != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	defer cancel()
+	made, err := c.session.AddStreams(ctx, o.options(s))
+	if err != nil {
+		return err
+	}
+	c.streams[s] = made[0]
+	return nil
+}
+
+func (o *relayOutput) options(s *stream) relay.StreamOptions {
+	return relay.StreamOptions{
+		Channel: fmt.Sprintf("%s_%d", s.channel.Name, s.cpu), Path: o.trace,
+		TracefileSize: s.channel.TracefileBytes, TracefileCount: s.channel.TracefileCount,
+		ClassID: uint64(s.channel.ID), Instance: uint64(s.cpu),
+	}
+}
+
+// order has something done to the relay, after all packets before it. The function
+// that it returns waits for that.
+func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
+	done := make(chan error, 1)
+	err := o.spool.put(o.ctx, item{do: func(c *connection) error {
+		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		defer cancel()
+		done <- do(ctx, c)
+		return c.session.Err()
+	}}, nil)
+	return func() error {
+		t := time.NewTimer(2 * relayTimeout)
+		defer t.Stop()
+		select {
+		case err := <-done:
+			return err
+		case <-o.stopped:
+			return errSpoolClosed
+		case <-t.C:
+			return errors.New("the relay has not got the order: it is lost, or far behind")
+		}
+	}, err
+}
+
+func (o *relayOutput) rotate(handover.Chunk, *os.File) (func() error, error) {
+	return o.order(func(ctx context.Context, c *connection) error {
+		return o.nextChunk(ctx, c, lttng.CloseMove)
+	})
+}
+
+func (o *relayOutput) clear(handover.Chunk, *os.File) (func() error, error) {
+	return o.order(func(ctx context.Context, c *connection) error {
+		if !c.session.ClearAllowed() {
+			return errors.New("the relay does not allow to clear")
+		}
+		return o.nextChunk(ctx, c, lttng.CloseDelete)
+	})
+}
+
+func (o *relayOutput) nextChunk(ctx context.Context, c *connection, old lttng.CloseCommand) error {
+	if err := c.session.Drain(ctx); err != nil {
+		return err
+	}
+	_, err := c.session.Rotate(ctx, relay.Rotation{Command: old, Metadata: func(*relay.Stream) []byte { return o.allText() }})
+	return err
+}
+
+func (o *relayOutput) allText() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text
+}
+
+func (o *relayOutput) settle(ctx context.Context) error {
+	return o.spool.empty(ctx)
+}
+
+// close ends the output; packets that the relay has not got are lost.
+func (o *relayOutput) close() error {
+	o.cancel() // first: the end of the spool alone looks like that of the relay
+	o.spool.close()
+	<-o.stopped
+	select {
+	case r := <-o.next:
+		r.Abort()
+	default:
+	}
+	lost := o.spool.discard()
+	o.spool.free()
+	if len(lost) == 0 {
+		return nil
+	}
+	n := uint64(0)
+	for s, k := range lost {
+		s.lost.Add(k)
+		n += k
+	}
+	return fmt.Errorf("%d packets are lost: no relay has confirmed them", n)
+}
+
+func (o *relayOutput) status(to *handover.Status) {
+	st := o.spool.status()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	to.Output, to.Connected, to.LostAt, to.LastError = handover.OutputRelay, o.conn != nil, o.lostAt, o.failure
+	to.SpoolBytes, to.SpoolOldest, to.SpoolFull = st.bytes, st.oldest, st.full
+}
+
+func (o *relayOutput) confirmed(s *stream) uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := o.numbered[s]
+	return n - min(n, o.given[s])
+}
+
+// relayWriter puts a stream's packets into the spool.
+type relayWriter struct {
+	o *relayOutput
+	s *stream
+}
+
+func (w *relayWriter) write(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
+	return w.o.spool.put(ctx, item{stream: w.s, info: info}, packet)
+}
+
+func (w *relayWriter) beacon(ctx context.Context, until uint64) error {
+	return w.o.spool.put(ctx, item{do: func(c *connection) error {
+		return c.streams[w.s].Beacon(w.o.ctx, until)
+	}}, nil)
+}
+
+func (w *relayWriter) close() error { return nil }

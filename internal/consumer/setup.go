@@ -1,0 +1,314 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/kerneltrace"
+)
+
+const (
+	// settleTimeout is how long a stop waits for the output.
+	settleTimeout = 10 * time.Second
+	// endTimeout is how long the end of the process does.
+	endTimeout = 4 * time.Second
+)
+
+// table is what a channel's events are like.
+type table struct {
+	*kerneltrace.Table
+
+	tasks *kerneltrace.Tasks
+}
+
+// addChannel takes note of a channel, and of the table of its events.
+func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
+	if e.channels[c.ID] != nil {
+		handover.CloseAll(files)
+		return fmt.Errorf("channel %d exists already", c.ID)
+	}
+	if c.ReadTimer <= 0 {
+		c.ReadTimer = defaultReadTimer
+	}
+	if c.Ring {
+		b, err := blob(handover.OpChannel, files)
+		if err != nil {
+			return err
+		}
+		t := &table{new(kerneltrace.Table), new(kerneltrace.Tasks)}
+		if err := t.UnmarshalBinary(b); err != nil {
+			return err
+		}
+		e.tables[c.ID] = t
+		e.uuid = t.Options().UUID
+	} else if err := want(handover.OpChannel, files, 0); err != nil {
+		return err
+	}
+	e.channels[c.ID] = &channel{Channel: c}
+	return nil
+}
+
+// extendTable takes note of more events.
+func (e *engine) extendTable(c handover.Channel, files []*os.File) error {
+	b, err := blob(handover.OpTable, files)
+	if err != nil {
+		return err
+	}
+	t := e.tables[c.ID]
+	if t == nil {
+		return fmt.Errorf("channel %d has no table", c.ID)
+	}
+	if err := t.Extend(b); err != nil {
+		return err
+	}
+	e.channels[c.ID].Filters = c.Filters
+	for _, s := range e.channels[c.ID].streams {
+		if d, ok := s.source.(*drain); ok {
+			if err := d.call(func() error { return d.setFilters(c.Filters) }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addStream takes over a ring or a socket of packets.
+func (e *engine) addStream(o handover.Stream, files []*os.File) error {
+	c := e.channels[o.Channel]
+	if c == nil {
+		handover.CloseAll(files)
+		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
+	}
+	s := &stream{channel: c, cpu: o.CPU, ctx: e.ctx}
+	var err error
+	if c.Ring {
+		s.source, err = e.newDrain(s, o, files)
+	} else {
+		s.source, err = e.newIntake(s, files)
+	}
+	if err != nil {
+		return err
+	}
+	w, err := e.out.writer(s)
+	if err != nil {
+		return errors.Join(err, s.source.close())
+	}
+	s.out = w
+	c.streams = append(c.streams, s)
+	e.mu.Lock()
+	e.streams = append(e.streams, s)
+	e.mu.Unlock()
+	if e.drains() { // the processor has come since
+		return s.source.start()
+	}
+	return nil
+}
+
+// newDrain begins to wait for a ring.
+func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (source, error) {
+	if err := want(handover.OpStream, files, 3); err != nil {
+		return nil, err
+	}
+	ledger, err := handover.OpenLedger(files[2])
+	if err != nil {
+		handover.CloseAll(files[:2])
+		return nil, err
+	}
+	ring, err := tracefs.NewRing(files[0], files[1], o.SubbufBytes)
+	if err != nil {
+		return nil, errors.Join(err, ledger.Close())
+	}
+	m, err := newMailbox()
+	if err != nil {
+		return nil, errors.Join(err, ring.Close(), ledger.Close())
+	}
+	t := e.tables[o.Channel]
+	d := &drain{
+		mailbox: m, s: s, log: e.log, realtime: e.hello.Realtime, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
+		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024),
+	}
+	first, err := d.resume(o.Resumed)
+	if err != nil {
+		return nil, errors.Join(err, ring.Close(), ledger.Close())
+	}
+	d.conv = kerneltrace.NewConverter(t.Table, kerneltrace.ConverterOptions{
+		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, Tasks: t.tasks,
+		TID: int32(os.Getpid()),
+	}, d)
+	d.sieve = sieve{conv: d.conv, table: t.Table}
+	if s.channel.Tell {
+		d.matches = &matches{notice: e.notice}
+		d.sieve.seen = func([]byte) { d.matches.events++ }
+	}
+	e.sift(d)
+	if err := d.setFilters(s.channel.Filters); err != nil {
+		return nil, errors.Join(err, ring.Close(), ledger.Close())
+	}
+	go d.run() // until close
+	return d, nil
+}
+
+// clockOf is the clock that the kernel's time stamps of a trace are of.
+func clockOf(name string) int32 {
+	switch name {
+	case "boot", "boottime":
+		return unix.CLOCK_BOOTTIME
+	case "tai":
+		return unix.CLOCK_TAI
+	case "monotonic_raw", "mono_raw":
+		return unix.CLOCK_MONOTONIC_RAW
+	}
+	return unix.CLOCK_MONOTONIC
+}
+
+// reconnected gives a relay output that has lost its relay another relay. It
+// reports false for an order that is about something else.
+func (e *engine) reconnected(m handover.Message, files []*os.File) bool {
+	var o handover.Output
+	if m.Op != handover.OpOutput || json.Unmarshal(m.Body, &o) != nil || !o.Resume {
+		return false
+	}
+	lost, ok := e.current().(*relayOutput)
+	if !ok {
+		handover.CloseAll(files)
+		e.reply(m, nil, errNotLost)
+		return true
+	}
+	r, err := adopt(o, files)
+	if err == nil {
+		err = lost.reconnect(r)
+	}
+	e.reply(m, nil, err)
+	return true
+}
+
+// setOutput gives all streams another place, at a packet's end.
+func (e *engine) setOutput(o handover.Output, files []*os.File) error {
+	out, err := e.newOutput(o, files)
+	if err != nil {
+		return err
+	}
+	if len(e.text) > 0 {
+		if err := out.metadata(e.text); err != nil {
+			return errors.Join(err, out.close())
+		}
+	}
+	return e.whileHeld(func() error { return e.exchange(out) })
+}
+
+// newOutput makes an output of what came with an order.
+func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) {
+	switch o.Kind {
+	case handover.OutputNone:
+		handover.CloseAll(files)
+		return nowhere{}, nil
+	case handover.OutputDirectory:
+		if err := want(handover.OpOutput, files, 1); err != nil {
+			return nil, err
+		}
+		d, err := newDirectory(files[0])
+		if err != nil {
+			return nil, err
+		}
+		d.onFailure = func(err error) { e.notice(handover.NoticeError, handover.Failure{Error: err.Error()}) }
+		return d, nil
+	case handover.OutputRelay:
+		r, err := adopt(o, files)
+		if err != nil {
+			return nil, err
+		}
+		q := newSpool(e.hello.SpoolMemory, o.SpoolDisk, e.spoolDir)
+		var out *relayOutput
+		out = newRelayOutput(r, o, e.uuid, q, func(err error) {
+			if e.current() == output(out) { // another one has no successor to wait for
+				e.notice(handover.NoticeLost, handover.Lost{Error: err.Error()})
+			}
+		})
+		return out, nil
+	}
+	handover.CloseAll(files)
+	return nil, fmt.Errorf("output of kind %q", o.Kind)
+}
+
+// adopt takes over a session on a relay.
+func adopt(o handover.Output, files []*os.File) (*relay.Session, error) {
+	if err := want(handover.OpOutput, files, 2); err != nil {
+		return nil, err
+	}
+	h := relay.Handle{Control: files[0], Data: files[1]}
+	if err := json.Unmarshal(o.Relay, &h.State); err != nil {
+		handover.CloseAll(files)
+		return nil, fmt.Errorf("state of the relay session: %w", err)
+	}
+	return relay.Adopt(h)
+}
+
+// exchange puts an output into the place of the one there is. The old one has
+// all packets up to here, the new one those that follow.
+func (e *engine) exchange(out output) error {
+	writers := make([]packetWriter, len(e.streams))
+	for i, s := range e.streams {
+		w, err := out.writer(s)
+		if err != nil {
+			return errors.Join(err, out.close())
+		}
+		writers[i] = w
+	}
+	old := e.out
+	e.mu.Lock()
+	e.out = out
+	e.mu.Unlock()
+	for i, s := range e.streams {
+		s.out = writers[i]
+	}
+	if r, ok := out.(*relayOutput); ok {
+		r.begin()
+	}
+	// What waits for an old relay is sent while the new output is written.
+	e.retire(old)
+	return nil
+}
+
+// retire ends an output when it is settled, beside everything else.
+func (e *engine) retire(old output) {
+	e.retired.Go(func() {
+		ctx, stop := context.WithTimeout(e.ctx, settleTimeout)
+		defer stop()
+		if err := old.settle(ctx); err != nil {
+			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
+		}
+		if err := old.close(); err != nil {
+			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
+		}
+	})
+}
+
+// rotate goes on in a new chunk.
+func (e *engine) rotate(r handover.Rotate, files []*os.File, how func(output, handover.Chunk, *os.File) (func() error, error)) error {
+	var dir *os.File
+	if len(files) > 0 {
+		dir = files[0]
+		handover.CloseAll(files[1:])
+	}
+	wait := done
+	err := e.whileHeld(func() (err error) {
+		wait, err = how(e.out, r.Chunk, dir)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return wait()
+}

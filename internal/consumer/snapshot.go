@@ -1,0 +1,149 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kerneltrace"
+)
+
+// snapshot stores what the rings hold. Reading takes pages out of a ring; they
+// are kept, up to the ring's size, so that the next snapshot has them too.
+func (e *engine) snapshot(o handover.Snapshot, files []*os.File) error {
+	if !e.hello.Snapshot {
+		handover.CloseAll(files)
+		return errors.New("snapshot of a session that is none of snapshots")
+	}
+	out, err := e.newOutput(o.Output, files)
+	if err != nil {
+		return err
+	}
+	err = e.record(out, o.MaxBytes)
+	ctx, cancel := context.WithTimeout(e.ctx, settleTimeout)
+	defer cancel()
+	return errors.Join(err, out.settle(ctx), out.close())
+}
+
+func (e *engine) record(out output, most int64) error {
+	if err := out.metadata(e.text); err != nil {
+		return err
+	}
+	writers := make([]packetWriter, len(e.streams))
+	for i, s := range e.streams {
+		w, err := out.writer(s)
+		if err != nil {
+			return err
+		}
+		writers[i] = w
+	}
+	if r, ok := out.(*relayOutput); ok {
+		r.begin()
+	}
+	for i, s := range e.streams {
+		d, ok := s.source.(*drain)
+		if !ok {
+			continue // what gives packets itself keeps none
+		}
+		packets, err := d.snapshot(most / int64(len(e.streams)))
+		if err != nil {
+			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
+		}
+		for _, p := range packets {
+			if err := writers[i].write(e.ctx, p.bytes, p.info); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// packet is a packet that is kept.
+type packet struct {
+	bytes []byte
+	info  ctf.PacketInfo
+}
+
+// packets collects packets.
+type packets []packet
+
+// WritePacket keeps a copy. It implements ctf.PacketSink.
+func (p *packets) WritePacket(b []byte, info ctf.PacketInfo) error {
+	*p = append(*p, packet{bytes.Clone(b), info})
+	return nil
+}
+
+// snapshot converts the pages in the ring and those that were read before, and
+// returns the newest packets up to a number of bytes, 0 for all.
+func (d *drain) snapshot(most int64) (all packets, err error) {
+	err = d.call(func() error {
+		if _, err := d.ring.DrainEmpty(d.page, d.keepPage); err != nil {
+			return err
+		}
+		conv := kerneltrace.NewConverter(d.table.Table, kerneltrace.ConverterOptions{
+			CPU: d.s.cpu, PacketBytes: d.s.channel.PacketBytes, Tasks: d.table.tasks,
+		}, &all)
+		d.sieve.applyTo(conv)
+		for _, page := range d.kept {
+			if err := conv.Page(page); err != nil {
+				d.fail(err)
+			}
+		}
+		c := conv.Counts()
+		d.counts.Store(&c)
+		return conv.Close(conv.Last(), conv.Discarded())
+	})
+	if most > 0 {
+		size := int64(0)
+		for i := len(all) - 1; i >= 0; i-- {
+			if size += int64(len(all[i].bytes)); size > most {
+				all = all[i+1:]
+				break
+			}
+		}
+	}
+	return all, err
+}
+
+// keepPage keeps a page, and lets the oldest go when there are more than the ring
+// holds.
+func (d *drain) keepPage(page []byte) error {
+	d.kept = append(d.kept, bytes.Clone(page))
+	if n := len(d.kept) - d.ringPages; n > 0 {
+		clear(d.kept[:n])
+		d.kept = d.kept[n:]
+	}
+	return nil
+}
+
+// inject writes the state dump into the channel's stream of the first CPU.
+func (e *engine) inject(o handover.Inject, files []*os.File) error {
+	b, err := blob(handover.OpInject, files)
+	if err != nil {
+		return err
+	}
+	var dump kerneltrace.StateDump
+	if err := json.Unmarshal(b, &dump); err != nil {
+		return fmt.Errorf("state dump: %w", err)
+	}
+	c, t := e.channels[o.Channel], e.tables[o.Channel]
+	if c == nil || t == nil || len(c.streams) == 0 {
+		return fmt.Errorf("state dump for channel %d, which has no ring", o.Channel)
+	}
+	for _, t := range e.tables {
+		dump.Tell(t.tasks)
+	}
+	d, ok := c.streams[0].source.(*drain)
+	if !ok || e.hello.Snapshot {
+		return nil
+	}
+	return d.call(func() error { return d.conv.StateDump(d.now(), &dump) })
+}

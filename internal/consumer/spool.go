@@ -1,0 +1,302 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+)
+
+// item is one thing for the relay, in the order in which it was given.
+type item struct {
+	stream *stream // nil: not of a stream
+	info   ctf.PacketInfo
+	data   []byte // of a packet that is in memory
+	offset int64  // of one that is on disk
+	size   int64  // of a packet, bytes; 0 of other things
+	at     time.Time
+
+	// do is what another thing than a packet does; it is done once.
+	do       func(*connection) error
+	metadata bool // it appends to the metadata
+}
+
+// errSpoolClosed reports that nobody takes what is put.
+var errSpoolClosed = errors.New("the output is closed")
+
+// spool keeps what the relay has not confirmed: packets in memory first, then in
+// a file. It is a queue with two ends and a mark: what lies before the mark has
+// been sent, and goes when the relay confirms it, or is sent again to another
+// one.
+//
+// put waits while the spool is full, and with it the ring is not read: it loses
+// events by its own rules, and counts them.
+type spool struct {
+	// Immutable.
+	maxMemory, maxDisk int64
+	dir                *os.File // nil: no disk
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced at each change; guarded by mu
+	items   []item        // guarded by mu
+	sent    int           // of items; guarded by mu
+	memory  int64         // bytes of packets; guarded by mu
+	disk    int64         // likewise
+	file    *os.File      // guarded by mu; nil until it is needed
+	end     int64         // of the file
+	full    bool          // a put waits
+	closed  bool
+}
+
+func newSpool(maxMemory, maxDisk int64, dir *os.File) *spool {
+	if dir == nil {
+		maxDisk = 0
+	}
+	return &spool{maxMemory: maxMemory, maxDisk: maxDisk, dir: dir, changed: make(chan struct{})}
+}
+
+// change wakes all who wait. The caller holds mu.
+func (q *spool) change() {
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+// put appends an item, of a packet's bytes a copy. It waits for room for a packet
+// until ctx ends.
+func (q *spool) put(ctx context.Context, it item, packet []byte) error {
+	it.at, it.size = time.Now(), int64(len(packet))
+	for {
+		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return errSpoolClosed
+		}
+		done, err := q.tryPut(it, packet)
+		q.full = !done && err == nil
+		wait := q.changed
+		if done {
+			q.change()
+		}
+		q.mu.Unlock()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// tryPut appends if there is room. An empty spool has room for any packet.
+func (q *spool) tryPut(it item, packet []byte) (bool, error) {
+	switch size := it.size; {
+	case size == 0:
+	case q.memory+size <= q.maxMemory || q.memory+q.disk == 0:
+		it.data = append(make([]byte, 0, size), packet...)
+		q.memory += size
+	case q.disk+size <= q.maxDisk:
+		if err := q.store(&it, packet); err != nil {
+			return false, err
+		}
+		q.disk += size
+	default:
+		return false, nil
+	}
+	q.items = append(q.items, it)
+	return true, nil
+}
+
+// store writes a packet to the file. The file has no name: it ends with the
+// process, which is its only user.
+func (q *spool) store(it *item, packet []byte) error {
+	if q.file == nil {
+		fd, err := unix.Openat(int(q.dir.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		q.file = os.NewFile(uintptr(fd), "spool")
+	}
+	if q.disk == 0 && q.end > 0 {
+		if err := q.file.Truncate(0); err != nil {
+			return fmt.Errorf("spool: %w", err)
+		}
+		q.end = 0
+	}
+	if _, err := q.file.WriteAt(packet, q.end); err != nil {
+		return fmt.Errorf("spool: %d bytes at %d: %w", len(packet), q.end, err)
+	}
+	it.offset = q.end
+	q.end += it.size
+	return nil
+}
+
+// next returns the item behind the mark, with the packet's bytes, and moves the
+// mark. It waits for one until ctx ends.
+func (q *spool) next(ctx context.Context) (item, error) {
+	for {
+		q.mu.Lock()
+		if q.sent < len(q.items) {
+			it := q.items[q.sent]
+			q.sent++
+			file := q.file
+			q.mu.Unlock()
+			return q.load(it, file)
+		}
+		wait, closed := q.changed, q.closed
+		q.mu.Unlock()
+		if closed {
+			return item{}, errSpoolClosed
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return item{}, context.Cause(ctx)
+		}
+	}
+}
+
+func (q *spool) load(it item, file *os.File) (item, error) {
+	if it.size == 0 || it.data != nil {
+		return it, nil
+	}
+	it.data = make([]byte, it.size)
+	if _, err := file.ReadAt(it.data, it.offset); err != nil {
+		return item{}, fmt.Errorf("spool: %d bytes at %d: %w", it.size, it.offset, err)
+	}
+	return it, nil
+}
+
+// idle reports whether there is nothing behind the mark.
+func (q *spool) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.sent == len(q.items)
+}
+
+// confirm drops sent items for which done is true, from the oldest on up to the
+// first packet for which it is not. What is no packet is done when it was sent.
+func (q *spool) confirm(done func(*item) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for n < q.sent && (q.items[n].size == 0 || done(&q.items[n])) {
+		q.drop(&q.items[n])
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	clear(q.items[:n])
+	q.items = q.items[n:]
+	q.sent -= n
+	q.change()
+}
+
+// drop gives a packet's room back.
+func (q *spool) drop(it *item) {
+	switch {
+	case it.size == 0:
+	case it.data != nil:
+		q.memory -= it.size
+	default:
+		q.disk -= it.size
+		// A hole where nobody reads any more; without support the file grows.
+		_ = unix.Fallocate(int(q.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, it.offset, it.size)
+	}
+}
+
+// rewind puts the mark before everything that is kept, to be sent to another
+// relay, but drops packets that has says are there. Things that were done stay
+// done, and metadata goes: all of it is sent first.
+func (q *spool) rewind(has func(*item) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := q.items[:0]
+	for i := range q.items {
+		switch it := q.items[i]; {
+		case it.size > 0 && has(&it):
+			q.drop(&it)
+		case it.size > 0, i >= q.sent && !it.metadata:
+			kept = append(kept, it)
+		}
+	}
+	clear(q.items[len(kept):])
+	q.items, q.sent = kept, 0
+	q.change()
+}
+
+// empty waits until everything is confirmed.
+func (q *spool) empty(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		n, wait := len(q.items), q.changed
+		q.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return fmt.Errorf("%d packets and orders not confirmed by the relay: %w", n, context.Cause(ctx))
+		}
+	}
+}
+
+// discard drops all packets and returns how many of each stream.
+func (q *spool) discard() map[*stream]uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lost := make(map[*stream]uint64)
+	for i := range q.items {
+		if it := &q.items[i]; it.size > 0 {
+			lost[it.stream]++
+			q.drop(it)
+		}
+	}
+	q.items, q.sent = nil, 0
+	q.change()
+	return lost
+}
+
+// close ends the spool: puts fail, next ends when nothing is left.
+func (q *spool) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	q.change()
+}
+
+// free closes the file once nobody uses the spool.
+func (q *spool) free() {
+	if q.file != nil {
+		q.file.Close()
+	}
+}
+
+// spoolStatus is what a spool holds.
+type spoolStatus struct {
+	bytes  int64
+	oldest time.Time
+	full   bool
+}
+
+func (q *spool) status() spoolStatus {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := spoolStatus{bytes: q.memory + q.disk, full: q.full}
+	if len(q.items) > 0 {
+		s.oldest = q.items[0].at
+	}
+	return s
+}

@@ -1,0 +1,244 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/weir-io/weir/ctf"
+)
+
+func testSpool(t *testing.T, memory, disk int64) *spool {
+	t.Helper()
+	dir, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := newSpool(memory, disk, dir)
+	t.Cleanup(func() { q.close(); q.free(); dir.Close() })
+	return q
+}
+
+func put(t *testing.T, q *spool, n uint64, packet []byte) {
+	t.Helper()
+	if err := q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: n}}, packet); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// now is a context that has ended: what would wait fails.
+func now(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestSpoolKeepsOrderOverMemoryAndDisk(t *testing.T) {
+	q := testSpool(t, 1000, 5000)
+	var want [][]byte
+	for i := range uint64(20) {
+		p := bytes.Repeat([]byte{byte(i)}, 100+int(i)*10)
+		want = append(want, p)
+		put(t, q, i, p)
+	}
+	if q.memory > 1000 || q.disk == 0 {
+		t.Errorf("%d bytes in memory, %d on disk", q.memory, q.disk)
+	}
+	for range 2 { // sent to one relay, then to another
+		for i, w := range want {
+			it, err := q.next(now(t))
+			if err != nil || it.info.Sequence != uint64(i) || !bytes.Equal(it.data, w) {
+				t.Fatalf("item %d: got %d with %d bytes, %v", i, it.info.Sequence, len(it.data), err)
+			}
+		}
+		if !q.idle() {
+			t.Error("there is more")
+		}
+		q.rewind(none)
+	}
+}
+
+func TestSpoolIsFull(t *testing.T) {
+	q := testSpool(t, 100, 100)
+	put(t, q, 0, make([]byte, 100))
+	put(t, q, 1, make([]byte, 100))
+	if err := q.put(now(t), item{}, make([]byte, 1)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v, want to wait", err)
+	}
+	if !q.status().full {
+		t.Error("the status does not tell that it is full")
+	}
+	done := make(chan error, 1)
+	go func() { done <- q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: 2}}, make([]byte, 100)) }()
+	for range 2 {
+		if _, err := q.next(now(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
+	if err := <-done; err != nil {
+		t.Errorf("after a confirmation: %v", err)
+	}
+	if st := q.status(); st.bytes != 200 || st.full {
+		t.Errorf("got %+v, want 200 bytes", st)
+	}
+	// A packet that is larger than all room goes through an empty spool.
+	q.discard()
+	put(t, q, 3, make([]byte, 1000))
+}
+
+func TestSpoolConfirmsInOrder(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	for i := range uint64(4) {
+		put(t, q, i, []byte{1})
+	}
+	for range 3 {
+		if _, err := q.next(now(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.confirm(func(it *item) bool { return it.info.Sequence != 1 })
+	if len(q.items) != 3 || q.sent != 2 {
+		t.Errorf("%d items, %d sent; want 3, 2: nothing is dropped behind one that is not confirmed", len(q.items), q.sent)
+	}
+	q.confirm(func(*item) bool { return true })
+	if len(q.items) != 1 || q.items[0].info.Sequence != 3 {
+		t.Errorf("got %d items: what was not sent cannot be confirmed", len(q.items))
+	}
+}
+
+// TestSpoolRewinds checks what another relay is sent: packets that were not
+// confirmed and orders that were not carried out, but no metadata.
+func TestSpoolRewinds(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	order := item{do: func(*connection) error { return nil }}
+	text := order
+	text.metadata = true
+	for _, it := range []item{text, order} {
+		if err := q.put(t.Context(), it, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, q, 0, []byte{1})
+	for range 3 {
+		if _, err := q.next(now(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, it := range []item{text, order} {
+		if err := q.put(t.Context(), it, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q.rewind(none)
+	var kinds []string
+	for !q.idle() {
+		it, err := q.next(now(t))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case it.size > 0:
+			kinds = append(kinds, "packet")
+		case it.metadata:
+			kinds = append(kinds, "metadata")
+		default:
+			kinds = append(kinds, "order")
+		}
+	}
+	if want := []string{"packet", "order"}; !slices.Equal(kinds, want) {
+		t.Errorf("got %v, want %v", kinds, want)
+	}
+}
+
+// TestSpoolAccounts compares the spool's account with a slow one over random use.
+func TestSpoolAccounts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	q := testSpool(t, 500, 1500)
+	next, confirmed := uint64(0), uint64(0)
+	for range 5000 {
+		switch r.IntN(4) {
+		case 0, 1:
+			if q.put(now(t), item{info: ctf.PacketInfo{Sequence: next}}, bytes.Repeat([]byte{byte(next)}, 1+r.IntN(200))) == nil {
+				next++
+			}
+		case 2:
+			if it, err := q.next(now(t)); err == nil && (len(it.data) == 0 || it.data[0] != byte(it.info.Sequence)) {
+				t.Fatalf("packet %d has other bytes", it.info.Sequence)
+			}
+		case 3:
+			to := confirmed + uint64(r.IntN(3))
+			q.confirm(func(it *item) bool { return it.info.Sequence < to })
+			if len(q.items) > 0 {
+				confirmed = q.items[0].info.Sequence
+			} else {
+				confirmed = next
+			}
+		}
+		memory, disk := int64(0), int64(0)
+		for i, it := range q.items {
+			if it.info.Sequence != confirmed+uint64(i) {
+				t.Fatalf("item %d is packet %d, want %d", i, it.info.Sequence, confirmed+uint64(i))
+			}
+			if it.data != nil {
+				memory += it.size
+			} else {
+				disk += it.size
+			}
+		}
+		if memory != q.memory || disk != q.disk || memory > 500 || disk > 1500 || q.sent > len(q.items) {
+			t.Fatalf("account %d and %d bytes, want %d and %d; %d of %d sent", q.memory, q.disk, memory, disk, q.sent, len(q.items))
+		}
+	}
+	if next < 500 {
+		t.Errorf("only %d packets", next)
+	}
+}
+
+func TestSpoolEnds(t *testing.T) {
+	q := testSpool(t, 100, 0)
+	put(t, q, 0, make([]byte, 100))
+	done := make(chan error, 1)
+	go func() { done <- q.put(t.Context(), item{}, make([]byte, 100)) }()
+	q.close()
+	if err := <-done; !errors.Is(err, errSpoolClosed) {
+		t.Errorf("a put that waits: got %v, want %v", err, errSpoolClosed)
+	}
+	if _, err := q.next(now(t)); err != nil {
+		t.Errorf("what is there is still to be had: %v", err)
+	}
+	if _, err := q.next(t.Context()); !errors.Is(err, errSpoolClosed) {
+		t.Errorf("at the end: got %v", err)
+	}
+	s := new(stream)
+	q = testSpool(t, 1000, 0)
+	for range 3 {
+		if err := q.put(t.Context(), item{stream: s}, []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost := q.discard(); lost[s] != 3 || q.status().bytes != 0 {
+		t.Errorf("discarded %v, left %d bytes", lost, q.status().bytes)
+	}
+}
+
+// none says that a relay has nothing.
+func none(*item) bool { return false }
+
+func TestSpoolDropsWhatTheRelayHas(t *testing.T) {
+	q := testSpool(t, 150, 1000)
+	for i := range uint64(4) {
+		put(t, q, i, make([]byte, 100))
+	}
+	q.rewind(func(it *item) bool { return it.info.Sequence < 2 })
+	it, err := q.next(now(t))
+	if err != nil || it.info.Sequence != 2 || q.status().bytes != 200 {
+		t.Errorf("got packet %d, %v, %d bytes; want 2 and 200 bytes", it.info.Sequence, err, q.status().bytes)
+	}
+}
