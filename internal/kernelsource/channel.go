@@ -1,0 +1,356 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kernelsource
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/kerneltrace"
+	"github.com/weir-io/weir/internal/source"
+)
+
+// maxNearest is how many similar names an unknown one is answered with.
+const maxNearest = 3
+
+// channel is a tracing instance.
+type channel struct {
+	t        *trace
+	id       uint32
+	name     string
+	settings agent.ChannelSettings
+	instance *tracefs.Instance
+	contexts []kerneltrace.Context
+	rules    []*rule
+	users    map[tracefs.EventName]int    // rules that want an event
+	table    *kerneltrace.Table           // nil until Prepare
+	ledgers  map[int]*handover.Ledger     // by CPU; they outlive consumers
+	kept     map[tracefs.EventName]string // expressions that the consumer evaluates
+	filtered map[tracefs.EventName]bool   // events with a filter in the kernel
+	probes   probes
+	resting  bool // events are disabled while it is stopped
+	stirred  bool // some were enabled since then
+}
+
+// rule is an event rule with what it chooses.
+type rule struct {
+	of     *agent.EventRule
+	events []tracefs.EventName
+}
+
+// AddRule implements source.Channel.
+func (c *channel) AddRule(r *agent.EventRule) (warnings []error, err error) {
+	var chosen []tracefs.EventName
+	switch r.Type {
+	case agent.Tracepoint, agent.Syscall, agent.AllEvents:
+		chosen, err = c.choose(r)
+	case agent.Probe, agent.Function, agent.UserspaceProbe:
+		if chosen, err = c.addProbes(r); err == nil {
+			defer func() {
+				if err != nil {
+					err = errors.Join(err, c.dropProbes(chosen))
+				}
+			}()
+		}
+	default:
+		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("event rule of type %q", r.Type))
+	}
+	if err != nil {
+		return nil, err
+	}
+	ru := &rule{of: r, events: chosen}
+	if warnings, err = c.filter(ru); err != nil {
+		return nil, err
+	}
+	if err := c.declare(ru.events); err != nil {
+		return nil, err
+	}
+	refused, err := c.enable(ru.events)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range refused {
+		warnings = append(warnings, e)
+	}
+	r.Matches = len(ru.events) - len(refused)
+	c.rules = append(c.rules, ru)
+	return warnings, nil
+}
+
+// choose returns the events that a rule chooses, which are some.
+func (c *channel) choose(r *agent.EventRule) ([]tracefs.EventName, error) {
+	if isOpen(r) {
+		if err := c.t.watchEvents(); err != nil {
+			return nil, err
+		}
+	}
+	events, err := c.t.s.list()
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := c.t.own(choose(events, r, c.t.naming), r)
+	if err != nil {
+		return nil, err
+	}
+	if len(chosen) == 0 {
+		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("no event %s%s", r.Pattern, nearest(events, r.Pattern, c.t.naming)))
+	}
+	return chosen, nil
+}
+
+// declare declares events that consumers do not know, and has them told.
+func (c *channel) declare(events []tracefs.EventName) error {
+	if c.table == nil {
+		return nil
+	}
+	if err := c.declareIn(c.table, events); err != nil || c.t.info.Publish == nil {
+		return err
+	}
+	return c.t.info.Publish() // also filters, which may be new for known events
+}
+
+func (c *channel) declareIn(t *kerneltrace.Table, events []tracefs.EventName) error {
+	for _, n := range events {
+		f, err := c.t.s.format(n)
+		if errors.Is(err, tracefs.ErrNoEvent) {
+			continue // its module was unloaded
+		}
+		if err != nil {
+			return fmt.Errorf("event %s: %w", n, err)
+		}
+		if _, err := t.Declare(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enable turns events on that no rule had.
+func (c *channel) enable(events []tracefs.EventName) ([]*tracefs.EventError, error) {
+	var fresh []tracefs.EventName
+	for _, n := range events {
+		if c.users[n] == 0 {
+			fresh = append(fresh, n)
+		}
+		c.users[n]++
+	}
+	c.stirred = c.stirred || len(fresh) > 0
+	return c.instance.EnableEvents(fresh)
+}
+
+func (c *channel) disable(events []tracefs.EventName) error {
+	var last []tracefs.EventName
+	for _, n := range events {
+		if c.users[n]--; c.users[n] == 0 {
+			last = append(last, n)
+		}
+	}
+	refused, err := c.instance.DisableEvents(last)
+	for _, e := range refused {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// SetRule implements source.Channel.
+func (c *channel) SetRule(r *agent.EventRule, on bool) error {
+	for _, ru := range c.rules {
+		if ru.of.Pattern != r.Pattern || ru.of.Type != r.Type || ru.of.Filter != r.Filter || ru.of.Location != r.Location || !slices.Equal(ru.of.Exclusions, r.Exclusions) {
+			continue
+		}
+		if !on {
+			return errors.Join(c.disable(ru.events), c.unfilter(ru))
+		}
+		if _, err := c.filter(ru); err != nil {
+			return err
+		}
+		if err := c.declare(ru.events); err != nil {
+			return err
+		}
+		_, err := c.enable(ru.events)
+		return err
+	}
+	return agent.NewProblem(agent.CodeNoEvent, "no such event rule")
+}
+
+// AddContext implements source.Channel.
+func (c *channel) AddContext(name string) error {
+	x, err := kerneltrace.ParseContext(name)
+	if err != nil {
+		return agent.NewProblem(agent.CodeContextUnavailable, err.Error())
+	}
+	if err := c.recordStack(x); err != nil {
+		return err
+	}
+	c.contexts = append(c.contexts, x)
+	return nil
+}
+
+// Prepare implements source.Channel.
+func (c *channel) Prepare() error {
+	if c.table != nil {
+		return nil
+	}
+	first := c.t.channels[0] == c
+	t, err := kerneltrace.NewTable(kerneltrace.Options{
+		Naming: c.t.naming, UUID: c.t.info.UUID, StreamID: uint64(c.id), Clock: c.t.traceClock(), Env: c.t.env(),
+		Contexts: c.contexts, Hostname: c.t.info.Hostname, StreamOnly: !first, StateDump: first, ClockSync: first,
+	})
+	if err != nil {
+		return err
+	}
+	for _, ru := range c.rules {
+		if err := c.declareIn(t, ru.events); err != nil {
+			return err
+		}
+	}
+	if err := c.declareStacks(t); err != nil {
+		return err
+	}
+	c.table = t
+	return nil
+}
+
+// Describe implements source.Channel.
+func (c *channel) Describe(o *handover.Channel) (*os.File, error) {
+	o.Ring, o.Filters = true, c.filters()
+	b, err := c.table.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	return handover.Blob("table of "+c.name, b)
+}
+
+// Streams implements source.Channel.
+func (c *channel) Streams() ([]source.Stream, error) {
+	cpus, err := c.cpus()
+	if err != nil {
+		return nil, err
+	}
+	return c.openStreams(cpus)
+}
+
+// MoreStreams implements source.Growing.
+func (c *channel) MoreStreams() ([]source.Stream, error) {
+	cpus, err := c.cpus()
+	if err != nil {
+		return nil, err
+	}
+	return c.openStreams(slices.DeleteFunc(cpus, func(cpu int) bool { return c.ledgers[cpu] != nil }))
+}
+
+func (c *channel) openStreams(cpus []int) ([]source.Stream, error) {
+	if len(cpus) == 0 {
+		return nil, nil
+	}
+	subbuf, err := c.instance.SubbufferBytes()
+	if err != nil {
+		return nil, err
+	}
+	var all []source.Stream
+	for _, cpu := range cpus {
+		pipe, err := c.instance.OpenPipe(cpu)
+		if err == nil {
+			var stats *os.File
+			if stats, err = c.instance.OpenStats(cpu); err == nil {
+				var st source.Stream
+				if st, err = c.stream(cpu, pipe, stats); err == nil {
+					st.SubbufBytes = subbuf
+					all = append(all, st)
+					continue
+				}
+				stats.Close()
+			}
+			pipe.Close()
+		}
+		for _, st := range all {
+			handover.CloseAll(st.Files)
+		}
+		return nil, err
+	}
+	return all, nil
+}
+
+// stream describes a ring, with a ledger of its own that a later consumer goes on
+// with.
+func (c *channel) stream(cpu int, pipe, stats *os.File) (source.Stream, error) {
+	ledger, resumed := c.ledgers[cpu]
+	if !resumed {
+		var err error
+		if ledger, err = handover.NewLedger(); err != nil {
+			return source.Stream{}, err
+		}
+		c.ledgers[cpu] = ledger
+	}
+	// The caller closes what it is given.
+	copied, err := unix.FcntlInt(ledger.File().Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return source.Stream{}, err
+	}
+	return source.Stream{CPU: uint32(cpu), Resumed: resumed, Files: []*os.File{pipe, stats, os.NewFile(uintptr(copied), "ledger")}}, nil
+}
+
+// Start implements source.Channel.
+func (c *channel) Start() error {
+	if err := c.wake(); err != nil {
+		return err
+	}
+	return c.instance.SetTracing(true)
+}
+
+// Stop implements source.Channel.
+func (c *channel) Stop() error { return c.instance.SetTracing(false) }
+
+// nearest lists names that are like one, for whoever mistyped it.
+func nearest(events []tracefs.EventName, name string, naming kerneltrace.Naming) string {
+	type near struct {
+		name     string
+		distance int
+	}
+	var all []near
+	for _, n := range events {
+		candidate := naming.EventName(n.System, n.Name)
+		if d := min(distance(name, candidate), distance(name, n.Name), distance(name, n.String())); d <= max(len(name)/3, 2) {
+			all = append(all, near{candidate, d})
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	slices.SortStableFunc(all, func(a, b near) int { return a.distance - b.distance })
+	names := make([]string, 0, maxNearest)
+	for _, n := range all[:min(len(all), maxNearest)] {
+		names = append(names, n.name)
+	}
+	return "; there are " + strings.Join(names, ", ")
+}
+
+// distance is the number of bytes to change, add or take away (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

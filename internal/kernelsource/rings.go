@@ -1,0 +1,56 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kernelsource
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxCPUs bounds what a list of processors may say.
+const maxCPUs = 1 << 16
+
+// cpus returns the processors whose rings can be read. The kernel has a directory
+// for each that could ever be plugged in, but a ring only for those that have been
+// online since the instance was made: the others cannot even be waited for.
+func (c *channel) cpus() ([]int, error) {
+	all, err := c.instance.CPUs()
+	if err != nil {
+		return nil, err
+	}
+	text, err := fs.ReadFile(c.t.s.processors, "online")
+	if err != nil {
+		return all, nil // none can come or go where that is not told
+	}
+	online, err := parseCPUs(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("processors that are online: %w", err)
+	}
+	return slices.DeleteFunc(all, func(cpu int) bool {
+		_, known := c.ledgers[cpu] // its ring stays when it goes offline
+		return !known && !slices.Contains(online, cpu)
+	}), nil
+}
+
+// parseCPUs reads a list such as "0-3,5".
+func parseCPUs(text string) (cpus []int, err error) {
+	for word := range strings.SplitSeq(strings.TrimSpace(text), ",") {
+		low, high, isRange := strings.Cut(word, "-")
+		if !isRange {
+			high = low
+		}
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if err1 != nil || err2 != nil || from < 0 || to < from || to >= maxCPUs {
+			return nil, fmt.Errorf("list of processors %q: want numbers and ranges", text)
+		}
+		for n := from; n <= to; n++ {
+			cpus = append(cpus, n)
+		}
+	}
+	return cpus, nil
+}

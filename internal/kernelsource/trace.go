@@ -1,0 +1,221 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kernelsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/kerneltrace"
+	"github.com/weir-io/weir/internal/source"
+)
+
+// removeTimeout is how long an instance may stay busy after its rings were closed.
+const removeTimeout = 5 * time.Second
+
+// trace is what a session records of the kernel. The session calls it under its
+// lock.
+type trace struct {
+	s      *Source
+	fs     *tracefs.FS
+	info   source.SessionInfo
+	naming kerneltrace.Naming
+	clock  string
+
+	channels []*channel
+	pids     []int32 // tracked; nil: all
+	excluded []int32
+	watch    *tracefs.EventWatch // nil: no rule is for events to come
+	offset   int64               // of the clock of the day, as last told; 0: not yet
+}
+
+// Channel implements source.Trace.
+func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (source.Channel, error) {
+	subbuf := 0 // one page
+	c := &channel{t: t, id: id, name: name, settings: set, users: make(map[tracefs.EventName]int), ledgers: make(map[int]*handover.Ledger), kept: make(map[tracefs.EventName]string), filtered: make(map[tracefs.EventName]bool)}
+	o := tracefs.InstanceOptions{
+		Clock: t.clock, SubbufferBytes: subbuf, RingBytes: int(set.SubbufBytes * set.SubbufCount),
+		WakePercent: wakePercent, Overwrite: set.Overwrite,
+	}
+	var err error
+	if c.instance, err = t.s.create(t.fs, t.info, name, o); err != nil {
+		return nil, instanceProblem(err)
+	}
+	if err := errors.Join(t.trackIn(c), t.excludeIn(c)); err != nil {
+		return nil, errors.Join(err, c.remove())
+	}
+	t.channels = append(t.channels, c)
+	return c, nil
+}
+
+// instanceProblem says why an instance could not be made.
+func instanceProblem(err error) error {
+	var memory *tracefs.MemoryError
+	if errors.As(err, &memory) {
+		return agent.NewProblem(agent.CodeUnknown, err.Error())
+	}
+	return agent.NewProblem(agent.CodeKernelUnavailable, err.Error())
+}
+
+// Track implements source.Trace.
+func (t *trace) Track(pids []int32) error {
+	if len(pids) > 0 && !numbered() {
+		return agent.NewProblem(agent.CodeNotSupported, "processes cannot be tracked by their numbers in a name space of process ids")
+	}
+	t.pids = pids
+	var errs []error
+	for _, c := range t.channels {
+		errs = append(errs, t.trackIn(c))
+	}
+	return errors.Join(errs...)
+}
+
+// trackIn restricts a channel. The kernel has no way to say "none", but a process
+// that never is: its own idle threads have the number 0, and no process has the
+// highest one.
+func (t *trace) trackIn(c *channel) error {
+	if t.pids == nil {
+		return c.instance.SetPIDs(nil)
+	}
+	pids := ints(t.pids)
+	if len(pids) == 0 {
+		pids = []int{noProcess}
+	}
+	return c.instance.SetPIDs(pids)
+}
+
+// noProcess is a number that no process gets: the highest that the kernel can
+// count to.
+const noProcess = 1<<22 - 1
+
+// Exclude implements source.Trace.
+func (t *trace) Exclude(pids []int32) error {
+	t.excluded = pids
+	var errs []error
+	for _, c := range t.channels {
+		errs = append(errs, t.excludeIn(c))
+	}
+	return errors.Join(errs...)
+}
+
+// initNamespace is the number of the first name space of process ids, which the
+// kernel's own numbers, and those in its events, are of (PROC_PID_INIT_INO).
+const initNamespace = "pid:[4026531836]"
+
+// numbered reports whether processes have the same numbers here as in the kernel.
+func numbered() bool {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	return err != nil || link == initNamespace
+}
+
+// excludeIn leaves out the threads of processes, and what they start later.
+func (t *trace) excludeIn(c *channel) error {
+	if len(t.excluded) == 0 {
+		return nil
+	}
+	if !numbered() {
+		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
+		return nil
+	}
+	if err := c.instance.SetOption("event-fork", true); err != nil {
+		return err
+	}
+	var tids []int
+	for _, p := range t.excluded {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p))
+		if err != nil {
+			continue // it has ended
+		}
+		for _, e := range entries {
+			tid := 0
+			if _, err := fmt.Sscan(e.Name(), &tid); err == nil {
+				tids = append(tids, tid)
+			}
+		}
+	}
+	return c.instance.SetNotracePIDs(tids)
+}
+
+func ints(pids []int32) []int {
+	all := make([]int, len(pids))
+	for i, p := range pids {
+		all[i] = int(p)
+	}
+	return all
+}
+
+// Metadata implements source.Trace.
+func (t *trace) Metadata() ([]byte, error) {
+	var text []byte
+	for _, c := range t.channels {
+		if c.table != nil {
+			text = append(text, c.table.Metadata()...)
+		}
+	}
+	return text, nil
+}
+
+// Regenerate implements source.Trace.
+func (t *trace) Regenerate() ([]byte, error) {
+	clock := t.traceClock()
+	var text []byte
+	for _, c := range t.channels {
+		if c.table != nil {
+			c.table.Metadata() // what it had not told is in the text
+			text = append(text, c.table.FullMetadata(clock)...)
+		}
+	}
+	return text, nil
+}
+
+// env is what readers are told of the host.
+func (t *trace) env() []schema.EnvEntry {
+	var u unix.Utsname
+	_ = unix.Uname(&u) // fails for a bad address only
+	text := func(name, value string) schema.EnvEntry { return schema.EnvEntry{Name: name, String: value} }
+	all := []schema.EnvEntry{
+		text("hostname", t.info.Hostname),
+		text("sysname", unix.ByteSliceToString(u.Sysname[:])),
+		text("kernel_release", unix.ByteSliceToString(u.Release[:])),
+		text("kernel_version", unix.ByteSliceToString(u.Version[:])),
+		text("trace_buffering_scheme", "global"),
+		text("trace_name", t.info.Name),
+		text("trace_creation_datetime", t.info.Created),
+	}
+	if id, err := os.ReadFile("/sys/class/dmi/id/product_uuid"); err == nil {
+		all = append(all, text("product_uuid", strings.TrimSpace(string(id))))
+	}
+	return all
+}
+
+// Close implements source.Trace.
+func (t *trace) Close() error {
+	var errs []error
+	for _, c := range t.channels {
+		errs = append(errs, c.remove())
+	}
+	return errors.Join(errs...)
+}
+
+// remove takes the channel's instance away.
+func (c *channel) remove() error {
+	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
+	defer cancel()
+	err := c.t.s.remove(ctx, c.instance)
+	err = errors.Join(err, c.removeProbes(ctx))
+	for _, l := range c.ledgers {
+		err = errors.Join(err, l.Close())
+	}
+	return err
+}

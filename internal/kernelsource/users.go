@@ -1,0 +1,15 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kernelsource
+
+import "github.com/weir-io/weir/client/agent"
+
+// CheckUsers implements source.UserTracker. Threads have to have the numbers here
+// that their events have.
+func (t *trace) CheckUsers() error {
+	if !numbered() {
+		return agent.NewProblem(agent.CodeNotSupported, "users cannot be tracked in a name space of process ids")
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selfsource
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
+)
+
+// channel encodes notices as events. Rules are the session's, the rest is guarded
+// by mu, which Source.mu may be held around.
+type channel struct {
+	// Immutable after trace.Channel.
+	t      *trace
+	name   string
+	class  *schema.Stream
+	events [len(kinds)]*schema.Event
+	period time.Duration // after which a packet ends
+
+	mu      sync.Mutex
+	wanted  map[string]bool // kinds that rules choose
+	conn    *handover.PacketConn
+	w       *ctf.StreamWriter
+	written uint64 // events in the open packet
+	ticker  *time.Timer
+}
+
+// AddRule implements source.Channel.
+func (c *channel) AddRule(r *agent.EventRule) ([]error, error) {
+	if r.Type != agent.Tracepoint && r.Type != agent.AllEvents || r.Filter != "" {
+		return nil, agent.NewProblem(agent.CodeNotSupported, "domain weir: want tracepoints without a filter")
+	}
+	r.Matches = c.set(r, true)
+	if r.Matches == 0 {
+		return nil, unknownRule(r)
+	}
+	return nil, nil
+}
+
+// SetRule implements source.Channel.
+func (c *channel) SetRule(r *agent.EventRule, on bool) error {
+	c.set(r, on)
+	return nil
+}
+
+func (c *channel) set(r *agent.EventRule, on bool) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, kind := range kinds {
+		if chosen(r, kind) {
+			c.wanted[kind] = on
+			n++
+		}
+	}
+	return n
+}
+
+// AddContext implements source.Channel.
+func (c *channel) AddContext(name string) error {
+	return agent.NewProblem(agent.CodeContextUnavailable, "domain weir has no context "+name)
+}
+
+// Prepare implements source.Channel.
+func (c *channel) Prepare() error { return nil }
+
+// Describe implements source.Channel.
+func (c *channel) Describe(*handover.Channel) (*os.File, error) { return nil, nil }
+
+// Streams implements source.Channel: a new socket, for a new consumer.
+func (c *channel) Streams() ([]source.Stream, error) {
+	conn, theirs, err := handover.PacketPair()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close()
+	}
+	c.conn = conn
+	if c.w == nil {
+		c.w, err = ctf.NewStreamWriter(c.class, c, ctf.StreamOptions{PacketBytes: handover.MaxPacket, PadBytes: 1})
+		if err != nil {
+			return nil, errors.Join(err, theirs.Close())
+		}
+	}
+	return []source.Stream{{Files: []*os.File{theirs}}}, nil
+}
+
+// WritePacket hands a packet over. It implements ctf.PacketSink; what the consumer
+// does not take is lost, and the next packet tells so. The caller holds mu.
+func (c *channel) WritePacket(packet []byte, info ctf.PacketInfo) error {
+	events := c.written
+	c.written = 0
+	err := c.conn.Send(packet, info, events)
+	if err != nil {
+		c.w.Discard(events)
+	}
+	return err
+}
+
+// Start implements source.Channel.
+func (c *channel) Start() error {
+	c.t.s.mu.Lock()
+	defer c.t.s.mu.Unlock()
+	c.t.s.channels[c] = struct{}{}
+	return nil
+}
+
+// Stop implements source.Channel.
+func (c *channel) Stop() error {
+	c.t.s.mu.Lock()
+	delete(c.t.s.channels, c)
+	c.t.s.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flush()
+}
+
+// emit writes a notice as an event.
+func (c *channel) emit(n agent.Notice) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(kinds[:], n.Type)
+	if i < 0 || !c.wanted[n.Type] || c.w == nil {
+		return
+	}
+	w := c.w.Event(c.events[i], now())
+	w.String(n.Session)
+	w.String(n.Text)
+	if err := w.End(); err != nil {
+		c.t.s.log.Warn("event of weir's own is lost", "type", n.Type, "err", err)
+		return
+	}
+	if c.written++; c.written == 1 {
+		c.ticker = time.AfterFunc(c.period, c.expire)
+	}
+}
+
+// expire ends a packet that is old enough.
+func (c *channel) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.flush(); err != nil {
+		c.t.s.log.Warn("packet of weir's own is lost", "err", err)
+	}
+}
+
+// flush ends the packet, if it has events. The caller holds mu.
+func (c *channel) flush() error {
+	if c.ticker != nil {
+		c.ticker.Stop()
+		c.ticker = nil
+	}
+	if c.written == 0 || c.w == nil {
+		return nil
+	}
+	return c.w.ClosePacket(now())
+}
+
+func (c *channel) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn == nil {
+		return nil
+	}
+	defer func() { c.conn, c.w = nil, nil }()
+	return c.conn.Close()
+}
+
+// now reads CLOCK_MONOTONIC.
+func now() uint64 {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // exists
+	return uint64(t.Nano())
+}
