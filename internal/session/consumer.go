@@ -1,0 +1,349 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/client/relay"
+)
+
+// consumer is where a session's packets go. It is guarded by Session.mu.
+type consumer struct {
+	s     *Session
+	state agent.ConsumerState
+	since time.Time
+
+	template []agent.URI // to be enabled; nil once it is
+	next     destination // of the template
+	now      destination // in use
+	uris     []agent.URI
+	opts     agent.EnableConsumer
+
+	// ready are relay sessions that were made when the consumer was enabled, for
+	// the domains to come: the relay has one for each.
+	ready   []*relay.Session
+	paused  bool   // disabled: processes do not read
+	err     string // last
+	retryAt time.Time
+	visited bool // a relay has had packets
+	detours int  // sessions made on relays after the first, for their names
+}
+
+func (c *consumer) set(state agent.ConsumerState) {
+	if c.state == state {
+		return
+	}
+	c.state, c.since = state, time.Now()
+	c.s.d.notify(c.s, "consumer", string(state))
+}
+
+// describe is the destination, in canonical form.
+func (c *consumer) describe() string {
+	if c.state == agent.ConsumerTemplate {
+		return c.next.String()
+	}
+	return c.now.String()
+}
+
+func (c *consumer) document() agent.Consumer {
+	doc := agent.Consumer{State: c.state, Since: c.since, LastError: c.err}
+	if s := c.describe(); s != "" {
+		doc.URIs = []string{s}
+	}
+	if !c.retryAt.IsZero() {
+		doc.RetryIn = max(time.Until(c.retryAt), 0)
+	}
+	return doc
+}
+
+// setTemplate stores a destination: nothing is connected. What is in use stays so
+// until the new one is.
+func (c *consumer) setTemplate(uris []agent.URI) error {
+	next, err := parseDestination(uris)
+	if err != nil {
+		return err
+	}
+	c.template, c.next = slices.Clone(uris), next
+	if !c.inUse() {
+		c.set(agent.ConsumerTemplate)
+	}
+	return nil
+}
+
+// inUse reports whether there is an enabled destination.
+func (c *consumer) inUse() bool {
+	switch c.state {
+	case agent.ConsumerReady, agent.ConsumerStreaming, agent.ConsumerSpooling, agent.ConsumerDraining:
+		return true
+	}
+	return false
+}
+
+// SetConsumerURI stores a session's next destination.
+func (d *Daemon) SetConsumerURI(_ context.Context, by Caller, name string, uris []agent.URI) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		switch s.mode {
+		case agent.NoOutput, agent.Snapshot:
+			return problemf(agent.CodeInvalid, "session %s is %s: it has no consumer", s.name, s.mode)
+		case agent.Live:
+			if isLocal(uris) {
+				return problemf(agent.CodeInvalid, "a live session needs a network output")
+			}
+		}
+		return s.consumer.setTemplate(uris)
+	})
+	return done, err
+}
+
+// EnableConsumer makes the template the destination in use: connected, both paths
+// or none. Without a template it goes on where it was disabled.
+func (d *Daemon) EnableConsumer(ctx context.Context, by Caller, name string, o agent.EnableConsumer) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error { return s.enableConsumer(ctx, o, &done) })
+	return done, err
+}
+
+func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, done *agent.Done) error {
+	c := &s.consumer
+	if c.template == nil {
+		return s.enableAgain(ctx, done)
+	}
+	before := c.state
+	c.set(agent.ConsumerConnecting)
+	if err := s.connect(ctx, o); err != nil {
+		c.err = err.Error()
+		switch {
+		case c.template == nil: // it is in use, but not by all
+			c.set(agent.ConsumerFailed)
+		case before == agent.ConsumerTemplate || before == agent.ConsumerNone:
+			c.set(agent.ConsumerTemplate)
+		default:
+			c.set(before) // the old destination stays in use
+		}
+		return err
+	}
+	c.err = ""
+	c.set(s.consumerState())
+	for _, m := range s.domains {
+		for _, ch := range m.channels {
+			m.warnOfPackets(ch, done)
+		}
+	}
+	return nil
+}
+
+// enableAgain is enabling without a template.
+func (s *Session) enableAgain(ctx context.Context, done *agent.Done) error {
+	switch c := &s.consumer; c.state {
+	case agent.ConsumerNone:
+		return problemf(agent.CodeNoConsumer, "session %s has no consumer: give it a destination", s.name)
+	case agent.ConsumerDisabled:
+		if err := s.unpause(ctx); err != nil {
+			return err
+		}
+		c.set(s.consumerState())
+	case agent.ConsumerFailed:
+		c.template, c.next = c.uris, c.now
+		return s.enableConsumer(ctx, c.opts, done)
+	default:
+		warn(done, agent.CodeEnableConsumer, "the consumer of session "+s.name+" is enabled already")
+	}
+	return nil
+}
+
+// unpause lets processes read that were told not to.
+func (s *Session) unpause(ctx context.Context) error {
+	if !s.consumer.paused {
+		return nil
+	}
+	for _, m := range s.domains {
+		if err := m.resume(ctx); err != nil {
+			return coded(agent.CodeEnableConsumer, err)
+		}
+	}
+	s.consumer.paused = false
+	return nil
+}
+
+// consumerState is what the state of an enabled consumer is.
+func (s *Session) consumerState() agent.ConsumerState {
+	switch {
+	case s.lost():
+		return agent.ConsumerSpooling
+	case s.active:
+		return agent.ConsumerStreaming
+	}
+	return agent.ConsumerReady
+}
+
+// lost reports whether a process has lost its relay.
+func (s *Session) lost() bool {
+	return slices.ContainsFunc(s.domains, func(m *domain) bool { return !m.lostAt.IsZero() })
+}
+
+// connect makes the template the destination of all domains, or leaves all as
+// it was.
+func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
+	c := &s.consumer
+	next, n := c.next, max(len(s.running()), 1)
+	next.datagrams.AnySource = o.AllowSplit
+	if next.path != "" {
+		n = 0
+	}
+	next.trusted = o.AllowSplit
+	made := make([]*relay.Session, 0, n)
+	undo := func() {
+		for _, r := range made {
+			s.abandon(r)
+		}
+	}
+	if n > 0 && c.visited {
+		c.detours++
+	}
+	for range n {
+		r, err := s.dial(ctx, next, cmp.Or(o.Timeout, 10*time.Second), c.detours)
+		if err != nil {
+			undo()
+			return relayProblem(err)
+		}
+		made = append(made, r)
+	}
+	for _, r := range c.ready {
+		s.abandon(r)
+	}
+	old, oldOpts := c.now, c.opts
+	c.now, c.ready, c.opts = next, made, o
+	for _, m := range s.domains {
+		m.visited = false
+	}
+	for _, m := range s.running() {
+		if err := m.redirect(ctx); err != nil {
+			c.close() // what no domain has taken
+			c.now, c.opts = old, oldOpts
+			return coded(agent.CodeEnableConsumer, err)
+		}
+	}
+	c.uris, c.template = c.template, nil
+	c.visited = c.visited || n > 0
+	c.retryAt = time.Time{}
+	return errors.Join(s.unpause(ctx), s.relaunch(ctx))
+}
+
+// relaunch starts the processes of an active session that have died and could not
+// be replaced.
+func (s *Session) relaunch(ctx context.Context) error {
+	if !s.active {
+		return nil
+	}
+	for _, m := range s.domains {
+		if m.proc != nil {
+			continue
+		}
+		if err := m.start(ctx); err != nil {
+			return coded(agent.CodeEnableConsumer, err)
+		}
+	}
+	s.failed = ""
+	return nil
+}
+
+// spoolDisk is how much of a spool may be on disk.
+func (c *consumer) spoolDisk() int64 {
+	if c.opts.SpoolBytes > 0 {
+		return c.opts.SpoolBytes
+	}
+	return c.s.d.opts.SpoolDisk
+}
+
+// dial makes a session on a relay. A detour, by its number, gets a
+// directory of its own there: the relay has one of the first name. It may be
+// called without the session's lock.
+func (s *Session) dial(ctx context.Context, to destination, timeout time.Duration, detour int) (*relay.Session, error) {
+	o := relay.Options{
+		Session: s.name, Hostname: s.hostname, BasePath: to.subdir, UUID: s.d.uuid, SessionID: s.id,
+		Created: s.created, NameHasTime: s.auto, LiveTimer: s.live, Timeout: timeout, UDP: to.datagrams,
+	}
+	if to.data.Host != to.control.Host && !to.trusted { // asked of relays that cannot prove it
+		o.SameRelay = func(context.Context, net.Conn, net.Conn) error {
+			return fmt.Errorf("control goes to %s, data to %s: that both are one relay cannot be checked with LTTng's; --allow-split takes your word", to.control.Host, to.data.Host)
+		}
+	}
+	if detour > 0 {
+		o.BasePath = fmt.Sprintf("%s-r%d", cmp.Or(to.subdir, s.directoryName()), detour)
+		o.SessionID |= uint64(detour) << 32
+	}
+	return relay.Dial(ctx, to.control, to.data, o)
+}
+
+// abandon ends a relay session that nobody got.
+func (s *Session) abandon(r *relay.Session) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := r.Close(ctx); err != nil {
+		s.log.Debug("relay session not closed", "err", err)
+	}
+}
+
+// takeReady returns a relay session for a domain: one that was made, or another;
+// again if the relay has streams of the domain.
+func (c *consumer) takeReady(ctx context.Context, again bool) (*relay.Session, error) {
+	for len(c.ready) > 0 {
+		r := c.ready[0]
+		c.ready = c.ready[1:]
+		if r.Err() == nil {
+			return r, nil
+		}
+		c.s.log.Info("relay was lost while nothing was recorded", "err", r.Err())
+	}
+	timeout := cmp.Or(c.opts.Timeout, 10*time.Second)
+	r, err := c.s.dial(ctx, c.now, timeout, c.detours)
+	if err == nil && again && !r.Resumable() {
+		c.s.abandon(r)
+		c.detours++
+		r, err = c.s.dial(ctx, c.now, timeout, c.detours)
+	}
+	if err != nil {
+		return nil, relayProblem(err)
+	}
+	return r, nil
+}
+
+// DisableConsumer stops reading what is recorded. What the rings cannot hold is
+// lost by their own rules, and counted.
+func (d *Daemon) DisableConsumer(ctx context.Context, by Caller, name string, now bool) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		c := &s.consumer
+		switch c.state {
+		case agent.ConsumerNone, agent.ConsumerTemplate:
+			return problemf(agent.CodeNoConsumer, "session %s has no enabled consumer", s.name)
+		case agent.ConsumerDisabled:
+			warn(&done, agent.CodeNoConsumer, "the consumer of session "+s.name+" is disabled already")
+			return nil
+		}
+		for _, m := range s.running() {
+			if err := m.pause(ctx, now); err != nil {
+				return err
+			}
+		}
+		c.paused = true
+		c.set(agent.ConsumerDisabled)
+		return nil
+	})
+	return done, err
+}
+
+// close ends what no domain has taken.
+func (c *consumer) close() {
+	for _, r := range c.ready {
+		c.s.abandon(r)
+	}
+	c.ready = nil
+}

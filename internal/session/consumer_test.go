@@ -1,0 +1,238 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/client/relay"
+)
+
+// TestDisabledStaysSo has a consumer that is disabled read nothing, whatever
+// becomes of the session, and read on at another place.
+func TestDisabledStaysSo(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("first"))
+	h.disable()
+	h.stop()
+	h.start()
+	h.kill()
+	h.until("a consumer process again", func() bool { return len(h.session().Domains[0].Channels[0].Streams) > 0 })
+	if s := h.session().Consumer.State; s != agent.ConsumerDisabled {
+		t.Errorf("consumer is %s, want disabled", s)
+	}
+	h.emit()
+	h.stop() // the source sends what it has
+	if n := h.recorded(); n != 0 {
+		t.Errorf("%d events were taken by a disabled consumer", n)
+	}
+	h.enable(h.place("second"))
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken from a stopped session, want 1", n)
+	}
+	h.start()
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 2 {
+		t.Errorf("%d events were taken, want 2", n)
+	}
+}
+
+// TestStopTellsLostRelay has a session that is stopped while its relay is away say
+// so, and end its search when it gets another place.
+func TestStopTellsLostRelay(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.stop()
+	if s := h.session().Consumer.State; s != agent.ConsumerSpooling {
+		t.Errorf("consumer is %s, want spooling", s)
+	}
+	other := h.relay()
+	h.enable(other.uris()...)
+	h.start()
+	h.emit()
+	h.stop()
+	found := func() int {
+		all, err := filepath.Glob(filepath.Join(other.dir, "*", "*"))
+		h.must(err)
+		return len(all)
+	}
+	if n := found(); n != 1 {
+		t.Errorf("%d sessions at the other relay, want 1", n)
+	}
+	if c := h.session().Consumer; c.LastError != "" || c.State != agent.ConsumerReady {
+		t.Errorf("consumer is %s, last error %q; want ready, none", c.State, c.LastError)
+	}
+}
+
+// TestConsumerDiesWithoutRelay has a consumer process die while its relay is away:
+// another takes its place once there is one.
+func TestConsumerDiesWithoutRelay(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.kill()
+	h.awaitState(agent.ConsumerConnecting)
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken by the new process, want 1", n)
+	}
+}
+
+// TestConsumerDies has a consumer process die that sends to a relay: its successor
+// goes on there.
+func TestConsumerDies(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	old := h.pid()
+	h.kill()
+	h.until("another process streams", func() bool {
+		pid := h.pid()
+		return pid != 0 && pid != old && h.session().Consumer.State == agent.ConsumerStreaming
+	})
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.Packets != 1 || c.Confirmed != 1 {
+		t.Errorf("%d packets of the new process, %d confirmed; want 1, 1", c.Packets, c.Confirmed)
+	}
+}
+
+// TestPacketsLostBeforehand confirms packets whose numbers have gaps: a source
+// loses those that a disabled consumer does not take.
+func TestPacketsLostBeforehand(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.disable()
+	text := strings.Repeat("x", 20<<10)
+	for range 60 {
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.until("the source has room", func() bool { return h.recorded() > 0 })
+	h.emit()
+	h.stop()
+	c, st := h.session().Consumer, h.session().Domains[0].Channels[0].Streams[0]
+	if c.Confirmed != c.Packets || st.Events+st.Discarded != 61 || st.Discarded == 0 {
+		t.Errorf("%d of %d packets are confirmed, %d events, %d discarded; want all of 61", c.Confirmed, c.Packets, st.Events, st.Discarded)
+	}
+}
+
+// TestTwoAddresses sends control and data to different addresses: those of one
+// relay, and of two.
+func TestTwoAddresses(t *testing.T) {
+	h := newHost(t)
+	r, other := h.relayAt("127.0.0.1:0", "127.0.0.2:0"), h.relayAt("127.0.0.1:0", "127.0.0.2:0")
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.Confirmed != 1 {
+		t.Errorf("%d packets are confirmed, want 1", c.Confirmed)
+	}
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{r.uris()[0], other.uris()[1]})
+	h.must(err)
+	_, err = h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	var p *agent.Problem
+	if !errors.As(err, &p) || p.Code != agent.CodeRelayConnect || !strings.Contains(p.Message, relay.ErrSplit.Error()) {
+		t.Errorf("two relays: got %v, want %v", err, relay.ErrSplit)
+	}
+}
+
+// TestRefusedPlaceLeavesNothing enables a place that the consumer process refuses.
+func TestRefusedPlaceLeavesNothing(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("first"))
+	before := descriptors(t)
+	for range 3 {
+		_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{localURI("/proc/weir")})
+		h.must(err)
+		if _, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{}); err == nil {
+			t.Error("a directory below /proc was taken")
+		}
+	}
+	if n := descriptors(t); n > before {
+		t.Errorf("%d descriptors are open, before %d", n, before)
+	}
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken, want 1", n)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// TestCreateIsWhole gives orders to a session that is being made.
+func TestCreateIsWhole(t *testing.T) {
+	h := newHost(t)
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	all.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_, _ = h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{h.place("x")})
+		}
+	})
+	for range 300 {
+		_, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: sessionName, URIs: []agent.URI{h.place("x")}})
+		h.must(err)
+		_, err = h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+		h.must(err)
+	}
+	close(stop)
+	all.Wait()
+}
+
+// TestOwnEvents has weir's own domain tell a user of sessions of theirs alone.
+func TestOwnEvents(t *testing.T) {
+	h := newHost(t)
+	h.by.UID = 1000 // whom the test need not be: an unprivileged daemon changes nobody
+	if os.Geteuid() == 0 {
+		h.by.GID = 1000
+		h.must(os.Chmod(filepath.Dir(h.dir), 0o755))
+		h.must(os.Chown(h.dir, 1000, 1000))
+	}
+	h.begin(h.place("trace"))
+	h.self.Emit(1001, agent.Notice{Session: "other", Type: "trigger"})
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were recorded, want 1: the user's own", n)
+	}
+}

@@ -1,0 +1,391 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
+)
+
+// Limits of a consumer process that dies: more deaths in a time fail the session.
+const (
+	maxDeaths   = 5
+	deathPeriod = time.Minute
+)
+
+// domain is what a session records of one source. It is guarded by Session.mu.
+type domain struct {
+	s     *Session
+	src   source.Source
+	trace source.Trace
+
+	channels []*channel
+	last     uint32 // number of the last channel
+
+	proc   *process // nil until recording begins
+	text   []byte   // all metadata that a consumer was told
+	local  *local   // the directory in use; nil for a relay
+	deaths []time.Time
+
+	visited   bool      // the relay in use has streams of the domain
+	lostAt    time.Time // when the process has lost its relay; zero while it has one
+	complaint string    // last one of what goes on by itself
+	toldUsers bool      // the consumer was told of tracked users
+}
+
+// domain returns a domain of the session, which is begun if create is set.
+func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
+	src, err := s.d.source(by, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range s.domains {
+		if m.src == src {
+			return m, nil
+		}
+	}
+	if !create {
+		return nil, problemf(agent.CodeChannelNotFound, "session %s has no channel of domain %s", s.name, name)
+	}
+	m := &domain{s: s, src: src}
+	info := source.SessionInfo{
+		ID: s.id, Name: s.name, Owner: s.uid, Mode: s.mode, Hostname: s.hostname, Created: s.created.Format("20060102T150405-0700"),
+		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, LiveTimer: s.live, Publish: m.publish,
+	}
+	rand.Read(info.UUID[:])
+	if m.trace, err = src.Open(info); err != nil {
+		return nil, err
+	}
+	if err := m.track(); err != nil {
+		return nil, errors.Join(err, m.trace.Close())
+	}
+	s.domains = append(s.domains, m)
+	m.keepUp()
+	return m, nil
+}
+
+// running returns the domains that have a consumer process.
+func (s *Session) running() []*domain {
+	var all []*domain
+	for _, m := range s.domains {
+		if m.proc != nil {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// launch starts the consumer process and tells it everything, so that it can
+// begin to read.
+func (m *domain) launch(ctx context.Context) (err error) {
+	if m.local != nil {
+		// Packets go on in a chunk of their own: the old files end with the last
+		// complete packet, which only a reader of them can say.
+		if err := m.archiveTorn(); err != nil {
+			return err
+		}
+	}
+	for _, c := range m.channels {
+		if err := c.Prepare(); err != nil {
+			return fmt.Errorf("channel %s: %w", c.name, err)
+		}
+	}
+	p, err := startProcess(m.s, m.noticed)
+	if err != nil {
+		return problemf(agent.CodeEnableConsumer, "%v", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if !m.s.self {
+		if err := m.trace.Exclude([]int32{int32(os.Getpid()), p.pid()}); err != nil {
+			m.s.log.Warn("the daemon's own threads are recorded", "err", err)
+		}
+	}
+	if err := m.greet(ctx, p); err != nil {
+		return err
+	}
+	m.proc = p
+	defer func() {
+		if err != nil {
+			m.proc = nil
+		}
+	}()
+	for _, c := range m.channels {
+		if err := c.tell(ctx, p, m.packetBytes(c)); err != nil {
+			return fmt.Errorf("channel %s: %w", c.name, err)
+		}
+	}
+	if err := m.tellUsers(ctx); err != nil {
+		return err
+	}
+	if err := m.tellAllMetadata(ctx); err != nil {
+		return err
+	}
+	if err := m.publish(); err != nil {
+		return err
+	}
+	if m.s.mode != agent.Snapshot {
+		if err := m.redirect(ctx); err != nil {
+			return err
+		}
+	}
+	if m.s.consumer.paused {
+		if err := m.pause(ctx, false); err != nil {
+			return err
+		}
+	}
+	m.s.background.Go(func() { m.watch(p) })
+	return nil
+}
+
+func (m *domain) greet(ctx context.Context, p *process) error {
+	o := &m.s.d.opts
+	h := handover.Hello{
+		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
+		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
+	}
+	var spool *os.File
+	if o.SpoolDir != "" { // also for a directory: a relay may come later
+		var err error
+		if spool, err = m.s.openSpool(); err != nil {
+			m.s.log.Warn("packets for a lost relay are kept in memory only", "err", err)
+		} else {
+			defer spool.Close()
+		}
+	}
+	return p.hello(ctx, h, spool)
+}
+
+// publish tells the consumer what is new in tables and metadata, before any of it
+// is recorded.
+func (m *domain) publish() error {
+	if m.proc == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(m.s.ctx, finishTimeout)
+	defer cancel()
+	for _, c := range m.channels {
+		if err := c.tellTable(ctx, m.proc); err != nil {
+			return err
+		}
+	}
+	text, err := m.trace.Metadata()
+	if err != nil || len(text) == 0 {
+		return err
+	}
+	m.text = append(m.text, text...)
+	return m.tellMetadata(ctx, handover.OpMetadata, text)
+}
+
+// tellAllMetadata tells a new consumer what its predecessor knew.
+func (m *domain) tellAllMetadata(ctx context.Context) error {
+	if len(m.text) == 0 {
+		return nil
+	}
+	return m.tellMetadata(ctx, handover.OpMetadata, m.text)
+}
+
+func (m *domain) tellMetadata(ctx context.Context, op handover.Op, text []byte) error {
+	blob, err := handover.Blob("metadata", text)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	return m.proc.Call(ctx, op, struct{}{}, nil, blob)
+}
+
+// redirect makes the session's destination that of the process.
+func (m *domain) redirect(ctx context.Context) error {
+	c := &m.s.consumer
+	o := handover.Output{Kind: handover.OutputNone, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
+	old := m.local
+	switch {
+	case c.now.path != "":
+		l, err := m.s.openLocal(c.now.path, m.src.Domain())
+		if err != nil {
+			return err
+		}
+		o.Kind, m.local = handover.OutputDirectory, l
+		if err := m.tellOutput(ctx, o, l.dir); err != nil {
+			m.local = old
+			return l.undo(err)
+		}
+	case c.now.control.Host != "":
+		o.Known = m.visited
+		r, err := c.takeReady(ctx, m.visited)
+		if err != nil {
+			return err
+		}
+		h, err := r.Detach(ctx)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		if o.Relay, err = json.Marshal(h.State); err != nil {
+			return err
+		}
+		o.Kind, m.local = handover.OutputRelay, nil
+		if err := m.tellOutput(ctx, o, h.Control, h.Data); err != nil {
+			m.local = old
+			return err
+		}
+		m.visited = true
+	default:
+		if err := m.tellOutput(ctx, o); err != nil {
+			return err
+		}
+	}
+	m.lostAt = time.Time{}
+	if old != nil {
+		old.settle()
+	}
+	return nil
+}
+
+// tellOutput gives the process another place. Whoever wanted that may be gone
+// meanwhile: the two must agree on where packets go all the same.
+func (m *domain) tellOutput(ctx context.Context, o handover.Output, files ...*os.File) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	return m.proc.Call(ctx, handover.OpOutput, o, nil, files...)
+}
+
+// start lets the domain record.
+func (m *domain) start(ctx context.Context) error {
+	if m.proc == nil {
+		if err := m.launch(ctx); err != nil {
+			return err
+		}
+	}
+	if err := m.proc.Call(ctx, handover.OpStart, struct{}{}, nil); err != nil {
+		return err
+	}
+	if m.s.onMatch != nil {
+		// A trigger's own session is written nowhere.
+	} else if err := m.dumpState(ctx); err != nil {
+		m.s.log.Warn("state not dumped", "domain", m.src.Domain(), "err", err)
+	}
+	for _, c := range m.channels {
+		if !c.enabled {
+			continue
+		}
+		if err := c.Start(); err != nil {
+			return fmt.Errorf("channel %s: %w", c.name, err)
+		}
+	}
+	return nil
+}
+
+// dumpState writes what was so before the first event.
+func (m *domain) dumpState(ctx context.Context) error {
+	id, events, err := m.trace.StateDump()
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	blob, err := handover.Blob("state dump", events)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	return m.proc.Call(ctx, handover.OpInject, handover.Inject{Channel: id}, nil, blob)
+}
+
+// stopRecording ends recording; what the rings hold is still to be read.
+func (m *domain) stopRecording() error {
+	var errs []error
+	for _, c := range m.channels {
+		if err := c.Stop(); err != nil {
+			errs = append(errs, fmt.Errorf("channel %s: %w", c.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// drain has everything read and brought to its place.
+func (m *domain) drain(ctx context.Context) error {
+	if m.proc == nil {
+		return nil
+	}
+	return m.proc.Call(ctx, handover.OpStop, struct{}{}, nil)
+}
+
+func (m *domain) pause(ctx context.Context, now bool) error {
+	return m.proc.Call(ctx, handover.OpPause, handover.Pause{Now: now}, nil)
+}
+
+// resume lets a paused process read on. What the rings of a stopped session still
+// hold is read at once.
+func (m *domain) resume(ctx context.Context) error {
+	if m.proc == nil {
+		return nil
+	}
+	if err := m.proc.Call(ctx, handover.OpResume, struct{}{}, nil); err != nil || m.s.active {
+		return err
+	}
+	return m.drain(ctx)
+}
+
+// track applies the session's tracked processes.
+func (m *domain) track() error { return m.trace.Track(m.s.pids[m.src.Domain()]) }
+
+// close ends the domain: process first, as it holds the rings.
+func (m *domain) close() error {
+	var errs []error
+	if m.proc != nil {
+		p := m.proc
+		m.proc = nil
+		if err := p.close(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if m.local != nil {
+		m.local.settle()
+	}
+	return errors.Join(append(errs, m.trace.Close())...)
+}
+
+// document describes the domain, and adds its packets to the consumer's account.
+func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain {
+	doc := agent.Domain{Name: m.src.Domain(), Channels: []agent.Channel{}, PIDs: slices.Clone(m.s.pids[m.src.Domain()])}
+	doc.UIDs, doc.GIDs = m.s.users[m.src.Domain()].UIDs, m.s.users[m.src.Domain()].GIDs
+	var st handover.Status
+	if m.proc != nil {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := m.proc.Call(ctx, handover.OpStatus, struct{}{}, &st); err != nil {
+			to.LastError = err.Error()
+		}
+	}
+	to.SpoolBytes += st.SpoolBytes
+	to.SpoolFull = to.SpoolFull || st.SpoolFull
+	if to.SpoolOldest.IsZero() || !st.SpoolOldest.IsZero() && st.SpoolOldest.Before(to.SpoolOldest) {
+		to.SpoolOldest = st.SpoolOldest
+	}
+	if st.LastError != "" {
+		to.LastError = st.LastError
+	}
+	for _, c := range m.channels {
+		doc.Channels = append(doc.Channels, c.document(st.Streams))
+	}
+	for _, st := range st.Streams {
+		to.Packets += st.Packets
+		to.Bytes += st.Bytes
+		to.Confirmed += st.Confirmed
+		to.Lost += st.Lost
+	}
+	return doc
+}

@@ -1,0 +1,189 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+func sizeRounded(what string, from, to uint64) string {
+	return fmt.Sprintf("%s %d is rounded up to %d", what, from, to)
+}
+
+// EnableEvents adds event rules to a channel. Rules that are refused do not keep
+// out the others.
+func (d *Daemon) EnableEvents(_ context.Context, by Caller, name string, r agent.EnableEvents) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		m, err := s.domain(by, r.Domain, true)
+		if err != nil {
+			return err
+		}
+		c, err := m.channelFor(r.Channel, &done)
+		if err != nil {
+			return err
+		}
+		var first error
+		added := 0
+		for i := range r.Rules {
+			switch err := s.addRule(c, r.Rules[i], &done); {
+			case err == nil:
+				added++
+			case first == nil:
+				first = err
+			default:
+				warn(&done, agent.CodeInvalid, err.Error())
+			}
+		}
+		if added > 0 && first != nil {
+			warn(&done, agent.CodeInvalid, first.Error())
+			first = nil
+		}
+		return first
+	})
+	return done, err
+}
+
+// channelFor is the channel that rules go to: that named, the only one, or the
+// default one.
+func (m *domain) channelFor(name string, done *agent.Done) (*channel, error) {
+	if name == "" {
+		switch len(m.channels) {
+		case 0:
+			return m.addChannel(defaultChannel, agent.ChannelSettings{}, done)
+		case 1:
+			return m.channels[0], nil
+		}
+		name = defaultChannel
+	}
+	if c := m.channel(name); c != nil {
+		return c, nil
+	}
+	return nil, problemf(agent.CodeChannelNotFound, "session %s has no channel %s of domain %s", m.s.name, name, m.src.Domain())
+}
+
+// addRule adds a rule, or enables it.
+func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error {
+	if old := c.rule(&r); old != nil {
+		if old.Enabled {
+			return problemf(agent.CodeKernelEventExists, "event rule %s exists already in channel %s", r.Pattern, c.name)
+		}
+		old.Enabled = true
+		return c.SetRule(old, true)
+	}
+	r.Enabled = true
+	warnings, err := c.AddRule(&r)
+	for _, w := range warnings {
+		warn(done, agent.CodeInvalid, w.Error())
+	}
+	if err != nil {
+		return coded(agent.CodeInvalid, err)
+	}
+	c.rules = append(c.rules, &r)
+	return nil
+}
+
+// rule finds a rule that is the same.
+func (c *channel) rule(r *agent.EventRule) *agent.EventRule {
+	for _, o := range c.rules {
+		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && slices.Equal(o.Exclusions, r.Exclusions) {
+			return o
+		}
+	}
+	return nil
+}
+
+// DisableEvents disables rules.
+func (d *Daemon) DisableEvents(_ context.Context, by Caller, name string, r agent.DisableEvents) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		m, err := s.domain(by, r.Domain, false)
+		if err != nil {
+			return err
+		}
+		c, err := m.channelFor(r.Channel, &done)
+		if err != nil {
+			return err
+		}
+		found := make(map[string]bool)
+		for _, rule := range c.rules {
+			if !r.All && !slices.Contains(r.Patterns, rule.Pattern) || r.Type != "" && r.Type != rule.Type {
+				continue
+			}
+			found[rule.Pattern] = true
+			if !rule.Enabled {
+				continue
+			}
+			rule.Enabled = false
+			if err := c.SetRule(rule, false); err != nil {
+				return err
+			}
+		}
+		for _, p := range r.Patterns {
+			if !found[p] {
+				return problemf(agent.CodeNoEvent, "channel %s has no event rule %s", c.name, p)
+			}
+		}
+		return nil
+	})
+	return done, err
+}
+
+// Track restricts a domain to processes.
+func (d *Daemon) Track(_ context.Context, by Caller, name string, r agent.Track) (done agent.Done, err error) {
+	users := func(have, given []int64) ([]int64, error) { return included(r.All, have, given) }
+	return done, d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
+		if r.All {
+			return nil, nil
+		}
+		for _, p := range r.PIDs {
+			if !slices.Contains(pids, p) {
+				pids = append(pids, p)
+			}
+		}
+		return pids, nil
+	})
+}
+
+// Untrack takes processes out. Without any left, none is recorded.
+func (d *Daemon) Untrack(_ context.Context, by Caller, name string, r agent.Track) (done agent.Done, err error) {
+	users := func(have, given []int64) ([]int64, error) { return excluded(r.All, have, given) }
+	return done, d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
+		if r.All {
+			return []int32{}, nil
+		}
+		for _, p := range r.PIDs {
+			if !slices.Contains(pids, p) {
+				return nil, problemf(agent.CodeInvalid, "process %d is not tracked", p)
+			}
+		}
+		left := slices.DeleteFunc(slices.Clone(pids), func(p int32) bool { return slices.Contains(r.PIDs, p) })
+		return left, nil
+	})
+}
+
+func (d *Daemon) setTracked(by Caller, name string, r agent.Track, users func(have, given []int64) ([]int64, error), change func([]int32) ([]int32, error)) error {
+	return d.with(by, name, func(s *Session) error {
+		m, err := s.domain(by, r.Domain, true)
+		if err != nil {
+			return err
+		}
+		if done, err := m.trackUsers(r, users); err != nil || done && len(r.PIDs) == 0 {
+			return err
+		}
+		before := s.pids[r.Domain]
+		after, err := change(slices.Clone(before))
+		if err != nil {
+			return err
+		}
+		s.pids[r.Domain] = after
+		if err := m.track(); err != nil {
+			s.pids[r.Domain] = before
+			return err
+		}
+		return nil
+	})
+}

@@ -1,0 +1,264 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/handover"
+)
+
+const (
+	dirMode     = 0o770
+	archivesDir = "archives"
+	nextDir     = ".next" // of the chunk to come, while the old one is written
+)
+
+// local is the directory that a domain's consumer writes to:
+//
+//	BASE/DOMAIN                            current chunk
+//	BASE/archives/BEGIN-END-ID/DOMAIN      earlier ones
+//
+// While it is written it belongs to the consumer process, then to the session's
+// creator.
+type local struct {
+	s      *Session
+	base   string
+	domain string
+	dir    *os.File  // of the domain, current chunk
+	begin  time.Time // of the chunk
+}
+
+// openLocal makes the directories of a domain.
+func (s *Session) openLocal(base, domain string) (*local, error) {
+	l := &local{s: s, base: base, domain: domain, begin: time.Now()}
+	err := s.asCreator(func() (err error) {
+		if err := s.makeOwn(base); err != nil {
+			return err
+		}
+		l.dir, err = l.make(filepath.Join(base, domain))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// makeOwn makes a directory and those above it that are missing, for the
+// session's creator.
+func (s *Session) makeOwn(path string) error {
+	if path == "/" || path == "." {
+		return nil
+	}
+	err := os.Mkdir(path, dirMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.makeOwn(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, dirMode) // once more: below /proc nothing can be made
+	}
+	switch {
+	case err == nil:
+		return os.Lchown(path, int(s.uid), int(s.gid)) // its own already, or root's to give
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	}
+	return err
+}
+
+// errNotEmpty refuses a directory.
+var errNotEmpty = errors.New("not empty: a trace needs a directory of its own")
+
+// make makes a directory for the consumer process. It must be new, or empty.
+func (l *local) make(path string) (*os.File, error) {
+	if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	if names, _ := dir.Readdirnames(1); len(names) > 0 {
+		dir.Close()
+		return nil, fmt.Errorf("directory %s: %w", path, errNotEmpty)
+	}
+	if uid, gid := l.s.consumerIdentity(); uid != 0 && uid != l.s.uid {
+		if err := dir.Chown(int(uid), int(gid)); err != nil {
+			dir.Close()
+			return nil, err
+		}
+	}
+	return dir, nil
+}
+
+// next makes the directory of the next chunk. finish puts it into its place.
+func (l *local) next() (dir *os.File, err error) {
+	path := filepath.Join(l.base, nextDir, l.domain)
+	err = l.s.asCreator(func() error {
+		if err := l.s.makeOwn(filepath.Join(l.base, nextDir)); err != nil {
+			return err
+		}
+		dir, err = l.make(path)
+		if !errors.Is(err, errNotEmpty) {
+			return err
+		}
+		// A rotation has failed half-way. What was written since stays.
+		place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), l.s.chunk))
+		if err := l.s.makeOwn(place); err != nil {
+			return err
+		}
+		if err := os.Rename(path, filepath.Join(place, l.domain)); err != nil {
+			return err
+		}
+		dir, err = l.make(path)
+		return err
+	})
+	return dir, err
+}
+
+// undo takes a directory back for which the consumer process has no use, because
+// of err, which it returns.
+func (l *local) undo(err error) error {
+	l.settle()
+	var refused *handover.OrderError
+	if !errors.As(err, &refused) && !errors.Is(err, handover.ErrGone) {
+		return err // it may come to it yet
+	}
+	return errors.Join(err, l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) }))
+}
+
+// finish puts the chunk that the consumer has left into its place, or removes
+// it, and the next one into that of the current one. It returns the place.
+func (l *local) finish(dir *os.File, id uint64, keep bool) (place string, err error) {
+	l.settle()
+	now := time.Now()
+	err = l.s.asCreator(func() error {
+		place, err = l.putAside(now, id, keep)
+		return err
+	})
+	if err == nil {
+		l.dir, l.begin = dir, now
+	}
+	return place, err
+}
+
+func (l *local) putAside(now time.Time, id uint64, keep bool) (string, error) {
+	current, place := filepath.Join(l.base, l.domain), ""
+	if keep {
+		place = filepath.Join(l.base, archivesDir, chunkName(l.begin, now, id))
+		if err := l.s.makeOwn(place); err != nil {
+			return "", err
+		}
+		if err := os.Rename(current, filepath.Join(place, l.domain)); err != nil {
+			return "", err
+		}
+	} else if err := os.RemoveAll(current); err != nil {
+		return "", err
+	}
+	if err := os.Rename(filepath.Join(l.base, nextDir, l.domain), current); err != nil {
+		return "", err
+	}
+	_ = os.Remove(filepath.Join(l.base, nextDir)) // another domain may still use it
+	return place, nil
+}
+
+// chunkName is the name of an archived chunk, as LTTng's.
+func chunkName(begin, end time.Time, id uint64) string {
+	const layout = "20060102T150405-0700"
+	return fmt.Sprintf("%s-%s-%d", begin.Format(layout), end.Format(layout), id)
+}
+
+// settle gives what was written to the session's creator.
+func (l *local) settle() {
+	if l.dir == nil {
+		return
+	}
+	defer func() {
+		l.dir.Close()
+		l.dir = nil
+	}()
+	if uid, _ := l.s.consumerIdentity(); uid == 0 || uid == l.s.uid {
+		return
+	}
+	if err := chownTree(int(l.dir.Fd()), int(l.s.uid), int(l.s.gid), 1); err != nil {
+		l.s.log.Warn("trace stays with the consumer's user", "directory", filepath.Join(l.base, l.domain), "err", err)
+	}
+}
+
+// chownTree gives a directory and what is in it, down to a depth, to a user. It
+// follows no link: another user has written here.
+func chownTree(dir, uid, gid, depth int) error {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), ".")
+	defer f.Close()
+	if err := f.Chown(uid, gid); err != nil {
+		return err
+	}
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() && depth > 0 {
+			sub, err := unix.Openat(fd, e.Name(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			err = chownTree(sub, uid, gid, depth-1)
+			unix.Close(sub)
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := unix.Fchownat(fd, e.Name(), uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openSpool opens the directory in which consumers make their nameless spool
+// files.
+func (s *Session) openSpool() (*os.File, error) {
+	uid, gid := s.consumerIdentity()
+	dir := filepath.Join(s.d.opts.SpoolDir, strconv.FormatUint(uint64(uid), 10))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if uid != 0 {
+		if err := os.Lchown(dir, int(uid), int(gid)); err != nil {
+			return nil, err
+		}
+	}
+	return os.Open(dir)
+}
+
+// archiveTorn moves what a consumer process that died has written into a chunk of
+// its own, cut at the last complete packet by who reads or repairs it.
+func (m *domain) archiveTorn() error {
+	l := m.local
+	l.settle()
+	place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), m.s.chunk))
+	m.local = nil
+	m.s.chunk++
+	return m.s.asCreator(func() error {
+		if err := m.s.makeOwn(place); err != nil {
+			return err
+		}
+		return os.Rename(filepath.Join(l.base, l.domain), filepath.Join(place, l.domain))
+	})
+}

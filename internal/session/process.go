@@ -1,0 +1,103 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// killTimeout is how long a consumer process may take to end by itself.
+const killTimeout = 5 * time.Second
+
+// process is a consumer process. It has no privilege but to drain with priority,
+// and only the descriptors that it is given.
+type process struct {
+	*handover.Caller
+
+	cmd   *exec.Cmd
+	log   *slog.Logger
+	ended chan struct{} // closed when it is gone and its output read
+	err   error         // valid after ended
+}
+
+// startProcess starts a consumer process. Notices come on a goroutine of its
+// own.
+func startProcess(s *Session, notice func(handover.Message)) (*process, error) {
+	d := s.d
+	mine, theirs, err := handover.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	p := &process{log: s.log, ended: make(chan struct{})}
+	p.cmd = exec.Command(d.opts.Consumer[0], d.opts.Consumer[1:]...)
+	p.cmd.Args[0] = "weir"
+	p.cmd.ExtraFiles = []*os.File{theirs} // descriptor 3
+	p.cmd.Env = []string{"GOTRACEBACK=single"}
+	p.cmd.Dir = "/"
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if uid, gid := s.consumerIdentity(); uid != 0 {
+		p.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+		if d.opts.Realtime {
+			p.cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_SYS_NICE}
+		}
+	}
+	text, err := p.cmd.StderrPipe()
+	if err != nil {
+		mine.Close()
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		mine.Close()
+		return nil, fmt.Errorf("start consumer process: %w", err)
+	}
+	p.Caller = handover.NewCaller(mine, notice)
+	go p.wait(text)
+	return p, nil
+}
+
+// wait hands on what the process says and takes note of its end.
+func (p *process) wait(text io.Reader) {
+	defer close(p.ended)
+	for lines := bufio.NewScanner(text); lines.Scan(); {
+		p.log.Info("consumer process says", "pid", p.pid(), "text", lines.Text())
+	}
+	p.err = p.cmd.Wait()
+}
+
+// pid is the process's number.
+func (p *process) pid() int32 { return int32(p.cmd.Process.Pid) }
+
+// close asks the process to end, by the end of its socket, and sees to it.
+func (p *process) close() error {
+	_ = p.Caller.Close()
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(killTimeout):
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+	return fmt.Errorf("consumer process %d did not end in %v: killed", p.pid(), killTimeout)
+}
+
+// hello tells the process what it is for.
+func (p *process) hello(ctx context.Context, h handover.Hello, spool *os.File) error {
+	if spool == nil {
+		return p.Call(ctx, handover.OpHello, h, nil)
+	}
+	return p.Call(ctx, handover.OpHello, h, nil, spool)
+}

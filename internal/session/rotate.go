@@ -1,0 +1,216 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// schedule rotates a session by itself. It is guarded by Session.mu.
+type schedule struct {
+	agent.RotationSchedule
+
+	stop context.CancelFunc // nil: not armed
+	size uint64             // bytes written when it was rotated last
+}
+
+// sizePeriod is how often the size of what was written is looked at.
+const sizePeriod = time.Second
+
+// chunkTimeout bounds a rotation: a relay may take 15 s for what was sent before,
+// and as long for the rotation.
+const chunkTimeout = 40 * time.Second
+
+// arm starts the schedule's goroutine while the session is active.
+func (c *schedule) arm(s *Session) {
+	c.disarm()
+	if c.Period == 0 && c.Bytes == 0 || !s.active {
+		return
+	}
+	ctx, stop := context.WithCancel(s.ctx)
+	c.stop = stop
+	set := c.RotationSchedule
+	s.background.Go(func() { s.rotateBySchedule(ctx, set) })
+}
+
+func (c *schedule) disarm() {
+	if c.stop != nil {
+		c.stop()
+		c.stop = nil
+	}
+}
+
+func (s *Session) rotateBySchedule(ctx context.Context, set agent.RotationSchedule) {
+	period := set.Period
+	if set.Bytes > 0 && (period == 0 || period > sizePeriod) {
+		period = sizePeriod
+	}
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.mu.Lock()
+		due := set.Period > 0 && time.Since(last) >= set.Period-period/2
+		if !due && set.Bytes > 0 {
+			n := s.written(ctx)
+			s.schedule.size = min(s.schedule.size, n) // a process that died has taken its count along
+			due = n-s.schedule.size >= set.Bytes
+		}
+		if due && s.active && !ended(ctx) {
+			last = time.Now()
+			var done agent.Done
+			if err := s.rotate(ctx, &done); err != nil {
+				s.log.Warn("not rotated by schedule", "err", err)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+// written is how many bytes the consumers have written.
+func (s *Session) written(ctx context.Context) (n uint64) {
+	for _, m := range s.running() {
+		var st handover.Status
+		if m.proc.Call(ctx, handover.OpStatus, struct{}{}, &st) != nil {
+			continue
+		}
+		for _, st := range st.Streams {
+			n += st.Bytes
+		}
+	}
+	return n
+}
+
+// Rotate begins a new chunk; the old one is complete then.
+func (d *Daemon) Rotate(ctx context.Context, by Caller, name string, _ bool) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error { return s.rotate(ctx, &done) })
+	return done, err
+}
+
+func (s *Session) rotate(ctx context.Context, done *agent.Done) error {
+	if err := s.canRotate(); err != nil {
+		return err
+	}
+	s.d.notify(s, "rotation", "started")
+	return s.nextChunk(ctx, handover.OpRotate, done)
+}
+
+func (s *Session) canRotate() error {
+	switch {
+	case s.mode == agent.Snapshot || s.mode == agent.NoOutput:
+		return problemf(agent.CodeRotationUnavailable, "session %s is %s: there is nothing to rotate", s.name, s.mode)
+	case s.mode == agent.Live:
+		return problemf(agent.CodeRotationUnavailable, "session %s is live: it is not rotated", s.name)
+	case s.consumer.state == agent.ConsumerSpooling:
+		return problemf(agent.CodeRotationUnavailable, "session %s has lost its relay: %s", s.name, s.consumer.err)
+	case !s.started:
+		return problemf(agent.CodeNeverStarted, "session %s has never been started", s.name)
+	}
+	return nil
+}
+
+// nextChunk has all domains go on in a new chunk.
+func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Done) error {
+	// Not ended by who has given the order: daemon and process must agree on the
+	// chunk.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
+	defer cancel()
+	id := s.chunk
+	for _, m := range s.running() {
+		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}
+		if m.local == nil {
+			if err := m.proc.Call(ctx, op, o, nil); err != nil {
+				return err
+			}
+			continue
+		}
+		dir, err := m.local.next()
+		if err != nil {
+			return err
+		}
+		if err := m.proc.Call(ctx, op, o, nil, dir); err != nil {
+			dir.Close()
+			return err
+		}
+		place, err := m.local.finish(dir, id, op == handover.OpRotate)
+		if err != nil {
+			return err
+		}
+		if place != "" {
+			done.Names = append(done.Names, place)
+		}
+	}
+	s.chunk++
+	if op == handover.OpRotate {
+		s.rotated++
+	}
+	s.schedule.size = s.written(ctx)
+	s.log.Info("next chunk", "id", s.chunk, "order", op)
+	s.d.notify(s, "rotation", "finished")
+	return nil
+}
+
+// Clear drops what was recorded, and goes on.
+func (d *Daemon) Clear(ctx context.Context, by Caller, name string) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		if s.mode == agent.NoOutput || !s.started {
+			return nil
+		}
+		return s.nextChunk(ctx, handover.OpClear, &done)
+	})
+	return done, err
+}
+
+// EnableRotation makes a session rotate by itself.
+func (d *Daemon) EnableRotation(_ context.Context, by Caller, name string, r agent.RotationSchedule) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		switch {
+		case s.mode != agent.Normal:
+			return problemf(agent.CodeRotationUnavailable, "session %s is %s: it is not rotated", s.name, s.mode)
+		case r.Period == 0 && r.Bytes == 0 || r.Period < 0:
+			return problemf(agent.CodeInvalid, "a schedule needs a period or a size")
+		case r.Period > 0 && s.schedule.Period > 0, r.Bytes > 0 && s.schedule.Bytes > 0:
+			return problemf(agent.CodeScheduleExists, "session %s has such a schedule already", s.name)
+		case r.Bytes > 0 && r.Bytes < uint64(os.Getpagesize()):
+			return problemf(agent.CodeInvalid, "size %d of a chunk: want at least %d bytes", r.Bytes, os.Getpagesize())
+		}
+		if r.Period > 0 {
+			s.schedule.Period = r.Period
+		}
+		if r.Bytes > 0 {
+			s.schedule.Bytes = r.Bytes
+		}
+		s.schedule.arm(s)
+		return nil
+	})
+	return done, err
+}
+
+// DisableRotation ends schedules; those whose values are not zero.
+func (d *Daemon) DisableRotation(_ context.Context, by Caller, name string, r agent.RotationSchedule) (done agent.Done, err error) {
+	err = d.with(by, name, func(s *Session) error {
+		if r.Period != 0 && s.schedule.Period == 0 || r.Bytes != 0 && s.schedule.Bytes == 0 {
+			return problemf(agent.CodeScheduleNotSet, "session %s has no such schedule", s.name)
+		}
+		if r.Period != 0 {
+			s.schedule.Period = 0
+		}
+		if r.Bytes != 0 {
+			s.schedule.Bytes = 0
+		}
+		s.schedule.arm(s)
+		return nil
+	})
+	return done, err
+}

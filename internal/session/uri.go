@@ -1,0 +1,139 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/lttng"
+)
+
+const (
+	controlPort = 5342
+	dataPort    = 5343
+)
+
+// localURI is a directory.
+func localURI(path string) agent.URI {
+	return agent.URI{DestinationType: agent.DestinationPath, Type: agent.Destination, Stream: agent.BothStreams, Path: path}
+}
+
+// isLocal reports whether a destination is a directory.
+func isLocal(uris []agent.URI) bool {
+	return len(uris) == 1 && uris[0].DestinationType == agent.DestinationPath
+}
+
+// destination is what a list of URIs says: a directory, or the two ways to a
+// relay.
+type destination struct {
+	path          string
+	control, data lttng.URL
+	subdir        string
+	udp           bool
+	trusted       bool      // that both ways lead to one relay
+	datagrams     relay.UDP // if udp
+}
+
+// parseDestination reads a list of URIs. Hops come before their destination.
+func parseDestination(uris []agent.URI) (destination, error) {
+	var d destination
+	var hops []lttng.Hop
+	var haveControl, haveData bool
+	for _, u := range uris {
+		switch {
+		case u.DestinationType == agent.DestinationPath:
+			if len(uris) != 1 {
+				return d, problemf(agent.CodeInvalid, "directory %s: want no other destination beside it", u.Path)
+			}
+			if !filepath.IsAbs(u.Path) {
+				return d, problemf(agent.CodeInvalid, "directory %q: Missing destination full path.", u.Path)
+			}
+			d.path = filepath.Clean(u.Path)
+			return d, nil
+		case u.Type == agent.Hop:
+			hops = append(hops, lttng.Hop{Scheme: scheme(u, "tcp"), Host: u.Address, Port: u.Port})
+			continue
+		}
+		if u.Address == "" {
+			return d, problemf(agent.CodeInvalid, "destination of the %s stream has no address", u.Stream)
+		}
+		if u.Stream != agent.DataStream {
+			if u.Protocol == agent.UDP {
+				return d, problemf(agent.CodeInvalid, "control path must be TCP")
+			}
+			d.control, d.subdir, haveControl = wayTo(u, hops, controlPort), u.Subdir, true
+		}
+		if u.Stream != agent.ControlStream {
+			if u.Stream == agent.BothStreams {
+				u.Port = 0 // that of the control stream
+			}
+			d.data, d.udp, haveData = wayTo(u, hops, dataPort), u.Protocol == agent.UDP, true
+			if d.udp {
+				var err error
+				if d.datagrams, err = datagramOptions(u); err != nil {
+					return d, err
+				}
+			}
+		}
+		hops = nil
+	}
+	switch {
+	case !haveControl:
+		return d, problemf(agent.CodeNoControlURL, "control URI missing")
+	case !haveData:
+		return d, problemf(agent.CodeNoDataURL, "data URI missing")
+	case len(hops) > 0:
+		return d, problemf(agent.CodeInvalid, "hop %s: no destination behind it", hops[0])
+	case d.udp && len(d.control.Hops)+len(d.data.Hops) > 0:
+		return d, problemf(agent.CodeInvalid, "UDP data cannot pass hops")
+	case strings.Contains("/"+d.subdir+"/", "/../"):
+		return d, problemf(agent.CodeInvalid, "subdirectory %q: want a path without ..", d.subdir)
+	}
+	return d, nil
+}
+
+func scheme(u agent.URI, protocol string) lttng.Scheme {
+	if u.Family != 0 {
+		protocol += strconv.Itoa(u.Family)
+	}
+	return lttng.Scheme(protocol)
+}
+
+// wayTo is one way to a relay.
+func wayTo(u agent.URI, hops []lttng.Hop, port uint16) lttng.URL {
+	if u.Port != 0 {
+		port = u.Port
+	}
+	protocol := "tcp"
+	if u.Protocol == agent.UDP {
+		protocol = "udp"
+	}
+	return lttng.URL{Hops: hops, Scheme: scheme(u, protocol), Host: u.Address, Port: lttng.Port{Number: port, Set: true}, Subdir: u.Subdir}
+}
+
+// String is the canonical form, as lttng prints it.
+func (d destination) String() string {
+	switch {
+	case d.path != "":
+		return d.path
+	case d.control.Host == "":
+		return ""
+	}
+	family := "tcp4"
+	if strings.Contains(d.control.Host, ":") || d.control.Scheme == "tcp6" {
+		family = "tcp6"
+	}
+	s := fmt.Sprintf("%s://%s/", family, net.JoinHostPort(d.control.Host, strconv.Itoa(int(d.control.Port.Number))))
+	s += d.subdir
+	if d.data.Host != d.control.Host || d.udp {
+		return s + fmt.Sprintf(" [data: %s://%s]", d.data.Scheme, net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number))))
+	}
+	return s + fmt.Sprintf(" [data: %d]", d.data.Port.Number)
+}
