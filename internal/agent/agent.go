@@ -1,0 +1,146 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/kernelsource"
+	"github.com/weir-io/weir/internal/kerneltrace"
+	"github.com/weir-io/weir/internal/selfsource"
+	"github.com/weir-io/weir/internal/session"
+	"github.com/weir-io/weir/internal/source"
+)
+
+const (
+	// stopTimeout is how long the end of all sessions may take.
+	stopTimeout = 10 * time.Second
+	// sweepTimeout bounds the removal of what a killed daemon has left.
+	sweepTimeout = 5 * time.Second
+	// tracingGroup is the group whose members may trace the kernel.
+	tracingGroup = "tracing"
+	// nobody is whom consumer processes run as where nothing else is said.
+	nobody = 65534
+)
+
+// Options configure an agent. Socket, RunDir, StateDir, Program and Log are
+// required.
+type Options struct {
+	Socket   string // of clients
+	RunDir   string // runtime files
+	StateDir string // spools
+	Program  string // of weir, which understands "consumer"
+	Log      *slog.Logger
+
+	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
+	NoRealtime               bool   // consumers drain rings as ordinary threads do
+	Hostname                 string // of traces; "": the kernel's
+}
+
+// Agent is the session daemon of this host.
+type Agent struct {
+	// Immutable.
+	opts   Options
+	kernel *kernelsource.Source
+	self   *selfsource.Source
+
+	*session.Daemon
+}
+
+// New makes an agent. It opens and starts nothing.
+func New(o Options) (*Agent, error) {
+	a := &Agent{
+		opts: o, kernel: kernelsource.New(filepath.Join(o.RunDir, "instances"), o.Log), self: selfsource.New(o.Log),
+	}
+	root := os.Geteuid() == 0
+	if root && o.ConsumerUID == 0 {
+		o.ConsumerUID, o.ConsumerGID = nobody, nobody
+	}
+	var err error
+	a.Daemon, err = session.New(session.Options{
+		Log: o.Log, Sources: []source.Source{a.kernel, a.self}, Consumer: []string{o.Program, "consumer"},
+		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
+		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
+	})
+	return a, err
+}
+
+// Run sweeps up what a killed predecessor has left, listens, calls ready once, and
+// serves until ctx ends; then it ends all sessions and returns nil.
+func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
+	gid := socketGroup()
+	socket, err := OpenSocket(ctx, a.opts.Socket, gid)
+	if err != nil {
+		return err
+	}
+	sweep, cancel := context.WithTimeout(ctx, sweepTimeout)
+	if err := a.kernel.Sweep(sweep); err != nil {
+		a.opts.Log.Warn("instances of a killed daemon are left", "err", err)
+	}
+	cancel()
+	server := NewServer(a, a.opts.Log)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Serve(socket.Listener(), gid) })
+	group.Go(func() error {
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		return errors.Join(a.Daemon.Close(end), server.Shutdown(end))
+	})
+	ready(a.opts.Socket)
+	err = group.Wait()
+	return errors.Join(err, socket.Close(), a.kernel.Close())
+}
+
+// socketGroup is the group that the socket belongs to; -1 where it is the user's
+// alone.
+func socketGroup() int {
+	if os.Geteuid() != 0 {
+		return -1
+	}
+	g, err := user.LookupGroup(tracingGroup)
+	if err != nil {
+		return 0 // root's: there is no such group
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return 0
+	}
+	return gid
+}
+
+// KernelEvents lists what the kernel offers.
+func (a *Agent) KernelEvents(_ context.Context, pattern string, kind agent.EventType, fields bool) ([]agent.KernelEvent, error) {
+	return a.kernel.KernelEvents(pattern, kind, fields)
+}
+
+// KernelContexts lists the contexts of the kernel's domain.
+func (a *Agent) KernelContexts() []string {
+	var all []string
+	for c := kerneltrace.Context(0); ; c++ {
+		name := c.String()
+		if _, err := kerneltrace.ParseContext(name); err != nil {
+			return all
+		}
+		all = append(all, name)
+	}
+}
+
+// Capabilities tells what this host can do.
+func (a *Agent) Capabilities() map[string]string {
+	c := a.kernel.Capabilities()
+	c["domains"] = fmt.Sprintf("%s, %s", kernelsource.Domain, selfsource.Domain)
+	return c
+}
