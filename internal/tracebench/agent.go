@@ -1,0 +1,270 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracebench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+const (
+	domain = "kernel"
+	host   = "bench"
+	// Rings of both recorders, the default of weir's: bytes a processor.
+	subbufBytes = 256 << 10
+	subbufCount = 16
+	ringBytes   = subbufBytes * subbufCount
+)
+
+// daemon is a session daemon of the executable under test.
+type daemon struct {
+	p      *process
+	client *agent.Client
+	dir    string
+}
+
+// startDaemon starts a session daemon of the bench's own.
+func (b *Bench) startDaemon(ctx context.Context) (*daemon, error) {
+	dir, err := os.MkdirTemp(b.scratch, "agent-")
+	if err != nil {
+		return nil, err
+	}
+	socket := filepath.Join(dir, "agent.sock")
+	d := &daemon{dir: dir, client: agent.New(socket)}
+	d.p, err = start(dir, nil, nil, b.Weir, "agent", "--socket", socket, "--state-dir", filepath.Join(dir, "state"), "--hostname", host, "--log-level", "warn")
+	if err != nil {
+		return nil, err
+	}
+	d.p.name = "weir agent"
+	err = d.p.await(ctx, "it answers", func() bool {
+		_, err := d.client.Sessions(ctx)
+		return err == nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, d.end())
+	}
+	return d, nil
+}
+
+func (d *daemon) end() error {
+	d.client.Close()
+	return d.p.end(syscall.SIGTERM)
+}
+
+// withDaemon does something with a session daemon.
+func (b *Bench) withDaemon(ctx context.Context, do func(*daemon) error) (err error) {
+	d, err := b.startDaemon(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.end()) }()
+	return do(d)
+}
+
+// wanted is what a session records.
+type wanted struct {
+	rules   []agent.EventRule
+	context []string      // further fields
+	naming  string        // of events; "": LTTng's
+	live    time.Duration // timer; 0: not live
+	to      string        // directory or relay
+	self    bool          // also the session daemon's own threads
+}
+
+func rule(kind agent.EventType, pattern string) agent.EventRule {
+	return agent.EventRule{Type: kind, Pattern: pattern, Enabled: true}
+}
+
+// session is a session of the daemon's.
+type session struct {
+	d        *daemon
+	name     string
+	consumer int // process
+}
+
+// open makes a session.
+func (d *daemon) open(ctx context.Context, w wanted) (_ *session, err error) {
+	uris, _, err := agent.ParseConsumerURIs(w.to, "", "", d.dir)
+	if err != nil {
+		return nil, err
+	}
+	r := agent.CreateSession{Name: host, Mode: agent.Normal, URIs: uris, Naming: w.naming, TraceSelf: w.self, Home: d.dir}
+	if w.live > 0 {
+		r.Mode, r.LiveTimer = agent.Live, w.live
+	}
+	made, _, err := d.client.CreateSession(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("create: %w", err)
+	}
+	s := &session{d: d, name: made.Name}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if _, err := d.client.EnableEvents(ctx, s.name, agent.EnableEvents{Domain: domain, Rules: w.rules}); err != nil {
+		return nil, fmt.Errorf("enable-event: %w", err)
+	}
+	if len(w.context) > 0 {
+		if _, err := d.client.AddContext(ctx, s.name, agent.AddContext{Domain: domain, Types: w.context}); err != nil {
+			return nil, fmt.Errorf("add-context: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// start begins to record.
+func (s *session) start(ctx context.Context) error {
+	if _, err := s.d.client.Start(ctx, s.name); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	pids, err := children(procfs(), s.d.p.pid())
+	if err == nil && len(pids) != 1 {
+		err = fmt.Errorf("the session daemon has %d processes, want one consumer", len(pids))
+	}
+	if err != nil {
+		return err
+	}
+	s.consumer = pids[0]
+	return nil
+}
+
+// stop ends recording; all is written then.
+func (s *session) stop(ctx context.Context) error {
+	if _, err := s.d.client.Stop(ctx, s.name, true); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}
+
+// move gives the session another place.
+func (s *session) move(ctx context.Context, to string) error {
+	uris, _, err := agent.ParseConsumerURIs(to, "", "", s.d.dir)
+	if err != nil {
+		return err
+	}
+	if _, err := s.d.client.SetConsumerURI(ctx, s.name, uris); err != nil {
+		return fmt.Errorf("set the consumer's URI: %w", err)
+	}
+	if _, err := s.d.client.EnableConsumer(ctx, s.name, agent.EnableConsumer{}); err != nil {
+		return fmt.Errorf("enable-consumer: %w", err)
+	}
+	return nil
+}
+
+// close ends the session, also when the bench is to end.
+func (s *session) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	_, err := s.d.client.DestroySession(ctx, s.name, true)
+	if p, ok := errors.AsType[*agent.Problem](err); ok && p.Code == agent.CodeSessionNotFound {
+		return nil
+	}
+	return err
+}
+
+// counts is what a session has recorded.
+type counts struct {
+	events, discarded, packets, packetsLost, bytes uint64
+}
+
+func (s *session) counts(ctx context.Context) (c counts, err error) {
+	doc, err := s.d.client.Session(ctx, s.name)
+	if err != nil {
+		return c, err
+	}
+	for _, d := range doc.Domains {
+		for _, ch := range d.Channels {
+			for _, st := range ch.Streams {
+				c.events += st.Events
+				c.discarded += st.Discarded
+				c.packets += st.Packets
+				c.packetsLost += st.Lost
+				c.bytes += st.Bytes
+			}
+		}
+	}
+	c.packetsLost = max(c.packetsLost, doc.Consumer.Lost)
+	return c, nil
+}
+
+// clocks is what the processes of a session had run.
+type clocks struct{ consumer, agent threadTimes }
+
+func (s *session) clocks() (c clocks, err error) {
+	if c.consumer, err = readTimes(procfs(), s.consumer); err != nil {
+		return c, err
+	}
+	c.agent, err = readTimes(procfs(), s.d.p.pid())
+	return c, err
+}
+
+// relay is a relay of the executable under test.
+type relay struct {
+	p                   *process
+	control, data, live string // addresses
+	out                 string
+}
+
+// startRelay starts a relay on free ports.
+func (b *Bench) startRelay(ctx context.Context) (*relay, error) {
+	dir, err := os.MkdirTemp(b.scratch, "relay-")
+	if err != nil {
+		return nil, err
+	}
+	r := &relay{out: dir}
+	var taken []net.Listener // until all are chosen: they must differ
+	for _, to := range []*string{&r.control, &r.data, &r.live} {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		taken = append(taken, l)
+		*to = l.Addr().String()
+	}
+	for _, l := range taken {
+		l.Close()
+	}
+	return r, b.runRelay(ctx, r)
+}
+
+// runRelay starts a relay, or starts it again, and returns when it listens.
+func (b *Bench) runRelay(ctx context.Context, r *relay) (err error) {
+	r.p, err = start(r.out, nil, nil, b.Weir, "relayd", "--http", "none",
+		"-C", "tcp://"+r.control, "-D", "tcp://"+r.data, "-L", "tcp://"+r.live, "-o", r.out)
+	if err != nil {
+		return err
+	}
+	r.p.name = "weir relayd"
+	for _, address := range []string{r.control, r.data, r.live} {
+		err = r.p.await(ctx, address+" listens", func() bool {
+			c, err := net.Dial("tcp4", address)
+			if err != nil {
+				return false
+			}
+			return c.Close() == nil
+		})
+		if err != nil {
+			return errors.Join(err, r.p.end(syscall.SIGTERM))
+		}
+	}
+	return nil
+}
+
+func (r *relay) end() error { return r.p.end(syscall.SIGTERM) }
+
+// url is where a session's data goes.
+func (r *relay) url() string {
+	address, control, _ := net.SplitHostPort(r.control)
+	_, data, _ := net.SplitHostPort(r.data)
+	return "net://" + address + ":" + control + ":" + data
+}

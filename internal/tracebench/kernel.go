@@ -1,0 +1,23 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracebench
+
+import (
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+func procfs() fs.FS { return os.DirFS("/proc") }
+
+// awaitZombie returns when a child process has ended and is still there.
+func awaitZombie(pid int) {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if err != unix.EINTR {
+			return // without a child there is nothing to wait for
+		}
+	}
+}
