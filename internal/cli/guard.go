@@ -32,10 +32,10 @@ func newGuardCommand() *cobra.Command {
 // programPath is the package path of weir's main function.
 const programPath = "github.com/weir-io/weir/cmd/weir"
 
-// guardProgram returns the executable that understands "guard", or "" when
-// this process is not weir: a test binary that starts itself again would run
-// its tests, which start it again.
-func guardProgram() string {
+// ownProgram returns the executable that understands the hidden commands, such as
+// "guard", or "" when this process is not weir: a test binary that starts itself
+// again would run its tests, which start it again.
+func ownProgram() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Path != programPath {
 		return ""

@@ -8,7 +8,8 @@
 // to the process's, so that a test sees what a person sees. Results go to
 // standard output; one line for an error goes to standard error. The exit code
 // is 0 when all went well, 1 when the command failed and 2 when it was called
-// wrongly.
+// wrongly. Commands for the session daemon end with 3 where there is none, and
+// with 4 where they are done with warnings.
 package cli
 
 import (
@@ -24,6 +25,9 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// Of the commands that talk to the session daemon.
+	exitNoDaemon = 3
+	exitWarnings = 4 // done, but not quite as was asked
 )
 
 // exitError makes the program exit with a code of its own. With a nil err

@@ -67,6 +67,15 @@ func relaydSettings(opts relaydopt.Options) []relaydSetting {
 	if opts.HTTP != "" {
 		settings = append(settings, relaydSetting{"http.listen", opts.HTTP, "http", given["http"]})
 	}
+	if opts.DataUDP {
+		settings = append(settings, relaydSetting{"relay.data_udp", "true", "data-udp", given["data-udp"]})
+	}
+	if opts.HopListen != "" {
+		settings = append(settings, relaydSetting{"hop.listen", opts.HopListen, "hop-listen", given["hop-listen"]})
+	}
+	if opts.HopAllow != "" {
+		settings = append(settings, relaydSetting{"hop.allow", opts.HopAllow, "hop-allow", given["hop-allow"]})
+	}
 	return append(settings, keepAliveSettings(opts.KeepAlive)...)
 }
 

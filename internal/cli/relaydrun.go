@@ -27,6 +27,7 @@ const (
 	listenData    = "data"
 	listenLive    = "live"
 	listenHTTP    = "http"
+	listenHop     = "hop"
 )
 
 // relayHub runs the services until ctx ends and calls ready once all listen.
@@ -95,7 +96,7 @@ func newRelayHub(cfg *config.Config, log *slog.Logger) (relayHub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.UseGuard(guardProgram())
+	h.UseGuard(ownProgram())
 	return h, nil
 }
 
@@ -228,7 +229,7 @@ func (p *relaydProcess) announce(at hub.Addresses) error {
 	for _, l := range []struct {
 		name      string
 		addresses []string
-	}{{listenControl, at.Control}, {listenData, at.Data}, {listenLive, at.Live}} {
+	}{{listenControl, at.Control}, {listenData, at.Data}, {listenLive, at.Live}, {listenHop, at.Hop}} {
 		if len(l.addresses) == 0 {
 			continue
 		}

@@ -195,7 +195,7 @@ func TestRelaydSettingsCoverOptions(t *testing.T) {
 		"dynamic-port-allocation": true, "working-directory": true, "group": true, "daemonize": true, "background": true, "pid-file": true,
 		"sig-parent": true, "config": true, "version": true, "help": true, "weir-config": true, "group-output-by-session": true,
 	}
-	opts := relaydopt.Options{GroupBy: relaydopt.GroupByHost, FDPoolSize: 100, HTTP: ":1"}
+	opts := relaydopt.Options{GroupBy: relaydopt.GroupByHost, FDPoolSize: 100, HTTP: ":1", DataUDP: true, HopListen: ":2", HopAllow: "a:3"}
 	opts.Control.Addr = netip.MustParseAddrPort("127.0.0.1:1")
 	opts.Data, opts.Live = opts.Control, opts.Control
 	for _, s := range relaydSettings(opts) {

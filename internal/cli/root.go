@@ -23,7 +23,8 @@ func programs() map[string]programMain {
 // newRootCommand builds the whole command tree.
 func newRootCommand() *cobra.Command {
 	root := newGroup("weir", "Observe a cluster of Linux hosts from one place", `weir receives trace streams from LTTng producers, stores them, and lets any
-number of viewers read them while they are recorded.
+number of viewers read them while they are recorded. It records the kernel of
+this host itself, without a module, to files or to any relay.
 
 "weir up" starts everything with built-in defaults and says what to type next.`,
 		`  weir up
@@ -39,16 +40,60 @@ number of viewers read them while they are recorded.
 		newVersionCommand(),
 		newGenCommand(),
 		newGuardCommand(),
+		newAgentCommand(),
+		newConsumerCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),
 		newViewCommand(),
 		newConvertCommand(),
 	)
+	root.AddGroup(&cobra.Group{ID: sessionGroup, Title: "Record this host (the session daemon's commands):"})
+	for _, c := range sessionCommands() {
+		c.GroupID = sessionGroup
+		root.AddCommand(c)
+	}
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	describeCompletion(root)
 	return root
+}
+
+// sessionGroup is the id of the commands for the session daemon in help texts.
+const sessionGroup = "session"
+
+// sessionCommands are the commands for the session daemon, with the names that
+// LTTng's users know.
+func sessionCommands() []*cobra.Command {
+	return []*cobra.Command{
+		newCreateCommand(),
+		newSetSessionCommand(),
+		newListCommand(),
+		newStatusCommand(),
+		newEnableConsumerCommand(),
+		newDisableConsumerCommand(),
+		newEnableChannelCommand(),
+		newDisableChannelCommand(),
+		newEnableEventCommand(),
+		newDisableEventCommand(),
+		newAddContextCommand(),
+		newTrackCommand(),
+		newUntrackCommand(),
+		newStartCommand(),
+		newStopCommand(),
+		newClearCommand(),
+		newRotateCommand(),
+		newEnableRotationCommand(),
+		newDisableRotationCommand(),
+		newSnapshotCommand(),
+		newSaveCommand(),
+		newLoadCommand(),
+		newRegenerateCommand(),
+		newAddTriggerCommand(),
+		newListTriggersCommand(),
+		newRemoveTriggerCommand(),
+		newDestroyCommand(),
+	}
 }
 
 // newGroup returns a command that only holds others. Called alone it prints

@@ -16,8 +16,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/agent/agenttest"
 )
 
 // update rewrites the expected output in the scripts.
@@ -43,6 +45,10 @@ func TestScript(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", env.WorkDir+"/state")
 			env.Setenv("WEIR_HUB_STATE_DIR", env.WorkDir+"/state")
 			env.Setenv("WEIR_CONFIG", "")
+			env.Setenv("XDG_CONFIG_HOME", "")
+			env.Setenv("WEIR_HOME", "")
+			env.Setenv(agent.SocketVariable, filepath.Join(env.WorkDir, "agent.sock"))
+			env.Values[daemonKey{}] = new(agenttest.Service)
 			env.Setenv("TZ", "UTC")
 			trace, err := filepath.Abs("testdata/trace")
 			if err != nil {
@@ -53,6 +59,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "waitport": waitPort, "signal": sendSignal, "maketrace": makeTrace,
+			"daemon": startDaemon, "calls": writeCalls,
 		},
 	})
 }

@@ -22,7 +22,8 @@ func newUpCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Start weir and say what to type next",
 		Long: `Start everything in this process: the relay for LTTng producers, the live
-server for viewers, and the HTTP interface. Without a configuration it listens
+server for viewers, the HTTP interface, and the session daemon that records this
+host ("weir agent"), with a small live session to look at. Without a configuration it listens
 on loopback only and keeps its state in /var/lib/weir (root) or in
 ~/.local/state/weir. Sockets that systemd has opened, named control, data, live
 and http, take the place of the configured addresses.
@@ -52,7 +53,7 @@ func runUp(c *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
-	h.UseGuard(guardProgram())
+	h.UseGuard(ownProgram())
 	given, err := daemon.ActivatedListeners(listenControl, listenData, listenLive, listenHTTP)
 	if err != nil {
 		return err
@@ -69,10 +70,15 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Stopping())
 	})
 	var printErr error
-	err = h.Run(ctx, func(at hub.Addresses) {
-		printErr = printReady(c.OutOrStdout(), at)
+	ready := func(at hub.Addresses, agent string) {
+		printErr = printReady(c.OutOrStdout(), at, agent)
 		warn(log, manager.Ready())
-	})
+	}
+	if cfg.Agent.Enable {
+		err = runBoth(ctx, h, cfg, log, ready)
+	} else {
+		err = h.Run(ctx, func(at hub.Addresses) { ready(at, "") })
+	}
 	if err != nil {
 		return err
 	}
@@ -88,7 +94,7 @@ func warn(log *slog.Logger, err error) {
 }
 
 // printReady prints what listens where and the first steps of a newcomer.
-func printReady(w io.Writer, at hub.Addresses) error {
-	_, err := io.WriteString(w, welcome(at))
+func printReady(w io.Writer, at hub.Addresses, agent string) error {
+	_, err := io.WriteString(w, welcome(at, agent))
 	return err
 }

@@ -50,7 +50,8 @@ func newViewCommand() *cobra.Command {
 live sessions at net://HOST[:PORT]/host/HOSTNAME/SESSION, or, with -, of a tar
 archive (plain, gzip or zstd) on standard input, as "weir sessions download"
 writes it. Several are merged into one time line. Without an argument: of the
-current directory.
+current tracing session ("weir status"), if the session daemon has one whose
+trace is on this host, else of the current directory.
 
 The text is that of babeltrace2, to the byte, and so are the flags that it has
 too. What tracers say that they lost goes to standard error.
@@ -80,6 +81,9 @@ traces has is told on standard error:
 		f.terminal = view.Terminal{
 			Getenv: os.Getenv, Stdout: f.file == "",
 			TTY: isTerminal(c.OutOrStdout()) && isTerminal(c.ErrOrStderr()),
+		}
+		if len(args) == 0 {
+			args = []string{currentOutput(c.Context())}
 		}
 		job, err := f.job(args)
 		if err != nil {
@@ -121,9 +125,6 @@ func (f *viewFlags) add(c *cobra.Command) {
 
 // job makes of the flags and arguments what is to be done.
 func (f *viewFlags) job(args []string) (*view.Job, error) {
-	if len(args) == 0 {
-		args = []string{"."}
-	}
 	text, err := f.text()
 	if err != nil {
 		return nil, err

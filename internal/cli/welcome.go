@@ -19,8 +19,9 @@ const (
 	livePort    = "5344"
 )
 
-// welcome returns what "weir up" prints when it is ready.
-func welcome(at hub.Addresses) string {
+// welcome returns what "weir up" prints when it is ready; agent is the socket of
+// the session daemon, if there is one.
+func welcome(at hub.Addresses, agent string) string {
 	var b strings.Builder
 	b.WriteString("weir is up.\n\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -31,14 +32,21 @@ func welcome(at hub.Addresses) string {
 		{"control", "LTTng producers", at.Control},
 		{"data", "LTTng producers", at.Data},
 		{"live", "viewers", at.Live},
+		{"hop", "producers of other relays", at.Hop},
 		{"http", "health, metrics, REST", at.HTTP},
 	} {
 		for _, address := range row.at {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", row.name, address, row.purpose)
 		}
 	}
+	if agent != "" {
+		fmt.Fprintf(t, "  agent\t%s\trecording this host\n", agent)
+	}
 	fmt.Fprintf(t, "  traces\t%s\n", at.Output)
 	_ = t.Flush() // a strings.Builder does not fail
+	if agent != "" && len(at.Live) > 0 {
+		fmt.Fprintf(&b, "\nSee what this machine does now:\n\n  weir view %s/host/$(hostname)/weir\n", viewerURL(at.Live[0]))
+	}
 	b.WriteString(nextSteps(at))
 	return b.String()
 }

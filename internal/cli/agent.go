@@ -1,0 +1,129 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/agent"
+	daemon "github.com/weir-io/weir/internal/agent"
+	"github.com/weir-io/weir/internal/consumer"
+	service "github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// newAgentCommand returns "weir agent".
+func newAgentCommand() *cobra.Command {
+	var o daemon.Options
+	var level, format string
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "Record trace sessions of this host",
+		Long: `Run the session daemon of this host: it takes the commands create,
+enable-event, start and the others of "weir help", records the kernel and weir
+itself, and brings what is recorded to files or to a relay. It needs no hub and no
+kernel module; without root it records weir's own domain.
+
+Each session's packets are moved by a process of its own, which has no privilege.
+SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
+once.`,
+		Example: `  weir agent
+  weir agent --socket /run/weir/agent.sock --state-dir /var/lib/weir`,
+	}
+	f := c.Flags()
+	f.StringVar(&o.Socket, "socket", agent.OwnSocket(), "listen on this Unix socket")
+	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below this directory")
+	f.StringVar(&o.Hostname, "hostname", "", "name of this host in traces; default: the kernel's")
+	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
+	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
+	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		log, err := newLogger(c.ErrOrStderr(), level, format)
+		if err != nil {
+			return usageErrorf("%w", err)
+		}
+		o.Log, o.RunDir = log, filepath.Dir(o.Socket)
+		if ownProgram() == "" {
+			return errNotWeir
+		}
+		o.Program = runningImage
+		return runAgent(c, o)
+	}
+	return c
+}
+
+// runningImage is the executable of this process, wherever it lies: consumer
+// processes run as another user, who may not be let into its directory, and an
+// update may have replaced it.
+const runningImage = "/proc/self/exe"
+
+// stateDir is the directory of what outlives the daemon.
+func stateDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/weir"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "weir")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), "weir")
+	}
+	return filepath.Join(home, ".local", "state", "weir")
+}
+
+// runAgent runs the daemon until a signal asks for its end.
+func runAgent(c *cobra.Command, o daemon.Options) error {
+	a, err := daemon.New(o)
+	if err != nil {
+		return err
+	}
+	var manager service.Readiness
+	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer restore()
+	context.AfterFunc(ctx, func() { // as in runUp
+		restore()
+		warn(o.Log, manager.Stopping())
+	})
+	return a.Run(ctx, func(socket string) {
+		fmt.Fprintf(c.OutOrStdout(), "session daemon at %s\n", socket)
+		warn(o.Log, manager.Ready())
+	})
+}
+
+// consumerSocket is the descriptor that a consumer process is started with.
+const consumerSocket = 3
+
+// newConsumerCommand returns the hidden "weir consumer": the process that the
+// session daemon starts for what it records.
+func newConsumerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "consumer",
+		Short:  "Move packets for a session daemon",
+		Hidden: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			log, err := newLogger(c.ErrOrStderr(), "info", "text")
+			if err != nil {
+				return err
+			}
+			// The daemon ends the process by its socket; a terminal's signals are
+			// meant for the daemon.
+			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			// The name would be that of the link that it was started by.
+			_ = os.WriteFile("/proc/self/comm", []byte("weir-consumer"), 0)
+			conn, err := handover.New(os.NewFile(consumerSocket, "daemon"))
+			if err != nil {
+				return fmt.Errorf("consumer: it is started by the session daemon only: %w", err)
+			}
+			return consumer.Run(conn, log)
+		},
+	}
+}

@@ -1,0 +1,170 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// channelFlags are the flags of "weir enable-channel".
+type channelFlags struct {
+	domain                                domainFlags
+	discard, overwrite                    bool
+	subbufSize, tracefileSize             sizeFlag
+	subbufCount, tracefileCount           uint64
+	switchTimer, readTimer, monitorTimer  microsFlag
+	blockingTimeout, output               string
+	buffersUID, buffersPID, buffersGlobal bool
+}
+
+// newEnableChannelCommand returns "weir enable-channel".
+func newEnableChannelCommand() *cobra.Command {
+	var f channelFlags
+	c := &cobra.Command{
+		Use:   "enable-channel NAME[,NAME]...",
+		Short: "Create channels in a session, or enable them",
+		Long: `Create channels, or enable those that were disabled. A channel is a set of
+rings, one a processor, with the same properties, which are fixed once an event
+rule is in it.
+
+Sizes take k, M and G. Sub-buffer sizes and counts that are no powers of two
+are rounded up.`,
+		Example: `  weir enable-channel -k fast --subbuf-size 1M --num-subbuf 8
+  weir enable-channel -k flight --overwrite`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: firstOnly(completeChannels),
+	}
+	f.add(c)
+	return agentCommand(c, true, f.run)
+}
+
+func (f *channelFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	f.domain.add(fl)
+	fl.BoolVar(&f.discard, "discard", false, "drop events when there is no room (default)")
+	fl.BoolVar(&f.overwrite, "overwrite", false, "overwrite the oldest events when there is no room")
+	fl.Var(&f.subbufSize, "subbuf-size", "size of a sub-buffer, which is a packet of the trace")
+	fl.Uint64Var(&f.subbufCount, "num-subbuf", 0, "`COUNT` of sub-buffers of each ring")
+	fl.Var(&f.switchTimer, "switch-timer", "close packets at least so often, in µs")
+	fl.Var(&f.readTimer, "read-timer", "look for data at least so often, in µs")
+	fl.Var(&f.monitorTimer, "monitor-timer", "look how full the rings are so often, in µs")
+	fl.StringVar(&f.blockingTimeout, "blocking-timeout", "", "accepted for LTTng's sake, has no effect")
+	fl.Var(&f.tracefileSize, "tracefile-size", "largest size of a file of the trace")
+	fl.Uint64Var(&f.tracefileCount, "tracefile-count", 0, "keep only the newest `COUNT` files of each stream")
+	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: mmap or splice")
+	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user; user domain only")
+	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; not supported")
+	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host (default)")
+}
+
+func (f *channelFlags) run(c *agentCall) error {
+	settings, err := f.settings(c)
+	if err != nil {
+		return err
+	}
+	domain, err := f.domain.one()
+	if err != nil {
+		return err
+	}
+	return eachChannel(c, func(name, channel string) (agent.Done, error) {
+		done, err := c.api.EnableChannel(c.ctx, name, agent.EnableChannel{Domain: domain, Name: channel, ChannelSettings: settings})
+		if err == nil {
+			c.say("%s channel %s enabled for session %s", domainTitle(domain), channel, name)
+		}
+		return done, err
+	})
+}
+
+// settings reads the flags.
+func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
+	var s agent.ChannelSettings
+	switch {
+	case f.discard && f.overwrite:
+		return s, usageErrorf("--discard and --overwrite exclude each other")
+	case f.buffersPID:
+		return s, agent.NewProblem(agent.CodeNotSupported, "--buffers-pid: not supported")
+	case f.buffersUID && f.domain.kernel:
+		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-uid: not supported in the kernel domain")
+	case f.output != "" && f.output != "mmap" && f.output != "splice":
+		return s, usageErrorf("--output: want mmap or splice, got %q", f.output)
+	}
+	if f.blockingTimeout != "" {
+		c.warn("--blocking-timeout has no effect in this domain")
+	}
+	return agent.ChannelSettings{
+		Overwrite:      f.overwrite,
+		SubbufBytes:    roundUp(c, "sub-buffer size", uint64(f.subbufSize)),
+		SubbufCount:    roundUp(c, "sub-buffer count", f.subbufCount),
+		SwitchTimer:    time.Duration(f.switchTimer),
+		ReadTimer:      time.Duration(f.readTimer),
+		MonitorTimer:   time.Duration(f.monitorTimer),
+		TracefileBytes: uint64(f.tracefileSize),
+		TracefileCount: f.tracefileCount,
+	}, nil
+}
+
+// roundUp makes a number a power of two, as LTTng does, and says so.
+func roundUp(c *agentCall, what string, n uint64) uint64 {
+	const most = 1 << 62
+	if n == 0 || n&(n-1) == 0 || n > most {
+		return n
+	}
+	up := uint64(1) << bits.Len64(n)
+	c.warn("%s %d is no power of two: rounded up to %d", what, n, up)
+	return up
+}
+
+// newDisableChannelCommand returns "weir disable-channel".
+func newDisableChannelCommand() *cobra.Command {
+	var domain domainFlags
+	c := &cobra.Command{
+		Use:   "disable-channel NAME[,NAME]...",
+		Short: "Disable channels of a session",
+		Long: `Disable channels: nothing more is recorded in them until "weir enable-channel".
+What they have recorded stays.`,
+		Example:           "  weir disable-channel -k channel0",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: firstOnly(completeChannels),
+	}
+	domain.add(c.Flags())
+	return agentCommand(c, true, func(c *agentCall) error {
+		of, err := domain.one()
+		if err != nil {
+			return err
+		}
+		return eachChannel(c, func(name, channel string) (agent.Done, error) {
+			done, err := c.api.DisableChannel(c.ctx, name, of, channel)
+			if err == nil {
+				c.say("%s channel %s disabled for session %s", domainTitle(of), channel, name)
+			}
+			return done, err
+		})
+	})
+}
+
+// eachChannel gives an order for each channel of the argument, until one fails.
+func eachChannel(c *agentCall, do func(name, channel string) (agent.Done, error)) error {
+	channels := splitNames(c.args[0])
+	if err := checkNames("NAME", channels); err != nil {
+		return err
+	}
+	name, err := c.current()
+	if err != nil {
+		return err
+	}
+	for _, channel := range channels {
+		done, err := do(name, channel)
+		if err != nil {
+			return err
+		}
+		c.did(name, done)
+	}
+	c.set("channels", channels)
+	return nil
+}

@@ -1,0 +1,79 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// newAddContextCommand returns "weir add-context".
+func newAddContextCommand() *cobra.Command {
+	var domain domainFlags
+	var channel string
+	var types []string
+	var list bool
+	c := &cobra.Command{
+		Use:   "add-context",
+		Short: "Record more with each event",
+		Long: `Add fields of the context, such as the process, to all events of a channel, or
+of all channels of a domain. --list shows what there is.`,
+		Example: "  weir add-context -k -t pid -t procname\n  weir add-context -k --list",
+		Args:    noArguments,
+	}
+	fl := c.Flags()
+	domain.add(fl)
+	fl.StringVarP(&channel, "channel", "c", "", "to this `CHANNEL`; default: to all of the domain")
+	fl.StringSliceVarP(&types, "type", "t", nil, "the `TYPE` of context; may be repeated")
+	fl.BoolVarP(&list, "list", "l", false, "list the types")
+	c = agentCommand(c, true, func(c *agentCall) error {
+		if list {
+			return listContexts(c)
+		}
+		if len(types) == 0 {
+			return usageErrorf("want a context: -t TYPE, or --list")
+		}
+		of, err := domain.one()
+		if err != nil {
+			return err
+		}
+		return addContext(c, agent.AddContext{Domain: of, Channel: channel, Types: types})
+	})
+	mustComplete(c, "channel", completeChannels)
+	mustComplete(c, "type", completeContexts)
+	return c
+}
+
+func listContexts(c *agentCall) error {
+	all, err := c.api.KernelContexts(c.ctx)
+	if err != nil {
+		return err
+	}
+	c.set("contexts", all)
+	for _, name := range all {
+		c.say("%s", name)
+	}
+	return nil
+}
+
+func addContext(c *agentCall, r agent.AddContext) error {
+	name, err := c.current()
+	if err != nil {
+		return err
+	}
+	done, err := c.api.AddContext(c.ctx, name, r)
+	if err != nil {
+		return err
+	}
+	c.did(name, done)
+	for _, t := range r.Types {
+		if r.Channel == "" {
+			c.say("%s context %s added to all channels", domainTitle(r.Domain), t)
+			continue
+		}
+		c.say("%s context %s added to channel %s", domainTitle(r.Domain), t, r.Channel)
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// Names of domains.
+const (
+	domainKernel = "kernel"
+	domainWeir   = "weir"
+)
+
+// domainFlags choose what is traced.
+type domainFlags struct{ kernel, user, weir bool }
+
+func (f *domainFlags) add(fl *pflag.FlagSet) {
+	fl.BoolVarP(&f.kernel, "kernel", "k", false, "the Linux kernel")
+	fl.BoolVarP(&f.user, "userspace", "u", false, "applications; not in this build")
+	fl.BoolVarP(&f.weir, "weir", "w", false, "weir's own events")
+}
+
+// one returns the domain that was chosen.
+func (f *domainFlags) one() (string, error) {
+	switch {
+	case f.user && !f.kernel && !f.weir:
+		return "", agent.NewProblem(agent.CodeNotSupported, "user domain: not in this build")
+	case f.kernel && !f.user && !f.weir:
+		return domainKernel, nil
+	case f.weir && !f.user && !f.kernel:
+		return domainWeir, nil
+	}
+	return "", usageErrorf("want one domain: -k (kernel) or -w (weir)")
+}
+
+// domainTitle begins a sentence about a domain.
+func domainTitle(domain string) string {
+	if domain == "" {
+		return ""
+	}
+	return strings.ToUpper(domain[:1]) + domain[1:]
+}
+
+// sizeFlag is a size as LTTng takes it: with k, M or G.
+type sizeFlag uint64
+
+// String returns the number of bytes; "" for none, so that help shows no default.
+func (s *sizeFlag) String() string {
+	if *s == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*s), 10)
+}
+
+// Set reads a size.
+func (s *sizeFlag) Set(text string) error {
+	n, err := agent.ParseSize(text)
+	*s = sizeFlag(n)
+	return err
+}
+
+// Type names the kind of value in help texts.
+func (s *sizeFlag) Type() string { return "SIZE" }
+
+// microsFlag is a time as LTTng takes it: a number of microseconds, or with one
+// of the units us, ms, s, m and h.
+type microsFlag time.Duration
+
+// String returns the microseconds; "" for none.
+func (m *microsFlag) String() string {
+	if *m == 0 {
+		return ""
+	}
+	return strconv.FormatInt(time.Duration(*m).Microseconds(), 10)
+}
+
+// Set reads a time.
+func (m *microsFlag) Set(text string) error {
+	units := []struct {
+		suffix string
+		unit   time.Duration
+	}{{"us", time.Microsecond}, {"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}}
+	digits, unit := text, time.Microsecond
+	for _, u := range units {
+		if d, ok := strings.CutSuffix(text, u.suffix); ok {
+			digits, unit = d, u.unit
+			break
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 {
+		return fmt.Errorf("want microseconds, or a time such as 500ms, 2s or 1h, got %q", text)
+	}
+	if n > int64(math.MaxInt64/unit) {
+		return fmt.Errorf("time %q is too long", text)
+	}
+	*m = microsFlag(time.Duration(n) * unit)
+	return nil
+}
+
+// Type names the kind of value in help texts.
+func (m *microsFlag) Type() string { return "US" }
+
+// splitNames splits "a,b" of an argument; an escaped comma belongs to a name.
+func splitNames(list string) []string {
+	var names []string
+	var name strings.Builder
+	escaped := false
+	for _, r := range list {
+		switch {
+		case escaped:
+			if r != ',' {
+				name.WriteRune('\\')
+			}
+			name.WriteRune(r)
+			escaped = false
+		case r == '\\':
+			escaped = true
+		case r == ',':
+			names = append(names, name.String())
+			name.Reset()
+		default:
+			name.WriteRune(r)
+		}
+	}
+	if escaped {
+		name.WriteRune('\\')
+	}
+	return append(names, name.String())
+}
+
+// checkNames refuses names that are none.
+func checkNames(what string, names []string) error {
+	for _, n := range names {
+		if n == "" {
+			return usageErrorf("%s: an empty name", what)
+		}
+	}
+	return nil
+}

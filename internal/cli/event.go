@@ -1,0 +1,302 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// eventTypeFlags choose a kind of events.
+type eventTypeFlags struct {
+	tracepoint, syscall             bool
+	probe, function, userspaceProbe string
+}
+
+func (f *eventTypeFlags) add(fl *pflag.FlagSet) {
+	fl.BoolVar(&f.tracepoint, "tracepoint", false, "tracepoints (default of names)")
+	fl.BoolVar(&f.syscall, "syscall", false, "system calls")
+}
+
+func (f *eventTypeFlags) addProbes(fl *pflag.FlagSet) {
+	fl.StringVar(&f.probe, "probe", "", "a kprobe at `LOCATION`: SYMBOL, SYMBOL+OFFSET or ADDRESS")
+	fl.StringVar(&f.function, "function", "", "kprobes at entry and exit of the function at `LOCATION`")
+	fl.StringVar(&f.userspaceProbe, "userspace-probe", "", "a uprobe at `LOCATION`: elf:PATH:SYMBOL or PATH:SYMBOL")
+}
+
+// one returns the kind that was chosen, "" for none, and the location of probes.
+func (f *eventTypeFlags) one() (kind agent.EventType, location string, err error) {
+	chosen := 0
+	for _, o := range []struct {
+		given    bool
+		kind     agent.EventType
+		location string
+	}{
+		{f.tracepoint, agent.Tracepoint, ""},
+		{f.syscall, agent.Syscall, ""},
+		{f.probe != "", agent.Probe, f.probe},
+		{f.function != "", agent.Function, f.function},
+		{f.userspaceProbe != "", agent.UserspaceProbe, f.userspaceProbe},
+	} {
+		if o.given {
+			chosen++
+			kind, location = o.kind, o.location
+		}
+	}
+	if chosen > 1 {
+		return "", "", usageErrorf("--tracepoint, --syscall, --probe, --function and --userspace-probe exclude each other")
+	}
+	return kind, location, nil
+}
+
+// enableEventFlags are the flags of "weir enable-event".
+type enableEventFlags struct {
+	domain                 domainFlags
+	types                  eventTypeFlags
+	all                    bool
+	channel, filter        string
+	exclude                []string
+	loglevel, loglevelOnly string
+	preset                 string
+}
+
+// newEnableEventCommand returns "weir enable-event".
+func newEnableEventCommand() *cobra.Command {
+	var f enableEventFlags
+	c := &cobra.Command{
+		Use:   "enable-event [NAME[,NAME]...]",
+		Short: "Choose events to record",
+		Long: `Add event rules to a channel of a session, or enable those that were disabled.
+Events are named as LTTng names them (irq_softirq_entry), as tracefs does
+(irq:softirq_entry) or plainly (softirq_entry); * stands for anything, and
+sched:* is all of a system. -a is all events, or all of a kind.
+
+A filter (-f) is an expression of LTTng's filter language over fields and
+contexts: 'prev_prio < 100 && $ctx.procname != "swapper*"'.
+
+Presets (--preset) choose events for a purpose:
+` + presetTable(),
+		Example: `  weir enable-event -k -a
+  weir enable-event -k 'sched_*' -x sched_stat_runtime
+  weir enable-event -k --syscall openat,close -f 'ret < 0'
+  weir enable-event -k --preset net`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: firstOnly(completeEvents),
+	}
+	fl := c.Flags()
+	f.domain.add(fl)
+	f.types.add(fl)
+	f.types.addProbes(fl)
+	fl.BoolVarP(&f.all, "all", "a", false, "all events, or all of the kind chosen")
+	fl.StringVarP(&f.channel, "channel", "c", "", "add to this `CHANNEL`; default: the only one, which is made if need be")
+	fl.StringVarP(&f.filter, "filter", "f", "", "only events for which `EXPR` is true")
+	fl.StringSliceVarP(&f.exclude, "exclude", "x", nil, "but not these `NAME,...`")
+	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; user domain only")
+	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; user domain only")
+	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
+	c = agentCommand(c, true, f.run)
+	mustComplete(c, "channel", completeChannels)
+	mustComplete(c, "preset", cobra.FixedCompletions(presetNames(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+func (f *enableEventFlags) run(c *agentCall) error {
+	if f.preset != "" && !f.domain.kernel && !f.domain.user && !f.domain.weir {
+		f.domain.kernel = true // no other domain has presets
+	}
+	rules, err := f.rules(c.args)
+	if err != nil {
+		return err
+	}
+	domain, err := f.domain.one()
+	if err != nil {
+		return err
+	}
+	name, err := c.current()
+	if err != nil {
+		return err
+	}
+	done, err := c.api.EnableEvents(c.ctx, name, agent.EnableEvents{Domain: domain, Channel: f.channel, Rules: rules})
+	if err != nil {
+		return err
+	}
+	c.did(name, done)
+	s, err := c.api.Session(c.ctx, name)
+	if err != nil {
+		return err
+	}
+	made, channel := madeRules(s, domain, f.channel, rules)
+	c.set("rules", made)
+	c.set("channel", channel)
+	f.tell(c, domain, channel, made)
+	return nil
+}
+
+// madeRules returns which of the rules the session has now, and in which channel:
+// what could not be enabled has a warning and is not there.
+func madeRules(s agent.Session, domain, channel string, rules []agent.EventRule) ([]agent.EventRule, string) {
+	made := []agent.EventRule{}
+	for _, d := range s.Domains {
+		for _, ch := range d.Channels {
+			if d.Name != domain || channel != "" && ch.Name != channel {
+				continue
+			}
+			for _, r := range rules {
+				if i := slices.IndexFunc(ch.Events, func(e agent.EventRule) bool { return e.Type == r.Type && e.Pattern == r.Pattern }); i >= 0 {
+					made = append(made, ch.Events[i])
+				}
+			}
+			if len(made) > 0 {
+				return made, ch.Name
+			}
+		}
+	}
+	return made, channel
+}
+
+// tell says what was made, in LTTng's words.
+func (f *enableEventFlags) tell(c *agentCall, domain, channel string, rules []agent.EventRule) {
+	if len(rules) == 0 {
+		return // the warnings say why
+	}
+	if f.preset != "" {
+		c.say("Preset %s enabled in channel %s: %d rules", f.preset, channel, len(rules))
+	}
+	if f.all {
+		what := map[agent.EventType]string{agent.AllEvents: "events", agent.Tracepoint: "tracepoints", agent.Syscall: "system calls"}[rules[0].Type]
+		c.say("All %s %s are enabled in channel %s", domain, what, channel)
+		return
+	}
+	if f.preset != "" {
+		return
+	}
+	for _, r := range rules {
+		c.say("%s event %s created in channel %s", domainTitle(domain), r.Pattern, channel)
+	}
+}
+
+// rules makes the rules of the flags and names.
+func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
+	kind, location, err := f.types.one()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case f.loglevel != "" || f.loglevelOnly != "":
+		return nil, agent.NewProblem(agent.CodeNotSupported, "log levels are of the user domain, which is not in this build")
+	case f.all && len(args) > 0:
+		return nil, usageErrorf("-a and names of events exclude each other")
+	case f.preset != "" && (f.all || len(args) > 0 || kind != ""):
+		return nil, usageErrorf("--preset excludes -a, names and kinds of events")
+	case f.preset != "":
+		return presetRules(f.preset, f.filter, f.exclude)
+	case f.all:
+		return f.allRules(kind)
+	case len(args) == 0:
+		return nil, usageErrorf("want names of events, -a or --preset")
+	}
+	names := splitNames(args[0])
+	if err := checkNames("NAME", names); err != nil {
+		return nil, err
+	}
+	if location != "" && len(names) > 1 {
+		return nil, usageErrorf("a probe has one name, got %q", args[0])
+	}
+	if kind == "" {
+		kind = agent.Tracepoint
+	}
+	var rules []agent.EventRule
+	for _, n := range names {
+		rules = append(rules, agent.EventRule{Type: kind, Pattern: n, Filter: f.filter, Exclusions: f.exclude, Location: location, Enabled: true})
+	}
+	return rules, nil
+}
+
+func (f *enableEventFlags) allRules(kind agent.EventType) ([]agent.EventRule, error) {
+	switch kind {
+	case "":
+		kind = agent.AllEvents
+	case agent.Tracepoint, agent.Syscall:
+	default:
+		return nil, usageErrorf("-a does not go with probes")
+	}
+	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Enabled: true}}, nil
+}
+
+// newDisableEventCommand returns "weir disable-event".
+func newDisableEventCommand() *cobra.Command {
+	var domain domainFlags
+	var types eventTypeFlags
+	var all bool
+	var channel string
+	c := &cobra.Command{
+		Use:   "disable-event [NAME[,NAME]...]",
+		Short: "Disable event rules of a session",
+		Long: `Disable event rules of a channel: those of the names given, or all of a kind
+(-a). What they have recorded stays; "weir enable-event" enables them again.`,
+		Example:           "  weir disable-event -k sched_switch\n  weir disable-event -k -a --syscall",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: firstOnly(completeEvents),
+	}
+	fl := c.Flags()
+	domain.add(fl)
+	types.add(fl)
+	fl.BoolVarP(&all, "all", "a", false, "all rules, or all of the kind chosen")
+	fl.BoolVar(&all, "all-events", false, "the same as --all")
+	fl.StringVarP(&channel, "channel", "c", "", "of this `CHANNEL`; default: the only one")
+	c = agentCommand(c, true, func(c *agentCall) error {
+		r := agent.DisableEvents{Channel: channel, All: all}
+		var err error
+		if r.Type, _, err = types.one(); err != nil {
+			return err
+		}
+		if all == (len(c.args) > 0) {
+			return usageErrorf("want names of events or -a")
+		}
+		if !all {
+			r.Patterns = splitNames(c.args[0])
+			if err := checkNames("NAME", r.Patterns); err != nil {
+				return err
+			}
+		}
+		if r.Domain, err = domain.one(); err != nil {
+			return err
+		}
+		return disableEvents(c, r)
+	})
+	mustComplete(c, "channel", completeChannels)
+	return c
+}
+
+func disableEvents(c *agentCall, r agent.DisableEvents) error {
+	name, err := c.current()
+	if err != nil {
+		return err
+	}
+	done, err := c.api.DisableEvents(c.ctx, name, r)
+	if err != nil {
+		return err
+	}
+	c.did(name, done)
+	channel := r.Channel
+	if channel == "" {
+		channel = "channel0"
+	}
+	if r.All {
+		kind := "any"
+		if r.Type != "" {
+			kind = string(r.Type)
+		}
+		c.say("All %s events of type %s are disabled in channel %s", r.Domain, kind, channel)
+	}
+	for _, p := range r.Patterns {
+		c.say("%s event %s disabled in channel %s for session %s", domainTitle(r.Domain), p, channel, name)
+	}
+	return nil
+}

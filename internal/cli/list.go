@@ -1,0 +1,212 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// listFlags are the flags of "weir list".
+type listFlags struct {
+	domain          domainFlags
+	fields, syscall bool
+	channel         string
+	domains         bool
+}
+
+// newListCommand returns "weir list".
+func newListCommand() *cobra.Command {
+	var f listFlags
+	c := &cobra.Command{
+		Use:   "list [SESSION]",
+		Short: "List sessions, or what one records, or what could be recorded",
+		Long: `List the tracing sessions; with a SESSION: what it records, how much it has
+recorded and lost, and how its consumer is.
+
+With -k and without a SESSION: the events that the kernel offers; --syscall the
+system calls, -f also the fields of each.`,
+		Example: `  weir list
+  weir list demo -c channel0
+  weir list -k --syscall`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: firstOnly(completeSessions),
+	}
+	fl := c.Flags()
+	f.domain.add(fl)
+	fl.BoolVarP(&f.fields, "fields", "f", false, "show the fields of events")
+	fl.BoolVar(&f.syscall, "syscall", false, "list system calls")
+	fl.StringVarP(&f.channel, "channel", "c", "", "only this `CHANNEL` of the session")
+	fl.BoolVarP(&f.domains, "domain", "d", false, "only the domains of the session")
+	c = agentCommand(c, true, f.run)
+	mustComplete(c, "channel", completeChannels)
+	return c
+}
+
+func (f *listFlags) run(c *agentCall) error {
+	if len(c.args) > 0 || c.session != "" {
+		name, err := c.name()
+		if err != nil {
+			return err
+		}
+		return f.session(c, name)
+	}
+	if f.domain == (domainFlags{}) && !f.syscall {
+		return listTracingSessions(c)
+	}
+	if f.domain == (domainFlags{}) {
+		f.domain.kernel = true // which has system calls
+	}
+	domain, err := f.domain.one()
+	if err != nil {
+		return err
+	}
+	if domain != domainKernel {
+		return usageErrorf("list -w: want a session")
+	}
+	return f.events(c)
+}
+
+// events lists what the kernel offers.
+func (f *listFlags) events(c *agentCall) error {
+	kind, title := agent.Tracepoint, "Kernel events:"
+	if f.syscall {
+		kind, title = agent.Syscall, "System calls:"
+	}
+	all, err := c.api.KernelEvents(c.ctx, "", kind, f.fields)
+	if err != nil {
+		return err
+	}
+	c.set("events", all)
+	c.say("%s", title)
+	c.say("-------------")
+	if f.syscall && !f.fields {
+		for _, name := range eventNames(all) {
+			c.say("      %s (type: %s)", name, agent.Syscall)
+		}
+		return nil
+	}
+	for _, e := range all {
+		c.say("      %s (type: %s)", e.Name, e.Type)
+		for _, field := range e.Fields {
+			c.say("        field: %s (%s)", field.Name, field.Type)
+		}
+	}
+	return nil
+}
+
+// eventNames returns the names that rules know events by. A system call has one
+// name, its events two: that of its entry and that of its exit.
+func eventNames(all []agent.KernelEvent) []string {
+	var names []string
+	for _, e := range all {
+		name := e.Name
+		if e.Type == agent.Syscall {
+			name = strings.TrimPrefix(strings.TrimPrefix(name, "syscall_entry_"), "syscall_exit_")
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// session shows one session.
+func (f *listFlags) session(c *agentCall, name string) error {
+	s, err := c.api.Session(c.ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := f.choose(&s); err != nil {
+		return err
+	}
+	c.set("sessions", []agent.Session{s})
+	sayTracingSession(c, s, f.domains)
+	return nil
+}
+
+// choose leaves the domain and the channel that were asked for.
+func (f *listFlags) choose(s *agent.Session) error {
+	domain := ""
+	if f.domain != (domainFlags{}) {
+		var err error
+		if domain, err = f.domain.one(); err != nil {
+			return err
+		}
+	}
+	kept := []agent.Domain{}
+	found := false
+	for _, d := range s.Domains {
+		if domain != "" && d.Name != domain {
+			continue
+		}
+		channels := []agent.Channel{}
+		for _, ch := range d.Channels {
+			if f.channel == "" || ch.Name == f.channel {
+				channels = append(channels, ch)
+				found = true
+			}
+		}
+		d.Channels = channels
+		kept = append(kept, d)
+	}
+	if f.channel != "" && !found {
+		return agent.NewProblem(agent.CodeChannelNotFound, "session "+s.Name+" has no channel "+f.channel)
+	}
+	s.Domains = kept
+	return nil
+}
+
+// listTracingSessions lists all, shortly.
+func listTracingSessions(c *agentCall) error {
+	all, err := c.api.Sessions(c.ctx)
+	if err != nil {
+		return err
+	}
+	c.set("sessions", all)
+	if len(all) == 0 {
+		c.say("Currently no available recording session")
+		return nil
+	}
+	c.say("Available recording sessions:")
+	for i, s := range all {
+		c.say("  %d) %s [%s]", i+1, s.Name, sessionStateText(s))
+		if s.Output != "" {
+			c.say("    Trace output: %s", s.Output)
+		}
+		if s.LiveTimer > 0 {
+			c.say("    Live timer interval: %d µs", s.LiveTimer.Microseconds())
+		}
+	}
+	c.say("")
+	c.say("Use weir list <session_name> for more details")
+	return nil
+}
+
+// newStatusCommand returns "weir status".
+func newStatusCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the current session",
+		Long:    "Show the current tracing session, or that of -s: what it records, has recorded and lost, and how its consumer is.",
+		Example: "  weir status\n  weir status --json",
+		Args:    noArguments,
+	}
+	return agentCommand(c, true, func(c *agentCall) error {
+		name, err := c.current()
+		if err != nil {
+			return err
+		}
+		s, err := c.api.Session(c.ctx, name)
+		if err != nil {
+			return err
+		}
+		c.set("sessions", []agent.Session{s})
+		sayTracingSession(c, s, false)
+		return nil
+	})
+}

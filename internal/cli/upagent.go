@@ -1,0 +1,87 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/weir-io/weir/client/agent"
+	daemon "github.com/weir-io/weir/internal/agent"
+	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/hub"
+)
+
+// runBoth runs the hub and, once that listens, the session daemon, until ctx
+// ends. The daemon ends first, so that what it has recorded is stored. Without
+// it, as where another one runs already, the hub does its work alone.
+func runBoth(ctx context.Context, h *hub.Hub, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
+	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHub()
+	listening := make(chan hub.Addresses, 1)
+	ended := make(chan error, 1)
+	go func() { // received below
+		ended <- h.Run(hubCtx, func(at hub.Addresses) { listening <- at })
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case at := <-listening:
+		agentCtx, stopAgent := context.WithCancel(ctx)
+		defer stopAgent()
+		agentEnded := make(chan error, 1)
+		go func() { // received below
+			agentEnded <- runOwnAgent(agentCtx, cfg, log, at, func(socket string) { ready(at, socket) })
+		}()
+		select {
+		case err := <-agentEnded:
+			if err != nil {
+				log.Warn("this host is not recorded", "err", err)
+				ready(at, "")
+			}
+			select {
+			case err := <-ended:
+				return err
+			case <-ctx.Done():
+			}
+		case err := <-ended:
+			stopAgent()
+			return errors.Join(err, <-agentEnded)
+		}
+	}
+	stopHub()
+	return <-ended
+}
+
+// errNotWeir reports a process that cannot start consumer processes.
+var errNotWeir = errors.New("this program cannot start itself again")
+
+// runOwnAgent runs the session daemon of "weir up". It returns at once, with an
+// error, if it cannot be.
+func runOwnAgent(ctx context.Context, cfg *config.Config, log *slog.Logger, at hub.Addresses, ready func(socket string)) error {
+	socket := cfg.Agent.Socket
+	if socket == "" {
+		socket = agent.OwnSocket()
+	}
+	if ownProgram() == "" {
+		return errNotWeir
+	}
+	a, err := daemon.New(daemon.Options{
+		Socket: socket, RunDir: filepath.Dir(socket), StateDir: cfg.Hub.StateDir, Program: runningImage, Log: log,
+		NoRealtime: !cfg.Agent.Realtime,
+	})
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx, func(socket string) {
+		if cfg.Agent.Session && len(at.Control) > 0 && len(at.Data) > 0 {
+			if err := a.Begin(ctx, at.Control[0], at.Data[0]); err != nil {
+				log.Warn("no session was started", "err", err)
+			}
+		}
+		ready(socket)
+	})
+}
