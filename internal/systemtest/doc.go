@@ -4,8 +4,8 @@
 // Package systemtest runs the weir program against the originals of its peers:
 // lttng-sessiond, its consumers and a traced program as producers, babeltrace2
 // and babeltrace 1 as viewers and as readers of what is stored, and
-// lttng-relayd, which gets the same scenarios for comparison. It holds tests
-// only.
+// lttng-relayd, which gets the same scenarios for comparison. Weir's own producer,
+// package client/relay, records on both relays. It holds tests only.
 //
 // # Isolation
 //

@@ -41,11 +41,13 @@ func newMachine(t *testing.T, dir string) *machine {
 	m.environ = append(os.Environ(),
 		"HOME="+home, "LTTNG_HOME="+home, "TZ=UTC", "LC_ALL=C",
 		"WEIR_HUB_STATE_DIR="+m.mkdir("state"), // not that of the real machine
+		"WEIR_AGENT_ENABLE=false",              // but where a test asks for it
 		// Applications wait until the session daemon has told them what to trace,
 		// and for space rather than dropping events where a channel lets them.
 		"LTTNG_UST_REGISTER_TIMEOUT=-1", "LTTNG_UST_ALLOW_BLOCKING=1",
 		roleEnv+"=",
 	)
+	m.Cleanup(m.sweepInstances)
 	m.Cleanup(func() {
 		if _, err := os.Stat(m.out); err == nil && m.Failed() {
 			m.Logf("stored:\n%s", lastLines(strings.Join(m.shape(m.out), "\n"), 60))

@@ -1,0 +1,536 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package systemtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/peer"
+)
+
+// TestKernelLocal records system calls into files: exactly those made, the same
+// for both readers.
+func TestKernelLocal(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirlocal")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "local", "-o", out)
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		m.write(w, 20000)
+		a.do("stop")
+		m.write(w, 100) // not recorded
+		a.do("start")
+		m.write(w, 5000)
+		a.do("stop")
+		a.do("destroy")
+		m.wantWrites("local", 25000, out)
+		m.wantConsecutive(out)
+		want := m.run("babeltrace2", out)
+		if got := m.run(m.weir(), "view", out); got != want {
+			m.Errorf("weir view prints %d bytes, babeltrace2 %d, or others", len(got), len(want))
+		}
+		a.end()
+	})
+}
+
+// TestKernelSeed gives the commands of the network consumer's proposal, to both
+// relays.
+func TestKernelSeed(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirseed")
+		record := func(out string) {
+			a.do("create", "session1")
+			a.do("enable-consumer", "net://127.0.0.1")
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, 20000)
+			a.do("stop")
+			a.do("destroy")
+			found, err := filepath.Glob(filepath.Join(out, hostName, "session1-*", "kernel", "metadata"))
+			if err != nil || len(found) != 1 {
+				m.Errorf("metadata below the host's name: %v, %v", found, err)
+			}
+			m.wantWrites("stored", 20000, out)
+			m.wantConsecutive(out)
+		}
+		r := m.startWeir()
+		record(m.out)
+		r.stop()
+		o := m.startOriginal()
+		record(o.out)
+		o.stop()
+		a.end()
+	})
+}
+
+// TestKernelSwitch takes a session from files to a relay and back, ten times,
+// while calls are made: each is in one of the two, once.
+func TestKernelSwitch(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirswitch")
+		dirs := []string{m.out}
+		place := func(i int) string {
+			dir := filepath.Join(m.dir, fmt.Sprintf("part%d", i))
+			dirs = append(dirs, dir)
+			return dir
+		}
+		const rounds, calls = 10, 2000
+		a.do("create", "moving", "-o", place(0))
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		for i := range rounds {
+			m.write(w, calls)
+			if i%2 == 0 {
+				a.do("enable-consumer", relayURL)
+			} else {
+				a.do("enable-consumer", place(i+1))
+			}
+			m.write(w, calls)
+			if i == rounds/2 {
+				a.do("rotate")
+			}
+		}
+		a.do("stop")
+		a.do("destroy")
+		r.stop()
+		m.wantWrites("all parts", 2*rounds*calls, dirs...)
+		m.wantConsecutive(dirs...)
+		a.end()
+	})
+}
+
+// TestKernelLive shows a live session to babeltrace2 and to weir while it is
+// recorded, together with weir's own domain.
+func TestKernelLive(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirlive")
+		a.do("create", "live", "--live=100000", "-U", relayURL)
+		a.do(a.countedRule(w)...)
+		a.do("enable-event", "-w", "-a")
+		a.do("start")
+		url := fmt.Sprintf("%s/host/%s/live", relayURL, hostName)
+		bt := m.start("babeltrace2", "--input-format=lttng-live", url)
+		own := m.start(m.weir(), "view", url)
+		m.write(w, 1) // until both see what happens
+		seen := func(lines []string) bool {
+			for _, l := range lines {
+				if strings.Contains(l, "syscall_entry_write") {
+					return true
+				}
+			}
+			return false
+		}
+		for _, p := range []*process{bt, own} {
+			m.until("viewer sees a call", func() bool {
+				m.write(w, 1)
+				lines, _ := p.output()
+				return seen(lines)
+			})
+		}
+		m.write(w, 10000)
+		a.do("stop")
+		a.do("destroy")
+		if bt.wait() != 0 || own.wait() != 0 {
+			m.Errorf("viewers: %s\n%s", lastLines(bt.errors(), 5), lastLines(own.errors(), 5))
+		}
+		for _, p := range []*process{bt, own} {
+			lines, _ := p.output()
+			n := 0
+			for _, l := range lines {
+				if strings.Contains(l, "syscall_entry_write") {
+					n++
+				}
+			}
+			if n < 10000 {
+				m.Errorf("%s shows %d calls, want at least 10000", p.name, n)
+			}
+		}
+		r.stop()
+		a.end()
+	})
+}
+
+// TestKernelSnapshot keeps what happens in memory and stores it twice.
+func TestKernelSnapshot(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirsnap")
+		out := filepath.Join(m.dir, "snapshots")
+		a.do("create", "flight", "--snapshot", "-o", out)
+		a.do(a.countedRule(w)...)
+		a.refuse(agent.CodeNeverStarted, "never been started", "snapshot", "record")
+		a.do("start")
+		m.write(w, 1000)
+		a.do("snapshot", "record", "-n", "first")
+		m.write(w, 500)
+		a.do("snapshot", "record", "-n", "second")
+		a.do("stop")
+		a.do("destroy")
+		for name, want := range map[string]int{"first": 1000, "second": 1500} {
+			found, err := filepath.Glob(filepath.Join(out, name+"-*"))
+			if err != nil || len(found) != 1 {
+				m.Fatalf("snapshots %s: %v, %v", name, found, err)
+			}
+			m.wantWrites(name, want, found[0])
+		}
+		a.do("create", "plain", "-o", filepath.Join(m.dir, "plain"))
+		a.refuse(agent.CodeNotSnapshotSession, "no snapshot session", "snapshot", "record")
+		a.do("destroy")
+		a.end()
+	})
+}
+
+// TestKernelRotation rotates by command and by size, clears, and limits files.
+func TestKernelRotation(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirrotate")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "turning", "-o", out)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=4096", "--num-subbuf=64")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		for range 3 {
+			m.write(w, 3000)
+			a.do("rotate")
+		}
+		m.write(w, 3000)
+		a.do("stop")
+		chunks, err := filepath.Glob(filepath.Join(out, "archives", "*"))
+		if err != nil || len(chunks) != 3 {
+			m.Errorf("chunks %v, %v; want 3", chunks, err)
+		}
+		n := 0
+		for _, c := range append(chunks, filepath.Join(out, "kernel")) { // each can be read alone
+			k, lost := m.writesOf("chunk", c)
+			n += k
+			if lost != 0 {
+				m.Errorf("chunk %s: %d lost", c, lost)
+			}
+		}
+		if n != 12000 {
+			m.Errorf("%d calls in all chunks, want 12000", n)
+		}
+		m.wantConsecutive(out)
+		a.do("clear")
+		if k, _ := m.writesOf("cleared", filepath.Join(out, "kernel")); k != 0 {
+			m.Errorf("after clear: %d calls", k)
+		}
+		a.do("destroy")
+
+		limited := filepath.Join(m.dir, "limited")
+		a.do("create", "limited", "-o", limited)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=4096", "--num-subbuf=64", "--tracefile-size=8192", "--tracefile-count=2")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		m.write(w, 5000)
+		a.do("stop")
+		a.do("destroy")
+		files, err := filepath.Glob(filepath.Join(limited, "kernel", "small_*"))
+		if err != nil || len(files) == 0 {
+			m.Fatalf("files %v, %v", files, err)
+		}
+		perCPU := make(map[string]int)
+		for _, f := range files {
+			info, err := os.Stat(f)
+			if err != nil || info.Size() > 8192 {
+				m.Errorf("%s: %v, %v; want at most 8192 bytes", f, info.Size(), err)
+			}
+			perCPU[f[:strings.LastIndex(f, "_")]]++
+		}
+		for cpu, n := range perCPU {
+			if n > 2 {
+				m.Errorf("%s: %d files, want at most 2", cpu, n)
+			}
+		}
+		a.end()
+	})
+}
+
+// TestKernelConsumerKilled kills the consumer process: the next one goes on, and
+// what was lost is told.
+func TestKernelConsumerKilled(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirkilled")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "unlucky", "-o", out)
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		const rounds, calls = 5, 3000
+		for range rounds {
+			m.write(w, calls)
+			pids := m.children(a.p.cmd.Process.Pid)
+			if len(pids) != 1 {
+				m.Fatalf("consumer processes %v, want one", pids)
+			}
+			if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+				m.Fatal(err)
+			}
+			m.until("another consumer process", func() bool {
+				now := m.children(a.p.cmd.Process.Pid)
+				return len(now) == 1 && now[0] != pids[0]
+			})
+			m.until("it records", func() bool {
+				doc := a.session("unlucky") // as it was, with a warning, while the process is started
+				return doc.Consumer.State == agent.ConsumerStreaming && len(doc.Warnings) == 0
+			})
+		}
+		m.write(w, calls)
+		a.do("stop")
+		a.do("destroy")
+		if n, lost := m.writesOf("killed", out); n+lost != (rounds+1)*calls || n == 0 {
+			m.Errorf("%d recorded + %d discarded, want %d", n, lost, (rounds+1)*calls)
+		}
+		a.end()
+	})
+}
+
+// TestKernelAgentKilled kills the daemon: nothing stays behind after the next
+// start, and the trace can be read.
+func TestKernelAgentKilled(t *testing.T) {
+	isolated(t, func(m *machine) {
+		w := m.writer("weirgone")
+		for i := range 5 {
+			a := m.startAgent()
+			out := filepath.Join(m.dir, fmt.Sprintf("trace%d", i))
+			a.do("create", "gone", "-o", out)
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, 3000)
+			consumers := m.children(a.p.cmd.Process.Pid)
+			a.p.kill()
+			for _, pid := range consumers {
+				m.untilGone(pid)
+			}
+			// The consumer writes what it has read before it ends.
+			if n, lost := m.writesOf("killed", out); n+lost > 3000 || n == 0 {
+				m.Errorf("%d recorded, %d discarded", n, lost)
+			}
+		}
+		a := m.startAgent()
+		m.wantNoInstance(0)
+		a.end()
+	})
+}
+
+// TestKernelRelayKilled kills weir's relay and starts it again: nothing is lost,
+// nothing is there twice.
+func TestKernelRelayKilled(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirspool")
+		a.do("create", "bridge", "-U", relayURL)
+		a.do("enable-consumer")
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		m.write(w, 20000)
+		r.kill()
+		m.write(w, 20000)
+		m.until("the loss is seen", func() bool { return a.session("bridge").Consumer.State == agent.ConsumerSpooling })
+		m.write(w, 20000)
+		r = m.startWeir()
+		m.until("the relay is found again", func() bool { return a.session("bridge").Consumer.State == agent.ConsumerStreaming })
+		m.write(w, 20000)
+		a.do("stop")
+		a.do("destroy")
+		r.stop()
+		if found, err := filepath.Glob(filepath.Join(m.out, hostName, "bridge*")); err != nil || len(found) != 1 {
+			m.Errorf("stored in %v, %v: weir's relay goes on in one directory", found, err)
+		}
+		m.wantWrites("all", 80000, m.out)
+		m.wantConsecutive(m.out)
+		a.end()
+	})
+}
+
+// TestKernelRefusals gives commands that cannot be carried out.
+func TestKernelRefusals(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		a.refuse(agent.CodeSessionNotFound, "not found", "start", "-s", "nobody")
+		a.refuse(agent.CodeBadSessionName, "'/'", "create", "a/b")
+		a.do("create", "bad", "-o", filepath.Join(m.dir, "bad"))
+		a.refuse(agent.CodeSessionExists, "exists", "create", "bad")
+		a.refuse(agent.CodeNoChannel, "no channel", "start")
+		a.refuse(agent.CodeInvalid, "sched_switch", "enable-event", "-k", "sched_swich")
+		a.refuse(agent.CodeFilter, "", "enable-event", "-k", "sched_switch", "-f", "prev_prio ==")
+		a.do("enable-event", "-k", "sched_switch")
+		a.refuse(agent.CodeKernelEventExists, "exists", "enable-event", "-k", "sched_switch")
+		a.refuse(agent.CodeRelayConnect, "127.0.0.1:5342", "enable-consumer", relayURL)
+		a.do("start")
+		a.refuse(agent.CodeAlreadyStarted, "already", "start")
+		a.refuse(agent.CodeNotSupported, "user domain", "enable-event", "-u", "-a")
+		if doc := a.session("bad"); doc.State != agent.Active || doc.Consumer.State != agent.ConsumerStreaming {
+			m.Errorf("session is %s, consumer %s: what was refused changed it", doc.State, doc.Consumer.State)
+		}
+		a.do("stop")
+		if _, _, code := m.try(m.weir(), "stop"); code != 4 {
+			m.Errorf("stop of a stopped session: exit code %d, want 4", code)
+		}
+		a.do("destroy")
+		if _, errs, code := m.try(m.weir(), "agent"); code == 0 || !strings.Contains(errs, "already running") {
+			m.Errorf("second daemon: exit code %d, %s", code, errs)
+		}
+		a.end()
+		if _, _, code := m.try(m.weir(), "list"); code != 3 {
+			m.Errorf("without a daemon: exit code %d, want 3", code)
+		}
+	})
+}
+
+// TestUpRecordsHost starts everything and reads the session that is there from the
+// start.
+func TestUpRecordsHost(t *testing.T) {
+	isolated(t, func(m *machine) {
+		if _, err := os.Stat(filepath.Join(kernelRoot, "instances")); err != nil {
+			peer.Lack(t, "kernel tracing at %s: %v", kernelRoot, err)
+		}
+		up := m.startNotifying("WEIR_AGENT_ENABLE=true", m.weir(), "up")
+		url := fmt.Sprintf("%s/host/%s/weir", relayURL, hostName)
+		v := m.start(m.weir(), "view", url)
+		name := m.writer("weirborn")
+		m.until("the viewer sees a process", func() bool {
+			m.write(name, 1)
+			lines, _ := v.output()
+			for _, l := range lines {
+				if strings.Contains(l, "sched_process_exec:") && strings.Contains(l, name) {
+					return true
+				}
+			}
+			return false
+		})
+		up.stop()
+		if v.wait() != 0 {
+			m.Errorf("viewer: %s", lastLines(v.errors(), 5))
+		}
+		stored := filepath.Join(m.dir, "state", "traces", hostName)
+		if out := m.run("babeltrace2", stored); !strings.Contains(out, "weir:state:") || !strings.Contains(out, "sched_process_exec:") {
+			m.Errorf("stored below %s: %d bytes, without weir's events or the kernel's", stored, len(out))
+		}
+		m.wantNoInstance(0)
+	})
+}
+
+// TestAgentUnprivileged runs the session daemon of a user: weir's own domain is
+// recorded, the kernel is refused with the reason.
+func TestAgentUnprivileged(t *testing.T) {
+	isolated(t, func(m *machine) {
+		m.publishPrograms()
+		const home, run = "/run/home", "/run/user"
+		for _, dir := range []string{home, run} {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				m.Fatal(err)
+			}
+			if err := os.Chown(dir, nobody, nobody); err != nil {
+				m.Fatal(err)
+			}
+		}
+		as := append(slices.Clone(asNobody), "env", "HOME="+home, "XDG_RUNTIME_DIR="+run, m.weir())
+		p := m.startNotifying(append(as, "agent")...)
+		do := func(args ...string) string { return m.run(append(as, args...)...) }
+		do("create", "mine")
+		if _, errs, code := m.try(append(as, "enable-event", "-k", "sched_switch")...); code != 1 || !strings.Contains(errs, "kernel domain") {
+			m.Errorf("kernel domain for a user: exit code %d, %s", code, errs)
+		}
+		do("enable-event", "-w", "-a")
+		do("start")
+		do("stop")
+		do("destroy")
+		out := m.run("babeltrace2", filepath.Join(home, "weir-traces"))
+		if !strings.Contains(out, `weir:state: { cpu_id = 0 }, { session = "mine", text = "started" }`) {
+			m.Errorf("the session's start is not recorded:\n%s", lastLines(out, 10))
+		}
+		p.signal(syscall.SIGTERM)
+		if code := p.wait(); code != 0 {
+			m.Errorf("agent: exit code %d\n%s", code, lastLines(p.errors(), 10))
+		}
+	})
+}
+
+// nobody is a user without rights.
+const nobody = 65534
+
+// TestKernelByGroup lets a member of the group tracing record the kernel with
+// root's daemon: what is written is theirs, and nothing is written where they may
+// not write.
+func TestKernelByGroup(t *testing.T) {
+	isolated(t, func(m *machine) {
+		const uid, gid = 1234, 4321
+		groups := filepath.Join(m.dir, "group")
+		if err := os.WriteFile(groups, fmt.Appendf(nil, "root:x:0:\ntracing:x:%d:\n", gid), 0o644); err != nil {
+			m.Fatal(err)
+		}
+		if err := unix.Mount(groups, "/etc/group", "", unix.MS_BIND, ""); err != nil {
+			m.Fatal(err)
+		}
+		m.publishPrograms()
+		a := m.startAgent()
+		w := m.writer("weirgroup")
+		const home = "/run/home"
+		if err := os.Mkdir(home, 0o700); err != nil {
+			m.Fatal(err)
+		}
+		if err := os.Chown(home, uid, gid); err != nil {
+			m.Fatal(err)
+		}
+		as := []string{"setpriv", fmt.Sprintf("--reuid=%d", uid), fmt.Sprintf("--regid=%d", gid), "--clear-groups", "env", "HOME=" + home, m.weir()}
+		do := func(args ...string) string { return m.run(append(slices.Clone(as), args...)...) }
+		if _, errs, code := m.try(append(slices.Clone(as), "create", "bad", "-o", "/etc/weirbad")...); code != 0 {
+			m.Errorf("create: exit code %d, %s", code, errs)
+		}
+		do(a.countedRule(w)...)
+		if _, errs, code := m.try(append(slices.Clone(as), "start")...); code != 1 || !strings.Contains(errs, "permission denied") {
+			m.Errorf("a trace in /etc: exit code %d, %s", code, errs)
+		}
+		if _, err := os.Stat("/etc/weirbad"); err == nil {
+			m.Error("/etc/weirbad was made")
+		}
+		do("destroy")
+		do("create", "mine")
+		do(a.countedRule(w)...)
+		do("start")
+		m.write(w, 3000)
+		do("rotate")
+		m.write(w, 3000)
+		do("stop")
+		do("destroy")
+		out := filepath.Join(home, "weir-traces")
+		m.wantWrites("mine", 6000, out)
+		err := filepath.Walk(out, func(path string, info os.FileInfo, err error) error {
+			if err != nil {
+				return err
+			}
+			if st := info.Sys().(*syscall.Stat_t); st.Uid != uid || st.Gid != gid {
+				m.Errorf("%s belongs to %d:%d, want %d:%d", path, st.Uid, st.Gid, uid, gid)
+			}
+			return nil
+		})
+		if err != nil {
+			m.Error(err)
+		}
+		stranger := append(slices.Clone(asNobody), "env", "HOME=/run/nobody", m.weir(), "list")
+		if _, errs, code := m.try(stranger...); code != 1 || !strings.Contains(errs, "not allowed") {
+			m.Errorf("a stranger at root's socket: exit code %d, %s", code, errs)
+		}
+		a.end()
+	})
+}

@@ -1,0 +1,202 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package systemtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// TestKernelNoOutput records to no place: what was recorded is counted.
+func TestKernelNoOutput(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirnowhere")
+		a.do("create", "nowhere", "--no-output")
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		m.write(w, 4000)
+		a.do("stop")
+		n := uint64(0)
+		for _, st := range a.session("nowhere").Domains[0].Channels[0].Streams {
+			n += st.Events
+		}
+		// The state of the host, which is dumped, is not counted apart.
+		if n < 4000 {
+			m.Errorf("%d events, want at least 4000", n)
+		}
+		a.refuse(agent.CodeRotationUnavailable, "nothing to rotate", "rotate")
+		a.refuse(agent.CodeInvalid, "no consumer", "enable-consumer", relayURL)
+		a.do("destroy")
+		a.end()
+	})
+}
+
+// TestKernelHops sends control and data over three relays that pass them on.
+func TestKernelHops(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirhops")
+		chain := ""
+		for i := range 3 {
+			address := fmt.Sprintf("127.0.0.1:%d", 7000+i)
+			m.startNotifying(m.weir(), "relayd", "-o", m.mkdir(fmt.Sprintf("hop%d", i)), "--http=none", "-C", fmt.Sprintf("tcp://127.0.0.1:%d", 7100+i),
+				"-D", fmt.Sprintf("tcp://127.0.0.1:%d", 7200+i), "-L", fmt.Sprintf("tcp://127.0.0.1:%d", 7300+i),
+				"--hop-listen="+address, "--hop-allow=127.0.0.0/8:*")
+			chain += "tcp://" + address + ","
+		}
+		a.do("create", "far")
+		a.do("enable-consumer", "-C", chain+"tcp://127.0.0.1:5342", "-D", chain+"tcp://127.0.0.1:5343")
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		m.write(w, 10000)
+		a.do("stop")
+		a.do("destroy")
+		r.stop()
+		m.wantWrites("behind three hops", 10000, m.out)
+		m.wantConsecutive(m.out)
+		a.end()
+	})
+}
+
+// TestKernelRelayStops stops the relay's process for so long that it counts as
+// lost, and lets it go on.
+func TestKernelRelayStops(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirfrozen")
+		a.do("create", "frozen", "-U", relayURL)
+		a.do("enable-consumer")
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		m.write(w, 5000)
+		r.signal(syscall.SIGSTOP)
+		m.write(w, 5000)
+		m.until("the relay counts as lost", func() bool { return a.session("frozen").Consumer.State == agent.ConsumerSpooling })
+		m.write(w, 5000)
+		r.signal(syscall.SIGCONT)
+		m.until("the relay is found again", func() bool { return a.session("frozen").Consumer.State == agent.ConsumerStreaming })
+		m.write(w, 5000)
+		a.do("stop")
+		a.do("destroy")
+		r.stop()
+		m.wantWrites("all", 20000, m.out)
+		m.wantConsecutive(m.out)
+		a.end()
+	})
+}
+
+// TestKernelRefusedData connects where only the control port answers: nothing of
+// the attempt stays, at either end.
+func TestKernelRefusedData(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir("-D", "tcp://127.0.0.1:7777")
+		a.do("create", "half")
+		a.refuse(agent.CodeRelayConnect, "control connected, data refused", "enable-consumer", relayURL)
+		if doc := a.session("half"); doc.Consumer.State != agent.ConsumerReady {
+			m.Errorf("consumer is %s, want the local one, ready", doc.Consumer.State)
+		}
+		m.until("the relay has no session", func() bool {
+			return !strings.Contains(m.run(m.weir(), "sessions", "--state", "active", "--json"), "half")
+		})
+		a.do("enable-consumer", "net://127.0.0.1:5342:7777")
+		a.do("destroy")
+		r.stop()
+		a.end()
+	})
+}
+
+// TestKernelDiskFull fills the disk under a local trace: packets that find no room
+// are told, and it goes on when there is room.
+func TestKernelDiskFull(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirfull")
+		dir := m.mkdir("small")
+		m.mountSmall(dir, "4m")
+		out := filepath.Join(dir, "trace")
+		a.do("create", "full", "-o", out)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=64")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		m.write(w, 5000)
+		ballast := filepath.Join(dir, "ballast")
+		m.fill(ballast, 3<<20)
+		m.until("the loss is told", func() bool {
+			m.write(w, 5000)
+			return strings.Contains(a.session("full").Consumer.LastError, "no space")
+		})
+		if err := os.Remove(ballast); err != nil {
+			m.Fatal(err)
+		}
+		m.write(w, 3000)
+		a.do("stop")
+		a.do("destroy")
+		out2, errs, code := m.try("babeltrace2", out)
+		if code != 0 || !strings.Contains(errs, "Tracer discarded") || strings.Count(out2, "syscall_entry_write:") < 8000 {
+			m.Errorf("babeltrace2: exit code %d, %d lines\n%s", code, strings.Count(out2, "\n"), lastLines(errs, 5))
+		}
+		a.end()
+	})
+}
+
+// TestKernelKilledAtRandom kills daemon or consumer at random moments, a hundred
+// times in all: what is left behind can be read, and goes with the next start.
+func TestKernelKilledAtRandom(t *testing.T) {
+	for part := range 4 {
+		t.Run(fmt.Sprint(part), func(t *testing.T) {
+			isolated(t, func(m *machine) { m.killAtRandom(25) })
+		})
+	}
+}
+
+func (m *machine) killAtRandom(rounds int) {
+	w := m.writer("weirrandom")
+	r := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
+	for i := range rounds {
+		a := m.startAgent()
+		out := filepath.Join(m.dir, fmt.Sprintf("trace%d", i))
+		steps := [][]string{{"create", "r", "-o", out}, a.countedRule(w), {"start"}, nil, {"rotate"}, nil, {"stop"}}
+		at := r.IntN(len(steps))
+		for _, step := range steps[:at] {
+			if step == nil {
+				m.write(w, 500)
+				continue
+			}
+			a.do(step...)
+		}
+		consumers := m.children(a.p.cmd.Process.Pid)
+		if len(consumers) > 0 && r.IntN(2) == 0 {
+			_ = syscall.Kill(consumers[0], syscall.SIGKILL) // it may end by itself
+		}
+		if step := steps[at]; step != nil { // in the middle of a command
+			p := m.start(append([]string{m.weir()}, step...)...)
+			a.p.kill()
+			p.wait()
+		} else {
+			a.p.kill()
+		}
+		for _, pid := range consumers {
+			m.untilGone(pid)
+		}
+		if metadata, err := os.Stat(filepath.Join(out, "kernel", "metadata")); err == nil && metadata.Size() > 0 {
+			if n, _ := m.writesOf("killed", filepath.Join(out, "kernel")); n > 1000 {
+				m.Errorf("round %d: %d calls recorded of at most 1000", i, n)
+			}
+		}
+	}
+	a := m.startAgent()
+	m.wantNoInstance(0)
+	a.end()
+}
