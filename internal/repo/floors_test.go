@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"internal/relaydopt":  1,
 	"internal/tracestore": 1,
 
+	"internal/hop":       2,
 	"internal/metacheck": 2,
 	"internal/relay":     2,
 	"internal/live":      2,
@@ -46,6 +47,7 @@ var floors = map[string]int{
 	"internal/api":        3,
 	"internal/hub":        3,
 	"internal/relaybench": 3,
+	"internal/tracebench": 3,
 	"internal/viewbench":  3,
 
 	"internal/live/livetest": 1, // tests only; knows the codec alone
@@ -56,7 +58,22 @@ var floors = map[string]int{
 	"internal/cli": 4,
 	"cmd/weir":     5,
 
-	"internal/repo": 6, // tests only, above everything
+	"internal/repo":            6, // tests only, above everything
+	"internal/kernel/ftrace":   0,
+	"internal/kernel/tracefs":  0,
+	"internal/kernel/proc":     0,
+	"client/agent":             1,
+	"client/relay":             1,
+	"internal/handover":        1,
+	"internal/kerneltrace":     1,
+	"internal/kernelfilter":    1,
+	"internal/source":          1,
+	"internal/consumer":        2,
+	"internal/kernelsource":    2,
+	"internal/selfsource":      2,
+	"internal/session":         2,
+	"internal/agent":           3,
+	"internal/agent/agenttest": 3,
 }
 
 // edge is an import from one room to another.
@@ -64,20 +81,32 @@ type edge struct{ from, to string }
 
 // sideDoors are the imports within a floor that are allowed, with the reason.
 var sideDoors = map[edge]string{
-	{"ctf", "ctf/ctf2"}:                 "a reader takes metadata of either version",
-	{"ctf", "ctf/schema"}:               "packets are decoded and encoded by the schema",
-	{"ctf", "ctf/tsdl"}:                 "a reader takes metadata of either version",
-	{"ctf/ctf2", "ctf/schema"}:          "metadata become the schema",
-	{"ctf/tsdl", "ctf/schema"}:          "metadata become the schema",
-	{"client/live", "lttng"}:            "a viewer speaks the protocol",
-	{"internal/hub", "internal/api"}:    "the hub constructs the API as it constructs the services",
-	{"internal/live/livetest", "lttng"}: "a scripted viewer speaks the protocol",
-	{"internal/metadata", "ctf"}:        "metadata and its packets are those of CTF",
-	{"internal/metadata", "ctf/schema"}: "empty packets are made by the schema",
-	{"internal/metadata", "ctf/tsdl"}:   "CTF 2 is translated to the text of CTF 1.8",
-	{"internal/relaydopt", "lttng"}:     "listener URLs are those of the protocol",
-	{"internal/tracestore", "ctf"}:      "the store writes index files; their format is part of CTF",
-	{"internal/tracestore", "lttng"}:    "the store's names and identifiers are those of the protocol",
+	{"ctf", "ctf/ctf2"}:                               "a reader takes metadata of either version",
+	{"ctf", "ctf/schema"}:                             "packets are decoded and encoded by the schema",
+	{"ctf", "ctf/tsdl"}:                               "a reader takes metadata of either version",
+	{"ctf/ctf2", "ctf/schema"}:                        "metadata become the schema",
+	{"ctf/tsdl", "ctf/schema"}:                        "metadata become the schema",
+	{"client/live", "lttng"}:                          "a viewer speaks the protocol",
+	{"internal/hub", "internal/api"}:                  "the hub constructs the API as it constructs the services",
+	{"internal/live/livetest", "lttng"}:               "a scripted viewer speaks the protocol",
+	{"internal/metadata", "ctf"}:                      "metadata and its packets are those of CTF",
+	{"internal/metadata", "ctf/schema"}:               "empty packets are made by the schema",
+	{"internal/metadata", "ctf/tsdl"}:                 "CTF 2 is translated to the text of CTF 1.8",
+	{"internal/relaydopt", "lttng"}:                   "listener URLs are those of the protocol",
+	{"internal/tracestore", "ctf"}:                    "the store writes index files; their format is part of CTF",
+	{"internal/tracestore", "lttng"}:                  "the store's names and identifiers are those of the protocol",
+	{"client/relay", "ctf"}:                           "a stream takes packets as writers of CTF hand them out",
+	{"client/relay", "lttng"}:                         "a producer speaks the protocol",
+	{"client/agent", "lttng"}:                         "URIs of consumers are those of the protocol",
+	{"internal/agent/agenttest", "internal/agent"}:    "callers are those of the interface",
+	{"internal/handover", "ctf"}:                      "finished packets travel with their index",
+	{"internal/source", "client/agent"}:               "settings and rules are those of the daemon's documents",
+	{"internal/source", "internal/handover"}:          "a source says what the consumer is told",
+	{"internal/kernelfilter", "internal/filter"}:      "expressions are those of LTTng's language",
+	{"internal/kernelfilter", "internal/kerneltrace"}: "an expression names fields as the trace does",
+	{"internal/kerneltrace", "ctf"}:                   "packets go to the sinks of package ctf",
+	{"internal/kerneltrace", "ctf/schema"}:            "events are declared in the schema",
+	{"internal/kerneltrace", "ctf/tsdl"}:              "the metadata is text of CTF 1.8",
 }
 
 // forbidden are imports that are wrong on any floor, by prefix of room and
@@ -88,8 +117,12 @@ var forbidden = []struct{ room, imports, why string }{
 	{"lttng", "syscall", "the codec does no I/O: bytes in, values out"},
 	{"lttng", "golang.org/x/sys", "the codec does no I/O: bytes in, values out"},
 	{"lttng", modulePath + "/internal", "a public package must be usable without weir"},
+	{"client/agent", modulePath + "/internal", "a public package must be usable without weir"},
 	{"client/live", modulePath + "/internal", "a public package must be usable without weir"},
+	{"client/relay", modulePath + "/internal", "a public package must be usable without weir"},
 	{"ctf", modulePath + "/internal", "a public package must be usable without weir"},
+	{"internal/kernel/ftrace", "os", "bytes in, values out: who opens files is the tracefs' room"},
+	{"internal/kernel/ftrace", "syscall", "bytes in, values out: who opens files is the tracefs' room"},
 	{"internal/relay", "net/http", "the services know nothing of HTTP; the API asks them"},
 	{"internal/live", "net/http", "the services know nothing of HTTP; the API asks them"},
 	{"internal/tracestore", "net/http", "the store knows files, not peers"},
