@@ -276,16 +276,17 @@ func (e *engine) stop() error {
 	return errors.Join(err, e.out.settle(ctx))
 }
 
-func (e *engine) pause(_ handover.Pause, files []*os.File) error {
+func (e *engine) pause(p handover.Pause, files []*os.File) error {
 	handover.CloseAll(files)
-	if e.paused {
-		return nil
+	var err error
+	if !e.paused && e.running {
+		err = e.each(func(s *stream) error { return s.source.hold() })
 	}
 	e.paused = true
-	if !e.running {
-		return nil
+	if r, ok := e.out.(*relayOutput); ok && p.Now {
+		r.dropQueued()
 	}
-	return e.each(func(s *stream) error { return s.source.hold() })
+	return err
 }
 
 func (e *engine) resume() error {

@@ -265,6 +265,14 @@ func (o *relayOutput) countLostLocked() {
 	}
 }
 
+// dropQueued gives up the packets that no relay was sent; they are counted, and
+// their successors' numbers tell.
+func (o *relayOutput) dropQueued() {
+	for s, n := range o.spool.discardUnsent() {
+		s.lost.Add(n)
+	}
+}
+
 // finish ends the session on the relay.
 func (o *relayOutput) finish(r *relay.Session) {
 	ctx, cancel := context.WithTimeout(context.Background(), relayTimeout/3)

@@ -269,6 +269,28 @@ func (q *spool) discard() map[*stream]uint64 {
 	return lost
 }
 
+// discardUnsent drops the packets behind the mark and returns how many of each
+// stream. What is no packet stays.
+func (q *spool) discardUnsent() map[*stream]uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lost := make(map[*stream]uint64)
+	kept := q.items[:q.sent]
+	for i := q.sent; i < len(q.items); i++ {
+		it := q.items[i]
+		if it.size == 0 {
+			kept = append(kept, it)
+			continue
+		}
+		lost[it.stream]++
+		q.drop(&it)
+	}
+	clear(q.items[len(kept):])
+	q.items = kept
+	q.change()
+	return lost
+}
+
 // close ends the spool: puts fail, next ends when nothing is left.
 func (q *spool) close() {
 	q.mu.Lock()

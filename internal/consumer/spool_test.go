@@ -242,3 +242,35 @@ func TestSpoolDropsWhatTheRelayHas(t *testing.T) {
 		t.Errorf("got packet %d, %v, %d bytes; want 2 and 200 bytes", it.info.Sequence, err, q.status().bytes)
 	}
 }
+
+// TestSpoolDiscardsUnsent drops what waits, and neither what was sent nor orders.
+func TestSpoolDiscardsUnsent(t *testing.T) {
+	q := testSpool(t, 250, 1000)
+	s := new(stream)
+	for i := range uint64(5) {
+		if err := q.put(t.Context(), item{stream: s, info: ctf.PacketInfo{Sequence: i}}, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.put(t.Context(), item{do: func(*connection) error { return nil }}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := q.next(now(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost := q.discardUnsent(); lost[s] != 3 || q.status().bytes != 200 {
+		t.Errorf("%d packets dropped, %d bytes left; want 3 and 200", lost[s], q.status().bytes)
+	}
+	it, err := q.next(now(t))
+	if err != nil || it.do == nil || !q.idle() {
+		t.Errorf("next: packet %d, %v; want the order, and nothing behind it", it.info.Sequence, err)
+	}
+	q.rewind(none)
+	for want := range uint64(2) {
+		if it, err := q.next(now(t)); err != nil || it.info.Sequence != want {
+			t.Errorf("sent again: packet %d, %v; want %d", it.info.Sequence, err, want)
+		}
+	}
+}

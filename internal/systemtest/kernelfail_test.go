@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // TestKernelNoOutput records to no place: what was recorded is counted.
@@ -92,6 +94,60 @@ func TestKernelRelayStops(t *testing.T) {
 		r.stop()
 		m.wantWrites("all", 20000, m.out)
 		m.wantConsecutive(m.out)
+		a.end()
+	})
+}
+
+// TestKernelDisableNow gives up what waits for a relay that takes nothing: it is
+// counted, and told in the trace.
+func TestKernelDisableNow(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		w := m.writer("weirgiven")
+		// On one processor: what is lost at the end of a stream no later packet tells.
+		taskset := peer.Need(t, "taskset")
+		write := func(n int) {
+			m.run(taskset, "-c", "0", w, "if=/dev/zero", "of=/dev/null", "bs=1", "count="+strconv.Itoa(n))
+		}
+		a.do("create", "given", "-U", relayURL)
+		a.do("enable-consumer")
+		a.do("enable-channel", "-k", "small", "--subbuf-size=4096", "--num-subbuf=1024")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		write(2000)
+		m.until("the relay has it", func() bool {
+			c := a.session("given").Consumer
+			return c.Packets > 0 && c.Confirmed == c.Packets
+		})
+		r.kill() // none to take more
+		m.until("the relay counts as lost", func() bool { return a.session("given").Consumer.State == agent.ConsumerSpooling })
+		write(5000)
+		m.until("packets wait", func() bool { return a.session("given").Consumer.SpoolBytes > 100_000 })
+		a.do("disable-consumer", "--now")
+		if c := a.session("given").Consumer; c.Lost == 0 || c.SpoolBytes > 100_000 {
+			m.Errorf("%d packets lost, %d bytes kept; want some, and few", c.Lost, c.SpoolBytes)
+		}
+		r = m.startWeir()
+		a.do("enable-consumer")
+		write(2000)
+		m.until("the relay is found again", func() bool { return a.session("given").Consumer.State == agent.ConsumerStreaming })
+		a.do("stop")
+		lost := a.session("given").Consumer.Lost
+		a.do("destroy")
+		r.stop()
+		missing := uint64(0)
+		for _, numbers := range m.packetNumbers(m.out) {
+			missing += numbers[len(numbers)-1] + 1 - uint64(len(numbers))
+		}
+		if missing != lost {
+			m.Errorf("%d packets are missing, %d are said to be lost", missing, lost)
+		}
+		out, errs, code := m.try("babeltrace2", m.out)
+		n := strings.Count(out, "syscall_entry_write:")
+		if code != 0 || !strings.Contains(errs, "Tracer discarded") || n < 3000 || n >= 9000 {
+			m.Errorf("babeltrace2: exit code %d, %d calls; want a loss told, about the first and last 2000\n%s", code, n, lastLines(errs, 5))
+		}
 		a.end()
 	})
 }
