@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -156,8 +157,20 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	if err := d.setFilters(s.channel.Filters); err != nil {
 		return nil, errors.Join(err, ring.Close(), ledger.Close())
 	}
+	giveProcessors(len(e.streams) + 1)
 	go d.run() // until close
 	return d, nil
+}
+
+// giveProcessors sees to a processor of Go's scheduler for each ring, and some to
+// spare: who waits in a system call keeps his as long as another one is idle, and
+// finds one when he comes back, so that no thread of less priority decides when
+// he goes on.
+func giveProcessors(rings int) {
+	const spare = 2
+	if rings+spare > runtime.GOMAXPROCS(0) {
+		runtime.GOMAXPROCS(rings + spare)
+	}
 }
 
 // clockOf is the clock that the kernel's time stamps of a trace are of.

@@ -19,6 +19,7 @@ import (
 type Ring struct {
 	pipe, stats int // descriptors, of this Ring alone
 	subbuf      int
+	busy        bool           // the last wait was ended by the ring
 	poll        [1]unix.PollFd // here, so that waiting allocates nothing
 }
 
@@ -121,12 +122,14 @@ func milliseconds(d time.Duration) int {
 func (r *Ring) Read(b []byte) ([]byte, error) {
 	b = b[:r.subbuf]
 	for {
-		n, err := unix.Read(r.pipe, b)
+		// It does not wait, so that Go's scheduler need not be told.
+		got, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(r.pipe), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+		n := int(got)
 		switch {
 		case err == unix.EINTR:
-		case err == unix.EAGAIN, err == nil && n == 0:
+		case err == unix.EAGAIN, err == 0 && n == 0:
 			return nil, nil
-		case err != nil:
+		case err != 0:
 			return nil, fmt.Errorf("read a page of %d bytes: %w", r.subbuf, err)
 		case n != r.subbuf:
 			return nil, fmt.Errorf("read a page: got %d of %d bytes: not the instance's size of sub-buffers", n, r.subbuf)
