@@ -42,10 +42,9 @@ type trace struct {
 
 // Channel implements source.Trace.
 func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (source.Channel, error) {
-	subbuf := 0 // one page
 	c := &channel{t: t, id: id, name: name, settings: set, users: make(map[tracefs.EventName]int), ledgers: make(map[int]*handover.Ledger), kept: make(map[tracefs.EventName]string), filtered: make(map[tracefs.EventName]bool)}
 	o := tracefs.InstanceOptions{
-		Clock: t.clock, SubbufferBytes: subbuf, RingBytes: int(set.SubbufBytes * set.SubbufCount),
+		Clock: t.clock, SubbufferBytes: t.pageBytes(set), RingBytes: int(set.SubbufBytes * set.SubbufCount),
 		WakePercent: wakePercent, Overwrite: set.Overwrite,
 	}
 	var err error
@@ -57,6 +56,22 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	}
 	t.channels = append(t.channels, c)
 	return c, nil
+}
+
+// pageBytes is how much of a ring is read at once: some pages of memory, where the
+// kernel can do that and the ring is large enough to be filled and read at the
+// same time. One page costs a system call for 50 events; more than this is no
+// longer in the caches when it is converted.
+func (t *trace) pageBytes(set agent.ChannelSettings) int {
+	const (
+		wanted = 16 << 10
+		least  = 32 // of them in a ring
+	)
+	c, err := t.fs.Capabilities()
+	if err != nil || !c.Subbuffers || set.SubbufBytes*set.SubbufCount < wanted*least {
+		return 0
+	}
+	return max(wanted, os.Getpagesize())
 }
 
 // instanceProblem says why an instance could not be made.
