@@ -22,6 +22,10 @@ import (
 const (
 	firstRetry = 500 * time.Millisecond
 	lastRetry  = 30 * time.Second
+	// A relay that is restarted is back soon: for a while the pauses are short
+	// enough that a session goes on within 2 s of its return.
+	earlyRetry = 1500 * time.Millisecond
+	earlyTime  = 10 * time.Minute
 )
 
 // noticed takes what a consumer process says by itself. It runs on the goroutine
@@ -70,7 +74,7 @@ func (m *domain) reconnect(reason string) {
 	opts := c.opts
 	s.mu.Unlock()
 	pause := firstRetry
-	for ; ; pause = min(2*pause, lastRetry) {
+	for ; ; pause = nextRetry(pause, time.Since(at)) {
 		if opts.NoReconnect || opts.ReconnectTimeout > 0 && time.Since(at) > opts.ReconnectTimeout {
 			m.giveUp(p, at, reason)
 			return
@@ -83,6 +87,15 @@ func (m *domain) reconnect(reason string) {
 			return
 		}
 	}
+}
+
+// nextRetry is how long to wait after a pause, when a relay has been away for some
+// time.
+func nextRetry(pause, away time.Duration) time.Duration {
+	if away < earlyTime {
+		return min(2*pause, earlyRetry)
+	}
+	return min(2*pause, lastRetry)
 }
 
 // await lets time pass; false when the session has ended.
