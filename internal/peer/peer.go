@@ -29,6 +29,7 @@ var packages = map[string]string{
 	"sh":                      "dash",
 	"systemd-analyze":         "systemd",
 	"systemd-socket-activate": "systemd",
+	"trace-cmd":               "trace-cmd",
 }
 
 // Need returns the path of a program. Without it the test ends here.

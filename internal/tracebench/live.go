@@ -115,7 +115,7 @@ func latencies(lines *bufio.Scanner, first chan<- struct{}) ([]float64, error) {
 		now := time.Now().UnixNano()
 		m := marked.FindStringSubmatch(lines.Text())
 		if m == nil {
-			return nil, fmt.Errorf("viewer: got line %q, want one with an offset", lines.Text())
+			continue // the host's state
 		}
 		at, err := strconv.ParseInt(m[1], 10, 64)
 		if err != nil {

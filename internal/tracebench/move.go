@@ -5,8 +5,10 @@ package tracebench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +22,7 @@ import (
 
 const (
 	eventsPerCall = 2 // entry and exit
-	bytesPerCall  = 150
+	bytesPerCall  = 95
 	movePeriod    = 50 * time.Millisecond // at least, between two moves
 )
 
@@ -76,10 +78,14 @@ func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lost, err := c.lost(ctx, b, dir, r.out)
+	if err != nil {
+		return nil, err
+	}
 	name := fmt.Sprintf("%d moves between files and relay: ", b.sizes.moves)
 	return []Row{
 		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: c.lost(), Bar: &Bar{Most: true}},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
 		{Name: name + "slowest", Runs: 1, Unit: millis, Weir: float64(slowest.Microseconds()) / 1e3},
 	}, nil
 }
@@ -91,10 +97,22 @@ type carried struct {
 	got   counts
 }
 
-// lost returns how many events are missing, or too many.
-func (c *carried) lost() float64 {
-	missing := c.calls*eventsPerCall - int64(c.got.events)
-	return float64(max(missing, -missing))
+// lost returns how many of the calls' events are missing below directories, or
+// too many.
+func (c *carried) lost(ctx context.Context, b *Bench, dirs ...string) (float64, error) {
+	n, err := b.count(ctx, fmt.Sprintf("id == %d", rareCall), dirs...)
+	missing := c.calls*eventsPerCall - n
+	return float64(max(missing, -missing)), err
+}
+
+// count returns how many events below directories a filter keeps.
+func (b *Bench) count(ctx context.Context, where string, dirs ...string) (int64, error) {
+	var count struct {
+		Events int64 `json:"events"`
+	}
+	argv := append([]string{b.Weir, "view", "--no-progress", "--output", "count", "--json", "--where", where}, dirs...)
+	err := b.lines(ctx, func(out io.Reader) error { return json.NewDecoder(out).Decode(&count) }, argv...)
+	return count.Events, err
 }
 
 func (c *carried) text() string {
@@ -169,10 +187,14 @@ func (b *Bench) away(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lost, err := c.lost(ctx, b, r.out)
+	if err != nil {
+		return nil, err
+	}
 	name := fmt.Sprintf("relay away %v: ", b.sizes.away)
 	return []Row{
 		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: c.lost(), Bar: &Bar{Most: true}},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
 		{
 			Name: name + "resumed after its return", Runs: 1, Unit: "s", Weir: resumed.Seconds(), Bar: &Bar{Most: true, Must: 2, Aim: 2},
 			Note: fmt.Sprintf("all caught up after %.1f s", caughtUp.Seconds()),

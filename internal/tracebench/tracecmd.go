@@ -43,7 +43,7 @@ func (b *Bench) startTraceCmd(ctx context.Context, events []string, ringBytes in
 	if err != nil {
 		return nil, err
 	}
-	t := &traceCmd{name: fmt.Sprintf("weirbench.%d", os.Getpid()), fs: f}
+	t := &traceCmd{name: instanceName(), fs: f}
 	dir, err := os.MkdirTemp(b.scratch, "trace-cmd-")
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -159,3 +159,6 @@ func (t *traceCmd) close() error {
 	}
 	return errors.Join(err, t.fs.Close(), os.RemoveAll(filepath.Dir(t.file)))
 }
+
+// instanceName is the instance that trace-cmd records in for this process.
+func instanceName() string { return fmt.Sprintf("weirbench.%d", os.Getpid()) }
