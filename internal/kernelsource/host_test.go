@@ -5,6 +5,7 @@ package kernelsource
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,6 +20,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/consumer"
@@ -252,7 +255,8 @@ func (h *host) event(program, name string) {
 	h.Cleanup(func() { h.uprobe(fmt.Sprintf("-:%s/%s\n", h.group, name)) })
 }
 
-// uprobe appends a line to the kernel's list of uprobes.
+// uprobe appends a line to the kernel's list of uprobes. One that another
+// package's test has enabled with all events is busy until that test ends.
 func (h *host) uprobe(line string) {
 	h.Helper()
 	const list = "/sys/kernel/tracing/uprobe_events"
@@ -261,8 +265,15 @@ func (h *host) uprobe(line string) {
 		peer.Lack(h.T, "uprobes: %v", err)
 	}
 	defer f.Close()
-	if _, err := f.WriteString(line); err != nil {
-		h.Errorf("%q: %v", line, err)
+	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		_, err := f.WriteString(line)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(until) {
+			h.Errorf("%q: %v", line, err)
+			return
+		}
 	}
 }
 

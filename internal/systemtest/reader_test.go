@@ -45,21 +45,35 @@ func (m *machine) readTree(dir string) []event {
 	return parseEvents(strings.Split(out, "\n"))
 }
 
+// readUnindexed reads like readTree where the producer was killed: it may have
+// sent the data of a packet and not its index record, which babeltrace2 mentions.
+func (m *machine) readUnindexed(dir string) []event {
+	m.Helper()
+	return m.readDespite(dir, unindexedPacket)
+}
+
 // readGaps reads like readTree where packets are missing because they were
 // cleared or overwritten, which babeltrace2 mentions.
 func (m *machine) readGaps(dir string) []event {
+	m.Helper()
+	return m.readDespite(dir, lostPackets)
+}
+
+func (m *machine) readDespite(dir string, warning *regexp.Regexp) []event {
 	m.Helper()
 	out, errs, code := m.try("babeltrace2", dir)
 	if code != 0 {
 		m.Errorf("babeltrace2 %s: exit code %d\n%s", dir, code, lastLines(errs, 20))
 	}
 	for line := range strings.Lines(errs) {
-		if !lostPackets.MatchString(line) {
+		if !warning.MatchString(line) {
 			m.Errorf("babeltrace2 %s: %s", dir, line)
 		}
 	}
 	return parseEvents(strings.Split(out, "\n"))
 }
+
+var unindexedPacket = regexp.MustCompile(`Invalid LTTng trace index file; indexed size != stream file size`)
 
 var lostPackets = regexp.MustCompile(`^WARNING: Tracer discarded \d+ packets? between `)
 

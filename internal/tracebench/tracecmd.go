@@ -36,9 +36,23 @@ type recorded struct {
 	beside       time.Duration // of the agent, or of trace-cmd's main process
 }
 
+// traceCmdStarts is how often trace-cmd is started when it ends at once.
+const traceCmdStarts = 5
+
 // startTraceCmd starts trace-cmd, with or without its own threads in what it
-// records, and returns when it records.
-func (b *Bench) startTraceCmd(ctx context.Context, events []string, ringBytes int, without bool) (_ *traceCmd, err error) {
+// records, and returns when it records. It is tried again: trace-cmd lists the
+// events and then writes to each, and gives up when somebody else has removed
+// a probe of his in between.
+func (b *Bench) startTraceCmd(ctx context.Context, events []string, ringBytes int, without bool) (t *traceCmd, err error) {
+	for range traceCmdStarts {
+		if t, err = b.tryTraceCmd(ctx, events, ringBytes, without); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return t, err
+}
+
+func (b *Bench) tryTraceCmd(ctx context.Context, events []string, ringBytes int, without bool) (_ *traceCmd, err error) {
 	f, err := tracefs.Find()
 	if err != nil {
 		return nil, err
