@@ -90,17 +90,20 @@ func (c *Cursor) Next() (Kind, error) {
 	if c.state != inPacket {
 		return c.step()
 	}
-	ok, err := c.d.next()
-	switch {
-	case err != nil && c.d.m.fault.kind == faultEventID:
-		return c.stale(err)
-	case err != nil:
-		return c.fail(err)
-	case !ok:
-		return c.endPacket()
+	if !c.d.quick() { // decoder.next, without a call more
+		ok, err := c.d.slow()
+		switch {
+		case err != nil && c.d.m.fault.kind == faultEventID:
+			return c.stale(err)
+		case err != nil:
+			return c.fail(err)
+		case !ok:
+			return c.endPacket()
+		}
 	}
 	c.kind = EventRecord
 	if ev := &c.d.event; ev.HasTime {
+		var err error
 		if tb := &c.stream.time; ev.Cycles <= tb.plain {
 			ev.Time = tb.base + int64(ev.Cycles)
 		} else if ev.Time, err = tb.ns(ev.Cycles); err != nil {

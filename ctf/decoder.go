@@ -205,6 +205,14 @@ func (d *decoder) checkHeader() error {
 // next decodes the next event of the packet into d.event. It reports false at
 // the end of the packet's content.
 func (d *decoder) next() (bool, error) {
+	if d.quick() {
+		return true, nil
+	}
+	return d.slow()
+}
+
+// slow is next for events of any kind.
+func (d *decoder) slow() (bool, error) {
 	if d.m.pos == d.m.limit {
 		return false, nil
 	}

@@ -20,6 +20,7 @@ type streamPlan struct {
 	event     *block // event header
 	headerEnd residue
 	shape     headerShape
+	short     shortHeader
 	roles     [schema.NumRoles]bool // of packet header, packet context and event header
 	endSize   uint8                 // bits of timestamp_end, 0: none
 
@@ -33,6 +34,7 @@ type eventPlan struct {
 	body       *block // common context, specific context and payload, one behind the other
 	start      [schema.NumScopes]int
 	straight   *straight // the body in another form, nil: it has none
+	legs       []leg     // of that, when they are all that there is to decode
 	refs       int       // values to keep
 	needHeader bool      // a field refers to the event header
 }
@@ -51,6 +53,7 @@ func newStreamPlan(class *schema.Stream) *streamPlan {
 	p.event, p.headerEnd = c.compileScope(schema.EventHeader, class.EventHeader, residue{1, 0})
 	p.roles = c.role
 	p.shape = shapeOf(class.EventHeader)
+	p.short = shortHeaderOf(p.shape)
 	if p.shape != generalHeader {
 		p.headerEnd = byteBoundary
 	}
@@ -94,6 +97,9 @@ func (p *streamPlan) compileEvent(class *schema.Event) *eventPlan {
 	c.breakRun()
 	e.refs = c.refs.len()
 	e.straight = straighten(e.body)
+	if e.straight != nil && e.straight.rest == nil && !e.needHeader {
+		e.legs = e.straight.legs
+	}
 	return e
 }
 

@@ -147,7 +147,7 @@ func checkHeaders(t *rapid.T, class *schema.Stream, idBits uint8, order schema.B
 	for _, short := range []bool{true, false} {
 		plan := newStreamPlan(class)
 		if !short {
-			plan.shape = generalHeader
+			plan.shape, plan.short = generalHeader, shortHeader{}
 		}
 		for _, window := range []int{0, 16, 32} {
 			raw := rawPacket{bytes: packet, avail: int64(len(packet))}

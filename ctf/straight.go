@@ -115,38 +115,43 @@ func beginsRun(o *op) bool {
 // straight runs a straight plan for the frame's first row. It reports false,
 // and leaves the position where it was, when the plan has to be run by exec.
 func (m *machine) straight(s *straight) bool {
-	win, words, at := m.win, m.words, int(m.pos>>3)
-	for i := range s.legs {
-		l := &s.legs[i]
+	at := walkLegs(s.legs, m.win, m.words, int(m.pos>>3))
+	if at < 0 {
+		return false
+	}
+	pos := m.pos
+	m.pos = uint64(at) << 3
+	if s.rest == nil || m.exec(s.rest, 0) {
+		return true
+	}
+	m.pos = pos
+	return false
+}
+
+// walkLegs fills words from the legs that begin at a byte of the window, and returns
+// where the last one ends; negative: the window ends before.
+func walkLegs(legs []leg, win []byte, words []uint64, at int) int {
+	for i := range legs {
+		l := &legs[i]
 		if at+l.behind > len(win) {
-			return false
+			return -1
 		}
-		leg := win[at : at+l.behind]
-		pickInts(words, leg, l.ints)
+		b := win[at : at+l.behind]
+		pickInts(words, b, l.ints)
 		for _, p := range l.texts {
 			words[p.slot] = p.extent + uint64(at)<<32
 		}
 		at += l.n
 		if l.ends {
-			n := zeroAt(win[at:])
-			if n < 0 {
-				return false
+			end := zeroAt(win, at)
+			if end < 0 {
+				return -1
 			}
-			words[l.slot] = extent(at, n)
-			at += n + 1
+			words[l.slot] = extent(at, end-at)
+			at = end + 1
 		}
 	}
-	if s.rest == nil {
-		m.pos = uint64(at) << 3
-		return true
-	}
-	pos := m.pos
-	m.pos = uint64(at) << 3
-	if m.exec(s.rest, 0) {
-		return true
-	}
-	m.pos = pos
-	return false
+	return at
 }
 
 // pickInts is a function of its own for the sake of registers.
@@ -160,20 +165,26 @@ func pickInts(words []uint64, leg []byte, ints []intPick) {
 	}
 }
 
-// zeroAt returns the index of the first zero byte, negative when there is none.
-// Most texts are short: the first bytes are looked at eight at a time.
-func zeroAt(b []byte) int {
-	const ones, tops, short = 0x0101010101010101, 0x8080808080808080, 32
-	n := 0
-	for ; n < short && n+8 <= len(b); n += 8 {
-		w := binary.LittleEndian.Uint64(b[n:])
-		if z := (w - ones) &^ w & tops; z != 0 {
-			return n + bits.TrailingZeros64(z)>>3
+// zeroIn returns the index of the first zero byte in a word, 8 when there is
+// none.
+func zeroIn(w uint64) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	return bits.TrailingZeros64((w-ones)&^w&tops) >> 3
+}
+
+// zeroAt returns the index of the first zero byte at or behind a place, negative when
+// there is none. Most texts are short: the first bytes
+// are looked at eight at a time.
+func zeroAt(b []byte, from int) int {
+	const short = 32
+	at := from
+	for ; at < from+short && at+8 <= len(b); at += 8 {
+		if z := zeroIn(binary.LittleEndian.Uint64(b[at:])); z < 8 {
+			return at + z
 		}
 	}
-	i := bytes.IndexByte(b[n:], 0)
-	if i < 0 {
-		return i
+	if z := bytes.IndexByte(b[at:], 0); z >= 0 {
+		return at + z
 	}
-	return n + i
+	return -1
 }

@@ -14,14 +14,17 @@ import (
 func TestZeroAt(t *testing.T) {
 	for size := range 70 {
 		b := bytes.Repeat([]byte{0x01, 0x80, 0xff}, 30)[:size]
-		if got := zeroAt(b); got >= 0 {
+		if got := zeroAt(b, 0); got >= 0 {
 			t.Errorf("zeroAt of %d bytes without a zero = %d", size, got)
 		}
 		for at := range b {
 			c := slices.Clone(b)
 			c[at], c[size-1] = 0, 0
-			if got := zeroAt(c); got != at {
+			if got := zeroAt(c, 0); got != at {
 				t.Errorf("zeroAt of %d bytes, zero at %d = %d", size, at, got)
+			}
+			if got := zeroAt(c, at+1); at+1 < size && got != size-1 {
+				t.Errorf("zeroAt of %d bytes from %d, zero at the end = %d", size, at+1, got)
 			}
 		}
 	}

@@ -21,6 +21,7 @@ type sieve struct {
 	keep   func(*ctf.Event) bool
 	done   *atomic.Int64  // bytes of packets that have been read, for progress
 	part   *sliceOfStream // nil: all of it
+	all    bool           // no event is left out
 	lost   ctf.Loss
 }
 
@@ -30,6 +31,7 @@ func (r *Run) sieves(ctx context.Context, cursors []*ctf.Cursor) []*sieve {
 	all := make([]*sieve, len(cursors))
 	for i, c := range cursors {
 		all[i] = &sieve{Cursor: c, ctx: ctx, window: r.window(c.Stream()), end: r.Select.Window.End, keep: keep, done: &r.Done}
+		all[i].all = keep == nil && all[i].window == All
 	}
 	return all
 }
@@ -38,7 +40,7 @@ func (r *Run) sieves(ctx context.Context, cursors []*ctf.Cursor) []*sieve {
 func (s *sieve) Next() (ctf.Kind, error) {
 	for {
 		kind, err := s.Cursor.Next()
-		if err != nil {
+		if err != nil || kind == ctf.EventRecord && s.all {
 			return kind, err
 		}
 		if s.part != nil {

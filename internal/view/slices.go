@@ -332,7 +332,7 @@ func (w *sliceWriter) sieves(ctx context.Context, streams []*ctf.Stream, s *slic
 	}
 	sieves := w.run.sieves(ctx, cursors)
 	for i := range sieves {
-		sieves[i].part, sieves[i].keep = &parts[i], w.keep
+		sieves[i].part, sieves[i].keep, sieves[i].all = &parts[i], w.keep, false
 	}
 	return sieves
 }
