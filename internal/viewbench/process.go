@@ -113,7 +113,7 @@ func (u *usage) take(out io.Reader, begin time.Time, x execution) error {
 
 // peakPeriod is how often the peak memory of a process is read: what it reports
 // at its end includes that of the process that started it.
-const peakPeriod = 5 * time.Millisecond
+const peakPeriod = 20 * time.Millisecond
 
 // watchPeak watches the memory of a process until the function returned is
 // called, which waits for the goroutine and returns the peak in MiB.
