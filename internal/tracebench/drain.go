@@ -191,11 +191,12 @@ func (b *Bench) recordTraceCmd(ctx context.Context, c contest) (t took, err erro
 	return t, err
 }
 
-// saturated measures all events while the load takes all processors.
+// saturated measures all events while the load takes all processors: system calls
+// make the most.
 func (b *Bench) saturated(ctx context.Context) ([]Row, error) {
 	all := b.contests()
 	c := all[len(all)-1]
-	c.load.Count, c.load.For = 0, b.sizes.saturated
+	c.load = Load{Kind: Syscalls, For: b.sizes.saturated}
 	var ours []took
 	for range b.Runs {
 		t, err := b.record(ctx, c)
