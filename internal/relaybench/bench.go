@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // Defaults of [Bench].
@@ -163,17 +165,17 @@ func (b Bench) run(ctx context.Context, relay Relay, w Workload) Run {
 
 // clocks is the CPU time of a relay with its children, and that of this
 // process.
-type clocks struct{ relay, self cpuClock }
+type clocks struct{ relay, self procstat.Clock }
 
 func (p *process) readClocks() (c clocks, err error) {
-	pids, err := family(p.proc, p.pid)
+	pids, err := procstat.Family(procstat.Host(), p.pid)
 	if err != nil {
 		return c, err
 	}
-	if c.relay, err = readCPU(p.proc, pids...); err != nil {
+	if c.relay, err = procstat.ReadClock(procstat.Host(), pids...); err != nil {
 		return c, p.explain(err)
 	}
-	c.self, err = readCPU(p.proc, os.Getpid())
+	c.self, err = procstat.ReadClock(procstat.Host(), os.Getpid())
 	return c, err
 }
 
@@ -196,27 +198,27 @@ func (p *process) measure(ctx context.Context, l *Load, result *Run) error {
 		result.ViewedS = outcome.Viewed.Seconds()
 		result.ViewedMiBPerS = float64(outcome.ViewedBytes) / mib / outcome.Viewed.Seconds()
 	}
-	result.CPUPerGiB = after.relay.since(before.relay).Seconds() / float64(outcome.Bytes) * gib
-	result.GeneratorPerGiB = after.self.since(before.self).Seconds() / float64(outcome.Bytes) * gib
+	result.CPUPerGiB = after.relay.Since(before.relay).Seconds() / float64(outcome.Bytes) * gib
+	result.GeneratorPerGiB = after.self.Since(before.self).Seconds() / float64(outcome.Bytes) * gib
 	return p.measureMemory(result)
 }
 
 // measureMemory fills in the peaks of the relay and of its children.
 func (p *process) measureMemory(result *Run) error {
-	pids, err := family(p.proc, p.pid)
+	pids, err := procstat.Family(procstat.Host(), p.pid)
 	if err != nil {
 		return err
 	}
 	for i, pid := range pids {
-		m, err := readMemory(p.proc, pid)
+		m, err := procstat.ReadMemory(procstat.Host(), pid)
 		switch {
-		case i > 0 && gone(err):
+		case i > 0 && procstat.Gone(err):
 		case err != nil:
 			return p.explain(err)
 		case i == 0:
-			result.PeakMiB = float64(m.peak) / mib
+			result.PeakMiB = float64(m.Peak) / mib
 		default:
-			result.ChildrenMiB += float64(m.peak) / mib
+			result.ChildrenMiB += float64(m.Peak) / mib
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // crowdEvents is the events of a packet that readers see. Babeltrace needs
@@ -142,12 +144,12 @@ func (p *process) readersCPU(all []*reader) (time.Duration, error) {
 	for _, r := range all {
 		pids = append(pids, r.cmd.Process.Pid)
 	}
-	self, err := readCPU(p.proc, pids[0])
+	self, err := procstat.ReadClock(procstat.Host(), pids[0])
 	if err != nil {
 		return 0, err
 	}
-	with, err := readCPU(p.proc, pids...)
-	return with.since(self), err
+	with, err := procstat.ReadClock(procstat.Host(), pids...)
+	return with.Since(self), err
 }
 
 // judge looks at what the readers saw.

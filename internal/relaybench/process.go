@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -71,7 +70,6 @@ type process struct {
 	output string // traces
 	log    string // its standard output and error
 
-	proc   fs.FS // /proc
 	pid    int
 	cmd    *exec.Cmd
 	exited chan struct{} // closed by the goroutine that waits
@@ -143,7 +141,7 @@ func (p *process) spawn(ctx context.Context, home string) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
-	p.proc, p.pid = os.DirFS("/proc"), p.cmd.Process.Pid
+	p.pid = p.cmd.Process.Pid
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.exited)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/procstat"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -66,11 +67,11 @@ func (b Bench) StreamsMemory(ctx context.Context, streams int) ([]Strain, error)
 		return nil, err
 	}
 	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p *process, s *Strain) error {
-		m, err := readMemory(p.proc, p.pid)
+		m, err := procstat.ReadMemory(procstat.Host(), p.pid)
 		if err != nil {
 			return err
 		}
-		s.BeforeMiB = float64(m.resident) / mib
+		s.BeforeMiB = float64(m.Resident) / mib
 		l, err := Open(ctx, p.target, w, false)
 		if err != nil {
 			return err
@@ -149,7 +150,7 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 	return results, nil
 }
 
-func (s *Strain) notePeak(m memory) { s.PeakMiB = max(s.PeakMiB, float64(m.peak)/mib) }
+func (s *Strain) notePeak(m procstat.Memory) { s.PeakMiB = max(s.PeakMiB, float64(m.Peak)/mib) }
 
 // bystander is the load of the session that must not be harmed.
 func bystander() Workload {
@@ -167,11 +168,11 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 	if s.BeforeRate, err = rate(ctx, l); err != nil {
 		return err
 	}
-	m, err := readMemory(p.proc, p.pid)
+	m, err := procstat.ReadMemory(procstat.Host(), p.pid)
 	if err != nil {
 		return err
 	}
-	s.BeforeMiB = float64(m.resident) / mib
+	s.BeforeMiB = float64(m.Resident) / mib
 	crowd, err := p.gather(ctx, s, func(sock *socket) error {
 		use(sock)
 		return l.settle()
@@ -215,12 +216,12 @@ func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error
 		if err := use(sock); err != nil {
 			return crowd, err
 		}
-		m, err := readMemory(p.proc, p.pid)
+		m, err := procstat.ReadMemory(procstat.Host(), p.pid)
 		if err != nil {
 			return crowd, err
 		}
 		s.notePeak(m)
-		if m.resident > memoryLimit {
+		if m.Resident > memoryLimit {
 			s.Limited = true
 			break
 		}

@@ -20,6 +20,7 @@ var floors = map[string]int{
 	"internal/gate":         0,
 	"internal/peer":         0, // tests only
 	"internal/progress":     0,
+	"internal/procstat":     0,
 	"internal/tail":         0,
 	"internal/version":      0,
 

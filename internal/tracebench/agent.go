@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 const (
@@ -127,7 +128,7 @@ func (s *session) start(ctx context.Context) error {
 	if _, err := s.d.client.Start(ctx, s.name); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	pids, err := children(procfs(), s.d.p.pid())
+	pids, err := procstat.Children(procstat.Host(), s.d.p.pid())
 	if err == nil && len(pids) != 1 {
 		err = fmt.Errorf("the session daemon has %d processes, want one consumer", len(pids))
 	}
@@ -198,13 +199,13 @@ func (s *session) counts(ctx context.Context) (c counts, err error) {
 }
 
 // clocks is what the processes of a session had run.
-type clocks struct{ consumer, agent threadTimes }
+type clocks struct{ consumer, agent procstat.Clock }
 
 func (s *session) clocks() (c clocks, err error) {
-	if c.consumer, err = readTimes(procfs(), s.consumer); err != nil {
+	if c.consumer, err = procstat.ReadClock(procstat.Host(), s.consumer); err != nil {
 		return c, err
 	}
-	c.agent, err = readTimes(procfs(), s.d.p.pid())
+	c.agent, err = procstat.ReadClock(procstat.Host(), s.d.p.pid())
 	return c, err
 }
 

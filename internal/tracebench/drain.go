@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // contest is a load with the events that both recorders record of it.
@@ -158,7 +159,7 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if err != nil {
 		return err
 	}
-	t.cpu, t.beside = after.consumer.since(before.consumer), after.agent.since(before.agent)
+	t.cpu, t.beside = after.consumer.Since(before.consumer), after.agent.Since(before.agent)
 	t.events, t.lost = n.events-earlier.events, n.discarded-earlier.discarded
 	if n.packetsLost > 0 {
 		return fmt.Errorf("%d packets lost", n.packetsLost)
@@ -166,7 +167,8 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if t.events == 0 {
 		return errors.New("no event was recorded")
 	}
-	t.peak, err = readPeak(procfs(), s.consumer)
+	m, err := procstat.ReadMemory(procstat.Host(), s.consumer)
+	t.peak = float64(m.Peak) / (1 << 20)
 	return err
 }
 

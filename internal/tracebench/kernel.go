@@ -3,14 +3,7 @@
 
 package tracebench
 
-import (
-	"io/fs"
-	"os"
-
-	"golang.org/x/sys/unix"
-)
-
-func procfs() fs.FS { return os.DirFS("/proc") }
+import "golang.org/x/sys/unix"
 
 // awaitZombie returns when a child process has ended and is still there.
 func awaitZombie(pid int) {

@@ -196,7 +196,7 @@ func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row
 			return err
 		}
 		share := func(d time.Duration) float64 { return 100 * d.Seconds() / passed.Seconds() }
-		consumer, agent := share(after.consumer.since(before.consumer)), share(after.agent.since(before.agent))
+		consumer, agent := share(after.consumer.Since(before.consumer)), share(after.agent.Since(before.agent))
 		row.set([]float64{consumer + agent})
 		row.Note = fmt.Sprintf("consumer %.3f, agent %.3f, over %v", consumer, agent, passed.Round(time.Second))
 		return nil

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 const (
@@ -33,9 +35,9 @@ type process struct {
 	cmd  *exec.Cmd
 	log  tail
 
-	exited chan struct{} // closed by the goroutine that waits
-	err    error         // of Wait; valid after exited
-	own    threadTimes   // of its own threads, at its end; likewise
+	exited chan struct{}  // closed by the goroutine that waits
+	err    error          // of Wait; valid after exited
+	own    procstat.Clock // of its own threads, at its end; likewise
 }
 
 // start runs a program until it is asked to end. At the end of the bench, even
@@ -60,8 +62,8 @@ func start(dir string, stdin io.Reader, stdout io.Writer, argv ...string) (*proc
 // wait waits for the end and reads, before the process is gone, what it ran.
 func (p *process) wait() {
 	awaitZombie(p.pid())
-	p.own, _ = readTimes(procfs(), p.pid()) // else there is no figure
-	p.kill()                                // its children, which it should have ended
+	p.own, _ = procstat.ReadClock(procstat.Host(), p.pid()) // else there is no figure
+	p.kill()                                                // its children, which it should have ended
 	p.err = p.cmd.Wait()
 	close(p.exited)
 }

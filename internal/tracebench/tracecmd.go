@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/internal/kernel/ftrace"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // traceCmd is a trace-cmd that records in an instance of its own.
@@ -82,7 +83,7 @@ func (b *Bench) tryTraceCmd(ctx context.Context, events []string, ringBytes int,
 	}()
 	// It turns tracing on when all is set, and its recorders wait.
 	err = t.p.await(ctx, "it records", func() bool {
-		t.children, _ = children(procfs(), t.p.pid())
+		t.children, _ = procstat.Children(procstat.Host(), t.p.pid())
 		in, err := f.Instance(t.name)
 		if err != nil {
 			return false
@@ -121,11 +122,11 @@ func (t *traceCmd) enabled(in *tracefs.Instance) bool {
 func (t *traceCmd) ran() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range t.children {
-		times, err := readTimes(procfs(), pid)
+		c, err := procstat.ReadClock(procstat.Host(), pid)
 		if err != nil {
 			return 0, err
 		}
-		sum += times.since(nil)
+		sum += c.Since(procstat.Clock{})
 	}
 	return sum, nil
 }
@@ -158,7 +159,7 @@ func (t *traceCmd) stop() (recorded, error) {
 		return r, t.p.failed(err)
 	}
 	s := t.p.cmd.ProcessState // with the children that it waited for
-	r.beside = t.p.own.since(nil)
+	r.beside = t.p.own.Since(procstat.Clock{})
 	r.cpu = s.UserTime() + s.SystemTime() - r.beside - t.begun
 	return r, nil
 }

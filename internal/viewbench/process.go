@@ -11,10 +11,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // usage is what a process took.
@@ -138,17 +139,11 @@ func watchPeak(pid int) func() float64 {
 
 // readPeak returns the peak of a process's memory in MiB, 0 when it has ended.
 func readPeak(pid int) float64 {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), "\nVmHWM:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kib, err := strconv.ParseFloat(number, 64)
+	m, err := procstat.ReadMemory(procstat.Host(), pid)
 	if err != nil {
 		return 0 // a process that is ending has no memory
 	}
-	return kib / 1024
+	return float64(m.Peak) / (1 << 20)
 }
 
 // limited keeps the first bytes of what is written to it.
