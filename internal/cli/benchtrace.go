@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/tracebench"
 )
 
@@ -83,24 +84,27 @@ func (b *benchTrace) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // bench returns the measuring program as the flags describe it.
 func (b *benchTrace) bench() (tracebench.Bench, error) {
-	bench := tracebench.Bench{Weir: b.weir, TraceCmd: b.traceCmd, Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only}
+	measured := tracebench.Bench{
+		Plan:     bench.Plan{Weir: b.weir, Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only},
+		TraceCmd: b.traceCmd,
+	}
 	if b.runs < 0 {
-		return bench, usageErrorf("--runs: got %d, want a number from 0", b.runs)
+		return measured, usageErrorf("--runs: got %d, want a number from 0", b.runs)
 	}
 	if b.weir == "" {
 		self, err := thisProgram()
 		if err != nil {
-			return bench, err
+			return measured, err
 		}
-		bench.Weir = self
+		measured.Weir = self
 	}
 	switch b.traceCmd {
 	case "":
-		bench.TraceCmd = installed("trace-cmd")
+		measured.TraceCmd = installed("trace-cmd")
 	case "none":
-		bench.TraceCmd = ""
+		measured.TraceCmd = ""
 	}
-	return bench, nil
+	return measured, nil
 }
 
 // newBenchLoadCommand returns the hidden "weir bench load": the load that "weir

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/viewbench"
 )
 
@@ -82,25 +83,25 @@ func (b *benchView) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 // bench returns the measuring program as the flags describe it.
 func (b *benchView) bench() (viewbench.Bench, error) {
-	bench := viewbench.Bench{
-		Weir: b.weir, Babeltrace: b.babeltrace, Trace: b.trace, Where: b.where, Events: b.events,
-		Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only,
+	measured := viewbench.Bench{
+		Plan:       bench.Plan{Weir: b.weir, Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only},
+		Babeltrace: b.babeltrace, Trace: b.trace, Where: b.where, Events: b.events,
 	}
 	if b.events < 0 || b.runs < 0 {
-		return bench, usageErrorf("--events and --runs: want a number from 0")
+		return measured, usageErrorf("--events and --runs: want a number from 0")
 	}
 	if b.weir == "" {
 		self, err := thisProgram()
 		if err != nil {
-			return bench, err
+			return measured, err
 		}
-		bench.Weir = self
+		measured.Weir = self
 	}
 	switch b.babeltrace {
 	case "":
-		bench.Babeltrace = installed("babeltrace2")
+		measured.Babeltrace = installed("babeltrace2")
 	case "none":
-		bench.Babeltrace = ""
+		measured.Babeltrace = ""
 	}
-	return bench, nil
+	return measured, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/procstat"
 )
 
@@ -18,7 +19,6 @@ import (
 const (
 	defaultRuns    = 5
 	defaultTimeout = 5 * time.Minute
-	sharedMemory   = "/dev/shm"
 )
 
 // Units of the figures.
@@ -31,7 +31,7 @@ const (
 type Bench struct {
 	Relays  []Relay
 	Runs    int           // of each workload and relay; 0 = 5
-	Dir     string        // parent of the output directories; "" = /dev/shm, else the system's temporary directory
+	Dir     string        // parent of the output directories; "" = [bench.DefaultDir]
 	Verify  bool          // compare files and viewed packets with what was sent
 	Timeout time.Duration // of one run; 0 = 5 min
 
@@ -73,10 +73,7 @@ func (b Bench) withDefaults() (Bench, error) {
 		b.Timeout = defaultTimeout
 	}
 	if b.Dir == "" {
-		b.Dir = os.TempDir()
-		if info, err := os.Stat(sharedMemory); err == nil && info.IsDir() {
-			b.Dir = sharedMemory
-		}
+		b.Dir = bench.DefaultDir()
 	}
 	if b.OnStart == nil {
 		b.OnStart = func(Step) {}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/procstat"
 )
 
@@ -184,13 +185,7 @@ func summarizeCrowd(relay string, w Workload, readers int, runs []crowdRun) Crow
 	if c.Runs = len(good); c.Runs == 0 {
 		c.Complete = 0
 	}
-	of := func(figure func(crowdRun) float64) float64 {
-		values := make([]float64, len(good))
-		for i, run := range good {
-			values[i] = figure(run)
-		}
-		return median(values)
-	}
+	of := func(figure func(crowdRun) float64) float64 { return bench.Median(bench.Figures(good, figure)) }
 	c.AloneMiBPerS = of(func(r crowdRun) float64 { return r.alone.MiBPerS })
 	c.MiBPerS = of(func(r crowdRun) float64 { return r.with.MiBPerS })
 	c.AloneCPU = of(func(r crowdRun) float64 { return r.alone.CPUPerGiB })
@@ -198,7 +193,7 @@ func summarizeCrowd(relay string, w Workload, readers int, runs []crowdRun) Crow
 	c.ReadersCPUS = of(func(r crowdRun) float64 { return r.readersCPU.Seconds() })
 	c.ReadersDoneS = of(func(r crowdRun) float64 { return r.readersDone.Seconds() })
 	if c.Runs > 0 {
-		c.Loss = 1 - ratio(c.MiBPerS, c.AloneMiBPerS)
+		c.Loss = 1 - bench.Ratio(c.MiBPerS, c.AloneMiBPerS)
 	}
 	return c
 }
@@ -213,17 +208,19 @@ func crowdText(c Crowd) string {
 		c.Readers, readerProgram, c.Streams, size(int(c.VolumeBytes)), size(c.PacketBytes), c.Events, c.Runs)
 }
 
-func crowdHeader() []string {
-	return []string{
-		"relay", "readers complete", "MiB/s without", "MiB/s with", "loss", "CPU s/GiB without", "with",
-		"readers' CPU s meanwhile", "last reader done after s",
+func crowdTable(crowds []Crowd) *bench.Table {
+	t := bench.NewTable("relay", "readers complete", "MiB/s without", "MiB/s with", "loss", "CPU s/GiB without", "with",
+		"readers' CPU s meanwhile", "last reader done after s")
+	for _, c := range crowds {
+		t.Add(c.cells()...)
 	}
+	return t
 }
 
 func (c Crowd) cells() []string {
 	loss := figure(0, 0)
 	if c.Runs > 0 {
-		loss = percent(c.Loss)
+		loss = bench.Percent(c.Loss)
 	}
 	return []string{
 		c.Relay, strconv.Itoa(c.Complete) + " of " + strconv.Itoa(c.Readers),
@@ -240,12 +237,7 @@ func WriteCrowds(w io.Writer, crowds []Crowd) error {
 	if _, err := io.WriteString(w, crowdText(crowds[0])); err != nil {
 		return err
 	}
-	t := newTable(w)
-	t.row(crowdHeader()...)
-	for _, c := range crowds {
-		t.row(c.cells()...)
-	}
-	if err := t.Flush(); err != nil {
+	if err := crowdTable(crowds).WriteText(w); err != nil {
 		return err
 	}
 	for _, c := range crowds {
@@ -266,13 +258,10 @@ func WriteCrowdsMarkdown(w io.Writer, crowds []Crowd) error {
 	if len(crowds) == 0 {
 		return nil
 	}
-	m := &markdown{w: w}
-	m.printf("%s", crowdText(crowds[0]))
-	m.header(crowdHeader())
-	for _, c := range crowds {
-		m.row(c.cells())
+	if _, err := io.WriteString(w, crowdText(crowds[0])); err != nil {
+		return err
 	}
-	return m.err
+	return crowdTable(crowds).WriteMarkdown(w)
 }
 
 // WriteCrowdsJSON writes each result as a line of JSON, {"crowd": …}.

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/procstat"
 	"github.com/weir-io/weir/lttng"
 )
@@ -263,12 +264,7 @@ func rate(ctx context.Context, l *Load) (float64, error) {
 
 // WriteStrains writes the results of scenarios as a table.
 func WriteStrains(w io.Writer, strains []Strain) error {
-	t := newTable(w)
-	t.row(strainHeader()...)
-	for _, s := range strains {
-		t.row(s.cells()...)
-	}
-	if err := t.Flush(); err != nil {
+	if err := strainTable(strains).WriteText(w); err != nil {
 		return err
 	}
 	for _, s := range strains {
@@ -286,12 +282,7 @@ func WriteStrains(w io.Writer, strains []Strain) error {
 
 // WriteStrainsMarkdown writes the results of scenarios as a Markdown table.
 func WriteStrainsMarkdown(w io.Writer, strains []Strain) error {
-	m := &markdown{w: w}
-	m.header(strainHeader())
-	for _, s := range strains {
-		m.row(s.cells())
-	}
-	return m.err
+	return strainTable(strains).WriteMarkdown(w)
 }
 
 // WriteStrainsJSON writes each result as a line of JSON, {"strain": …}.
@@ -304,11 +295,13 @@ func WriteStrainsJSON(w io.Writer, strains []Strain) error {
 	return nil
 }
 
-func strainHeader() []string {
-	return []string{
-		"scenario", "relay", "opened", "held", "alive", "RSS before MiB", "RSS peak MiB",
-		"session before MiB/s", "during MiB/s", "new session",
+func strainTable(strains []Strain) *bench.Table {
+	t := bench.NewTable("scenario", "relay", "opened", "held", "alive", "RSS before MiB", "RSS peak MiB",
+		"session before MiB/s", "during MiB/s", "new session")
+	for _, s := range strains {
+		t.Add(s.cells()...)
 	}
+	return t
 }
 
 func (s Strain) cells() []string {

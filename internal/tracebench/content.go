@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // happened is an event, as far as both recorders say the same of it.
@@ -34,7 +35,7 @@ type multiset map[happened]int
 // content records a load with both recorders at once, and compares what they have
 // of its threads: these live when both record, from their first event to their
 // last.
-func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
 	if b.TraceCmd == "" {
 		return nil, nil
 	}
@@ -92,7 +93,7 @@ func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	row := Row{Name: "content: events that differ", Unit: "events", Runs: 1, Bar: &Bar{Most: true}}
+	row := bench.Row{Name: "content: events that differ", Unit: "events", Runs: 1, Bar: &bench.Bar{Most: true}}
 	var all int
 	for _, n := range ours {
 		all += n
@@ -102,7 +103,7 @@ func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
 	if all == 0 {
 		return nil, errors.New("no event of the load's")
 	}
-	return []Row{row}, nil
+	return []bench.Row{row}, nil
 }
 
 // contentRing is large enough for trace-cmd to lose nothing.

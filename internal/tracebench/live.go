@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/bench"
 )
 
 const (
@@ -33,7 +34,7 @@ func mark() agent.EventRule {
 }
 
 // live measures how late a system call is a line of "weir view".
-func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) live(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
@@ -52,12 +53,12 @@ func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Row{
+	return []bench.Row{
 		{
-			Name: "live, system call to line: median", Unit: millis, Weir: quantile(late, 0.5), Runs: 1,
-			Note: fmt.Sprintf("%d calls, timer %v", len(late), liveTimer), Bar: &Bar{Most: true, Must: 150, Aim: 70},
+			Name: "live, system call to line: median", Unit: millis, Weir: bench.Quantile(late, 0.5), Runs: 1,
+			Note: fmt.Sprintf("%d calls, timer %v", len(late), liveTimer), Bar: &bench.Bar{Most: true, Must: 150, Aim: 70},
 		},
-		{Name: "live, system call to line: 90 %", Unit: millis, Weir: quantile(late, 0.9), Runs: 1},
+		{Name: "live, system call to line: 90 %", Unit: millis, Weir: bench.Quantile(late, 0.9), Runs: 1},
 	}, nil
 }
 
@@ -145,13 +146,13 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // idle measures sessions in which nothing happens.
-func (b *Bench) idle(ctx context.Context) ([]Row, error) {
+func (b *Bench) idle(ctx context.Context) ([]bench.Row, error) {
 	row, err := b.idleSession(ctx, "idle session", wanted{})
 	if err != nil {
 		return nil, err
 	}
-	row.Bar = &Bar{Most: true, Must: 0.2, Aim: 0.2}
-	rows := []Row{row}
+	row.Bar = &bench.Bar{Most: true, Must: 0.2, Aim: 0.2}
+	rows := []bench.Row{row}
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return rows, err
@@ -163,8 +164,8 @@ func (b *Bench) idle(ctx context.Context) ([]Row, error) {
 	return append(rows, row), nil
 }
 
-func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row, err error) {
-	row = Row{Name: name, Unit: "% of a CPU"}
+func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row bench.Row, err error) {
+	row = bench.Row{Name: name, Unit: "% of a CPU"}
 	w.rules = []agent.EventRule{mark()}
 	err = b.withDaemon(ctx, func(d *daemon) (err error) {
 		if w.to == "" {
@@ -197,7 +198,7 @@ func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row
 		}
 		share := func(d time.Duration) float64 { return 100 * d.Seconds() / passed.Seconds() }
 		consumer, agent := share(after.consumer.Since(before.consumer)), share(after.agent.Since(before.agent))
-		row.set([]float64{consumer + agent})
+		row.Set([]float64{consumer + agent})
 		row.Note = fmt.Sprintf("consumer %.3f, agent %.3f, over %v", consumer, agent, passed.Round(time.Second))
 		return nil
 	})

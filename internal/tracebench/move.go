@@ -18,6 +18,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/bench"
 )
 
 const (
@@ -32,7 +33,7 @@ func called() agent.EventRule {
 }
 
 // moving takes a session from files to a relay and back, while calls are made.
-func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) moving(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
@@ -83,9 +84,9 @@ func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
 		return nil, err
 	}
 	name := fmt.Sprintf("%d moves between files and relay: ", b.sizes.moves)
-	return []Row{
-		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
+	return []bench.Row{
+		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &bench.Bar{Most: true}, Note: c.text()},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &bench.Bar{Most: true}},
 		{Name: name + "slowest", Runs: 1, Unit: millis, Weir: float64(slowest.Microseconds()) / 1e3},
 	}, nil
 }
@@ -149,7 +150,7 @@ func (b *Bench) carry(ctx context.Context, s *session, c *carried, rate int, do 
 }
 
 // away takes the relay away for a while, and brings it back.
-func (b *Bench) away(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) away(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
@@ -192,11 +193,11 @@ func (b *Bench) away(ctx context.Context) (_ []Row, err error) {
 		return nil, err
 	}
 	name := fmt.Sprintf("relay away %v: ", b.sizes.away)
-	return []Row{
-		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
+	return []bench.Row{
+		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &bench.Bar{Most: true}, Note: c.text()},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &bench.Bar{Most: true}},
 		{
-			Name: name + "resumed after its return", Runs: 1, Unit: "s", Weir: resumed.Seconds(), Bar: &Bar{Most: true, Must: 2, Aim: 2},
+			Name: name + "resumed after its return", Runs: 1, Unit: "s", Weir: resumed.Seconds(), Bar: &bench.Bar{Most: true, Must: 2, Aim: 2},
 			Note: fmt.Sprintf("all caught up after %.1f s", caughtUp.Seconds()),
 		},
 	}, nil

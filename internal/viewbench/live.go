@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // Of the live session that is watched.
@@ -29,7 +31,7 @@ const (
 
 // live measures how long after it happened an event is a line of "weir view":
 // through a relay, from a producer that sends its packets with a live timer.
-func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) live(ctx context.Context) (_ []bench.Row, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	relay, ports, err := b.startRelay(ctx)
@@ -50,12 +52,12 @@ func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ms := func(q float64) float64 { return quantile(late, q) }
+	ms := func(q float64) float64 { return bench.Quantile(late, q) }
 	bar := float64((liveTimer/2 + 10*time.Millisecond).Milliseconds())
-	return []Row{
+	return []bench.Row{
 		{
 			Name: "live, event to line: median", Unit: millis, Weir: ms(0.5), Runs: 1,
-			Note: fmt.Sprintf("%d events, timer %v", len(late), liveTimer), Bar: &Bar{Most: true, Must: bar, Aim: bar},
+			Note: fmt.Sprintf("%d events, timer %v", len(late), liveTimer), Bar: &bench.Bar{Most: true, Must: bar, Aim: bar},
 		},
 		{Name: "live, event to line: 90 %", Unit: millis, Weir: ms(0.9), Runs: 1},
 	}, nil
