@@ -14,11 +14,12 @@ import (
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 )
 
-const defaultRuns = 5
+// DefaultRuns is how often each thing that is compared is measured.
+const DefaultRuns = 5
 
 // Bench measures a weir executable. Its zero value lacks only Weir.
 type Bench struct {
-	bench.Plan        // runs each thing that is compared 5 times by default; names: see [Names]
+	bench.Plan        // names: see [Names]; runs: [DefaultRuns]
 	TraceCmd   string // path of trace-cmd; "": not measured
 
 	scratch string // directory for all files, removed in the end
@@ -69,7 +70,7 @@ func (b Bench) withDefaults() (_ Bench, err error) {
 	if b.Quick {
 		b.sizes = quickSizes
 	}
-	if b.Plan, err = b.Plan.WithDefaults(defaultRuns, b.steps()); err != nil {
+	if b.Plan, err = b.Plan.WithDefaults(DefaultRuns, b.steps()); err != nil {
 		return b, err
 	}
 	f, err := tracefs.Find()

@@ -16,14 +16,14 @@ import (
 
 // Defaults of [Bench].
 const (
+	DefaultRuns   = 3 // of each thing
 	defaultEvents = 10_000_000
-	defaultRuns   = 3
 	quickEvents   = 50_000
 )
 
 // Bench measures a weir executable. Its zero value lacks only Weir.
 type Bench struct {
-	bench.Plan        // runs each thing 3 times by default; names: see [Names]
+	bench.Plan        // names: see [Names]; runs: [DefaultRuns]
 	Babeltrace string // path of babeltrace2; "": not measured
 
 	Trace  string // directory of a trace to read; "": one is made
@@ -76,7 +76,7 @@ func (b Bench) withDefaults() (_ Bench, err error) {
 	if b.Where == "" && b.Trace == "" {
 		b.Where = keepFew
 	}
-	b.Plan, err = b.Plan.WithDefaults(defaultRuns, b.steps())
+	b.Plan, err = b.Plan.WithDefaults(DefaultRuns, b.steps())
 	return b, err
 }
 
