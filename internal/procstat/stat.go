@@ -4,12 +4,24 @@
 package procstat
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
+
+// Host returns the /proc of this host, which the functions of this package
+// read.
+func Host() fs.FS { return os.DirFS("/proc") }
+
+// Gone reports whether reading failed because the process or thread had ended.
+func Gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+}
 
 // tick is the unit of /proc/PID/stat: USER_HZ is 100 on all Linux platforms.
 const tick = 10 * time.Millisecond

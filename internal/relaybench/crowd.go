@@ -101,8 +101,8 @@ type crowdRun struct {
 
 // runCrowd measures a fresh relay with the given number of readers.
 func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers int, run *crowdRun) error {
-	return b.withRelay(ctx, relay, func(ctx context.Context, p *process) error {
-		l, err := Open(ctx, p.target, w, b.Verify)
+	return b.withRelay(ctx, relay, func(ctx context.Context, p process) error {
+		l, err := Open(ctx, p.Ports, w, b.Verify)
 		if err != nil {
 			return err
 		}
@@ -113,10 +113,10 @@ func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers in
 			}
 			return b.conclude(p, l, nil)
 		}
-		all, err := startReaders(ctx, p.target, l.producers[0], readers)
+		all, err := startReaders(ctx, p.Ports, l.producers[0], readers)
 		defer func() { stopReaders(all) }()
 		if err != nil {
-			return p.explain(err)
+			return p.Explain(err)
 		}
 		for _, r := range all {
 			if err := r.yield(); err != nil {
@@ -140,7 +140,7 @@ func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers in
 
 // readersCPU returns what readers have run since they were started; those that
 // have ended are left out.
-func (p *process) readersCPU(all []*reader) (time.Duration, error) {
+func (p process) readersCPU(all []*reader) (time.Duration, error) {
 	pids := []int{os.Getpid()} // stands for "always there", and is taken off again
 	for _, r := range all {
 		pids = append(pids, r.cmd.Process.Pid)

@@ -67,13 +67,13 @@ func (b Bench) StreamsMemory(ctx context.Context, streams int) ([]Strain, error)
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p *process, s *Strain) error {
-		m, err := procstat.ReadMemory(procstat.Host(), p.pid)
+	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p process, s *Strain) error {
+		m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 		if err != nil {
 			return err
 		}
 		s.BeforeMiB = float64(m.Resident) / mib
-		l, err := Open(ctx, p.target, w, false)
+		l, err := Open(ctx, p.Ports, w, false)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (b Bench) IdleConnections(ctx context.Context, connections int) ([]Strain, 
 	if uint64(connections)+others > limit.Cur {
 		return nil, fmt.Errorf("idle connections: %d need %d open files, the limit is %d", connections, connections+others, limit.Cur)
 	}
-	return b.strain(ctx, scenarioIdle, connections, func(ctx context.Context, p *process, s *Strain) error {
+	return b.strain(ctx, scenarioIdle, connections, func(ctx context.Context, p process, s *Strain) error {
 		return p.withBystander(ctx, s, func(*socket) {})
 	})
 }
@@ -110,7 +110,7 @@ func (b Bench) Announce(ctx context.Context) ([]Strain, error) {
 func (b Bench) announce(ctx context.Context, connections int) ([]Strain, error) {
 	header := lttng.ControlHeader{Cmd: lttng.CmdSendMetadata, DataSize: announcedBytes}.Append(nil)
 	body := make([]byte, announceBodyBytes)
-	return b.strain(ctx, scenarioAnnounce, connections, func(ctx context.Context, p *process, s *Strain) error {
+	return b.strain(ctx, scenarioAnnounce, connections, func(ctx context.Context, p process, s *Strain) error {
 		return p.withBystander(ctx, s, func(sock *socket) {
 			// A relay that refuses may have closed while the body is on its
 			// way: that is its right, and shows in Held.
@@ -120,7 +120,7 @@ func (b Bench) announce(ctx context.Context, connections int) ([]Strain, error) 
 }
 
 // strain runs a scenario once with each relay.
-func (b Bench) strain(ctx context.Context, name string, wanted int, do func(context.Context, *process, *Strain) error) ([]Strain, error) {
+func (b Bench) strain(ctx context.Context, name string, wanted int, do func(context.Context, process, *Strain) error) ([]Strain, error) {
 	b, err := b.withDefaults()
 	if err != nil {
 		return nil, err
@@ -128,16 +128,16 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 	var results []Strain
 	for _, relay := range b.Relays {
 		s := Strain{Scenario: name, Relay: relay.Label, Wanted: wanted}
-		err := b.withRelay(ctx, relay, func(ctx context.Context, p *process) error {
+		err := b.withRelay(ctx, relay, func(ctx context.Context, p process) error {
 			if err := do(ctx, p, &s); err != nil {
-				return p.explain(err)
+				return p.Explain(err)
 			}
 			var at Run
 			if err := p.measureMemory(&at); err != nil {
 				return err
 			}
 			s.PeakMiB, s.ChildrenMiB = max(s.PeakMiB, at.PeakMiB), at.ChildrenMiB
-			s.Alive = p.alive()
+			s.Alive = p.Alive()
 			return nil
 		})
 		if ctx.Err() != nil {
@@ -160,8 +160,8 @@ func bystander() Workload {
 
 // withBystander loads a session, opens the wanted connections with use done to
 // each, and loads the same session and a new one while they stay.
-func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket)) error {
-	l, err := Open(ctx, p.target, bystander(), false)
+func (p process) withBystander(ctx context.Context, s *Strain, use func(*socket)) error {
+	l, err := Open(ctx, p.Ports, bystander(), false)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 	if s.BeforeRate, err = rate(ctx, l); err != nil {
 		return err
 	}
-	m, err := procstat.ReadMemory(procstat.Host(), p.pid)
+	m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 	if err != nil {
 		return err
 	}
@@ -205,10 +205,10 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 
 // gather opens the wanted connections until the relay accepts no more or holds
 // too much memory. It returns all that were opened, with an error too.
-func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error) ([]*socket, error) {
+func (p process) gather(ctx context.Context, s *Strain, use func(*socket) error) ([]*socket, error) {
 	var crowd []*socket
 	for s.Opened < s.Wanted {
-		sock, err := dial(ctx, p.target.Control)
+		sock, err := dial(ctx, p.Ports.Control)
 		if err != nil {
 			return crowd, fmt.Errorf("connection %d: %w", s.Opened+1, err)
 		}
@@ -217,7 +217,7 @@ func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error
 		if err := use(sock); err != nil {
 			return crowd, err
 		}
-		m, err := procstat.ReadMemory(procstat.Host(), p.pid)
+		m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 		if err != nil {
 			return crowd, err
 		}
@@ -243,8 +243,8 @@ func (l *Load) settle() error {
 }
 
 // tryNewSession opens a session and loads it.
-func (p *process) tryNewSession(ctx context.Context) error {
-	l, err := Open(ctx, p.target, bystander(), false)
+func (p process) tryNewSession(ctx context.Context) error {
+	l, err := Open(ctx, p.Ports, bystander(), false)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ var floors = map[string]int{
 	"internal/version":      0,
 
 	"internal/bench":      1,
+	"internal/benchproc":  1,
 	"client":              1,
 	"client/live":         1,
 	"ctf":                 1,

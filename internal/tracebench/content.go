@@ -21,6 +21,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 // happened is an event, as far as both recorders say the same of it.
@@ -110,13 +111,14 @@ func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
 const contentRing = 64 << 20
 
 // shortLife runs a load and returns the threads that it had.
-func (b *Bench) shortLife(ctx context.Context, l Load) (_ []int, err error) {
+func (b *Bench) shortLife(ctx context.Context, l Load) ([]int, error) {
 	g, err := b.startLoad(l)
 	if err != nil {
 		return nil, err
 	}
+	defer g.end()
 	_, _, err = g.run(ctx)
-	return g.tids, errors.Join(err, g.end())
+	return g.tids, err
 }
 
 // difference returns how many events only one of two has, and the first kind.
@@ -207,7 +209,7 @@ func parseReported(line string) (h happened, ok bool) {
 func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...string) error {
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint tail
+	var complaint benchproc.Tail
 	c.Stderr = &complaint
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -221,7 +223,7 @@ func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...s
 		_ = c.Process.Kill()
 	}
 	if werr := c.Wait(); werr != nil && err == nil {
-		err = fmt.Errorf("%w (%s)", werr, complaint.last())
+		err = fmt.Errorf("%w (%s)", werr, complaint.LastLine())
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(argv[:2], " "), err)

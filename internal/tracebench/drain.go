@@ -134,7 +134,7 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (b *Bench) recordTraceCmd(ctx context.Context, c contest) (t took, err erro
 	if err != nil {
 		return t, err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	r, err := b.startTraceCmd(ctx, c.events, ringBytes, true)
 	if err != nil {
 		return t, err

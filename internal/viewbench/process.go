@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/internal/procstat"
 )
 
@@ -36,8 +37,6 @@ type execution struct {
 	keep *strings.Builder
 }
 
-const maxErrorBytes = 500
-
 // run runs a process and measures it.
 func (x execution) run(ctx context.Context) (u usage, err error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -45,8 +44,8 @@ func (x execution) run(ctx context.Context) (u usage, err error) {
 	c := exec.CommandContext(ctx, x.argv[0], x.argv[1:]...)
 	c.Env = append(append(os.Environ(), "TZ=UTC"), x.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint strings.Builder
-	c.Stderr = &limited{&complaint, maxErrorBytes}
+	var complaint benchproc.Tail
+	c.Stderr = &complaint
 	var out io.ReadCloser
 	if x.read || x.head {
 		if out, err = c.StdoutPipe(); err != nil {
@@ -77,7 +76,7 @@ func (x execution) run(ctx context.Context) (u usage, err error) {
 	case err != nil:
 		return u, fmt.Errorf("%s: %w", strings.Join(x.argv, " "), err)
 	case waited != nil && !x.head:
-		return u, fmt.Errorf("%s: %w: %s", strings.Join(x.argv, " "), waited, strings.TrimSpace(complaint.String()))
+		return u, fmt.Errorf("%s: %w (%s)", strings.Join(x.argv, " "), waited, complaint.LastLine())
 	}
 	return u, nil
 }
@@ -144,18 +143,4 @@ func readPeak(pid int) float64 {
 		return 0 // a process that is ending has no memory
 	}
 	return float64(m.Peak) / (1 << 20)
-}
-
-// limited keeps the first bytes of what is written to it.
-type limited struct {
-	to   *strings.Builder
-	most int
-}
-
-// Write implements [io.Writer].
-func (l *limited) Write(b []byte) (int, error) {
-	if room := l.most - l.to.Len(); room > 0 {
-		l.to.Write(b[:min(len(b), room)])
-	}
-	return len(b), nil
 }
