@@ -47,6 +47,9 @@ type Options struct {
 	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
 	NoRealtime               bool   // consumers drain rings as ordinary threads do
 	Hostname                 string // of traces; "": the kernel's
+	// ConsumerTimeout is how long a consumer process may give no answer before
+	// another one takes its place; 0: 15 s.
+	ConsumerTimeout time.Duration
 }
 
 // Agent is the session daemon of this host.
@@ -73,6 +76,7 @@ func New(o Options) (*Agent, error) {
 		Log: o.Log, Sources: []source.Source{a.kernel, a.self}, Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
+		PingTimeout: o.ConsumerTimeout,
 	})
 	return a, err
 }

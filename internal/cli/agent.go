@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,12 +44,16 @@ once.`,
 	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below this directory")
 	f.StringVar(&o.Hostname, "hostname", "", "name of this host in traces; default: the kernel's")
 	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
+	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		log, err := newLogger(c.ErrOrStderr(), level, format)
 		if err != nil {
 			return usageErrorf("%w", err)
+		}
+		if o.ConsumerTimeout < time.Second {
+			return usageErrorf("--consumer-timeout=%v: want 1s at least", o.ConsumerTimeout)
 		}
 		o.Log, o.RunDir = log, filepath.Dir(o.Socket)
 		if ownProgram() == "" {

@@ -76,8 +76,8 @@ type received struct {
 	files []*os.File
 }
 
-// receive hands orders to the engine. Accounts are given at once: an order may
-// take long. So is another relay taken, for which an order may wait.
+// receive hands orders to the engine. Accounts and signs of life are given at
+// once: an order may take long. So is another relay taken, for which an order may wait.
 func (e *engine) receive(orders chan<- received) error {
 	for {
 		m, files, err := e.conn.Receive()
@@ -89,6 +89,9 @@ func (e *engine) receive(orders chan<- received) error {
 		case m.Op == handover.OpStatus:
 			handover.CloseAll(files)
 			e.reply(m, e.account(), nil)
+		case m.Op == handover.OpPing:
+			handover.CloseAll(files)
+			e.reply(m, nil, nil)
 		case e.reconnected(m, files):
 		default:
 			orders <- received{m, files}

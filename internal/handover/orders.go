@@ -34,6 +34,7 @@ const (
 	OpClear      Op = "clear"      // Rotate, as OpRotate; what was stored is dropped
 	OpInject     Op = "inject"     // Inject; the events (Blob)
 	OpStatus     Op = "status"     // nothing; Status
+	OpPing       Op = "ping"       // nothing; answered at once, whatever else is being done
 )
 
 // Notices.

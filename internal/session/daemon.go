@@ -44,6 +44,9 @@ type Options struct {
 	// Upkeep is how often sessions look for events and processors that have come;
 	// 0: 10 s.
 	Upkeep time.Duration
+	// PingTimeout is how long a consumer process may give no answer before it is
+	// killed, and another one started; 0: 15 s.
+	PingTimeout time.Duration
 }
 
 // Caller is who gives a command.
@@ -86,6 +89,7 @@ func New(o Options) (*Daemon, error) {
 	o.SpoolMemory = cmp.Or(o.SpoolMemory, defaultSpoolMemory)
 	o.SpoolDisk = cmp.Or(o.SpoolDisk, defaultSpoolDisk)
 	o.Upkeep = cmp.Or(o.Upkeep, defaultUpkeep)
+	o.PingTimeout = cmp.Or(o.PingTimeout, defaultPingTimeout)
 	d := &Daemon{opts: o, log: o.Log}
 	rand.Read(d.uuid[:])
 	return d, nil

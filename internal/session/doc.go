@@ -20,5 +20,6 @@
 // after the other, under Session.mu; those to different sessions side by side.
 // Lock order: Session.mu, then Daemon.mu, then watchers.mu. The goroutines that
 // dial again, rotate by schedule, look after domains and wait for processes take Session.mu for each
-// step and find out there whether they are still wanted.
+// step and find out there whether they are still wanted. Those that ask processes
+// whether they are alive take none: a command may wait for the process.
 package session

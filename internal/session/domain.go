@@ -149,6 +149,7 @@ func (m *domain) launch(ctx context.Context) (err error) {
 		}
 	}
 	m.s.background.Go(func() { m.watch(p) })
+	m.s.background.Go(func() { m.ping(p) })
 	return nil
 }
 
@@ -368,6 +369,9 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain 
 		defer cancel()
 		if err := m.proc.Call(ctx, handover.OpStatus, struct{}{}, &st); err != nil {
 			to.LastError = err.Error()
+		}
+		if text := m.proc.silent.text(m, m.proc); text != "" {
+			to.LastError = text
 		}
 	}
 	to.SpoolBytes += st.SpoolBytes

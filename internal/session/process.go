@@ -27,10 +27,11 @@ const killTimeout = 5 * time.Second
 type process struct {
 	*handover.Caller
 
-	cmd   *exec.Cmd
-	log   *slog.Logger
-	ended chan struct{} // closed when it is gone and its output read
-	err   error         // valid after ended
+	cmd    *exec.Cmd
+	log    *slog.Logger
+	silent silence
+	ended  chan struct{} // closed when it is gone and its output read
+	err    error         // valid after ended
 }
 
 // startProcess starts a consumer process. Notices come on a goroutine of its

@@ -177,6 +177,11 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	doc.Consumer = s.consumer.document()
 	for _, m := range s.domains {
 		doc.Domains = append(doc.Domains, m.document(ctx, &doc.Consumer))
+		if m.proc != nil {
+			if text := m.proc.silent.text(m, m.proc); text != "" {
+				doc.Warnings = append(doc.Warnings, text)
+			}
+		}
 		if to := s.users[m.src.Domain()]; to.UIDs != nil || to.GIDs != nil {
 			doc.Warnings = append(doc.Warnings, usersNote)
 		}

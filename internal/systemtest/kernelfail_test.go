@@ -17,6 +17,55 @@ import (
 	"github.com/weir-io/weir/internal/peer"
 )
 
+// TestKernelConsumerHangs stops the consumer process, as a debugger does: another
+// one takes its place and reads what the rings have kept meanwhile.
+func TestKernelConsumerHangs(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent("--consumer-timeout=3s")
+		w := m.writer("weirhangs")
+		out, own := filepath.Join(m.dir, "trace"), filepath.Join(m.dir, "own")
+		a.do("create", "hanging", "-o", out)
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		pids := m.children(a.p.cmd.Process.Pid)
+		if len(pids) != 1 {
+			m.Fatalf("consumer processes %v, want one", pids)
+		}
+		a.do("create", "own", "-o", own)
+		a.do("enable-event", "-w", "weir:error")
+		a.do("start")
+		const calls = 3000
+		m.write(w, calls)
+		m.until("they are recorded", func() bool { return a.session("hanging").Consumer.Packets > 0 })
+		if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+			m.Fatal(err)
+		}
+		m.write(w, calls) // they wait in the rings
+		m.until("status says so", func() bool { return strings.Contains(a.do("list", "hanging"), "gives no answer") })
+		m.untilGone(pids[0])
+		m.until("another one records", func() bool {
+			doc := a.session("hanging")
+			return doc.Consumer.State == agent.ConsumerStreaming && len(doc.Warnings) == 0
+		})
+		m.write(w, calls)
+		for _, name := range []string{"hanging", "own"} {
+			a.do("stop", "-s", name)
+			a.do("destroy", name)
+		}
+		n, lost := m.writesOf("hung", out)
+		if n+lost != 3*calls || n < 2*calls {
+			m.Errorf("%d recorded + %d discarded, want %d, %d recorded at least", n, lost, 3*calls, 2*calls)
+		}
+		text := m.run("babeltrace2", own)
+		for _, want := range []string{"gives no answer", "it is killed", "died: signal: killed"} {
+			if !strings.Contains(text, want) {
+				m.Errorf("events of weir's own do not tell %q:\n%s", want, lastLines(text, 10))
+			}
+		}
+		a.end()
+	})
+}
+
 // TestKernelNoOutput records to no place: what was recorded is counted.
 func TestKernelNoOutput(t *testing.T) {
 	isolated(t, func(m *machine) {
