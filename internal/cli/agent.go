@@ -35,7 +35,9 @@ kernel module; without root it records weir's own domain.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
-once.`,
+once. Packets that no relay has got by then are kept as traces below spool/kept in
+the state directory; those that cannot be are counted as lost, and the exit code
+is 1.`,
 		Example: `  weir agent
   weir agent --socket /run/weir/agent.sock --state-dir /var/lib/weir`,
 	}

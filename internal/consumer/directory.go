@@ -142,7 +142,7 @@ func (d *directory) clear(c handover.Chunk, dir *os.File) (func() error, error) 
 
 func (d *directory) settle(context.Context) error { return nil }
 
-func (d *directory) close() error {
+func (d *directory) close(context.Context) (unsent, error) {
 	var first error
 	for _, w := range d.writers {
 		if err := w.close(); err != nil && first == nil {
@@ -155,7 +155,7 @@ func (d *directory) close() error {
 			first = err
 		}
 	}
-	return first
+	return unsent{}, first
 }
 
 func (d *directory) status(to *handover.Status) {
@@ -183,8 +183,9 @@ func (d *directory) failed(err error) {
 
 // fileWriter writes the packets of one stream.
 type fileWriter struct {
-	d *directory
-	s *stream
+	d     *directory
+	s     *stream
+	whole bool // one file, whatever the limits of the channel
 
 	number      uint64 // of the file, where files are limited
 	data, index *os.File
@@ -200,7 +201,7 @@ func (w *fileWriter) open() error {
 		return err
 	}
 	name := fmt.Sprintf("%s_%d", w.s.channel.Name, w.s.cpu)
-	if w.s.channel.TracefileBytes > 0 {
+	if w.limit() > 0 {
 		name = fmt.Sprintf("%s_%d", name, w.number)
 		if w.s.channel.TracefileCount > 0 { // its place may be taken
 			_ = unix.Unlinkat(int(w.d.dir.Fd()), name, 0)
@@ -226,6 +227,14 @@ func (w *fileWriter) open() error {
 	return nil
 }
 
+// limit is how many bytes a file may have; 0: any.
+func (w *fileWriter) limit() int64 {
+	if w.whole {
+		return 0
+	}
+	return int64(w.s.channel.TracefileBytes)
+}
+
 func (w *fileWriter) write(_ context.Context, packet []byte, info ctf.PacketInfo) error {
 	err := w.store(packet, info)
 	if err != nil || w.failing {
@@ -236,7 +245,7 @@ func (w *fileWriter) write(_ context.Context, packet []byte, info ctf.PacketInfo
 }
 
 func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
-	limit := int64(w.s.channel.TracefileBytes)
+	limit := w.limit()
 	if w.data == nil || limit > 0 && w.offset > 0 && w.offset+int64(len(packet)) > limit {
 		if w.data != nil {
 			w.number++

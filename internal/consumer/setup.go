@@ -21,10 +21,15 @@ import (
 )
 
 const (
-	// settleTimeout is how long a stop waits for the output.
+	// settleTimeout is how long an output that another one has replaced is waited
+	// for.
 	settleTimeout = 10 * time.Second
-	// endTimeout is how long the end of the process does.
-	endTimeout = 4 * time.Second
+	// endSettle is how long one is at the end of the process, when the daemon is
+	// gone.
+	endSettle = 2 * time.Second
+	// endTimeout is how long the farewell to the relay, or the keeping of packets,
+	// may take then.
+	endTimeout = 2500 * time.Millisecond
 )
 
 // table is what a channel's events are like.
@@ -92,7 +97,7 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU, ctx: e.ctx}
+	s := &stream{channel: c, cpu: o.CPU, ctx: e.waits}
 	var err error
 	if c.Ring {
 		s.source, err = e.newDrain(s, o, files)
@@ -214,10 +219,16 @@ func (e *engine) setOutput(o handover.Output, files []*os.File) error {
 	}
 	if len(e.text) > 0 {
 		if err := out.metadata(e.text); err != nil {
-			return errors.Join(err, out.close())
+			return errors.Join(err, e.drop(out))
 		}
 	}
 	return e.whileHeld(func() error { return e.exchange(out) })
+}
+
+// drop ends an output that was not used.
+func (e *engine) drop(out output) error {
+	_, err := out.close(e.ctx)
+	return err
 }
 
 // newOutput makes an output of what came with an order.
@@ -243,7 +254,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		}
 		q := newSpool(e.hello.SpoolMemory, o.SpoolDisk, e.spoolDir)
 		var out *relayOutput
-		out = newRelayOutput(r, o, e.uuid, q, func(err error) {
+		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for
 				e.notice(handover.NoticeLost, handover.Lost{Error: err.Error()})
 			}
@@ -274,7 +285,7 @@ func (e *engine) exchange(out output) error {
 	for i, s := range e.streams {
 		w, err := out.writer(s)
 		if err != nil {
-			return errors.Join(err, out.close())
+			return errors.Join(err, e.drop(out))
 		}
 		writers[i] = w
 	}
@@ -296,14 +307,27 @@ func (e *engine) exchange(out output) error {
 // retire ends an output when it is settled, beside everything else.
 func (e *engine) retire(old output) {
 	e.retired.Go(func() {
-		ctx, stop := context.WithTimeout(e.ctx, settleTimeout)
+		ctx, stop := context.WithTimeout(e.waits, settleTimeout)
 		defer stop()
 		if err := old.settle(ctx); err != nil {
 			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
 		}
-		if err := old.close(); err != nil {
+		ctx, stop = context.WithTimeout(e.ctx, settleTimeout)
+		defer stop()
+		rest, err := old.close(ctx)
+		if err != nil {
 			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
 		}
+		if rest.kept+rest.lost == 0 {
+			return
+		}
+		if e.waits.Err() == nil {
+			var told handover.Ended
+			rest.addTo(&told)
+			e.notice(handover.NoticeKept, told)
+			return
+		}
+		e.closed(rest, nil) // with the rest of all
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -253,20 +254,22 @@ func (q *spool) empty(ctx context.Context) error {
 	}
 }
 
-// discard drops all packets and returns how many of each stream.
-func (q *spool) discard() map[*stream]uint64 {
+// settled reports whether everything is confirmed.
+func (q *spool) settled() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	lost := make(map[*stream]uint64)
-	for i := range q.items {
-		if it := &q.items[i]; it.size > 0 {
-			lost[it.stream]++
-			q.drop(it)
-		}
-	}
-	q.items, q.sent = nil, 0
+	return len(q.items) == 0
+}
+
+// takePackets takes all packets out, in order, with the file that has the bytes of
+// those on disk: until free. What is no packet is dropped.
+func (q *spool) takePackets() ([]item, *os.File) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := slices.DeleteFunc(q.items, func(it item) bool { return it.size == 0 })
+	q.items, q.sent, q.memory, q.disk = nil, 0, 0, 0
 	q.change()
-	return lost
+	return all, q.file
 }
 
 // discardUnsent drops the packets behind the mark and returns how many of each

@@ -25,7 +25,7 @@ const (
 	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
 	OpOutput     Op = "output"     // Output; a directory, or control and data socket
 	OpStart      Op = "start"      // nothing
-	OpStop       Op = "stop"       // nothing; drains, and waits until all is at its place; Status
+	OpStop       Op = "stop"       // Stop; drains, and waits until all is at its place; Stopped
 	OpPause      Op = "pause"      // Pause; reads no further
 	OpResume     Op = "resume"     // nothing
 	OpFlush      Op = "flush"      // nothing; ends all packets
@@ -35,12 +35,14 @@ const (
 	OpInject     Op = "inject"     // Inject; the events (Blob)
 	OpStatus     Op = "status"     // nothing; Status
 	OpPing       Op = "ping"       // nothing; answered at once, whatever else is being done
+	OpEnd        Op = "end"        // End; the last order: nothing waits for room any more; Ended
 )
 
 // Notices.
 const (
 	NoticeLost  Op = "lost"  // Lost: the relay is gone, what comes is kept in the spool
 	NoticeError Op = "error" // Failure
+	NoticeKept  Op = "kept"  // Ended: of an output that another one has replaced
 )
 
 // Hello begins a conversation.
@@ -53,6 +55,9 @@ type Hello struct {
 	Snapshot    bool          `json:"snapshot,omitempty"`     // read on order only
 	Realtime    bool          `json:"realtime,omitempty"`     // drain with priority, if allowed
 	SpoolMemory int64         `json:"spool_memory,omitempty"` // bytes, of each output
+	// Keep is the name of a trace, below the directory of the spool, for packets
+	// that no relay has got at the end.
+	Keep string `json:"keep,omitempty"`
 }
 
 // Channel makes a channel.
@@ -121,6 +126,30 @@ type Chunk struct {
 // Rotate begins a new chunk.
 type Rotate struct {
 	Chunk Chunk `json:"chunk"`
+}
+
+// Stop tells how long to wait for the output.
+type Stop struct {
+	Settle time.Duration `json:"settle"`
+}
+
+// Stopped tells whether everything is at its place: why not, or nothing.
+type Stopped struct {
+	Unsettled string `json:"unsettled,omitempty"`
+}
+
+// End tells how long to wait for a relay that is there, once more.
+type End struct {
+	Settle time.Duration `json:"settle"`
+	Halted bool          `json:"halted,omitempty"` // nothing is recorded any more: rings are read to their end
+}
+
+// Ended tells what became of packets that are not at their place.
+type Ended struct {
+	Kept   uint64   `json:"kept,omitempty"`
+	Places []string `json:"places,omitempty"` // of those that are kept: Hello.Keep, or with a number behind it
+	Lost   uint64   `json:"lost,omitempty"`   // since the order came
+	Error  string   `json:"error,omitempty"`  // first reason
 }
 
 // Pause tells what to do with what has been read.

@@ -16,6 +16,7 @@ import (
 // TestConsumerHangs stops a consumer process: that is told while it lasts, and
 // another one takes its place, also under a command that waits for the first.
 func TestConsumerHangs(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *Options) { o.PingTimeout = 3 * time.Second })
 	h.begin(h.place("trace"))
 	notices := h.watch()
@@ -51,6 +52,7 @@ func TestConsumerHangs(t *testing.T) {
 // TestConsumerHangsForAMoment stops a consumer process and lets it go on in time:
 // status says so meanwhile, and the process stays.
 func TestConsumerHangsForAMoment(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, func(o *Options) { o.PingTimeout = 20 * time.Second })
 	h.begin(h.place("trace"))
 	old := h.pid()

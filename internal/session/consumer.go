@@ -280,6 +280,9 @@ func (s *Session) dial(ctx context.Context, to destination, timeout time.Duratio
 		o.BasePath = fmt.Sprintf("%s-r%d", cmp.Or(to.subdir, s.directoryName()), detour)
 		o.SessionID |= uint64(detour) << 32
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)() // nor does it outlast the session
 	return relay.Dial(ctx, to.control, to.data, o)
 }
 

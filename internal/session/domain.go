@@ -40,6 +40,8 @@ type domain struct {
 
 	visited   bool      // the relay in use has streams of the domain
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
+	kept      string    // name of what the process keeps of packets that no relay has got
+	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
 }
@@ -107,7 +109,7 @@ func (m *domain) launch(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, p.close(context.WithoutCancel(ctx)))
 		}
 	}()
 	if !m.s.self {
@@ -159,6 +161,8 @@ func (m *domain) greet(ctx context.Context, p *process) error {
 		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
 		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
 	}
+	m.kept = keptName(m.s, m.src.Domain(), time.Now())
+	h.Keep = m.kept
 	var spool *os.File
 	if o.SpoolDir != "" { // also for a directory: a relay may come later
 		var err error
@@ -316,13 +320,28 @@ func (m *domain) stopRecording() error {
 	return errors.Join(errs...)
 }
 
-// drain has everything read and brought to its place.
-func (m *domain) drain(ctx context.Context) error {
+// drain has everything read and brought to its place, for which the output may take
+// as long as settle.
+func (m *domain) drain(ctx context.Context, settle time.Duration) error {
 	if m.proc == nil {
 		return nil
 	}
-	return m.proc.Call(ctx, handover.OpStop, struct{}{}, nil)
+	m.unsettled = true
+	var st handover.Stopped
+	if err := m.proc.Call(ctx, handover.OpStop, handover.Stop{Settle: settle}, &st); err != nil {
+		return err
+	}
+	if st.Unsettled != "" {
+		return &unsettledError{st.Unsettled}
+	}
+	m.unsettled = false
+	return nil
 }
+
+// unsettledError tells what is read and not at its place. It may come there yet.
+type unsettledError struct{ text string }
+
+func (e *unsettledError) Error() string { return e.text }
 
 func (m *domain) pause(ctx context.Context, now bool) error {
 	return m.proc.Call(ctx, handover.OpPause, handover.Pause{Now: now}, nil)
@@ -337,27 +356,13 @@ func (m *domain) resume(ctx context.Context) error {
 	if err := m.proc.Call(ctx, handover.OpResume, struct{}{}, nil); err != nil || m.s.active {
 		return err
 	}
-	return m.drain(ctx)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout+drainTimeout)
+	defer cancel()
+	return m.drain(ctx, finishTimeout)
 }
 
 // track applies the session's tracked processes.
 func (m *domain) track() error { return m.trace.Track(m.s.pids[m.src.Domain()]) }
-
-// close ends the domain: process first, as it holds the rings.
-func (m *domain) close() error {
-	var errs []error
-	if m.proc != nil {
-		p := m.proc
-		m.proc = nil
-		if err := p.close(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if m.local != nil {
-		m.local.settle()
-	}
-	return errors.Join(append(errs, m.trace.Close())...)
-}
 
 // document describes the domain, and adds its packets to the consumer's account.
 func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain {

@@ -236,6 +236,9 @@ func chownTree(dir, uid, gid, depth int) error {
 func (s *Session) openSpool() (*os.File, error) {
 	uid, gid := s.consumerIdentity()
 	dir := filepath.Join(s.d.opts.SpoolDir, strconv.FormatUint(uint64(uid), 10))
+	if err := os.MkdirAll(s.d.opts.SpoolDir, keptMode); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

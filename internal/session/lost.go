@@ -44,6 +44,8 @@ func (m *domain) noticed(n handover.Message) {
 			m.s.log.Error("consumer", "domain", m.src.Domain(), "err", f.Error)
 			m.s.d.notify(m.s, "error", f.Error)
 		}
+	case handover.NoticeKept:
+		m.keptNotice(n.Body)
 	case handover.NoticeMatched:
 		var matched handover.Matched
 		if json.Unmarshal(n.Body, &matched) == nil && m.s.onMatch != nil {

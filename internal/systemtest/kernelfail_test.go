@@ -8,10 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/peer"
@@ -64,6 +66,73 @@ func TestKernelConsumerHangs(t *testing.T) {
 		}
 		a.end()
 	})
+}
+
+// TestKernelAgentStopsWithoutRelay ends the daemon while the relay is away, or takes
+// nothing: within 10 s, and what the relay has not got is kept, or told to be lost.
+func TestKernelAgentStopsWithoutRelay(t *testing.T) {
+	const calls = 5000
+	for name, away := range map[string]func(*process){
+		"killed":  (*process).kill,
+		"stopped": func(r *process) { r.signal(syscall.SIGSTOP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolated(t, func(m *machine) {
+				a := m.startAgent()
+				r := m.startWeir()
+				w := m.writer("weirends")
+				a.do("create", "ending", "-U", relayURL)
+				a.do("enable-consumer")
+				a.do(a.countedRule(w)...)
+				a.do("start")
+				m.write(w, calls)
+				a.do("stop") // the relay has it
+				a.do("start")
+				away(r)
+				m.write(w, calls)
+				m.endWithin(a, 0)
+				kept := filepath.Join(m.dir, "agent", "spool", "kept")
+				m.wantWrites("at the relay", calls, m.out)
+				m.wantWrites("kept", calls, kept)
+				for stream, numbers := range m.packetNumbers(m.out, kept) {
+					// One that the relay had and did not confirm any more is at both places.
+					if numbers = slices.Compact(numbers); numbers[len(numbers)-1] != uint64(len(numbers)-1) {
+						m.Errorf("stream %s: packets %v, want all", stream, numbers)
+					}
+				}
+			})
+		})
+	}
+	t.Run("unkept", func(t *testing.T) {
+		isolated(t, func(m *machine) {
+			a := m.startAgent("--state-dir=/proc/weir")
+			r := m.startWeir()
+			w := m.writer("weirends")
+			a.do("create", "ending", "-U", relayURL)
+			a.do("enable-consumer")
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, calls)
+			r.kill()
+			m.write(w, calls)
+			m.endWithin(a, 1)
+			if text := a.p.errors(); !strings.Contains(text, "packets are lost: no relay has confirmed them") {
+				m.Errorf("the loss is not told:\n%s", lastLines(text, 5))
+			}
+		})
+	})
+}
+
+// endWithin ends the daemon, which must take at most 10 s.
+func (m *machine) endWithin(a *tracer, want int) {
+	m.Helper()
+	begun := time.Now()
+	a.p.signal(syscall.SIGTERM)
+	code := a.p.wait()
+	if took := time.Since(begun); code != want || took > 10*time.Second {
+		m.Errorf("weir agent: exit code %d after %v, want %d within 10 s\n%s", code, took, want, lastLines(a.p.errors(), 10))
+	}
+	m.wantNoInstance(0)
 }
 
 // TestKernelNoOutput records to no place: what was recorded is counted.
