@@ -208,7 +208,7 @@ func (l *loading) fill(uris []agent.URI) error {
 			return err
 		}
 	}
-	if s.State != agent.Active {
+	if s.State != agent.Active && s.State != agent.OutputError {
 		return nil
 	}
 	return l.did(c.api.Start(c.ctx, l.name))

@@ -34,9 +34,9 @@ const (
 // wants it is told between two rounds.
 type drain struct {
 	mailbox
+	stall
 
 	// Immutable.
-	s     *stream
 	log   *slog.Logger
 	live  time.Duration
 	clock int32 // of the kernel's time stamps, CLOCK_*
@@ -61,6 +61,7 @@ type drain struct {
 	page      []byte
 	stats     []byte
 	reading   bool
+	emptied   bool      // read to its end, as nothing was recorded any more
 	opened    time.Time // no event of the open packet is older than about that; zero without
 	beaten    time.Time // last packet or beacon
 	failure   error     // of reading: reported once
@@ -79,7 +80,13 @@ func (d *drain) run() {
 		if !d.obey() {
 			return
 		}
-		if d.reading {
+		switch {
+		case !d.reading && !d.unfinished || !d.due():
+		case d.unfinished:
+			if err := d.finish(); err != nil && !noRoom(err) {
+				d.fail(err)
+			}
+		default:
 			d.read(false)
 			d.timers()
 		}
@@ -88,8 +95,12 @@ func (d *drain) run() {
 
 // wait waits for the ring, for orders and for timers.
 func (d *drain) wait() error {
-	if !d.reading {
+	switch {
+	case !d.reading && !d.unfinished:
 		_, err := d.ring.WaitFor(d.wakefd, false, -1)
+		return err
+	case d.s.stalled():
+		_, err := d.ring.WaitFor(d.wakefd, false, d.stall.patience())
 		return err
 	}
 	timeout := d.patience()
@@ -121,8 +132,8 @@ func (d *drain) read(all bool) {
 	if all {
 		take = d.ring.DrainEmpty
 	}
-	pages, err := take(d.page, d.conv.Page)
-	if err != nil {
+	pages, err := take(d.page, d.takePage)
+	if err != nil && err != errStalled {
 		d.fail(err)
 	}
 	d.quiet++
@@ -131,6 +142,15 @@ func (d *drain) read(all bool) {
 		c := d.conv.Counts()
 		d.counts.Store(&c)
 	}
+}
+
+// takePage converts a page.
+func (d *drain) takePage(page []byte) error {
+	err := d.conv.Page(page)
+	if err == nil && d.s.stalled() {
+		return errStalled
+	}
+	return err
 }
 
 func (d *drain) fail(err error) {
@@ -145,6 +165,9 @@ func (d *drain) timers() {
 	now := time.Now()
 	if d.matches != nil {
 		d.matches.tell(d.s.channel.ID, now)
+	}
+	if d.s.stalled() {
+		return
 	}
 	if !d.conv.Pending() {
 		d.opened = time.Time{}
@@ -259,18 +282,31 @@ func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
 func (d *drain) hold() error {
 	return d.call(func() error {
 		if !d.reading {
+			d.unfinished, d.left = false, d.unfinished
+			return nil
+		}
+		d.reading, d.retryAt = false, time.Time{}
+		if !d.due() {
 			return nil
 		}
 		d.read(false)
-		err := d.endPacket()
-		d.reading = false
-		return err
+		if d.s.stalled() {
+			return nil
+		}
+		return d.endPacket()
+	})
+}
+
+func (d *drain) goOn() error {
+	return d.call(func() error {
+		d.unfinished, d.left, d.retryAt = d.left, false, time.Time{}
+		return nil
 	})
 }
 
 func (d *drain) start() error {
 	return d.call(func() error {
-		d.reading = true
+		d.reading, d.emptied, d.unfinished, d.left, d.retryAt = true, false, false, false, time.Time{}
 		d.beaten = time.Now()
 		if !d.untold {
 			return nil
@@ -283,11 +319,27 @@ func (d *drain) start() error {
 
 func (d *drain) stop() error {
 	return d.call(func() error {
-		d.read(true)
-		err := d.endPacket()
-		d.reading = false
-		return err
+		d.reading, d.unfinished, d.left = false, true, false
+		return d.finish()
 	})
+}
+
+// finish reads the ring to its end, as far as there is room for its packets.
+func (d *drain) finish() error {
+	for {
+		if err := d.s.retry(); err != nil {
+			d.retryAt = time.Now().Add(retryPeriod)
+			return err
+		}
+		d.read(true)
+		if d.s.stalled() {
+			continue
+		}
+		if err := d.endPacket(); err != nil || !d.s.stalled() {
+			d.unfinished, d.emptied = false, true
+			return err
+		}
+	}
 }
 
 func (d *drain) account(to *handover.StreamStatus) {
@@ -296,8 +348,16 @@ func (d *drain) account(to *handover.StreamStatus) {
 	}
 	to.RingBytes = uint64(d.s.channel.RingBytes)
 	to.Usage = d.usage()
+	to.Discarded = max(to.Discarded, d.gone+d.sample.lost) // also what no packet tells yet
 }
 
 func (d *drain) close() error {
-	return errors.Join(d.end(), d.ring.Close(), d.ledger.Close())
+	err := d.end()
+	d.s.abandon()
+	if text, serr := d.ring.Stats(d.stats); serr == nil && !d.emptied {
+		if st, serr := ftrace.ParseStats(text); serr == nil {
+			d.s.unread.Store(st.Entries)
+		}
+	}
+	return errors.Join(err, d.ring.Close(), d.ledger.Close())
 }

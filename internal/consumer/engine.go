@@ -297,12 +297,16 @@ func (e *engine) each(do func(*stream) error) error {
 
 // whileHeld does something while no stream gives packets.
 func (e *engine) whileHeld(do func() error) error {
-	if !e.running || e.paused || e.hello.Snapshot {
+	if e.paused || e.hello.Snapshot {
 		return do()
+	}
+	again := source.start
+	if !e.running {
+		again = source.goOn // what waits for room
 	}
 	herr := e.each(func(s *stream) error { return s.source.hold() })
 	err := do()
-	return errors.Join(herr, err, e.each(func(s *stream) error { return s.source.start() }))
+	return errors.Join(herr, err, e.each(func(s *stream) error { return again(s.source) }))
 }
 
 // stop reads what the rings still hold, and waits until it is at its place.
@@ -405,6 +409,17 @@ func (e *engine) end(o handover.End) handover.Ended {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.rest.Lost = lost
+	for _, s := range e.streams {
+		if !e.hello.Snapshot {
+			e.rest.Events += s.unread.Load()
+		}
+	}
+	if lost > 0 && e.rest.Error == "" {
+		var st handover.Status
+		if e.out.status(&st); st.Output == handover.OutputDirectory {
+			e.rest.Error = st.LastError
+		}
+	}
 	for _, place := range e.rest.Places {
 		e.log.Info("packets that no relay has got are kept", "place", place)
 	}

@@ -142,7 +142,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	}
 	t := e.tables[o.Channel]
 	d := &drain{
-		mailbox: m, s: s, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
+		mailbox: m, stall: stall{s: s}, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
 		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024),
 	}
 	first, err := d.resume(o.Resumed)
@@ -245,7 +245,13 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		if err != nil {
 			return nil, err
 		}
-		d.onFailure = func(err error) { e.notice(handover.NoticeError, handover.Failure{Error: err.Error()}) }
+		d.onFailure = func(err error) {
+			if err == nil {
+				e.notice(handover.NoticeWell, struct{}{})
+				return
+			}
+			e.notice(handover.NoticeError, handover.Failure{Error: err.Error()})
+		}
 		return d, nil
 	case handover.OutputRelay:
 		r, err := adopt(o, files)

@@ -107,7 +107,9 @@ func (q *spool) tryPut(it item, packet []byte) (bool, error) {
 		it.data = append(make([]byte, 0, size), packet...)
 		q.memory += size
 	case q.disk+size <= q.maxDisk:
-		if err := q.store(&it, packet); err != nil {
+		if err := q.store(&it, packet); noRoom(err) {
+			return false, nil // as if there were less of it
+		} else if err != nil {
 			return false, err
 		}
 		q.disk += size

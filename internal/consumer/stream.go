@@ -7,7 +7,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
 )
 
@@ -29,22 +28,11 @@ type stream struct {
 	source source // set before anything comes from it
 
 	// Owned by the goroutine that drains, or by the engine while that holds.
-	out packetWriter
+	out     packetWriter
+	waiting packets // finished ones that found no room
 
 	packets, bytes, lost, discarded atomic.Uint64
-}
-
-// WritePacket hands a packet on. It implements ctf.PacketSink: an error means
-// that the packet is lost, which its successor's number tells.
-func (s *stream) WritePacket(packet []byte, info ctf.PacketInfo) error {
-	s.discarded.Store(info.Discarded)
-	if err := s.out.write(s.ctx, packet, info); err != nil {
-		s.lost.Add(1)
-		return err
-	}
-	s.packets.Add(1)
-	s.bytes.Add(uint64(len(packet)))
-	return nil
+	unread                          atomic.Uint64 // events that its end has left in the ring
 }
 
 // source is where the packets of a stream come from. The engine calls it.
@@ -52,10 +40,14 @@ type source interface {
 	// start begins to read, or goes on.
 	start() error
 	// hold reads what there is, ends the packet and reads no further. The stream
-	// belongs to the caller then, until start.
+	// belongs to the caller then, until start or goOn. Packets that find no room
+	// wait; nothing is read then.
 	hold() error
 	// stop is hold that reads until nothing is left: nothing is recorded any more.
+	// If packets find no room it goes on when they do.
 	stop() error
+	// goOn goes on with what a stop has left, after a hold.
+	goOn() error
 	account(*handover.StreamStatus)
 	close() error
 }

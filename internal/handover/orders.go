@@ -42,6 +42,7 @@ const (
 const (
 	NoticeLost  Op = "lost"  // Lost: the relay is gone, what comes is kept in the spool
 	NoticeError Op = "error" // Failure
+	NoticeWell  Op = "well"  // nothing: the output works again
 	NoticeKept  Op = "kept"  // Ended: of an output that another one has replaced
 )
 
@@ -149,6 +150,7 @@ type Ended struct {
 	Kept   uint64   `json:"kept,omitempty"`
 	Places []string `json:"places,omitempty"` // of those that are kept: Hello.Keep, or with a number behind it
 	Lost   uint64   `json:"lost,omitempty"`   // since the order came
+	Events uint64   `json:"events,omitempty"` // that were left in rings
 	Error  string   `json:"error,omitempty"`  // first reason
 }
 

@@ -364,8 +364,9 @@ func (m *domain) resume(ctx context.Context) error {
 // track applies the session's tracked processes.
 func (m *domain) track() error { return m.trace.Track(m.s.pids[m.src.Domain()]) }
 
-// document describes the domain, and adds its packets to the consumer's account.
-func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain {
+// document describes the domain, and adds its packets to the consumer's account. It
+// reports whether the output cannot be written.
+func (m *domain) document(ctx context.Context, to *agent.Consumer) (d agent.Domain, broken bool) {
 	doc := agent.Domain{Name: m.src.Domain(), Channels: []agent.Channel{}, PIDs: slices.Clone(m.s.pids[m.src.Domain()])}
 	doc.UIDs, doc.GIDs = m.s.users[m.src.Domain()].UIDs, m.s.users[m.src.Domain()].GIDs
 	var st handover.Status
@@ -396,5 +397,5 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain 
 		to.Confirmed += st.Confirmed
 		to.Lost += st.Lost
 	}
-	return doc
+	return doc, st.Output == handover.OutputDirectory && st.LastError != ""
 }

@@ -218,8 +218,13 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 		err = p.Call(ctx, handover.OpEnd, handover.End{Settle: settle, Halted: true}, &rest)
 		err = errors.Join(err, p.close(ctx))
 		kept = m.takeKept(rest)
+		unread := ""
+		if rest.Events > 0 {
+			unread = fmt.Sprintf(" and %d events that were left in the rings", rest.Events)
+			m.s.log.Warn("events were left in the rings", "domain", m.src.Domain(), "events", rest.Events)
+		}
 		if rest.Lost > 0 {
-			err = errors.Join(err, fmt.Errorf("domain %s: %d packets are lost: %s", m.src.Domain(), rest.Lost, cmp.Or(rest.Error, "no relay has confirmed them")))
+			err = errors.Join(err, fmt.Errorf("domain %s: %d packets%s are lost: %s", m.src.Domain(), rest.Lost, unread, cmp.Or(rest.Error, "no relay has confirmed them")))
 		}
 	}
 	if m.local != nil {

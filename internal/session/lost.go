@@ -44,6 +44,9 @@ func (m *domain) noticed(n handover.Message) {
 			m.s.log.Error("consumer", "domain", m.src.Domain(), "err", f.Error)
 			m.s.d.notify(m.s, "error", f.Error)
 		}
+	case handover.NoticeWell:
+		m.s.log.Info("output works again", "domain", m.src.Domain())
+		m.s.d.notify(m.s, "state", "output works again")
 	case handover.NoticeKept:
 		m.keptNotice(n.Body)
 	case handover.NoticeMatched:

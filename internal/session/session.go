@@ -178,7 +178,11 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	}
 	doc.Consumer = s.consumer.document()
 	for _, m := range s.domains {
-		doc.Domains = append(doc.Domains, m.document(ctx, &doc.Consumer))
+		domain, broken := m.document(ctx, &doc.Consumer)
+		doc.Domains = append(doc.Domains, domain)
+		if broken && doc.State == agent.Active {
+			doc.State = agent.OutputError
+		}
 		if m.proc != nil {
 			if text := m.proc.silent.text(m, m.proc); text != "" {
 				doc.Warnings = append(doc.Warnings, text)
