@@ -342,6 +342,46 @@ func (d *drain) finish() error {
 	}
 }
 
+func (d *drain) tell() (told bool, err error) {
+	err = d.call(func() error {
+		told, err = d.tellLost()
+		return err
+	})
+	return told, err
+}
+
+func (d *drain) tellLost() (bool, error) {
+	if !d.s.untold.Load() || d.s.stalled() {
+		return false, nil
+	}
+	return true, d.conv.Empty(max(d.conv.Last(), d.begin))
+}
+
+func (d *drain) tellAll() error {
+	return d.call(func() error {
+		text, err := d.ring.Stats(d.stats)
+		if err != nil || d.s.stalled() {
+			return err
+		}
+		st, err := ftrace.ParseStats(text)
+		if err != nil {
+			return fmt.Errorf("counters of a ring: %w", err)
+		}
+		lost, err := d.lost()
+		if err != nil {
+			return err
+		}
+		if !d.emptied {
+			lost += st.Entries
+		}
+		if err := d.conv.Close(max(d.conv.Last(), d.begin), lost); err != nil {
+			return err
+		}
+		_, err = d.tellLost()
+		return err
+	})
+}
+
 func (d *drain) account(to *handover.StreamStatus) {
 	if c := d.counts.Load(); c != nil {
 		to.Events, to.Unknown, to.Bad, to.Clamped = c.Events, c.UnknownEvents, c.BadRecords, c.Clamped

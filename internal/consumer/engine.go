@@ -20,6 +20,10 @@ import (
 	"github.com/weir-io/weir/internal/kerneltrace"
 )
 
+// tellRounds is how many times packets that tell of lost ones are sent at the end:
+// on their way by UDP they may be lost as others are.
+const tellRounds = 3
+
 // maxOrders is how many orders wait; the daemon gives one after the other.
 const maxOrders = 64
 
@@ -316,7 +320,21 @@ func (e *engine) stop(o handover.Stop) (handover.Stopped, error) {
 		return handover.Stopped{}, nil
 	}
 	err := e.each(func(s *stream) error { return s.source.stop() })
-	return e.settle(o.Settle), err
+	st := handover.Stopped{}
+	// Packets that follow lost ones tell that, unless they are lost too.
+	for round := range tellRounds {
+		told := false
+		err = errors.Join(err, e.each(func(s *stream) error {
+			was, err := s.source.tell()
+			told = told || was
+			return err
+		}))
+		if round > 0 && !told {
+			break
+		}
+		st = e.settle(o.Settle)
+	}
+	return st, err
 }
 
 // settle waits until everything that was read is at its place.
@@ -389,6 +407,11 @@ func (e *engine) end(o handover.End) handover.Ended {
 			if err := last(); err != nil {
 				e.log.Warn("stream not read to its end", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
 			}
+		}
+	}
+	if (o.Halted || e.running) && !e.hello.Snapshot {
+		if err := e.each(func(s *stream) error { return s.source.tellAll() }); err != nil {
+			e.log.Warn("losses are not told in the trace", "err", err)
 		}
 	}
 	if r, ok := e.out.(*relayOutput); ok && o.Settle > 0 && !r.isLost() {

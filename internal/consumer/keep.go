@@ -81,7 +81,7 @@ func (k *keeper) keep(ctx context.Context, q *spool, text []byte) (rest unsent, 
 			continue
 		}
 		rest.lost++
-		items[i].stream.lost.Add(1)
+		items[i].stream.lose(1)
 		if err == nil && werr != errSpoolClosed {
 			err = werr
 		}

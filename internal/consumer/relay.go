@@ -268,7 +268,7 @@ func (o *relayOutput) countLostLocked() {
 		more := st.Lost() - o.conn.lost[s]
 		o.conn.lost[s] += more
 		o.given[s] += more
-		s.lost.Add(more)
+		s.lose(more)
 	}
 }
 
@@ -276,7 +276,7 @@ func (o *relayOutput) countLostLocked() {
 // their successors' numbers tell.
 func (o *relayOutput) dropQueued() {
 	for s, n := range o.spool.discardUnsent() {
-		s.lost.Add(n)
+		s.lose(n)
 	}
 }
 

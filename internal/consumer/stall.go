@@ -54,8 +54,9 @@ func (s *stream) give(p []byte, info ctf.PacketInfo) error {
 	case err == nil:
 		s.packets.Add(1)
 		s.bytes.Add(uint64(len(p)))
+		s.untold.Store(false)
 	case !noRoom(err):
-		s.lost.Add(1)
+		s.lose(1)
 	}
 	return err
 }
@@ -77,7 +78,7 @@ func (s *stream) retry() error {
 
 // abandon counts those that wait as lost.
 func (s *stream) abandon() {
-	s.lost.Add(uint64(len(s.waiting)))
+	s.lose(uint64(len(s.waiting)))
 	s.waiting = nil
 }
 

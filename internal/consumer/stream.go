@@ -33,6 +33,15 @@ type stream struct {
 
 	packets, bytes, lost, discarded atomic.Uint64
 	unread                          atomic.Uint64 // events that its end has left in the ring
+	untold                          atomic.Bool   // packets were lost and no later one was given
+}
+
+// lose counts packets that are lost.
+func (s *stream) lose(n uint64) {
+	if n > 0 {
+		s.lost.Add(n)
+		s.untold.Store(true)
+	}
 }
 
 // source is where the packets of a stream come from. The engine calls it.
@@ -48,6 +57,13 @@ type source interface {
 	stop() error
 	// goOn goes on with what a stop has left, after a hold.
 	goOn() error
+	// tell has a packet without events follow one that was lost, so that its number
+	// tells, unless another has, and reports whether there was need of one. The
+	// source is held.
+	tell() (bool, error)
+	// tellAll is tell at the end of the stream: what the ring has lost, and what nobody
+	// will read any more, counts as discarded there.
+	tellAll() error
 	account(*handover.StreamStatus)
 	close() error
 }

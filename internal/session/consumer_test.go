@@ -144,6 +144,25 @@ func TestPacketsLostBeforehand(t *testing.T) {
 	}
 }
 
+// TestPacketsLostAtTheEnd has the last packets of a stream lost: the one that ends it
+// tells.
+func TestPacketsLostAtTheEnd(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	h.disable()
+	text := strings.Repeat("x", 3<<10) // several in a packet
+	for range 400 {
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.until("the source has room", func() bool { return h.recorded() > 0 })
+	h.stop()
+	if st := h.session().Domains[0].Channels[0].Streams[0]; st.Events+st.Discarded != 400 || st.Discarded == 0 {
+		t.Errorf("%d events, %d discarded; want all of 400", st.Events, st.Discarded)
+	}
+}
+
 // TestTwoAddresses sends control and data to different addresses: those of one
 // relay, and of two.
 func TestTwoAddresses(t *testing.T) {
