@@ -48,6 +48,7 @@ type engine struct {
 	text     []byte // all metadata
 	users    handover.Users
 	keeper   *keeper
+	losses   *losses
 	ended    bool // by order
 
 	lostBefore atomic.Uint64 // packets, when the daemon wanted an end
@@ -69,7 +70,7 @@ func Run(conn *handover.Conn, log *slog.Logger) error {
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.waits, e.hurry = context.WithCancel(e.ctx)
-	e.keeper = new(keeper)
+	e.keeper, e.losses = new(keeper), &losses{notice: e.notice}
 	orders := make(chan received, maxOrders)
 	ended := make(chan error, 1)
 	go func() { // ends when the connection does; Run waits for it
@@ -428,6 +429,7 @@ func (e *engine) end(o handover.End) handover.Ended {
 	defer cancel()
 	e.closed(e.out.close(ctx))
 	e.retired.Wait()
+	e.losses.flush()
 	lost := e.lost() - e.lostBefore.Load()
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -98,6 +98,9 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
 	s := &stream{channel: c, cpu: o.CPU, ctx: e.waits}
+	if c.Ring { // weir's own domain would tell itself again
+		s.losses = e.losses
+	}
 	var err error
 	if c.Ring {
 		s.source, err = e.newDrain(s, o, files)
@@ -259,6 +262,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 			return nil, err
 		}
 		q := newSpool(e.hello.SpoolMemory, o.SpoolDisk, e.spoolDir)
+		q.level.tell = func(told handover.Spool) { e.notice(handover.NoticeSpool, told) }
 		var out *relayOutput
 		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for

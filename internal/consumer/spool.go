@@ -55,6 +55,7 @@ type spool struct {
 	file    *os.File      // guarded by mu; nil until it is needed
 	end     int64         // of the file
 	full    bool          // a put waits
+	level   level         // guarded by mu
 	closed  bool
 }
 
@@ -88,14 +89,26 @@ func (q *spool) put(ctx context.Context, it item, packet []byte) error {
 			q.change()
 		}
 		q.mu.Unlock()
+		q.tellLevel()
 		if done || err != nil {
 			return err
 		}
 		select {
 		case <-wait:
+		case <-time.After(tellPeriod): // what was not to be told yet
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// tellLevel tells how full the spool is, if that is due.
+func (q *spool) tellLevel() {
+	q.mu.Lock()
+	told, due := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
+	q.mu.Unlock()
+	if due {
+		q.level.tell(told)
 	}
 }
 
@@ -190,6 +203,7 @@ func (q *spool) idle() bool {
 // confirm drops sent items for which done is true, from the oldest on up to the
 // first packet for which it is not. What is no packet is done when it was sent.
 func (q *spool) confirm(done func(*item) bool) {
+	defer q.tellLevel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0

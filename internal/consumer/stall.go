@@ -37,7 +37,9 @@ type stall struct {
 // that the packet is lost, which its successor's number tells. One that finds no
 // room waits, as do those behind it.
 func (s *stream) WritePacket(p []byte, info ctf.PacketInfo) error {
-	s.discarded.Store(info.Discarded)
+	if before := s.discarded.Swap(info.Discarded); info.Discarded > before {
+		s.tellLoss(info.Discarded-before, 0)
+	}
 	if len(s.waiting) == 0 {
 		err := s.give(p, info)
 		if !noRoom(err) {

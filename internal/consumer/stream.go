@@ -23,6 +23,7 @@ type stream struct {
 	// Immutable.
 	channel *channel
 	cpu     uint32
+	losses  *losses         // nil: nobody is told
 	ctx     context.Context // ends with the engine: a wait for room ends then
 
 	source source // set before anything comes from it
@@ -36,11 +37,19 @@ type stream struct {
 	untold                          atomic.Bool   // packets were lost and no later one was given
 }
 
+// tellLoss has it told that something is lost.
+func (s *stream) tellLoss(events, packets uint64) {
+	if s.losses != nil {
+		s.losses.add(s.channel.Name, events, packets)
+	}
+}
+
 // lose counts packets that are lost.
 func (s *stream) lose(n uint64) {
 	if n > 0 {
 		s.lost.Add(n)
 		s.untold.Store(true)
+		s.tellLoss(0, n)
 	}
 }
 

@@ -42,6 +42,8 @@ const (
 const (
 	NoticeLost  Op = "lost"  // Lost: the relay is gone, what comes is kept in the spool
 	NoticeError Op = "error" // Failure
+	NoticeLoss  Op = "loss"  // Loss; at most one a second for each channel
+	NoticeSpool Op = "spool" // Spool; when its level has changed
 	NoticeWell  Op = "well"  // nothing: the output works again
 	NoticeKept  Op = "kept"  // Ended: of an output that another one has replaced
 )
@@ -173,6 +175,21 @@ type Inject struct {
 // Lost tells why the relay is gone.
 type Lost struct {
 	Error string `json:"error"`
+}
+
+// Loss tells what a channel has lost since the last notice: events of which its
+// packets tell, and packets.
+type Loss struct {
+	Channel string `json:"channel"`
+	Events  uint64 `json:"events,omitempty"`
+	Packets uint64 `json:"packets,omitempty"`
+}
+
+// Spool tells how much waits for the relay.
+type Spool struct {
+	Bytes int64 `json:"bytes"`
+	Limit int64 `json:"limit"`
+	Full  bool  `json:"full,omitempty"` // nothing is read
 }
 
 // Failure is what went wrong without an order.

@@ -163,6 +163,26 @@ func TestPacketsLostAtTheEnd(t *testing.T) {
 	}
 }
 
+// TestSpoolIsTold fills a spool while its relay is away.
+func TestSpoolIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, func(o *Options) { o.SpoolMemory, o.SpoolDisk = 40<<10, 1 })
+	r := h.relay()
+	h.begin(r.uris()...)
+	notices := h.watch()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	text := strings.Repeat("x", 20<<10)
+	for range 12 {
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	h.awaitNotice(notices, "spool", "no more is read")
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.awaitNotice(notices, "spool", " bytes wait for the relay")
+	h.stop()
+}
+
 // TestTwoAddresses sends control and data to different addresses: those of one
 // relay, and of two.
 func TestTwoAddresses(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -304,6 +305,48 @@ func TestKernelDisabledToTheEnd(t *testing.T) {
 		a.end()
 	})
 }
+
+// TestKernelLossIsTold has rings lose events, and weir's own domain tell how many.
+func TestKernelLossIsTold(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirlosing")
+		out, own := filepath.Join(m.dir, "trace"), filepath.Join(m.dir, "own")
+		a.do("create", "own", "-o", own)
+		a.do("enable-event", "-w", "weir:loss")
+		a.do("start")
+		a.do("create", "losing", "-o", out)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=4")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		for range 3 {
+			a.do("disable-consumer")
+			m.write(w, 20000)
+			a.do("enable-consumer")
+		}
+		a.do("stop")
+		a.do("destroy")
+		n, lost := m.writesOf("losing", out)
+		if n+lost != 60000 || lost == 0 {
+			m.Errorf("%d recorded + %d discarded, want 60000", n, lost)
+		}
+		a.do("destroy", "own")
+		told := 0
+		for _, found := range toldEvents.FindAllStringSubmatch(m.run("babeltrace2", own), -1) {
+			k, err := strconv.Atoi(found[1])
+			if err != nil {
+				m.Fatal(err)
+			}
+			told += k
+		}
+		if told != lost {
+			m.Errorf("events of weir's own tell of %d lost, want %d", told, lost)
+		}
+		a.end()
+	})
+}
+
+var toldEvents = regexp.MustCompile(`weir:loss: .* session = "losing", text = "domain kernel, channel small: (\d+) events discarded, 0 packets lost"`)
 
 // TestKernelRefusedData connects where only the control port answers: nothing of
 // the attempt stays, at either end.
