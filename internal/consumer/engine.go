@@ -47,6 +47,7 @@ type engine struct {
 	uuid     [16]byte
 	text     []byte // all metadata
 	users    handover.Users
+	next     *candidate // output that was prepared, or nil
 	keeper   *keeper
 	losses   *losses
 	ended    bool // by order
@@ -171,7 +172,7 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 	case handover.OpRegenerate:
 		return nil, with(m, files, e.replaceMetadata)
 	case handover.OpOutput:
-		return nil, with(m, files, e.setOutput)
+		return nil, with(m, files, e.prepare)
 	case handover.OpRotate:
 		return nil, with(m, files, func(r handover.Rotate, f []*os.File) error { return e.rotate(r, f, output.rotate) })
 	case handover.OpClear:
@@ -193,6 +194,10 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 	}
 	handover.CloseAll(files)
 	switch m.Op {
+	case handover.OpCommit:
+		return nil, e.commit()
+	case handover.OpDrop:
+		return nil, e.forget()
 	case handover.OpStart:
 		return nil, e.start()
 	case handover.OpResume:
@@ -424,6 +429,9 @@ func (e *engine) end(o handover.End) handover.Ended {
 		if err := s.source.close(); err != nil {
 			e.log.Warn("stream not closed", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
 		}
+	}
+	if err := e.forget(); err != nil {
+		e.log.Warn("prepared output not closed", "err", err)
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, endTimeout)
 	defer cancel()

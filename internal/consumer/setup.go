@@ -214,18 +214,74 @@ func (e *engine) reconnected(m handover.Message, files []*os.File) bool {
 	return true
 }
 
-// setOutput gives all streams another place, at a packet's end.
-func (e *engine) setOutput(o handover.Output, files []*os.File) error {
+// candidate is an output that may take the place of the one there is.
+type candidate struct {
+	out     output
+	writers []packetWriter // of all streams
+}
+
+// prepare makes an output ready for all streams.
+func (e *engine) prepare(o handover.Output, files []*os.File) error {
+	if err := e.forget(); err != nil {
+		handover.CloseAll(files)
+		return err
+	}
 	out, err := e.newOutput(o, files)
 	if err != nil {
 		return err
 	}
+	c := &candidate{out: out}
 	if len(e.text) > 0 {
-		if err := out.metadata(e.text); err != nil {
-			return errors.Join(err, e.drop(out))
-		}
+		err = out.metadata(e.text)
 	}
-	return e.whileHeld(func() error { return e.exchange(out) })
+	for _, s := range e.streams {
+		if err != nil {
+			break
+		}
+		var w packetWriter
+		w, err = out.writer(s)
+		c.writers = append(c.writers, w)
+	}
+	if err != nil {
+		return errors.Join(err, e.drop(out))
+	}
+	e.next = c
+	return nil
+}
+
+// forget ends the output that was prepared, if there is one.
+func (e *engine) forget() error {
+	c := e.next
+	if c == nil {
+		return nil
+	}
+	e.next = nil
+	return e.drop(c.out)
+}
+
+// commit gives all streams the place that was prepared, at a packet's end. The old
+// one has all packets up to here, the new one those that follow.
+func (e *engine) commit() error {
+	c := e.next
+	if c == nil {
+		return errors.New("no output was prepared")
+	}
+	e.next = nil
+	return e.whileHeld(func() error {
+		old := e.out
+		e.mu.Lock()
+		e.out = c.out
+		e.mu.Unlock()
+		for i, s := range e.streams {
+			s.out = c.writers[i]
+		}
+		if r, ok := c.out.(*relayOutput); ok {
+			r.begin()
+		}
+		// What waits for an old relay is sent while the new output is written.
+		e.retire(old)
+		return nil
+	})
 }
 
 // drop ends an output that was not used.
@@ -286,32 +342,6 @@ func adopt(o handover.Output, files []*os.File) (*relay.Session, error) {
 		return nil, fmt.Errorf("state of the relay session: %w", err)
 	}
 	return relay.Adopt(h)
-}
-
-// exchange puts an output into the place of the one there is. The old one has
-// all packets up to here, the new one those that follow.
-func (e *engine) exchange(out output) error {
-	writers := make([]packetWriter, len(e.streams))
-	for i, s := range e.streams {
-		w, err := out.writer(s)
-		if err != nil {
-			return errors.Join(err, e.drop(out))
-		}
-		writers[i] = w
-	}
-	old := e.out
-	e.mu.Lock()
-	e.out = out
-	e.mu.Unlock()
-	for i, s := range e.streams {
-		s.out = writers[i]
-	}
-	if r, ok := out.(*relayOutput); ok {
-		r.begin()
-	}
-	// What waits for an old relay is sent while the new output is written.
-	e.retire(old)
-	return nil
 }
 
 // retire ends an output when it is settled, beside everything else.

@@ -23,7 +23,9 @@ const (
 	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
 	OpMetadata   Op = "metadata"   // nothing; text to append (Blob)
 	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
-	OpOutput     Op = "output"     // Output; a directory, or control and data socket
+	OpOutput     Op = "output"     // Output; a directory, or control and data socket; OpCommit or OpDrop follows
+	OpCommit     Op = "commit"     // nothing; the output that was prepared takes the place of the one there is
+	OpDrop       Op = "drop"       // nothing; the output that was prepared is not wanted
 	OpStart      Op = "start"      // nothing
 	OpStop       Op = "stop"       // Stop; drains, and waits until all is at its place; Stopped
 	OpPause      Op = "pause"      // Pause; reads no further
@@ -103,8 +105,9 @@ const (
 	OutputRelay     = "relay"
 )
 
-// Output says where packets go from now on. It takes the place of another one
-// at the next packet boundary of each stream.
+// Output says where packets go from OpCommit on. It takes the place of another one
+// at the next packet boundary of each stream, in which nothing can fail but the
+// process.
 type Output struct {
 	Kind  string `json:"kind"`
 	Chunk Chunk  `json:"chunk"`

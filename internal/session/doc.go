@@ -8,6 +8,8 @@
 //	             │          └── process (consumer process of the domain)
 //	             └── consumer (where packets go)
 //
+// A change of destination is prepared by all processes before any carries it out.
+//
 // A session's consumer begins as a template: a destination, nothing connected.
 // Enabling it connects to the relay, both paths or none, and only then are the
 // sockets handed to the consumer process. The process of a domain is started when

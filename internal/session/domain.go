@@ -215,50 +215,89 @@ func (m *domain) tellMetadata(ctx context.Context, op handover.Op, text []byte) 
 
 // redirect makes the session's destination that of the process.
 func (m *domain) redirect(ctx context.Context) error {
+	next, err := m.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	return next.commit(ctx)
+}
+
+// change is another place for the packets of a domain, which its process has
+// prepared.
+type change struct {
+	m       *domain
+	local   *local // nil: a relay, or none
+	visited bool   // a relay
+}
+
+// prepare has the process prepare the session's destination, or leaves nothing
+// behind.
+func (m *domain) prepare(ctx context.Context) (*change, error) {
 	c := &m.s.consumer
 	o := handover.Output{Kind: handover.OutputNone, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
-	old := m.local
+	next := &change{m: m}
 	switch {
 	case c.now.path != "":
 		l, err := m.s.openLocal(c.now.path, m.src.Domain())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		o.Kind, m.local = handover.OutputDirectory, l
+		o.Kind, next.local = handover.OutputDirectory, l
 		if err := m.tellOutput(ctx, o, l.dir); err != nil {
-			m.local = old
-			return l.undo(err)
+			return nil, l.undo(err)
 		}
 	case c.now.control.Host != "":
 		o.Known = m.visited
 		r, err := c.takeReady(ctx, m.visited)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		h, err := r.Detach(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer h.Close()
 		if o.Relay, err = json.Marshal(h.State); err != nil {
-			return err
+			return nil, err
 		}
-		o.Kind, m.local = handover.OutputRelay, nil
+		o.Kind, next.visited = handover.OutputRelay, true
 		if err := m.tellOutput(ctx, o, h.Control, h.Data); err != nil {
-			m.local = old
-			return err
+			return nil, err
 		}
-		m.visited = true
 	default:
 		if err := m.tellOutput(ctx, o); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	m.lostAt = time.Time{}
+	return next, nil
+}
+
+// commit has packets go to the new place. If the process is gone by now its
+// successor goes there.
+func (n *change) commit(ctx context.Context) error {
+	m := n.m
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := m.proc.Call(ctx, handover.OpCommit, struct{}{}, nil)
+	old := m.local
+	m.local, m.lostAt = n.local, time.Time{}
+	m.visited = m.visited || n.visited
 	if old != nil {
 		old.settle()
 	}
-	return nil
+	return err
+}
+
+// drop leaves everything as it was.
+func (n *change) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := n.m.proc.Call(ctx, handover.OpDrop, struct{}{}, nil)
+	if n.local == nil {
+		return err
+	}
+	n.local.settle()
+	return errors.Join(err, n.local.remove())
 }
 
 // tellOutput gives the process another place. Whoever wanted that may be gone

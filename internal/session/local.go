@@ -134,7 +134,12 @@ func (l *local) undo(err error) error {
 	if !errors.As(err, &refused) && !errors.Is(err, handover.ErrGone) {
 		return err // it may come to it yet
 	}
-	return errors.Join(err, l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) }))
+	return errors.Join(err, l.remove())
+}
+
+// remove removes a directory in which nothing was recorded.
+func (l *local) remove() error {
+	return l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) })
 }
 
 // finish puts the chunk that the consumer has left into its place, or removes
