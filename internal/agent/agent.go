@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -65,7 +66,7 @@ type Agent struct {
 // New makes an agent. It opens and starts nothing.
 func New(o Options) (*Agent, error) {
 	a := &Agent{
-		opts: o, kernel: kernelsource.New(filepath.Join(o.RunDir, "instances"), o.Log), self: selfsource.New(o.Log),
+		opts: o, kernel: kernelsource.New(instances(o.RunDir), o.Log), self: selfsource.New(o.Log),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -106,6 +107,35 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 	ready(a.opts.Socket)
 	err = group.Wait()
 	return errors.Join(err, socket.Close(), a.kernel.Close())
+}
+
+// instances is the directory in which daemons write down what they make in the
+// kernel.
+func instances(runDir string) string { return filepath.Join(runDir, "instances") }
+
+// Leftover is what a daemon that was killed has left in the kernel.
+type Leftover = kernelsource.Leftover
+
+// Cleanup removes from the kernel what daemons that are gone have left, as the next
+// one does when it starts, and returns that and what could not be removed; with
+// keep it removes nothing.
+func Cleanup(ctx context.Context, runDir string, keep bool, log *slog.Logger) (removed, left []Leftover, err error) {
+	kernel := kernelsource.New(instances(runDir), log)
+	before, err := kernel.Leftovers()
+	if err != nil || keep || len(before) == 0 {
+		return nil, before, err
+	}
+	defer kernel.Close()
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	err = kernel.Sweep(ctx)
+	left, lerr := kernel.Leftovers()
+	for _, l := range before {
+		if !slices.ContainsFunc(left, func(o Leftover) bool { return o.Name == l.Name }) {
+			removed = append(removed, l)
+		}
+	}
+	return removed, left, errors.Join(err, lerr)
 }
 
 // socketGroup is the group that the socket belongs to; -1 where it is the user's
