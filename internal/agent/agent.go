@@ -26,8 +26,9 @@ import (
 )
 
 const (
-	// stopTimeout is how long the end of all sessions may take.
-	stopTimeout = 10 * time.Second
+	// stopTimeout is how long the end of all sessions may take, so that the daemon
+	// ends within 10 s.
+	stopTimeout = 9 * time.Second
 	// sweepTimeout bounds the removal of what a killed daemon has left.
 	sweepTimeout = 5 * time.Second
 	// tracingGroup is the group whose members may trace the kernel.
@@ -95,6 +96,9 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 		a.opts.Log.Warn("instances of a killed daemon are left", "err", err)
 	}
 	cancel()
+	if err := a.AdoptKept(); err != nil {
+		a.opts.Log.Warn("packets kept by a killed daemon's consumers are not in their place", "err", err)
+	}
 	server := NewServer(a, a.opts.Log)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(socket.Listener(), gid) })

@@ -5,6 +5,7 @@ package consumer
 
 import (
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +17,11 @@ import (
 // a second.
 func TestLossesAreToldTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // timers have goroutines of their own
 		var got []handover.Loss
 		l := &losses{notice: func(op handover.Op, body any) {
+			mu.Lock()
+			defer mu.Unlock()
 			if op != handover.NoticeLoss {
 				t.Errorf("notice %s", op)
 			}
@@ -26,6 +30,8 @@ func TestLossesAreToldTogether(t *testing.T) {
 		want := func(want ...handover.Loss) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if !slices.Equal(got, want) {
 				t.Errorf("told %+v, want %+v", got, want)
 			}

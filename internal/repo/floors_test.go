@@ -47,6 +47,7 @@ var floors = map[string]int{
 	"internal/live":      2,
 	"internal/view":      2,
 	"internal/convert":   2,
+	"internal/resend":    2,
 
 	"internal/api":        3,
 	"internal/hub":        3,

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -68,6 +69,42 @@ func (s *Session) takeKept(name, domain string) (place string, err error) {
 	}
 	defer dir.Close()
 	return all, chownTree(int(dir.Fd()), int(s.uid), int(s.gid), 2)
+}
+
+// AdoptKept puts what consumers of a daemon that was killed have kept in its place.
+// Whose it was is not known any more: it stays with the consumers' user. One may
+// still be written, which makes no difference.
+func (d *Daemon) AdoptKept() error {
+	found, err := filepath.Glob(filepath.Join(d.opts.SpoolDir, "[0-9]*", "*.*", "metadata"))
+	if err != nil || d.opts.SpoolDir == "" {
+		return err
+	}
+	var errs []error
+	for _, path := range found {
+		trace := filepath.Dir(path)
+		name := filepath.Base(trace)
+		dot := strings.LastIndexByte(name, '.')
+		all := filepath.Join(d.opts.SpoolDir, keptDir, name)
+		if err := os.MkdirAll(filepath.Dir(all), keptMode); err != nil {
+			return err
+		}
+		err := os.Mkdir(all, dirMode)
+		if err == nil {
+			err = os.Rename(trace, filepath.Join(all, domainOf(name[dot+1:])))
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.log.Info("packets that a killed daemon's session has kept", "place", all)
+	}
+	return errors.Join(errs...)
+}
+
+// domainOf takes the number away that names of a second trace and later ones have.
+func domainOf(name string) string {
+	domain, _, _ := strings.Cut(name, "-")
+	return domain
 }
 
 // keptNotice takes what a process has kept of an output that another one has

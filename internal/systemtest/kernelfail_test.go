@@ -96,7 +96,22 @@ func TestKernelAgentStopsWithoutRelay(t *testing.T) {
 				kept := filepath.Join(m.dir, "agent", "spool", "kept")
 				m.wantWrites("at the relay", calls, m.out)
 				m.wantWrites("kept", calls, kept)
-				for stream, numbers := range m.packetNumbers(m.out, kept) {
+				if name == "stopped" {
+					r.signal(syscall.SIGCONT)
+				} else {
+					r = m.startWeir()
+				}
+				state := "--state-dir=" + filepath.Join(m.dir, "agent")
+				if out := a.do("load", "--spool", state); !strings.HasPrefix(out, "ending-") || !strings.Contains(out, ", domain kernel: ") {
+					m.Errorf("what is kept is not listed: %s", out)
+				}
+				a.do("load", "--spool", state, "--override-url", relayURL)
+				if out := a.do("load", "--spool", state); out != "No packets are kept\n" {
+					m.Errorf("what was sent is still kept: %s", out)
+				}
+				r.stop()
+				m.wantWrites("at the relay in the end", 2*calls, m.out)
+				for stream, numbers := range m.packetNumbers(m.out) {
 					// One that the relay had and did not confirm any more is at both places.
 					if numbers = slices.Compact(numbers); numbers[len(numbers)-1] != uint64(len(numbers)-1) {
 						m.Errorf("stream %s: packets %v, want all", stream, numbers)
@@ -105,6 +120,41 @@ func TestKernelAgentStopsWithoutRelay(t *testing.T) {
 			})
 		})
 	}
+	t.Run("crashed", func(t *testing.T) {
+		isolated(t, func(m *machine) {
+			a := m.startAgent()
+			r := m.startWeir()
+			w := m.writer("weirends")
+			a.do("create", "ending", "-U", relayURL)
+			a.do("enable-consumer")
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, calls)
+			a.do("stop")
+			a.do("start")
+			r.kill()
+			m.write(w, calls)
+			m.until("the relay counts as lost", func() bool { return a.session("ending").Consumer.State == agent.ConsumerSpooling })
+			consumers := m.children(a.p.cmd.Process.Pid)
+			a.p.kill()
+			for _, pid := range consumers {
+				m.untilGone(pid)
+			}
+			a = m.startAgent()
+			kept := filepath.Join(m.dir, "agent", "spool", "kept")
+			// A few may have been in a page that was being written.
+			if n, _ := m.writesOf("kept", kept); n == 0 || n > calls {
+				m.Errorf("%d calls are kept, want about %d", n, calls)
+			}
+			r = m.startWeir()
+			a.do("load", "--spool", "--state-dir="+filepath.Join(m.dir, "agent"), "--override-url", relayURL)
+			r.stop()
+			if n, _ := m.writesOf("sent", m.out); n <= calls || n > 2*calls {
+				m.Errorf("%d calls at the relay in the end, want about %d", n, 2*calls)
+			}
+			a.end()
+		})
+	})
 	t.Run("unkept", func(t *testing.T) {
 		isolated(t, func(m *machine) {
 			a := m.startAgent("--state-dir=/proc/weir")
