@@ -46,7 +46,7 @@ type drain struct {
 	ledger    *handover.Ledger
 	base      uint64 // records accounted for before this process
 	gone      uint64 // of them, those that consumers that died had read and not written
-	begin     uint64 // time before the first record of the stream
+	begin     uint64 // time before the first record of the stream that is not in a packet
 	untold    bool   // there are losses and no packet yet
 	ring      *tracefs.Ring
 	filtered  []uint32 // events that it decides about
@@ -251,7 +251,8 @@ func (d *drain) lost() (uint64, error) {
 // resume takes up what a consumer that died has left, and returns the number of
 // the first packet. The one that it had open is lost, with its events.
 func (d *drain) resume(died bool) (uint64, error) {
-	d.begin = d.ledger.Begin(d.now())
+	// Readers order packets by their times, also those without events.
+	d.begin = max(d.ledger.Begin(d.now()), d.ledger.End()+1)
 	if !died {
 		return 0, nil
 	}
@@ -275,7 +276,7 @@ func (d *drain) resume(died bool) (uint64, error) {
 func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
 	err := d.s.WritePacket(packet, info)
 	c := d.conv.Counts()
-	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered)
+	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered, info.End)
 	return err
 }
 

@@ -153,7 +153,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 		return nil, errors.Join(err, ring.Close(), ledger.Close())
 	}
 	d.conv = kerneltrace.NewConverter(t.Table, kerneltrace.ConverterOptions{
-		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, Tasks: t.tasks,
+		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, NotBefore: ledger.End(), Tasks: t.tasks,
 		TID: int32(os.Getpid()),
 	}, d)
 	d.sieve = sieve{conv: d.conv, table: t.Table}

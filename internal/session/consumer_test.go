@@ -169,6 +169,9 @@ func TestSpoolIsTold(t *testing.T) {
 	h := newHost(t, func(o *Options) { o.SpoolMemory, o.SpoolDisk = 40<<10, 1 })
 	r := h.relay()
 	h.begin(r.uris()...)
+	h.emit()
+	h.stop() // the relay has the streams
+	h.start()
 	notices := h.watch()
 	r.stop()
 	h.awaitState(agent.ConsumerSpooling)
