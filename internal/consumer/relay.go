@@ -51,7 +51,7 @@ type relayOutput struct {
 	next    chan *relay.Session
 
 	// Owned by the goroutine.
-	opened bool // a relay has had the streams
+	opened bool // a relay may have had the streams
 
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
@@ -181,6 +181,9 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	}
 	options = append(options, relay.StreamOptions{Channel: "metadata", Path: o.trace, TraceUUID: o.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1})
 	made, err := o.addStreams(ctx, r, options)
+	o.mu.Lock()
+	o.opened = true // the relay may have made them even if its answer is lost
+	o.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +202,6 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 		}
 		return has
 	})
-	o.opened = true
 	o.mu.Unlock()
 	if len(text) == 0 {
 		return c, nil
