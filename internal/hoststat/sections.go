@@ -1,0 +1,82 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hoststat
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// entry is a line of the table of sections.
+type entry struct {
+	path    string
+	source  string // for people
+	make    func(*Engine) reader
+	lane    lane
+	absent  bool // a host may have no such files
+	private func(Expose) bool
+	details []entryDetail
+}
+
+type entryDetail struct {
+	path string
+	bit  need
+}
+
+// entries is the table of sections, in the order of a message.
+var entries = []entry{
+	{path: "system/time", source: "clock_gettime", make: newTimeReader},
+	{path: "system/identity", source: "uname", make: newIdentityReader},
+	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
+	{path: "proc/stat", source: "/proc/stat", make: newStatReader, details: []entryDetail{
+		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM},
+	}},
+	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
+	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader},
+	{path: "proc/version", source: "uname", make: newVersionReader},
+	{path: "proc/uptime", source: "/proc/uptime", make: newUptimeReader},
+	{path: "proc/vmstat", source: "/proc/vmstat", make: newVmstatReader, absent: true},
+}
+
+// build makes the sections.
+func (e *Engine) build() error {
+	for _, t := range entries {
+		id, ok := e.model.Find(t.path)
+		if !ok {
+			return fmt.Errorf("hoststat: no element %s", t.path)
+		}
+		n := e.model.Node(id)
+		s := &section{
+			engine: e, node: id, path: t.path, name: n.Section, class: n.Class, source: t.source,
+			lane: t.lane, absent: t.absent, denied: t.private != nil && !t.private(e.o.Expose), reader: t.make(e),
+		}
+		s.turn.L = &s.mu
+		for _, d := range t.details {
+			s.details = append(s.details, detail{e.model.Must(d.path), d.bit})
+		}
+		if t.path == "system/errors" {
+			e.errors = s
+		}
+		e.sections = append(e.sections, s)
+	}
+	// Ids are in the order of the model, which is that of a message.
+	slices.SortStableFunc(e.sections, func(a, b *section) int { return cmp.Compare(a.node, b.node) })
+	return nil
+}
+
+// ownIndex is the place of an own section's tape in a job.
+func (s *section) ownIndex() int {
+	if s.name == "tasks" {
+		return 0
+	}
+	return 1
+}
+
+// errorReader stands for system/errors in the list; sessions write the section.
+type errorReader struct{ nodes errorNodes }
+
+func newErrorReader(e *Engine) reader { return &errorReader{newErrorNodes(e.model)} }
+
+func (*errorReader) read(*request) error { return nil }
