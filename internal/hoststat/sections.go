@@ -48,9 +48,19 @@ var entries = []entry{
 	{path: "proc/net/softnet_stat", source: "/proc/net/softnet_stat", make: newSoftnetReader, absent: true},
 	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, absent: true},
 	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader},
+	{path: "proc/cpuinfo", source: "/proc/cpuinfo, cpufreq", make: newCPUInfoReader},
+	{path: "proc/sysvipc", source: "/proc/sysvipc", make: newSysvipcReader, absent: true},
 	{path: "proc/version", source: "uname", make: newVersionReader},
 	{path: "proc/uptime", source: "/proc/uptime", make: newUptimeReader},
 	{path: "proc/vmstat", source: "/proc/vmstat", make: newVmstatReader, absent: true},
+	{path: "proc/diskstats", source: "/proc/diskstats", make: newDiskstatsReader},
+	{path: "proc/pressure", source: "/proc/pressure", make: newPressureReader},
+	{path: "proc/interrupts", source: "/proc/interrupts", make: newInterruptsReader, details: []entryDetail{{"proc/interrupts/irq/cpu", needCPUs}}},
+	{path: "proc/softirqs", source: "/proc/softirqs", make: newSoftirqsReader, absent: true, details: []entryDetail{{"proc/softirqs/softirq/cpu", needCPUs}}},
+	{path: "proc/schedstat", source: "/proc/schedstat", make: newSchedstatReader, absent: true},
+	{path: "proc/swaps", source: "/proc/swaps", make: newSwapsReader, absent: true},
+	{path: "proc/mdstat", source: "/proc/mdstat", make: newMdstatReader, absent: true},
+	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader},
 }
 
 // build makes the sections.
