@@ -26,6 +26,7 @@ type section struct {
 	engine  *Engine
 	node    xmlsysd.NodeID
 	path    string
+	id      []byte // path
 	name    string
 	class   xmlsysd.Class
 	source  string

@@ -29,6 +29,16 @@ type entryDetail struct {
 var entries = []entry{
 	{path: "system/time", source: "clock_gettime", make: newTimeReader},
 	{path: "system/identity", source: "uname", make: newIdentityReader},
+	{path: "system/users", source: "/run/utmp, /run/systemd/sessions", make: newUsersReader},
+	{path: "system/host", source: "uname, os-release, boot_id", make: newHostReader},
+	{path: "system/clock", source: "clock_gettime, adjtimex", make: newClockReader},
+	{path: "system/filesystems", source: "/proc/self/mountinfo, statfs", make: newFilesystemsReader, lane: slow},
+	{path: "system/numa", source: "/sys/devices/system/node", make: newNumaReader, absent: true},
+	{path: "system/sensors", source: "/sys/class/hwmon", make: newSensorsReader, lane: slow, absent: true},
+	{path: "system/thermal", source: "/sys/class/thermal", make: newThermalReader, lane: slow, absent: true},
+	{path: "system/cpufreq", source: "/sys/devices/system/cpu/cpufreq", make: newCPUFreqReader, lane: slow, absent: true},
+	{path: "system/sessions", source: "/run/utmp, /run/systemd/sessions", make: newSessionsReader, private: func(x Expose) bool { return x.Sessions }},
+	{path: "system/agent", source: "own counters", make: newAgentReader},
 	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
 	{path: "proc/stat", source: "/proc/stat", make: newStatReader, details: []entryDetail{
 		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM},
@@ -72,7 +82,7 @@ func (e *Engine) build() error {
 		}
 		n := e.model.Node(id)
 		s := &section{
-			engine: e, node: id, path: t.path, name: n.Section, class: n.Class, source: t.source,
+			engine: e, node: id, path: t.path, id: []byte(t.path), name: n.Section, class: n.Class, source: t.source,
 			lane: t.lane, absent: t.absent, denied: t.private != nil && !t.private(e.o.Expose), reader: t.make(e),
 		}
 		s.turn.L = &s.mu
