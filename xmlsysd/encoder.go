@@ -34,7 +34,6 @@ type Encoder struct {
 	// Of the tape that is being added.
 	open    []int32 // entries of the elements that are open
 	written int     // how many of them have their tags in buf
-	base    int     // depth of the first of them in the tree
 }
 
 // NewEncoder returns an encoder of what a selection selects.

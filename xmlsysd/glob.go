@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// glob is a compiled pattern of shells: ? and * do not match a slash, ** does,
+// Glob is a compiled pattern of shells: ? and * do not match a slash, ** does,
 // [a-z] and [!x] are classes. There is no escape: [*] is a star.
-type glob struct {
+type Glob struct {
 	literal string // what it spells where it has no wildcard
 	steps   []globStep
 }
@@ -35,11 +35,12 @@ const (
 
 var errClass = errors.New("a class without its end")
 
-func parseGlob(s string) (glob, error) {
+// ParseGlob compiles a pattern. It refuses classes without end.
+func ParseGlob(s string) (Glob, error) {
 	if !strings.ContainsAny(s, "*?[") {
-		return glob{literal: s}, nil
+		return Glob{literal: s}, nil
 	}
-	var g glob
+	var g Glob
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
 		switch r {
@@ -54,7 +55,7 @@ func parseGlob(s string) (glob, error) {
 		case '[':
 			step, length, err := parseClass(s)
 			if err != nil {
-				return glob{}, err
+				return Glob{}, err
 			}
 			g.steps, n = append(g.steps, step), length
 		default:
@@ -95,18 +96,18 @@ func parseClass(s string) (globStep, int, error) {
 }
 
 // spelled tells a pattern without wildcard.
-func (g *glob) spelled() bool { return g.steps == nil }
+func (g *Glob) spelled() bool { return g.steps == nil }
 
-func (g *glob) matchString(s string) bool {
+func (g *Glob) matchString(s string) bool {
 	if g.spelled() {
 		return s == g.literal
 	}
-	return g.match([]byte(s))
+	return g.Match([]byte(s))
 }
 
-// match does not allocate. Stars go back only to the last * and the last **, so
+// Match tells whether a pattern matches all of s. It does not allocate. Stars go back only to the last * and the last **, so
 // the time is bounded by the lengths of the two, not by the number of stars.
-func (g *glob) match(s []byte) bool {
+func (g *Glob) Match(s []byte) bool {
 	if g.spelled() {
 		return string(s) == g.literal
 	}

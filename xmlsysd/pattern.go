@@ -19,14 +19,14 @@ type pattern struct {
 // part is a component of a pattern.
 type part struct {
 	deep  bool // **: any number of components
-	tag   glob
+	tag   Glob
 	preds []pred
 }
 
 // pred is a condition on an attribute: [devtype=eth].
 type pred struct {
 	attr  Attrs
-	value glob
+	value Glob
 }
 
 // attrNames are the attributes that predicates can be about, in the order of
@@ -77,7 +77,7 @@ func parsePart(s string) (part, error) {
 	if tag == "" || strings.Contains(tag, "**") {
 		return part{}, refuse(CodeRE, s, "a component of a path is a name, a glob of one, or **")
 	}
-	g, err := parseGlob(tag)
+	g, err := ParseGlob(tag)
 	if err != nil {
 		return part{}, refuse(CodeRE, s, err.Error())
 	}
@@ -142,7 +142,7 @@ func parsePred(s string) (pred, error) {
 	if n := len(value); n > 1 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0] {
 		value = value[1 : n-1]
 	}
-	g, err := parseGlob(value)
+	g, err := ParseGlob(value)
 	if err != nil {
 		return pred{}, refuse(CodeRE, s, err.Error())
 	}
@@ -153,7 +153,7 @@ func parsePred(s string) (pred, error) {
 type bound struct {
 	depth int
 	attr  int // place among the attributes that an entry of a tape is given
-	value *glob
+	value *Glob
 }
 
 // way is one way in which a pattern matches: all its bounds hold.

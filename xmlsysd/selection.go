@@ -336,10 +336,9 @@ func (s *Selection) hold(bounds []bound, t *Tape, open []int32, base int) bool {
 			return false
 		}
 		e := &t.entries[open[b.depth-base]]
-		if b.attr >= t.NumAttrs(e) || !b.value.match(t.Attr(e, b.attr)) {
+		if b.attr >= t.NumAttrs(e) || !b.value.Match(t.Attr(e, b.attr)) {
 			return false
 		}
 	}
 	return true
 }
-

@@ -293,12 +293,12 @@ func TestGlob(t *testing.T) {
 		{strings.Repeat("*a", 60) + "b", strings.Repeat("a", 4000), false},
 		{strings.Repeat("**a", 60) + "b", strings.Repeat("a/", 2000), false},
 	} {
-		g, err := parseGlob(tt.glob)
+		g, err := ParseGlob(tt.glob)
 		if err != nil {
 			t.Errorf("%q: %v", tt.glob, err)
 			continue
 		}
-		if got := g.match([]byte(tt.text)); got != tt.want {
+		if got := g.Match([]byte(tt.text)); got != tt.want {
 			t.Errorf("%.40q matches %.40q: %v, want %v", tt.glob, tt.text, got, tt.want)
 		}
 	}
