@@ -55,6 +55,9 @@ type Node struct {
 	Names   bool   // the kernel names its children
 	Section string // short name of a section, empty elsewhere
 	Part    string // short name of what is no section
+
+	head, tail string // what an Encoder writes before and behind the attributes
+	foot       string // and behind the content
 }
 
 //go:embed tree.txt
@@ -107,6 +110,26 @@ func (m *Model) Find(path string) (NodeID, bool) {
 	defer m.mu.RUnlock()
 	id, ok := m.paths[path]
 	return id, ok
+}
+
+// appendFrom appends the nodes whose ids are from len(to) on.
+func (m *Model) appendFrom(to []*Node) []*Node {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return append(to, m.nodes[len(to):]...)
+}
+
+// homes returns the paths of the elements that have a short name.
+func (m *Model) homes(short string) []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	var all []string
+	for _, n := range m.nodes {
+		if short != "" && (n.Section == short || n.Part == short) {
+			all = append(all, n.Path)
+		}
+	}
+	return all
 }
 
 // Must is Find for paths that are written in the program.
@@ -179,8 +202,22 @@ func (m *Model) add(n Node) NodeID {
 		}
 		m.paths[n.Path] = id
 	}
+	n.render()
 	m.nodes = append(m.nodes, &n)
 	return id
+}
+
+// render makes the tags of a node: all but the attributes that entries have.
+func (n *Node) render() {
+	n.head = strings.Repeat(indentation, n.Depth) + "<" + n.Tag
+	n.foot = "</" + n.Tag + ">\n"
+	if n.Unit != "" {
+		n.tail = ` units="` + string(appendAttr(nil, []byte(n.Unit))) + `"`
+	}
+	n.tail += ">"
+	if n.Attrs == 0 {
+		n.head, n.tail = n.head+n.tail, ""
+	}
 }
 
 func parseTree(text string) (*Model, error) {

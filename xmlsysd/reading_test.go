@@ -1,0 +1,239 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xmlsysd
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// monitor wants what a monitor of a cluster shows.
+type monitor struct {
+	slots          Slots
+	host, load     Slot
+	stat           Slot
+	cpus, nets     List
+	user, tot      Column
+	name, rx, tx   Column
+	used, clock    Slot
+	ctxt, freq, ip Slot
+}
+
+func newMonitor() *monitor {
+	m := new(monitor)
+	s := &m.slots
+	m.host, m.load = s.Leaf("system/identity/hostname"), s.Leaf("proc/loadavg/load1")
+	m.stat, m.ctxt = s.Stamp("proc/stat"), s.Leaf("proc/stat/ctxt")
+	m.cpus = s.List("proc/stat/cpu")
+	m.user, m.tot = s.Column(m.cpus, "user"), s.Column(m.cpus, "tot")
+	m.nets = s.List("proc/net/dev/interface", "devtype", "devid")
+	m.name, m.rx, m.tx = s.Column(m.nets, "name"), s.Column(m.nets, "receive/bytes"), s.Column(m.nets, "transmit/bytes")
+	m.used = s.Leaf("proc/meminfo/memory/used")
+	return m
+}
+
+func TestReading(t *testing.T) {
+	_, body := sample(t)
+	m := newMonitor()
+	r := NewReading(&m.slots)
+	for range 2 {
+		if err := r.Read(body); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		at, ok := r.Stamp(m.stat)
+		ctxt, ok2 := r.Uint(m.ctxt)
+		load, ok3 := r.Float(m.load)
+		got = append(got, fmt.Sprintf("%s %v %v %v %v %v %v", r.Text(m.host), at, ok, ctxt, ok2, load, ok3))
+		for row := range r.Rows(m.cpus) {
+			user, ok := r.CellUint(m.cpus, row, m.user)
+			got = append(got, fmt.Sprintf("cpu %s %v %v", r.Key(m.cpus, row, 0), user, ok))
+		}
+		for row := range r.Rows(m.nets) {
+			got = append(got, fmt.Sprintf("%s+%s %s %s %s", r.Key(m.nets, row, 0), r.Key(m.nets, row, 1),
+				r.CellText(m.nets, row, m.name), r.CellText(m.nets, row, m.rx), r.CellText(m.nets, row, m.tx)))
+		}
+		want := []string{
+			"golem {1016048061 789464} true 8610762 true 0.21 true", "cpu 0 316976 true",
+			"lo+ lo 97083646 97083646", "eth+0 eth0 762887796 326138029",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(-want +got):\n%s", diff)
+		}
+		if row := r.Row(m.nets, "eth", "0"); row != 1 {
+			t.Errorf("eth0 is row %d, want 1", row)
+		}
+		if row := r.Row(m.nets, "eth", "1"); row != -1 {
+			t.Errorf("eth1 is row %d, want -1", row)
+		}
+	}
+	// What a message does not have is not there, whatever the one before had.
+	other := []byte(`<xmlsysd new='1'><proc><other><stat tv_sec="1"/><loadavg><load1>9</load1></loadavg></other>` +
+		`<loadavg><load5>1</load5><load1/></loadavg><stat tv_sec="x" tv_usec="1"><ctxt>-1</ctxt></stat></proc>` +
+		`<system><more/><identity><hostname>a&amp;<!-- -->b</hostname></identity></system></xmlsysd>`)
+	if err := r.Read(other); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(r.Text(m.host)); got != "a&b" {
+		t.Errorf("host %q, want a&b", got)
+	}
+	if b := r.Text(m.load); b == nil || len(b) > 0 {
+		t.Errorf("load %q, want it there and empty", b)
+	}
+	if _, ok := r.Float(m.load); ok {
+		t.Error("an empty text is a number")
+	}
+	if r.Text(m.used) != nil || r.Rows(m.cpus) != 0 || r.Rows(m.nets) != 0 {
+		t.Error("the reading has what the message does not")
+	}
+	if _, ok := r.Uint(m.ctxt); ok {
+		t.Error("-1 is without sign")
+	}
+	if _, ok := r.Stamp(m.stat); ok {
+		t.Error("x is a time")
+	}
+}
+
+func TestReadingRefuses(t *testing.T) {
+	_, body := sample(t)
+	m := newMonitor()
+	r := NewReading(&m.slots)
+	for _, doc := range []string{"", "<html></html>", string(body[:len(body)/2])} {
+		if err := r.Read([]byte(doc)); !errors.Is(err, ErrTruncated) && !errors.Is(err, ErrSyntax) {
+			t.Errorf("%.20q: error %v", doc, err)
+		}
+		if r.Text(m.host) != nil || r.Rows(m.cpus) != 0 {
+			t.Errorf("%.20q: a reading of what was refused", doc)
+		}
+	}
+	rows := "<xmlsysd><proc><stat>" + strings.Repeat("<cpu/>", maxRows+1) + "</stat></proc></xmlsysd>"
+	if err := r.Read([]byte(rows)); !errors.Is(err, ErrTooLong) {
+		t.Errorf("too many rows: %v", err)
+	}
+}
+
+func TestParseUint(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want uint64
+		ok   bool
+	}{
+		{"0", 0, true},
+		{" 18446744073709551615\n", 1<<64 - 1, true},
+		{"18446744073709551616", 0, false},
+		{"99999999999999999999", 0, false},
+		{"", 0, false},
+		{"-1", 0, false},
+		{"1.0", 0, false},
+		{"0x1", 0, false},
+	} {
+		if got, ok := parseUint([]byte(tt.in)); got != tt.want || ok != tt.ok {
+			t.Errorf("parseUint(%q) = %d, %v, want %d, %v", tt.in, got, ok, tt.want, tt.ok)
+		}
+	}
+	for _, in := range []string{"inf", "NaN", "1e3", "0x1p1", "", "-", "1-1"} {
+		if f, ok := parseFloat([]byte(in)); ok {
+			t.Errorf("parseFloat(%q) = %v", in, f)
+		}
+	}
+}
+
+func TestReadingAllocations(t *testing.T) {
+	_, body := sample(t)
+	escaped := bytes.ReplaceAll(body, []byte("golem"), []byte("go&lt;lem"))
+	m := newMonitor()
+	r := NewReading(&m.slots)
+	for _, doc := range [][]byte{body, escaped} {
+		n := testing.AllocsPerRun(100, func() {
+			if err := r.Read(doc); err != nil {
+				t.Fatal(err)
+			}
+			r.Uint(m.ctxt)
+			r.Float(m.load)
+			r.Row(m.nets, "eth", "0")
+		})
+		if n != 0 {
+			t.Errorf("%v allocations for a message, want 0", n)
+		}
+	}
+}
+
+// everything wants all leaves of the message of 2002.
+func everything() *Slots {
+	m, s := NewModel(), new(Slots)
+	lists := map[string]List{}
+	for id := range m.Len() {
+		n := m.Node(NodeID(id))
+		if n.Class != Legacy || id == 0 {
+			continue
+		}
+		if n.Attrs&AttrID != 0 {
+			lists[n.Path] = s.List(n.Path)
+		}
+		if n.Attrs&AttrTime != 0 {
+			s.Stamp(n.Path)
+		}
+		if !n.Leaf {
+			continue
+		}
+		list, below := "", ""
+		for path := range lists {
+			if rest, ok := strings.CutPrefix(n.Path, path+"/"); ok {
+				list, below = path, rest
+			}
+		}
+		if list != "" {
+			s.Column(lists[list], below)
+		} else {
+			s.Leaf(n.Path)
+		}
+	}
+	return s
+}
+
+func BenchmarkScan(b *testing.B) {
+	_, body := sample(b)
+	run := func(name string, f func()) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+	m := newMonitor()
+	some, all := NewReading(&m.slots), NewReading(everything())
+	read := func(r *Reading) func() {
+		return func() {
+			if err := r.Read(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	run("monitor", read(some))
+	run("all of it", read(all))
+	run("document", func() {
+		if _, err := ParseDocument(body); err != nil {
+			b.Fatal(err)
+		}
+	})
+	run("encoding.xml", func() {
+		d := xml.NewDecoder(bytes.NewReader(body))
+		for {
+			if _, err := d.RawToken(); errors.Is(err, io.EOF) {
+				return
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
