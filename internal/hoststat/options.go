@@ -6,6 +6,8 @@ package hoststat
 import (
 	"log/slog"
 	"time"
+
+	"github.com/weir-io/weir/xmlsysd"
 )
 
 // Options say where an engine reads and how much it may cost.
@@ -60,10 +62,11 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Query is what a session asks besides which elements.
+// Query is what a session asks besides which elements. It is not changed once it
+// was handed over: a section that hangs may still read it.
 type Query struct {
-	Tasks TaskMask
-	Raw   []*RawPattern // files by path, from ParseRaw
+	Tasks xmlsysd.TaskMask
+	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
 }
 
 // withoutStorage are the types of file systems that store nothing. An overlay is

@@ -37,6 +37,7 @@ var entries = []entry{
 	{path: "system/sensors", source: "/sys/class/hwmon", make: newSensorsReader, lane: slow, absent: true},
 	{path: "system/thermal", source: "/sys/class/thermal", make: newThermalReader, lane: slow, absent: true},
 	{path: "system/cpufreq", source: "/sys/devices/system/cpu/cpufreq", make: newCPUFreqReader, lane: slow, absent: true},
+	{path: "system/cgroups", source: "/sys/fs/cgroup", make: newCgroupsReader, private: func(x Expose) bool { return x.Cgroups }},
 	{path: "system/sessions", source: "/run/utmp, /run/systemd/sessions", make: newSessionsReader, private: func(x Expose) bool { return x.Sessions }},
 	{path: "system/agent", source: "own counters", make: newAgentReader},
 	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
@@ -71,6 +72,11 @@ var entries = []entry{
 	{path: "proc/swaps", source: "/proc/swaps", make: newSwapsReader, absent: true},
 	{path: "proc/mdstat", source: "/proc/mdstat", make: newMdstatReader, absent: true},
 	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader},
+	{path: "proc/tasks", source: "/proc/PID/stat", make: newTasksReader, lane: own, details: []entryDetail{
+		{"proc/tasks/task/wait", needWait}, {"proc/tasks/task/cgroup", needCgroup},
+		{"proc/tasks/task/cmdline", needCmdline}, {"proc/tasks/task/io", needIO},
+	}},
+	{path: "proc/file", source: "files by path", make: newRawReader, lane: own, private: func(x Expose) bool { return x.Raw }},
 }
 
 // build makes the sections.
