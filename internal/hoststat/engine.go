@@ -26,6 +26,7 @@ type Engine struct {
 	links    *linkCache
 	budget   budget
 	vm       *vmText
+	noQuery  Query
 
 	quit    chan struct{} // closed by Close
 	closing sync.Once

@@ -29,8 +29,8 @@ func unexpected(what string, text []byte) error {
 }
 
 func isParse(err error) bool {
-	var p *parseError
-	return errors.As(err, &p)
+	_, ok := errors.AsType[*parseError](err)
+	return ok
 }
 
 // isAbsent reports whether an error only says that this host has no such thing.

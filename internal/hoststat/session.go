@@ -76,7 +76,7 @@ func (s *Session) Close() {
 func (s *Session) Sample(ctx context.Context, wants func(xmlsysd.NodeID) bool, q *Query) *Samples {
 	e := s.engine
 	if q == nil {
-		q = new(Query)
+		q = &e.noQuery
 	}
 	s.plan, s.results = e.planFor(wants, q, s.plan[:0]), s.results[:0]
 	for rest := s.plan; len(rest) > 0; rest = s.plan[len(s.results):] {

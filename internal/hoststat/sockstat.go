@@ -84,7 +84,7 @@ func (s *sockstatReader) parseSockstat(r *request, text []byte) error {
 
 // addGroup looks for the line of a group. Each group looks from the beginning: the
 // lines are few, and their order is not that of the elements.
-func (s *sockstatReader) addGroup(t *xmlsysd.Tape, g *sockGroup, text []byte) error {
+func (s *sockstatReader) addGroup(t *xmlsysd.Tape, g *sockGroup, text []byte) (err error) {
 	for len(text) > 0 {
 		var line []byte
 		line, text = cutLine(text)
@@ -95,11 +95,13 @@ func (s *sockstatReader) addGroup(t *xmlsysd.Tape, g *sockGroup, text []byte) er
 		if string(key) != g.line {
 			continue
 		}
-		if g.node != xmlsysd.Root {
-			t.Open(g.node, xmlsysd.Stamp{})
-			defer t.Close()
+		if g.node == xmlsysd.Root {
+			return s.addLeaves(t, g, rest, line)
 		}
-		return s.addLeaves(t, g, rest, line)
+		t.Open(g.node, xmlsysd.Stamp{})
+		err = s.addLeaves(t, g, rest, line)
+		t.Close()
+		return err
 	}
 	return nil
 }

@@ -5,23 +5,30 @@ package hoststat
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/weir-io/weir/xmlsysd"
 )
 
-// flat writes a tape as lines "proc/stat/cpu[0]/user 17", and checks what every
-// tape must be: closed, and with nothing but elements below their parents.
-func flat(t testing.TB, m *xmlsysd.Model, tape *xmlsysd.Tape) []string {
+// step is an element of a tape: proc/stat/cpu[0]/user with its text.
+type step struct {
+	path, text string
+	leaf       bool
+	time       xmlsysd.Stamp
+}
+
+// flat lists a tape, and checks what every tape must be: closed, and with nothing
+// but elements below their parents.
+func flat(t testing.TB, m *xmlsysd.Model, tape *xmlsysd.Tape) []step {
 	t.Helper()
-	var lines, open []string
+	var steps []step
+	var open []string
 	var nodes []xmlsysd.NodeID
 	for _, e := range tape.Entries() {
 		e := e
 		if e.Kind == xmlsysd.CloseElement {
 			if len(open) == 0 {
-				t.Fatalf("closed more than was opened behind\n%s", strings.Join(lines, "\n"))
+				t.Fatalf("closed more than was opened behind %v", steps)
 			}
 			open, nodes = open[:len(open)-1], nodes[:len(nodes)-1]
 			continue
@@ -45,32 +52,32 @@ func flat(t testing.TB, m *xmlsysd.Model, tape *xmlsysd.Tape) []string {
 				t.Errorf("%s: a leaf was opened", path)
 			}
 			open, nodes = append(open, path), append(nodes, e.Node)
-			lines = append(lines, path)
+			steps = append(steps, step{path: path, time: e.Time})
 			continue
 		}
 		if !n.Leaf {
 			t.Errorf("%s: has a text but is no leaf", path)
 		}
-		lines = append(lines, fmt.Sprintf("%s %s", path, tape.Text(e.Text)))
+		steps = append(steps, step{path, string(tape.Text(e.Text)), true, e.Time})
 	}
 	if len(open) > 0 {
 		t.Fatalf("%s is not closed", open[len(open)-1])
 	}
-	return lines
+	return steps
 }
 
 // values are the leaves of a tape by path.
 func values(t testing.TB, m *xmlsysd.Model, tape *xmlsysd.Tape) map[string]string {
 	t.Helper()
 	v := make(map[string]string)
-	for _, line := range flat(t, m, tape) {
-		path, text, leaf := strings.Cut(line, " ")
-		if _, twice := v[path]; twice && leaf {
-			t.Errorf("%s comes twice", path)
+	for _, x := range flat(t, m, tape) {
+		if !x.leaf {
+			continue
 		}
-		if leaf {
-			v[path] = text
+		if _, twice := v[x.path]; twice {
+			t.Errorf("%s comes twice", x.path)
 		}
+		v[x.path] = x.text
 	}
 	return v
 }

@@ -27,14 +27,16 @@ type login struct {
 // has none any more from the files of the login manager's sessions.
 type logins struct {
 	utmp  [2]*reread.File
-	dir   string
+	path  string // of the sessions' files
+	dir   *reread.Dir
 	list  []login
 	stamp unix.Timespec // of the directory, when list was made
 	errs  sourceErrors
 }
 
 func newLogins(e *Engine) *logins {
-	l := &logins{dir: e.root("run/systemd/sessions")}
+	path := e.root("run/systemd/sessions")
+	l := &logins{path: path, dir: reread.NewDir(path)}
 	for i, path := range [...]string{"run/utmp", "var/run/utmp"} {
 		l.utmp[i] = reread.New(e.root(path), pageSize, reread.Replaced)
 	}
@@ -42,6 +44,7 @@ func newLogins(e *Engine) *logins {
 }
 
 func (l *logins) close() {
+	l.dir.Close()
 	for _, f := range l.utmp {
 		f.Close()
 	}
@@ -80,25 +83,25 @@ const (
 // anew when the directory has changed: the manager replaces their files.
 func (l *logins) sessions(r *request) ([]login, error) {
 	var st unix.Stat_t
-	if err := unix.Stat(l.dir, &st); err != nil {
+	if err := l.dir.Stat(&st); err != nil {
 		if errors.Is(err, unix.ENOENT) {
 			return nil, nil
 		}
-		return nil, l.errs.of(l.dir, err)
+		return nil, l.errs.of(l.path, err)
 	}
 	if l.list != nil && st.Mtim == l.stamp {
 		return l.list, nil
 	}
-	entries, err := os.ReadDir(l.dir)
+	entries, err := os.ReadDir(l.path)
 	if err != nil {
-		return nil, l.errs.of(l.dir, err)
+		return nil, l.errs.of(l.path, err)
 	}
 	l.list, l.stamp = make([]login, 0, len(entries)), st.Mtim
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), ".ref") || !e.Type().IsRegular() {
 			continue // a pipe by which the session is held
 		}
-		text, err := reread.Read(0, l.dir+"/"+e.Name(), nil)
+		text, err := reread.Read(0, l.path+"/"+e.Name(), nil)
 		if err != nil || string(shellValue(text, "CLASS")) != "user" {
 			continue
 		}

@@ -37,6 +37,20 @@ func (d *Dir) FD() (int, error) {
 	return d.fd, nil
 }
 
+// Stat tells of the directory that has the name now.
+func (d *Dir) Stat(st *unix.Stat_t) error {
+	for again := false; ; again = true {
+		fd, err := d.FD()
+		if err != nil {
+			return err
+		}
+		if err := unix.Fstat(fd, st); err != nil || st.Nlink > 0 || again {
+			return err
+		}
+		d.Close() // removed
+	}
+}
+
 // Close gives the descriptor back.
 func (d *Dir) Close() {
 	if d.fd >= 0 {
