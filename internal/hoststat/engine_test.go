@@ -473,8 +473,15 @@ func BenchmarkKernel(b *testing.B) {
 		name string
 		kind reread.Kind
 	}{
-		{"stat", reread.Whole}, {"vmstat", reread.Lines}, {"meminfo", reread.Whole}, {"net/dev", reread.Lines}, {"net/sockstat", reread.Whole},
-		{"loadavg", reread.Whole}, {"sysvipc/msg", reread.Lines}, {"sysvipc/sem", reread.Lines}, {"sysvipc/shm", reread.Lines},
+		{"stat", reread.Whole},
+		{"vmstat", reread.Lines},
+		{"meminfo", reread.Whole},
+		{"net/dev", reread.Lines},
+		{"net/sockstat", reread.Whole},
+		{"loadavg", reread.Whole},
+		{"sysvipc/msg", reread.Lines},
+		{"sysvipc/sem", reread.Lines},
+		{"sysvipc/shm", reread.Lines},
 	} {
 		f := reread.New("/proc/"+x.name, largeSize, x.kind)
 		defer f.Close()

@@ -49,9 +49,12 @@ var entries = []entry{
 	}},
 	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, prompt: true, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
 	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, prompt: true, details: []entryDetail{
-		{"proc/net/dev/interface/ifindex", needLinks}, {"proc/net/dev/interface/mtu", needLinks},
-		{"proc/net/dev/interface/operstate", needLinks}, {"proc/net/dev/interface/carrier_changes", needLinks},
-		{"proc/net/dev/interface/mac", needLinks}, {"proc/net/dev/interface/addresses", needLinks},
+		{"proc/net/dev/interface/ifindex", needLinks},
+		{"proc/net/dev/interface/mtu", needLinks},
+		{"proc/net/dev/interface/operstate", needLinks},
+		{"proc/net/dev/interface/carrier_changes", needLinks},
+		{"proc/net/dev/interface/mac", needLinks},
+		{"proc/net/dev/interface/addresses", needLinks},
 		{"proc/net/dev/interface/speed", needSpeed},
 	}},
 	{path: "proc/net/sockstat", source: "/proc/net/sockstat", make: newSockstatReader, prompt: true},
@@ -76,8 +79,10 @@ var entries = []entry{
 	{path: "proc/mdstat", source: "/proc/mdstat", make: newMdstatReader, absent: true},
 	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader, prompt: true},
 	{path: "proc/tasks", source: "/proc/PID/stat", make: newTasksReader, lane: own, details: []entryDetail{
-		{"proc/tasks/task/wait", needWait}, {"proc/tasks/task/cgroup", needCgroup},
-		{"proc/tasks/task/cmdline", needCmdline}, {"proc/tasks/task/io", needIO},
+		{"proc/tasks/task/wait", needWait},
+		{"proc/tasks/task/cgroup", needCgroup},
+		{"proc/tasks/task/cmdline", needCmdline},
+		{"proc/tasks/task/io", needIO},
 	}},
 	{path: "proc/file", source: "files by path", make: newRawReader, lane: own, private: func(x Expose) bool { return x.Raw }},
 }
