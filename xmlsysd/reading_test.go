@@ -17,14 +17,12 @@ import (
 
 // monitor wants what a monitor of a cluster shows.
 type monitor struct {
-	slots          Slots
-	host, load     Slot
-	stat           Slot
-	cpus, nets     List
-	user, tot      Column
-	name, rx, tx   Column
-	used, clock    Slot
-	ctxt, freq, ip Slot
+	slots            Slots
+	host, load, used Slot
+	stat, ctxt       Slot
+	cpus, nets       List
+	user, tot        Column
+	name, rx, tx     Column
 }
 
 func newMonitor() *monitor {
@@ -201,15 +199,7 @@ func everything() *Slots {
 
 func BenchmarkScan(b *testing.B) {
 	_, body := sample(b)
-	run := func(name string, f func()) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				f()
-			}
-		})
-	}
+	run := func(name string, f func()) { benchmark(b, name, len(body), f) }
 	m := newMonitor()
 	some, all := NewReading(&m.slots), NewReading(everything())
 	read := func(r *Reading) func() {
