@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,7 +47,7 @@ func (d *Dialer) Dial(ctx context.Context, address string) (*Client, error) {
 	if strings.Contains(address, "/") {
 		network = "unix"
 	} else if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), "7887")
+		address = net.JoinHostPort(strings.Trim(address, "[]"), strconv.Itoa(Port))
 	}
 	var conn net.Conn
 	var err error

@@ -118,6 +118,54 @@ func TestReadingRefuses(t *testing.T) {
 	}
 }
 
+// Neither a reading nor a document is made of a part of a message.
+func TestReadingCut(t *testing.T) {
+	_, body := sample(t)
+	r := NewReading(&newMonitor().slots)
+	for n := range len(body) - 1 { // the last byte is a blank
+		if err := r.Read(body[:n]); !errors.Is(err, ErrTruncated) {
+			t.Fatalf("reading cut after %d bytes: %v", n, err)
+		}
+		if _, err := ParseDocument(body[:n]); !errors.Is(err, ErrTruncated) {
+			t.Fatalf("document cut after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// A reading has what a document has, whatever the message.
+func FuzzReading(f *testing.F) {
+	_, body := sample(f)
+	f.Add(body)
+	f.Add([]byte("<xmlsysd><proc><loadavg><load1>1<!-- -->&amp;</load1></loadavg><stat tv_sec='1&#9;'><cpu id='&lt;'/><cpu/></stat></proc></xmlsysd>"))
+	m := newMonitor()
+	r := NewReading(&m.slots)
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		err := r.Read(doc)
+		d, err2 := ParseDocument(doc)
+		if err == nil && err2 != nil {
+			t.Fatalf("the reading takes what the document refuses: %v", err2)
+		}
+		if err != nil || err2 != nil {
+			return
+		}
+		if want, err := d.Text("proc/loadavg/load1"); err == nil && want != string(r.Text(m.load)) {
+			t.Fatalf("load %q, the document has %q", r.Text(m.load), want)
+		}
+		cpus, _ := d.All("proc/stat/cpu")
+		if len(cpus) != r.Rows(m.cpus) {
+			t.Fatalf("%d rows, the document has %d", r.Rows(m.cpus), len(cpus))
+		}
+		for i, cpu := range cpus {
+			if id, _ := cpu.Attr("id"); id != string(r.Key(m.cpus, i, 0)) {
+				t.Fatalf("row %d is %q, the document has %q", i, r.Key(m.cpus, i, 0), id)
+			}
+			if want, err := cpu.Text("user"); err == nil && want != string(r.CellText(m.cpus, i, m.user)) {
+				t.Fatalf("user %q, the document has %q", r.CellText(m.cpus, i, m.user), want)
+			}
+		}
+	})
+}
+
 func TestParseUint(t *testing.T) {
 	for _, tt := range []struct {
 		in   string

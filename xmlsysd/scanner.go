@@ -103,7 +103,9 @@ func (s *Scanner) Next() (Token, error) {
 		return s.pop(), nil
 	}
 	token, err := s.next()
-	s.err = err
+	if err != nil {
+		s.err = err
+	}
 	return token, err
 }
 

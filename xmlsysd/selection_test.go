@@ -144,6 +144,7 @@ func TestSelectionRefuses(t *testing.T) {
 		{"cpu[id=0]x", CodeRE},
 		{"~(", CodeRE},
 		{"~a{1001}", CodeRE},
+		{"~((a{0,10}){0,10}){0,10}x", CodeLimit},
 		{"/" + strings.Repeat("x", MaxSelector), CodeLimit},
 		{"sessions", CodeDenied},
 		{"raw:sys/vm/*", CodeDenied},
@@ -301,5 +302,18 @@ func TestGlob(t *testing.T) {
 		if got := g.Match([]byte(tt.text)); got != tt.want {
 			t.Errorf("%.40q matches %.40q: %v, want %v", tt.glob, tt.text, got, tt.want)
 		}
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	m := NewModel()
+	vmstat(m, 700) // what kernels name
+	for _, sel := range []string{"stat", "/proc/**/tcp", "cpu[id=1]", "~^proc/vmstat/(pgpg|pswp)(in|out)$", "~((a{0,7}){0,8})x"} {
+		s := NewSelection(m)
+		benchmark(b, sel, 0, func() {
+			if err := s.Add(true, sel); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
