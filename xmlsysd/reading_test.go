@@ -100,6 +100,20 @@ func TestReading(t *testing.T) {
 	}
 }
 
+// An element that closes itself has no text, whatever comes before the end of one
+// that has its name.
+func TestReadingSameName(t *testing.T) {
+	var s Slots
+	inner := s.Leaf("a/a")
+	r := NewReading(&s)
+	if err := r.Read([]byte("<xmlsysd><a><a/>5</a></xmlsysd>")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Text(inner); got == nil || len(got) > 0 {
+		t.Errorf("text %q, want it there and empty", got)
+	}
+}
+
 func TestReadingRefuses(t *testing.T) {
 	_, body := sample(t)
 	m := newMonitor()

@@ -176,6 +176,20 @@ func TestSelectionLimits(t *testing.T) {
 	if s.Rules() != 3 || len(s.Raw()) != 1 {
 		t.Errorf("%d rules, %d raw, want 3 and 1", s.Rules(), len(s.Raw()))
 	}
+	for i := range 100 {
+		if err := s.Add(i%3 > 0, []string{"cpu[id=1]", "cpu[id=2]"}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, d := range s.leaves {
+		links := 0
+		for ; d.when != nil; d = d.when.then {
+			links++
+		}
+		if links > 2 {
+			t.Fatalf("%s: %d conditions of two predicates", s.nodes[id].Path, links)
+		}
+	}
 	s.Clear()
 	for i := range MaxPreds {
 		if err := s.Add(true, fmt.Sprintf("cpu[id=%d]", i)); err != nil {
