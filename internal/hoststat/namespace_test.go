@@ -83,6 +83,11 @@ func TestHostileNames(t *testing.T) {
 		"proc/net/dev/interface[0][n\x01\xff7<]]>][9]/ifindex": "1",
 		"system/errors/error[0]/text":                          "-",
 	})
+	document := messageOf(t, e)
+	wellFormed(t, document)
+	if n := strings.Count(string(document), "n\ufffd\ufffd7&lt;]]&gt;"); n < 2 {
+		t.Errorf("the link is named %d times in the document, want at least 2", n)
+	}
 }
 
 // renameLoopback gives the only link of a new network another name.

@@ -86,8 +86,8 @@ func TestSections(t *testing.T) {
 		{"proc/diskstats", files{"proc/diskstats": diskstatsText}, map[string]string{
 			"/disk[nvme0n1]/reads/time": "4", "/disk[nvme0n1]/writes/completed": "5", "/disk[nvme0n1]/io/inflight": "9",
 			"/disk[nvme0n1]/io/weighted": "11", "/disk[nvme0n1]/discards/completed": "12", "/disk[nvme0n1]/flushes/time": "17",
-			"/disk[sda]/io/time": "10", "/disk[sda]/discards/completed": "-", "/disk[sda1]/reads/completed": "10", "/disk[sda1]/reads/merged": "-",
-			"/disk[sda1]/writes/sectors": "40", "/disk[loop0]/major": "-", "/disk[loop1]/major": "7",
+			"/disk[sda]/io/time": "10", "/disk[sda]/discards/completed": "-", "/disk[sda1]/minor": "-",
+			"/disk[loop0]/major": "-", "/disk[loop1]/major": "7",
 			"/disk[dm-0]/discards/time": "15", "/disk[dm-0]/flushes/time": "-",
 		}},
 		{"proc/pressure", files{"proc/pressure/cpu": pressureText, "proc/pressure/memory": pressureText, "proc/pressure/irq": pressureText[strings.Index(pressureText, "full"):]}, map[string]string{
