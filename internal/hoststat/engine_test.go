@@ -98,7 +98,7 @@ var small = files{"proc/loadavg": "0.21 0.05 0.02 3/97 4711\n", "proc/uptime": "
 // nothing, and comes back when it answers.
 func TestHungSection(t *testing.T) {
 	o := small.options(t)
-	o.SectionTimeout = 50 * time.Millisecond
+	o.SectionTimeout = 250 * time.Millisecond
 	e := newEngine(t, o)
 	h := hang(e, "proc/loadavg")
 	h.hang.Store(true)
