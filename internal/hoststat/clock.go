@@ -1,0 +1,81 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hoststat
+
+import (
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/kernel/reread"
+	"github.com/weir-io/weir/xmlsysd"
+)
+
+// clockReader tells how the host's clocks stand.
+type clockReader struct {
+	clock  xmlsysd.NodeID
+	leaves []xmlsysd.NodeID // monotonic boottime hz utcoffset synchronized offset maxerror esterror
+	hz     uint64
+	timex  unix.Timex
+	ts     unix.Timespec
+}
+
+func newClockReader(e *Engine) reader {
+	const at = "system/clock"
+	return &clockReader{
+		clock: e.model.Must(at), hz: userHZ(),
+		leaves: nodesOf(e.model, at, "monotonic", "boottime", "hz", "utcoffset", "synchronized", "offset", "maxerror", "esterror"),
+	}
+}
+
+func (c *clockReader) read(r *request) error {
+	t := r.tape
+	t.Open(c.clock, r.at)
+	defer t.Close()
+	for i, id := range [...]int32{unix.CLOCK_MONOTONIC, unix.CLOCK_BOOTTIME} {
+		if err := unix.ClockGettime(id, &c.ts); err != nil {
+			return err
+		}
+		t.Int(c.leaves[i], c.ts.Nano()/int64(time.Microsecond))
+	}
+	t.Uint(c.leaves[2], c.hz)
+	_, offset := r.now.Local().Zone()
+	t.Int(c.leaves[3], int64(offset))
+	c.timex = unix.Timex{}
+	if _, err := unix.Adjtimex(&c.timex); err != nil {
+		return nil // a container may forbid it: there is nothing wrong with the clock
+	}
+	x := &c.timex
+	t.Uint(c.leaves[4], bit(x.Status&unix.STA_UNSYNC == 0))
+	us := int64(x.Offset)
+	if x.Status&unix.STA_NANO != 0 {
+		us /= int64(time.Microsecond)
+	}
+	t.Int(c.leaves[5], us)
+	t.Int(c.leaves[6], int64(x.Maxerror))
+	t.Int(c.leaves[7], int64(x.Esterror))
+	return nil
+}
+
+// userHZ is how many ticks the kernel calls a second towards programs.
+func userHZ() uint64 {
+	const key, usual = 17, 100 // AT_CLKTCK
+	vector, _ := reread.Read(0, "/proc/self/auxv", nil)
+	const word = strconv.IntSize / 8
+	for ; len(vector) >= 2*word; vector = vector[2*word:] {
+		if nativeWord(vector) == key {
+			return nativeWord(vector[word:])
+		}
+	}
+	return usual
+}
+
+func nativeWord(b []byte) uint64 {
+	if strconv.IntSize == 64 {
+		return binary.NativeEndian.Uint64(b)
+	}
+	return uint64(binary.NativeEndian.Uint32(b))
+}
