@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"ctf/schema":          1,
 	"ctf/tsdl":            1,
 	"lttng":               1,
+	"xmlsysd":             1,
 	"internal/config":     1,
 	"internal/daemon":     1,
 	"internal/filter":     1,
