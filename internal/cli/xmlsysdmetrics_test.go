@@ -1,0 +1,59 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/hoststat"
+)
+
+func TestMetricsAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"9100": "127.0.0.1:9100", ":9101": "127.0.0.1:9101", "0.0.0.0:1": "0.0.0.0:1", "[::1]:2": "[::1]:2", "::1": "[::1]:9100",
+		"10.0.0.1": "10.0.0.1:9100", "host:0": "host:0", "host": "", "": "", "1:2:3:4:5": "", "127.0.0.1:none": "",
+	} {
+		got, err := metricsAddress(in)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("metricsAddress(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
+// TestMetricsService serves both views of this host.
+func TestMetricsService(t *testing.T) {
+	e, err := hoststat.New(hoststat.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l, run, err := metricsService(ctx, ":0", e, "/", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	for path, want := range map[string]string{"/metrics": "\nweir_load1 ", "/metrics/node": "\nnode_load1 ", "/metrics/none": "404"} {
+		r, err := http.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || !strings.Contains("\n"+string(b), want) {
+			t.Errorf("%s: %s, %v: no %q in %.80q", path, r.Status, err, want, b)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
