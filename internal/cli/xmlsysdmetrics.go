@@ -53,6 +53,9 @@ func metricsAddress(address string) (string, error) {
 			return "", err
 		}
 	}
+	if port == "" {
+		return "", errors.New("no port")
+	}
 	if host == "" {
 		host = "127.0.0.1"
 	}

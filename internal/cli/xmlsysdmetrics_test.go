@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 func TestMetricsAddress(t *testing.T) {
@@ -41,8 +42,14 @@ func TestMetricsService(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
+	client := &http.Client{Timeout: wait.Patience}
+	defer client.CloseIdleConnections()
 	for path, want := range map[string]string{"/metrics": "\nweir_load1 ", "/metrics/node": "\nnode_load1 ", "/metrics/none": "404"} {
-		r, err := http.Get("http://" + l.Addr().String() + path)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@
 package hoststat
 
 import (
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -72,4 +74,43 @@ func TestMessageDoesNotAllocate(t *testing.T) {
 	if n := leastAllocs(read); n >= 1 {
 		t.Errorf("%v allocations a message, want none", n)
 	}
+}
+
+// Messages in any number leave no descriptor, goroutine or memory behind.
+func TestNoGrowth(t *testing.T) {
+	e := newEngine(t, Options{MinInterval: time.Nanosecond, Expose: Expose{true, true, true, true}})
+	s := newSession(t, e)
+	for range 100 {
+		s.Sample(t.Context(), all, nil).Release()
+	}
+	files, goroutines, heap := openFiles(t), runtime.NumGoroutine(), heapInUse()
+	for range 1000 {
+		s.Sample(t.Context(), all, nil).Release()
+	}
+	if n := openFiles(t); n > files+2 {
+		t.Errorf("%d descriptors, %d before", n, files)
+	}
+	if n := runtime.NumGoroutine(); n > goroutines+2 {
+		t.Errorf("%d goroutines, %d before", n, goroutines)
+	}
+	if n := heapInUse(); n > heap+1<<20 {
+		t.Errorf("%d bytes of memory, %d before", n, heap)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

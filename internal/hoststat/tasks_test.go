@@ -49,7 +49,7 @@ func TestTasks(t *testing.T) {
 		"proc/1/stat": statOf(1, "init", 'S', 10, 1, 9), "proc/20/stat": statOf(20, "a) S 1", 'R', 0, 2, 1), "proc/30/stat": statOf(30, "db", 'S', 500, 3, 100),
 		"proc/40/stat": statOf(40, "db2", 'Z', 0, 4, 0), "proc/50/stat": "50 (cut) S 1", "proc/60/comm": "gone", "proc/x/stat": statOf(1, "x", 'R', 1, 1, 1),
 		"proc/30/schedstat": "1 77 3\n", "proc/30/cgroup": "1:cpu:/old\n0::/new.slice\n", "proc/30/cmdline": "db\x00--x\x00", "proc/30/io": "rchar: 1\nwchar: 2\nsyscr: 3\nread_bytes: 4\nwrite_bytes: 5\n",
-		"root/etc/passwd": "root:x:0:0::/:/bin/sh\nbad\n",
+		"host/etc/passwd": "root:x:0:0::/:/bin/sh\nbad\n",
 	}
 	e := f.engine(t)
 	s := newSession(t, e)

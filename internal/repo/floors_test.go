@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"internal/live":      2,
 	"internal/view":      2,
 	"internal/convert":   2,
+	"internal/resend":    2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
@@ -68,6 +69,7 @@ var floors = map[string]int{
 	"internal/kernel/tracefs":   0,
 	"internal/kernel/proc":      0,
 	"internal/kernel/reread":    0,
+	"internal/kernel/rtlink":    0,
 	"client/agent":              1,
 	"client/relay":              1,
 	"internal/handover":         1,

@@ -92,6 +92,7 @@ type cut struct {
 type cutter struct {
 	streams []*ctf.Stream
 	bytes   int64 // of a slice, at least
+	jobs    int   // slices that are read at a time
 }
 
 // cuts cuts the time line; nil when slices are no good for these streams.
@@ -99,7 +100,7 @@ func (r *Run) cuts(cursors []*ctf.Cursor) []cut {
 	if r.Select.Head > 0 || r.Select.Tail > 0 || r.Select.Intersection || len(cursors) > mostStreams {
 		return nil
 	}
-	c := cutter{bytes: int64(r.sliceBytes)}
+	c := cutter{bytes: int64(r.sliceBytes), jobs: r.jobs()}
 	over := int64(0)
 	for _, cur := range cursors {
 		s := cur.Stream()
@@ -156,13 +157,23 @@ func (c *cutter) cuts(w Window) []cut {
 	var all []cut
 	bytes, last := int64(0), int64(math.MinInt64)
 	for _, p := range packets {
-		if bytes >= c.bytes && p.begin > last {
+		if bytes >= c.least(len(all)) && p.begin > last {
 			all = append(all, c.at(p.begin))
 			bytes, last = 0, p.begin
 		}
 		bytes += p.bytes
 	}
 	return all
+}
+
+// least is the least size of a slice by its number. The first ones, which begin
+// together, grow, so that they do not end together: who ends before the one whose
+// output goes first has to wait.
+func (c *cutter) least(n int) int64 {
+	if n < c.jobs {
+		return c.bytes * int64(n+1) / int64(c.jobs)
+	}
+	return c.bytes
 }
 
 // at returns the cut at a time.

@@ -18,6 +18,7 @@ import (
 	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/procstat"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // serveEnv makes the test program serve the view of node_exporter's names until it
@@ -42,7 +43,8 @@ func serve() {
 		panic(err)
 	}
 	fmt.Println(l.Addr())
-	panic(http.Serve(l, New(Options{Engine: e}).Node))
+	server := &http.Server{Handler: New(Options{Engine: e}).Node, ReadHeaderTimeout: wait.Patience}
+	panic(server.Serve(l))
 }
 
 // collectorFlags has node_exporter show what the view shows, and nothing else.
@@ -69,7 +71,11 @@ func (s *side) block(b *testing.B, client *http.Client, scrapes int) {
 		b.Fatal(err)
 	}
 	for range scrapes {
-		r, err := client.Get(s.url)
+		request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, s.url, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := client.Do(request)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -109,7 +115,7 @@ func BenchmarkAgainstNodeExporter(b *testing.B) {
 	}
 	weir := &side{url: "http://" + strings.TrimSpace(address) + "/metrics/node", pid: own.Process.Pid}
 	peer := &side{url: x.url, pid: x.pid}
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	client := &http.Client{Timeout: wait.Patience, Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	const scrapes = 100
 	for _, s := range []*side{weir, peer} { // warm

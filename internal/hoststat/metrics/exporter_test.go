@@ -58,9 +58,9 @@ func newExporter(t testing.TB, args ...string) *exporter {
 			t.Fatalf("node_exporter ended:\n%s", &log)
 		default:
 		}
-		r, err := http.Get(x.url)
+		c, err := net.Dial("tcp", address)
 		if err == nil {
-			r.Body.Close()
+			c.Close()
 		}
 		return err == nil
 	})
@@ -74,7 +74,9 @@ func (x *exporter) get(t testing.TB, query string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := http.DefaultClient.Do(r)
+	client := &http.Client{Timeout: wait.Patience}
+	defer client.CloseIdleConnections()
+	a, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
