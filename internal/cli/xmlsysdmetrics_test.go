@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -62,5 +63,38 @@ func TestMetricsService(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHubMetrics has the hub's own figures before those of the host, and refusals
+// as the hub makes them.
+func TestHubMetrics(t *testing.T) {
+	e, err := hoststat.New(hoststat.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	show, end := hubMetrics(e, "/")
+	native, node := show(
+		func(b []byte, _ bool) ([]byte, error) { return append(b, "hub 1\n"...), nil },
+		func(w http.ResponseWriter, _ *http.Request, status int, _ string) { w.WriteHeader(status + 1) },
+	)
+	get := func(h http.Handler, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w
+	}
+	if w := get(native, "/metrics?on=loadavg"); !strings.HasPrefix(w.Body.String(), "hub 1\n# HELP weir_load1 ") {
+		t.Errorf("%.80q", w.Body)
+	}
+	if w := get(node, "/metrics/node?on=loadavg"); !strings.HasPrefix(w.Body.String(), "# TYPE node_load1 ") {
+		t.Errorf("%.80q", w.Body)
+	}
+	if w := get(node, "/metrics/node?on=none"); w.Code != http.StatusBadRequest+1 {
+		t.Errorf("status %d", w.Code)
+	}
+	end()
+	if w := get(node, "/metrics/node"); w.Code != http.StatusServiceUnavailable+1 {
+		t.Errorf("after the end: status %d", w.Code)
 	}
 }

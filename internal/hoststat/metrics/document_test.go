@@ -31,8 +31,15 @@ var labelPattern = regexp.MustCompile(`([a-z_]+)="`)
 
 // written are the sections of families whose samples are not leaves as they are.
 var written = []struct{ name, section string }{
-	{"_network_", "proc/net/dev"}, {"_hwmon_", "system/sensors"}, {"weir_host_", hostAt}, {"_time_seconds", clockAt}, {"weir_section_", "system/agent"},
-	{"node_disk_info", "proc/diskstats"}, {"node_filesystem_", "system/filesystems"}, {"node_uname_", hostAt}, {"node_os_", hostAt},
+	{"_network_", "proc/net/dev"},
+	{"_hwmon_", "system/sensors"},
+	{"weir_host_", hostAt},
+	{"_time_seconds", clockAt},
+	{"weir_section_", "system/agent"},
+	{"node_disk_info", "proc/diskstats"},
+	{"node_filesystem_", "system/filesystems"},
+	{"node_uname_", hostAt},
+	{"node_os_", hostAt},
 	{"node_scrape_", "system/agent"},
 }
 

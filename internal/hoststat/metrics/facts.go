@@ -56,8 +56,11 @@ func newFacts(root string) *facts {
 // diskLabels are the labels of a disk and the device manager's names of what they
 // say, the first that it has.
 var diskLabels = [...]struct{ label, key, or string }{
-	{"model", "ID_MODEL", ""}, {"path", "ID_PATH", ""}, {"revision", "ID_REVISION", ""},
-	{"serial", "SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT"}, {"wwn", "ID_WWN", ""},
+	{"model", "ID_MODEL", ""},
+	{"path", "ID_PATH", ""},
+	{"revision", "ID_REVISION", ""},
+	{"serial", "SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT"},
+	{"wwn", "ID_WWN", ""},
 }
 
 // disk returns the labels of a disk.

@@ -45,7 +45,10 @@ func nodeCPU(g *grow) {
 	g.node(statAt+"/procs_running", "procs_running", gauge, plain)
 	g.node(statAt+"/procs_blocked", "procs_blocked", gauge, plain)
 	for _, p := range [][2]string{
-		{"cpu/some", "cpu_waiting"}, {"memory/some", "memory_waiting"}, {"memory/full", "memory_stalled"}, {"io/some", "io_waiting"},
+		{"cpu/some", "cpu_waiting"},
+		{"memory/some", "memory_waiting"},
+		{"memory/full", "memory_stalled"},
+		{"io/some", "io_waiting"},
 		{"io/full", "io_stalled"},
 	} {
 		g.node("proc/pressure/"+p[0]+"/total", "pressure_"+p[1]+"_seconds_total", counter, microseconds)
@@ -80,12 +83,23 @@ func nodeNetwork(g *grow) {
 	})
 	g.node("proc/net/sockstat/used", "sockstat_sockets_used", gauge, plain)
 	for _, l := range [][2]string{
-		{"sockstat/tcp/inuse", "TCP_inuse"}, {"sockstat/tcp/orphan", "TCP_orphan"}, {"sockstat/tcp/timewait", "TCP_tw"},
-		{"sockstat/tcp/alloc", "TCP_alloc"}, {"sockstat/tcp/mem", "TCP_mem"}, {"sockstat/udp/inuse", "UDP_inuse"},
-		{"sockstat/udp/mem", "UDP_mem"}, {"sockstat/raw/inuse", "RAW_inuse"}, {"sockstat/frag/inuse", "FRAG_inuse"},
-		{"sockstat/frag/memory", "FRAG_memory"}, {"sockstat/udplite/inuse", "UDPLITE_inuse"}, {"sockstat6/tcp6/inuse", "TCP6_inuse"},
-		{"sockstat6/udp6/inuse", "UDP6_inuse"}, {"sockstat6/udplite6/inuse", "UDPLITE6_inuse"}, {"sockstat6/raw6/inuse", "RAW6_inuse"},
-		{"sockstat6/frag6/inuse", "FRAG6_inuse"}, {"sockstat6/frag6/memory", "FRAG6_memory"},
+		{"sockstat/tcp/inuse", "TCP_inuse"},
+		{"sockstat/tcp/orphan", "TCP_orphan"},
+		{"sockstat/tcp/timewait", "TCP_tw"},
+		{"sockstat/tcp/alloc", "TCP_alloc"},
+		{"sockstat/tcp/mem", "TCP_mem"},
+		{"sockstat/udp/inuse", "UDP_inuse"},
+		{"sockstat/udp/mem", "UDP_mem"},
+		{"sockstat/raw/inuse", "RAW_inuse"},
+		{"sockstat/frag/inuse", "FRAG_inuse"},
+		{"sockstat/frag/memory", "FRAG_memory"},
+		{"sockstat/udplite/inuse", "UDPLITE_inuse"},
+		{"sockstat6/tcp6/inuse", "TCP6_inuse"},
+		{"sockstat6/udp6/inuse", "UDP6_inuse"},
+		{"sockstat6/udplite6/inuse", "UDPLITE6_inuse"},
+		{"sockstat6/raw6/inuse", "RAW6_inuse"},
+		{"sockstat6/frag6/inuse", "FRAG6_inuse"},
+		{"sockstat6/frag6/memory", "FRAG6_memory"},
 	} {
 		g.node("proc/net/"+l[0], "sockstat_"+l[1], gauge, plain)
 	}
@@ -161,7 +175,11 @@ func nodeStorage(g *grow) {
 	g.label(fsAt+"/device", "device", nil)
 	g.label(fsAt+"/type", "fstype", isHiddenFS)
 	for _, c := range [][2]string{
-		{"size", "size_bytes"}, {"free", "free_bytes"}, {"avail", "avail_bytes"}, {"files", "files"}, {"files_free", "files_free"},
+		{"size", "size_bytes"},
+		{"free", "free_bytes"},
+		{"avail", "avail_bytes"},
+		{"files", "files"},
+		{"files_free", "files_free"},
 		{"readonly", "readonly"},
 	} {
 		g.node(fsAt+"/"+c[0], "filesystem_"+c[1], gauge, plain)
@@ -220,11 +238,27 @@ func nodeHost(g *grow) {
 
 // collectors are node_exporter's parts by the sections that hold what they read.
 var collectors = [...]struct{ name, section string }{
-	{"conntrack", "proc/net/nf_conntrack"}, {"cpu", statAt}, {"diskstats", "proc/diskstats"}, {"entropy", "proc/sys"}, {"filefd", "proc/sys"},
-	{"filesystem", "system/filesystems"}, {"hwmon", "system/sensors"}, {"loadavg", "proc/loadavg"}, {"meminfo", "proc/meminfo"},
-	{"netclass", "proc/net/dev"}, {"netdev", "proc/net/dev"}, {"netstat", "proc/net/netstat"}, {"os", hostAt}, {"pressure", "proc/pressure"},
-	{"sockstat", "proc/net/sockstat"}, {"softnet", "proc/net/softnet_stat"}, {"stat", statAt}, {"time", clockAt}, {"timex", clockAt},
-	{"uname", hostAt}, {"vmstat", "proc/vmstat"},
+	{"conntrack", "proc/net/nf_conntrack"},
+	{"cpu", statAt},
+	{"diskstats", "proc/diskstats"},
+	{"entropy", "proc/sys"},
+	{"filefd", "proc/sys"},
+	{"filesystem", "system/filesystems"},
+	{"hwmon", "system/sensors"},
+	{"loadavg", "proc/loadavg"},
+	{"meminfo", "proc/meminfo"},
+	{"netclass", "proc/net/dev"},
+	{"netdev", "proc/net/dev"},
+	{"netstat", "proc/net/netstat"},
+	{"os", hostAt},
+	{"pressure", "proc/pressure"},
+	{"sockstat", "proc/net/sockstat"},
+	{"softnet", "proc/net/softnet_stat"},
+	{"stat", statAt},
+	{"time", clockAt},
+	{"timex", clockAt},
+	{"uname", hostAt},
+	{"vmstat", "proc/vmstat"},
 }
 
 // nodeCollectors tells how the sections were read.

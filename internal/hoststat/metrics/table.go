@@ -27,7 +27,13 @@ const (
 
 // cpuModes are the modes of a CPU by the tags of their leaves.
 var cpuModes = [...][2]string{
-	{"user", "user"}, {"nice", "nice"}, {"sys", "system"}, {"idle", "idle"}, {"iowait", "iowait"}, {"irq", "irq"}, {"softirq", "softirq"},
+	{"user", "user"},
+	{"nice", "nice"},
+	{"sys", "system"},
+	{"idle", "idle"},
+	{"iowait", "iowait"},
+	{"irq", "irq"},
+	{"softirq", "softirq"},
 	{"steal", "steal"},
 }
 
@@ -103,9 +109,15 @@ func (g *grow) keepInterface() {
 // protocols are the groups of counters of the network by the elements of their
 // sections.
 var protocols = [...]struct{ at, name string }{
-	{"proc/net/snmp/ip", "Ip"}, {"proc/net/snmp/icmp", "Icmp"}, {"proc/net/snmp/icmpmsg", "IcmpMsg"}, {"proc/net/snmp/tcp", "Tcp"},
-	{"proc/net/snmp/udp", "Udp"}, {"proc/net/snmp/udplite", "UdpLite"}, {"proc/net/netstat/tcpext", "TcpExt"},
-	{"proc/net/netstat/ipext", "IpExt"}, {"proc/net/netstat/mptcpext", "MPTcpExt"},
+	{"proc/net/snmp/ip", "Ip"},
+	{"proc/net/snmp/icmp", "Icmp"},
+	{"proc/net/snmp/icmpmsg", "IcmpMsg"},
+	{"proc/net/snmp/tcp", "Tcp"},
+	{"proc/net/snmp/udp", "Udp"},
+	{"proc/net/snmp/udplite", "UdpLite"},
+	{"proc/net/netstat/tcpext", "TcpExt"},
+	{"proc/net/netstat/ipext", "IpExt"},
+	{"proc/net/netstat/mptcpext", "MPTcpExt"},
 }
 
 // counters calls f for each counter of the network, now and when one is first
