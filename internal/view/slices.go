@@ -309,7 +309,9 @@ func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice
 	if s.begin == nil {
 		w.size = firstBatch
 	}
-	w.piece = w.empty()
+	if w.piece == nil {
+		w.piece = w.empty()
+	}
 	err := w.read(ctx, streams, s)
 	if ctx.Err() == nil {
 		if e := w.flush(ctx, s, true); err == nil {
@@ -394,7 +396,6 @@ func (w *sliceWriter) empty() []byte {
 func (w *sliceWriter) flush(ctx context.Context, s *slice, all bool) error {
 	w.held += len(w.piece)
 	w.pieces = append(w.pieces, w.piece)
-	w.piece = w.empty()
 	if !w.ours && (all || w.held >= w.most) {
 		select {
 		case <-s.turn:
@@ -405,13 +406,14 @@ func (w *sliceWriter) flush(ctx context.Context, s *slice, all bool) error {
 		select {
 		case <-s.turn:
 		default:
+			w.piece = w.empty()
 			return nil
 		}
 	}
 	return w.put()
 }
 
-// put writes what is held.
+// put writes what is held. The last piece is filled again: it is in the cache.
 func (w *sliceWriter) put() error {
 	out := w.sink.output()
 	if !w.ours {
@@ -431,6 +433,10 @@ func (w *sliceWriter) put() error {
 			return err
 		}
 		w.pieces[i] = nil
+		if i == len(w.pieces)-1 {
+			w.piece = p[:0]
+			break
+		}
 		select {
 		case w.free <- p:
 		default: // there are enough
