@@ -12,13 +12,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Components of the relay daemon as the health reply numbers them: bit i of
@@ -79,60 +75,15 @@ type HealthServer struct {
 
 // ListenHealth makes the socket. Serve answers on it; Close removes it.
 func ListenHealth(ctx context.Context, c HealthConfig) (*HealthServer, error) {
-	if err := clearSocket(ctx, c.Path); err != nil {
-		return nil, fmt.Errorf("health socket: %w", err)
-	}
-	mode := uint32(0o600)
+	mode := fs.FileMode(0o600)
 	if c.GID >= 0 {
 		mode = 0o660
 	}
-	// The mode of the descriptor becomes the mode of the socket file (less
-	// the umask), so that the socket is at no time open to others.
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if ctlErr := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); ctlErr != nil {
-			return ctlErr
-		}
-		return err
-	}}
-	l, err := lc.Listen(ctx, "unix", c.Path)
+	l, err := ListenUnix(ctx, c.Path, mode, c.GID)
 	if err != nil {
 		return nil, fmt.Errorf("health socket: %w", err)
 	}
-	if c.GID >= 0 {
-		err = os.Chown(c.Path, -1, c.GID)
-	}
-	if err == nil {
-		err = os.Chmod(c.Path, os.FileMode(mode))
-	}
-	if err != nil {
-		l.Close()
-		return nil, fmt.Errorf("health socket: %w", err)
-	}
-	return &HealthServer{config: c, listener: l.(*net.UnixListener)}, nil
-}
-
-// clearSocket removes a socket that a killed process left behind.
-func clearSocket(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("%s exists and is no socket", path)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
-		conn.Close()
-		return fmt.Errorf("%s is in use by another process", path)
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return err
-	}
-	return os.Remove(path)
+	return &HealthServer{config: c, listener: l}, nil
 }
 
 // Serve answers clients until Close or until accepting fails. It returns when

@@ -1,0 +1,71 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ListenUnix makes a Unix socket of a mode, of a group unless gid is -1, and
+// listens. A socket that nobody listens on is replaced.
+func ListenUnix(ctx context.Context, path string, mode fs.FileMode, gid int) (*net.UnixListener, error) {
+	if err := clearSocket(ctx, path); err != nil {
+		return nil, err
+	}
+	// The mode of the descriptor becomes the mode of the socket file (less
+	// the umask), so that the socket is at no time open to others.
+	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if ctlErr := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); ctlErr != nil {
+			return ctlErr
+		}
+		return err
+	}}
+	l, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if gid >= 0 {
+		err = os.Chown(path, -1, gid)
+	}
+	if err == nil {
+		err = os.Chmod(path, mode)
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l.(*net.UnixListener), nil
+}
+
+// clearSocket removes a socket that a killed process left behind.
+func clearSocket(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s exists and is no socket", path)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("%s is in use by another process", path)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
+}
