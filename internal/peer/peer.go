@@ -25,6 +25,8 @@ var packages = map[string]string{
 	"lttng":                    "lttng-tools",
 	"lttng-relayd":             "lttng-tools",
 	"lttng-sessiond":           "lttng-tools",
+	"nc":                       "netcat-openbsd",
+	"nmap":                     "nmap",
 	"prometheus-node-exporter": "prometheus-node-exporter",
 	"promtool":                 "prometheus",
 	"printf":                   "coreutils",
