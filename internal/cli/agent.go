@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 func newAgentCommand() *cobra.Command {
 	var o daemon.Options
 	var level, format string
+	var stat agentStat
 	c := &cobra.Command{
 		Use:   "agent",
 		Short: "Record trace sessions of this host",
@@ -49,6 +51,7 @@ is 1.`,
 	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
+	stat.addFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		log, err := newLogger(c.ErrOrStderr(), level, format)
 		if err != nil {
@@ -62,9 +65,38 @@ is 1.`,
 			return errNotWeir
 		}
 		o.Program = runningImage
-		return runAgent(c, o)
+		return runAgent(c, o, &stat)
 	}
 	return c
+}
+
+// agentStat are the flags of "weir agent" for host statistics.
+type agentStat struct {
+	enable        bool
+	listen        []string
+	allow, expose string
+	sessions      int
+}
+
+func (s *agentStat) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&s.enable, "xmlsysd", false, "serve host statistics, too, as \"weir xmlsysd\" does")
+	f.StringArrayVar(&s.listen, "xmlsysd-listen", nil, "listen for monitors at `HOST[:PORT]`; may be repeated; default: loopback")
+	f.StringVar(&s.allow, "xmlsysd-allow", "", "let monitors of these `NETWORKS` connect, separated by commas, or any; default: this host's")
+	f.StringVar(&s.expose, "xmlsysd-expose", "", "show more of what people do: `LIST` of cmdline, sessions, raw, cgroups")
+	f.IntVar(&s.sessions, "xmlsysd-sessions", 0, "serve at most `N` monitors at once; default: 10")
+}
+
+// begin starts host statistics if they are asked for, and returns what ends them.
+func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (stop func(), err error) {
+	if !s.enable {
+		return func() {}, nil
+	}
+	h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
+	if h == nil {
+		return func() {}, err
+	}
+	return h.start(ctx, log), nil
 }
 
 // runningImage is the executable of this process, wherever it lies: consumer
@@ -88,7 +120,7 @@ func stateDir() string {
 }
 
 // runAgent runs the daemon until a signal asks for its end.
-func runAgent(c *cobra.Command, o daemon.Options) error {
+func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 	a, err := daemon.New(o)
 	if err != nil {
 		return err
@@ -100,6 +132,11 @@ func runAgent(c *cobra.Command, o daemon.Options) error {
 		restore()
 		warn(o.Log, manager.Stopping())
 	})
+	stopStat, err := stat.begin(ctx, o.Log)
+	if err != nil {
+		return err
+	}
+	defer stopStat()
 	return a.Run(ctx, func(socket string) {
 		fmt.Fprintf(c.OutOrStdout(), "session daemon at %s\n", socket)
 		warn(o.Log, manager.Ready())

@@ -17,7 +17,7 @@ type programMain func(args []string, stdout, stderr io.Writer) int
 
 // programs lists the names that weir answers to beside its own.
 func programs() map[string]programMain {
-	return map[string]programMain{"lttng-relayd": lttngRelayd}
+	return map[string]programMain{"lttng-relayd": lttngRelayd, "xmlsysd": xmlsysdProgram}
 }
 
 // newRootCommand builds the whole command tree.
@@ -36,6 +36,7 @@ this host itself, without a module, to files or to any relay.
 	root.AddCommand(
 		newUpCommand(),
 		newRelaydCommand(),
+		newXmlsysdCommand(),
 		newConfigCommand(),
 		newVersionCommand(),
 		newGenCommand(),

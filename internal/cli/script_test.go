@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"weir":         func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 		"lttng-relayd": func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"xmlsysd":      func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 	})
 }
 
@@ -65,9 +66,9 @@ func TestScript(t *testing.T) {
 }
 
 // setPorts gives the script addresses that nothing listens on: $HTTP, $CONTROL,
-// $DATA and $LIVE. All are held until the last is chosen, so that they differ.
+// $DATA, $LIVE and $STAT. All are held until the last is chosen, so that they differ.
 func setPorts(env *testscript.Env) error {
-	for _, name := range []string{"HTTP", "CONTROL", "DATA", "LIVE"} {
+	for _, name := range []string{"HTTP", "CONTROL", "DATA", "LIVE", "STAT"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err

@@ -40,6 +40,7 @@ func addSettings(c *cobra.Command) *settings {
 		{name: "hop-allow", key: "hop.allow", usage: "pass connections on to `HOST/CIDR:PORT`, separated by commas"},
 		{name: "http", key: "http.listen", usage: "serve HTTP at `HOST:PORT`"},
 		{name: "agent", key: "agent.enable", usage: "run the session daemon: `true` or false"},
+		{name: "xmlsysd", key: "xmlsysd.enable", usage: "serve host statistics: `true` or false"},
 		{name: "log-level", key: "hub.log_level", usage: "log from `LEVEL` on: debug, info, warn or error"},
 	}
 	for i := range s.values {

@@ -22,10 +22,10 @@ func newUpCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Start weir and say what to type next",
 		Long: `Start everything in this process: the relay for LTTng producers, the live
-server for viewers, the HTTP interface, and the session daemon that records this
-host ("weir agent"), with a small live session to look at. Without a configuration it listens
-on loopback only and keeps its state in /var/lib/weir (root) or in
-~/.local/state/weir. Sockets that systemd has opened, named control, data, live
+server for viewers, the HTTP interface, host statistics for monitors ("weir
+xmlsysd"), and the session daemon that records this host ("weir agent"), with a
+small live session to look at. Without a configuration it listens on loopback only
+and keeps its state in /var/lib/weir (root) or in ~/.local/state/weir. Sockets that systemd has opened, named control, data, live
 and http, take the place of the configured addresses.
 
 When all ports listen, the addresses are printed to standard output; the log
@@ -69,9 +69,16 @@ func runUp(c *cobra.Command, s *settings) error {
 		restore()
 		warn(log, manager.Stopping())
 	})
+	stat, err := besideHub(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if stat != nil {
+		defer stat.start(ctx, log)()
+	}
 	var printErr error
 	ready := func(at hub.Addresses, agent string) {
-		printErr = printReady(c.OutOrStdout(), at, agent)
+		printErr = printReady(c.OutOrStdout(), at, agent, stat.addresses())
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
@@ -94,7 +101,7 @@ func warn(log *slog.Logger, err error) {
 }
 
 // printReady prints what listens where and the first steps of a newcomer.
-func printReady(w io.Writer, at hub.Addresses, agent string) error {
-	_, err := io.WriteString(w, welcome(at, agent))
+func printReady(w io.Writer, at hub.Addresses, agent string, stat []string) error {
+	_, err := io.WriteString(w, welcome(at, agent, stat))
 	return err
 }

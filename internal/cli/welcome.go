@@ -20,8 +20,9 @@ const (
 )
 
 // welcome returns what "weir up" prints when it is ready; agent is the socket of
-// the session daemon, if there is one.
-func welcome(at hub.Addresses, agent string) string {
+// the session daemon, if there is one, and stat are the addresses of host
+// statistics.
+func welcome(at hub.Addresses, agent string, stat []string) string {
 	var b strings.Builder
 	b.WriteString("weir is up.\n\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -34,6 +35,7 @@ func welcome(at hub.Addresses, agent string) string {
 		{"live", "viewers", at.Live},
 		{"hop", "producers of other relays", at.Hop},
 		{"http", "health, metrics, REST", at.HTTP},
+		{"xmlsysd", "statistics of this host", stat},
 	} {
 		for _, address := range row.at {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", row.name, address, row.purpose)

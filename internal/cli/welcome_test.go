@@ -42,7 +42,7 @@ func TestWelcome(t *testing.T) {
 		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n"}, "lttng create"},
 	}
 	for _, tt := range tests {
-		got := welcome(tt.at, "")
+		got := welcome(tt.at, "", nil)
 		for _, want := range tt.want {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: no %q in\n%s", tt.name, want, got)

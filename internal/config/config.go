@@ -29,6 +29,8 @@ type Config struct {
 	HTTP      HTTP      `toml:"http" doc:"The HTTP listener: health, metrics and the REST interface."`
 	Agent     Agent     `toml:"agent" doc:"The session daemon that weir up runs beside the hub: it records this host."`
 
+	Xmlsysd Xmlsysd `toml:"xmlsysd" doc:"Host statistics: weir up answers monitors that ask, in the protocol of xmlsysd, what this host's kernel counts."`
+
 	// origins says where each key that is not at its default was set:
 	// "weir.toml:12", "WEIR_RELAY_WORKERS", "--control".
 	origins map[string]string
@@ -118,6 +120,15 @@ type Agent struct {
 	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, if that is allowed: otherwise events are lost on a busy machine."`
 }
 
+// Xmlsysd configures the daemon of host statistics.
+type Xmlsysd struct {
+	Enable      bool     `toml:"enable" doc:"Let weir up serve host statistics. Where the port is taken it does without."`
+	Listen      []string `toml:"listen" doc:"Where monitors are accepted: HOST:PORT, IPv6 hosts in brackets, port 7887 where none is given. An empty list is port 7887 of loopback. Other addresses need allow."`
+	Allow       []string `toml:"allow" doc:"Networks whose monitors may connect, in CIDR notation, or any. An empty list is this host alone."`
+	Expose      []string `toml:"expose" doc:"What monitors may see of people: cmdline (command lines of processes), sessions (who is logged in from where), raw (files below /proc and /sys), cgroups."`
+	MaxSessions int      `toml:"max_sessions" doc:"Most monitors at once; a further connection is closed and counted."`
+}
+
 // Default returns the built-in configuration. The directories are empty: Load
 // fills them in for the user that it runs as.
 func Default() *Config {
@@ -137,6 +148,8 @@ func Default() *Config {
 		Hop:   Hop{Allow: []string{}, MaxConnections: 1024, MaxConnectionsPerPeer: 256},
 		HTTP:  HTTP{Listen: "127.0.0.1:9347"},
 		Agent: Agent{Enable: true, Session: true, Realtime: true},
+
+		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
 	}
 }
 

@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -100,6 +101,10 @@ func (c *Config) otherChecks() []check {
 		{"hop.idle_timeout", notNegative(c.Hop.IdleTimeout)},
 		{"http.listen", listenAddress(c.HTTP.Listen)},
 		{"agent.socket", absoluteOrEmpty(c.Agent.Socket)},
+		{"xmlsysd.listen", reachable(c.Xmlsysd.Listen, c.Xmlsysd.Allow)},
+		{"xmlsysd.allow", networks(c.Xmlsysd.Allow)},
+		{"xmlsysd.expose", someOf(c.Xmlsysd.Expose, "cmdline", "sessions", "raw", "cgroups")},
+		{"xmlsysd.max_sessions", between(c.Xmlsysd.MaxSessions, 1, maxCount)},
 	}
 }
 
@@ -122,6 +127,43 @@ func oneOf(got string, want ...string) error {
 		return nil
 	}
 	return fmt.Errorf("want %s or %s, got %q", strings.Join(want[:len(want)-1], ", "), want[len(want)-1], got)
+}
+
+func someOf(got []string, want ...string) error {
+	for _, one := range got {
+		if err := oneOf(one, want...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// networks checks a list of networks and addresses, or "any".
+func networks(list []string) error {
+	for _, one := range list {
+		_, netErr := netip.ParsePrefix(one)
+		_, addrErr := netip.ParseAddr(one)
+		if one != "any" && netErr != nil && addrErr != nil {
+			return fmt.Errorf("want a network such as 10.0.0.0/8, an address or any, got %q", one)
+		}
+	}
+	return nil
+}
+
+// reachable refuses addresses of other networks than loopback where nothing says
+// who may connect. Names are taken for others' but localhost.
+func reachable(listen, allow []string) error {
+	for _, address := range listen {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			host = strings.Trim(address, "[]")
+		}
+		ip, err := netip.ParseAddr(host)
+		if len(allow) == 0 && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			return fmt.Errorf("%s can be reached from other hosts: say in xmlsysd.allow which may connect", address)
+		}
+	}
+	return nil
 }
 
 func between(got, low, high int) error {
