@@ -1,0 +1,75 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package statbench
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/peer"
+)
+
+// build makes the program under test.
+func build(t *testing.T) string {
+	t.Helper()
+	weir := filepath.Join(t.TempDir(), "weir")
+	if out, err := exec.CommandContext(t.Context(), peer.Need(t, "go"), "build", "-o", weir, "../../cmd/weir").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return weir
+}
+
+// TestQuick measures a tiny amount of everything with the real program.
+func TestQuick(t *testing.T) {
+	report, err := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true}}.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	got := make(map[string]bench.Row)
+	for _, r := range report.Rows {
+		got[r.Name] = r
+	}
+	for _, name := range []string{
+		"message of 2002", "message of 2002, latency p50", "default set", "default set, latency p50", "processes", "processes, latency p50",
+		"message of 2002, allocations", "resident memory, 10 clients", "growth over 2000 messages",
+	} {
+		r, ok := got[name]
+		if !ok || r.Runs == 0 {
+			t.Errorf("%s is not measured: %+v", name, r)
+		}
+		if free := strings.HasPrefix(name, "growth") || strings.HasSuffix(name, "allocations"); r.Weir <= 0 && !free {
+			t.Errorf("%s: %v", name, r.Weir)
+		}
+	}
+	if note := got["default set"].Note; !strings.Contains(note, " leaves, ") {
+		t.Errorf("the default set is said to be %q", note)
+	}
+}
+
+// A daemon that does not come up is a row with what it said.
+func TestBrokenDaemon(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "weir")
+	if err := os.WriteFile(broken, []byte("#!/bin/sh\necho no such command >&2\nexit 2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b := Bench{Plan: bench.Plan{Weir: broken, Dir: t.TempDir(), Quick: true, Only: []string{"message"}}}
+	report, err := b.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Err(); err == nil || !strings.Contains(err.Error(), "no such command") {
+		t.Errorf("got %v, want the daemon's words", err)
+	}
+	b.Only = []string{"nothing"}
+	if _, err := b.Measure(t.Context()); err == nil {
+		t.Error("a thing that is none is measured")
+	}
+}
