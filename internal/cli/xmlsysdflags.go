@@ -74,9 +74,16 @@ func (x *xmlsysdFlags) hostStat(log *slog.Logger) (*hostStat, error) {
 		name string
 		ok   bool
 	}{
-		{"--port", x.port >= 0 && x.port < 1<<16}, {"--inetd", x.inetd >= 0 && x.inetd < 1<<16}, {"--max-sessions", x.sessions > 0},
-		{"--verbose", x.verbose >= 0}, {"--max-line", x.maxLine >= 16 && x.maxLine <= xmlsysd.MaxLine}, {"--max-message", o.MaxMessage > 0},
-		{"--idle-timeout", x.idle > 0}, {"--write-timeout", x.write > 0}, {"--min-interval", x.interval >= 0}, {"--section-timeout", x.section > 0},
+		{"--port", x.port >= 0 && x.port < 1<<16},
+		{"--inetd", x.inetd >= 0 && x.inetd < 1<<16},
+		{"--max-sessions", x.sessions > 0},
+		{"--verbose", x.verbose >= 0},
+		{"--max-line", x.maxLine >= 16 && x.maxLine <= xmlsysd.MaxLine},
+		{"--max-message", o.MaxMessage > 0},
+		{"--idle-timeout", x.idle > 0},
+		{"--write-timeout", x.write > 0},
+		{"--min-interval", x.interval >= 0},
+		{"--section-timeout", x.section > 0},
 	} {
 		if !limit.ok {
 			return nil, fmt.Errorf("%s: out of range", limit.name)

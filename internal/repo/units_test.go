@@ -72,8 +72,8 @@ func TestUnits(t *testing.T) {
 			t.Errorf("sockets of %s are %q, want %q", service, got, want)
 		}
 	}
-	if services != 3 {
-		t.Errorf("found %d services, want 3", services)
+	if services != 4 {
+		t.Errorf("found %d services, want 4", services)
 	}
 }
 

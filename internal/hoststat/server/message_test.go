@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/peer"
 )
@@ -241,5 +243,72 @@ func TestScannerKnowsIt(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), nmap, "-n", "-Pn", "-sV", "-p", strconv.Itoa(DefaultPort), address).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "xmlsysd daemon") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// oddName is such as people and programs give to make trouble.
+const oddName = "a)\n<\x01&\xff]]>"
+
+// What is named oddly gives documents all the same.
+func TestOddNames(t *testing.T) {
+	before, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("/proc/self/comm", []byte(oddName), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := os.WriteFile("/proc/self/comm", before, 0o600); err != nil {
+			t.Error(err)
+		}
+	}()
+	root := twoInterfaces(t)
+	dev := filepath.Join(root, "net", "dev")
+	text, err := os.ReadFile(dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dev, bytes.Replace(text, []byte("  eth0:"), []byte("]]>\x01&\xff<7:"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := start(t, Options{Expose: everything, Engine: newEngine(t, hoststat.Options{ProcRoot: root, Expose: everything, MinInterval: -1})})
+	c := h.dial(t)
+	body := c.ask("init\noff all\non tasks dev\ntask name=a)*]]>\nsend\n")
+	for _, want := range []string{
+		fmt.Sprintf("<task id=\"%d\">\n        <name>a)\n&lt;\ufffd&amp;\ufffd]]&gt;</name>", os.Getpid()),
+		"<name>]]&gt;\ufffd&amp;\ufffd&lt;7</name>", "devtype=\"]]>\ufffd&amp;\ufffd&lt;\" devid=\"7\"",
+	} {
+		if !strings.Contains(body, want) && !strings.Contains(body, strings.ReplaceAll(want, "]]>", "]]&gt;")) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
+	}
+	leafPaths(t, []byte(body)) // it is well formed
+	file := filepath.Join(t.TempDir(), "message.xml")
+	if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), peer.Need(t, "xmllint"), "--noout", "--schema", schema, file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A pipe in the place of a file is an error of its section.
+func TestPipeInRoot(t *testing.T) {
+	root := twoInterfaces(t)
+	loadavg := filepath.Join(root, "loadavg")
+	if err := os.Remove(loadavg); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(loadavg, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := start(t, Options{Engine: newEngine(t, hoststat.Options{ProcRoot: root, MinInterval: -1})})
+	body := h.dial(t).ask("init\non errors\nsend\n")
+	if strings.Contains(body, "<loadavg ") || !strings.Contains(body, "<path>proc/loadavg</path>\n        <code>EINVAL</code>") {
+		t.Errorf("got\n%s", body)
+	}
+	if !strings.Contains(body, "<cpuinfo ") {
+		t.Errorf("the rest is missing:\n%s", body)
 	}
 }
