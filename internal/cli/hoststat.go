@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -46,22 +47,22 @@ func newHostStat(o hoststat.Options, s server.Options) (*hostStat, error) {
 func (h *hostStat) run(ctx context.Context, conns ...net.Conn) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var served errgroup.Group
+	group, groupCtx := errgroup.WithContext(ctx)
+	var served sync.WaitGroup
 	for _, c := range conns {
-		served.Go(func() error { h.server.ServeConn(ctx, c); return nil }) // waited for below
+		served.Go(func() { h.server.ServeConn(groupCtx, c) }) // waited for below
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range h.services {
-		group.Go(func() error { return run(ctx) })
+		group.Go(func() error { return run(groupCtx) })
 	}
 	if len(h.listeners) > 0 {
-		group.Go(func() error { return h.server.Serve(ctx, h.listeners...) })
+		group.Go(func() error { return h.server.Serve(groupCtx, h.listeners...) })
 	} else {
-		_ = served.Wait() // no error comes out of it
+		served.Wait()
 		cancel()
 	}
 	err := group.Wait()
-	_ = served.Wait()
+	served.Wait()
 	return err
 }
 

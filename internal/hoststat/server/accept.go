@@ -48,10 +48,7 @@ func (s *Server) admit(conn net.Conn) {
 		s.refuse(&s.Refused.Full, "too many sessions", conn)
 		return
 	}
-	if s.o.TLS != nil && conn.LocalAddr().Network() == "tcp" {
-		conn = tls.Server(conn, s.o.TLS)
-	}
-	c := s.begin(conn)
+	c := s.begin(s.secure(conn))
 	if c == nil {
 		<-s.seats
 		return
@@ -60,6 +57,14 @@ func (s *Server) admit(conn net.Conn) {
 		defer func() { <-s.seats }()
 		s.serve(c)
 	}()
+}
+
+// secure puts TLS on a TCP connection, if there is to be any.
+func (s *Server) secure(conn net.Conn) net.Conn {
+	if s.o.TLS == nil || conn.LocalAddr() == nil || conn.LocalAddr().Network() != "tcp" {
+		return conn
+	}
+	return tls.Server(conn, s.o.TLS)
 }
 
 // pause waits, or until ctx ends.

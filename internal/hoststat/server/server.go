@@ -86,7 +86,7 @@ func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
 		s.refuse(&s.Refused.Access, "connection not allowed", conn)
 		return
 	}
-	c := s.begin(conn)
+	c := s.begin(s.secure(conn))
 	if c == nil {
 		return
 	}

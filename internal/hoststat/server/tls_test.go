@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/internal/hoststat"
 )
 
 // identity is a certificate that signs itself, in files.
@@ -141,6 +143,48 @@ func TestTLSWithoutTLS(t *testing.T) {
 	}
 	if h.engine.Traffic.Messages.Load() != 0 {
 		t.Error("a message was sent")
+	}
+}
+
+// A connection that a super-server has accepted is as secure as one of the
+// server's own, and as open to others.
+func TestServeConn(t *testing.T) {
+	id := newIdentity(t)
+	config, err := LoadTLS(id.cert, id.key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		allow string
+		tls   *tls.Config
+		want  bool
+	}{{"", config, true}, {"127.0.0.1", config, true}, {"10.0.0.0/8", config, false}, {"10.0.0.0/8", nil, false}, {"", nil, false}} {
+		o := Options{Engine: newEngine(t, hoststat.Options{}), TLS: tt.tls}
+		if tt.allow != "" {
+			if o.Access, err = ParseAccess(tt.allow); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { // received below
+			defer close(ended)
+			if conn, err := l.Accept(); err == nil {
+				New(o).ServeConn(t.Context(), conn)
+			}
+		}()
+		c, err := (&host{at: l.Addr()}).dialTLS(t, &tls.Config{RootCAs: id.pool})
+		if (err == nil) != tt.want {
+			t.Errorf("allow %q, TLS %v: %v, want a session: %v", tt.allow, tt.tls != nil, err, tt.want)
+		}
+		if c != nil {
+			c.Close()
+		}
+		<-ended
+		l.Close()
 	}
 }
 
