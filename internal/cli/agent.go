@@ -93,8 +93,8 @@ func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (stop func(), e
 		return func() {}, nil
 	}
 	h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
-	if h == nil {
-		return func() {}, err
+	if err != nil {
+		return nil, err
 	}
 	return h.start(ctx, log), nil
 }

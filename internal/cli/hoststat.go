@@ -84,17 +84,19 @@ func (h *hostStat) start(ctx context.Context, log *slog.Logger) (stop func()) {
 	}
 }
 
-// besideHub makes the daemon of "weir up", nil if there is none to be or if it
-// cannot listen: another one may do its work.
+// besideHub makes the daemon of "weir up". It does not listen if it is not to, or
+// cannot: another one may do its work. The hub's metrics have its engine all the
+// same.
 func besideHub(ctx context.Context, cfg *config.Config, log *slog.Logger) (*hostStat, error) {
 	c := &cfg.Xmlsysd
 	if !c.Enable {
-		return nil, nil
+		return newHostStat(hoststat.Options{Version: version.Number, Log: log}, server.Options{Log: log})
 	}
 	return beside(ctx, log, c.Listen, strings.Join(c.Allow, ","), strings.Join(c.Expose, ","), c.MaxSessions)
 }
 
-// beside makes the daemon beside others of this process, nil if it cannot listen.
+// beside makes the daemon beside others of this process. A port that is taken costs
+// its own work only.
 func beside(ctx context.Context, log *slog.Logger, listen []string, allow, expose string, sessions int) (*hostStat, error) {
 	o := server.Options{Log: log, MaxSessions: sessions}
 	var err error
@@ -111,21 +113,17 @@ func beside(ctx context.Context, log *slog.Logger, listen []string, allow, expos
 		return nil, err
 	}
 	if err := h.listen(ctx, server.DefaultPort, listen...); err != nil {
-		h.close()
 		if _, wrong := errors.AsType[*exitError](err); wrong {
+			h.close()
 			return nil, err
 		}
 		log.Warn("no host statistics", "err", err)
-		return nil, nil
 	}
 	return h, nil
 }
 
 // addresses are where the daemon listens.
 func (h *hostStat) addresses() []string {
-	if h == nil {
-		return nil
-	}
 	var all []string
 	for _, l := range h.listeners {
 		all = append(all, l.Addr().String())

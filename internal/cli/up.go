@@ -73,9 +73,10 @@ func runUp(c *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
-	if stat != nil {
-		defer stat.start(ctx, log)()
-	}
+	defer stat.start(ctx, log)()
+	show, endShow := hubMetrics(stat.engine, "/")
+	defer endShow() // before the engine is closed
+	h.UseHost(show)
 	var printErr error
 	ready := func(at hub.Addresses, agent string) {
 		printErr = printReady(c.OutOrStdout(), at, agent, stat.addresses())

@@ -58,6 +58,9 @@ func xmlsysdProgram(args []string, stdout, stderr io.Writer) int {
 func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	stderr := c.ErrOrStderr()
 	inetd := c.Flags().Changed("inetd")
+	if inetd && x.metrics != "" {
+		return usageErrorf("--metrics: with -i there is one client, and no daemon")
+	}
 	if inetd && stderr == io.Writer(os.Stderr) && daemon.SameFile(os.Stderr, os.Stdout) {
 		stderr = io.Discard // inetd connects it as well, and the log is no data
 	}
@@ -76,6 +79,10 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if err != nil {
 		return err
 	}
+	pages, err := x.openMetrics(ctx, h, log)
+	if err != nil {
+		return err
+	}
 	if x.user != "" {
 		if err := daemon.BecomeUser(x.user); err != nil {
 			return err
@@ -87,7 +94,7 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 		warn(log, manager.Stopping())
 	})
 	if len(h.listeners) > 0 {
-		fmt.Fprintf(c.OutOrStdout(), "xmlsysd at %s\n", strings.Join(h.addresses(), ", "))
+		fmt.Fprintf(c.OutOrStdout(), "xmlsysd at %s\n%s", strings.Join(h.addresses(), ", "), pages)
 		warn(log, manager.Ready())
 	}
 	return h.run(ctx, conns...)
@@ -122,6 +129,20 @@ func (x *xmlsysdFlags) open(ctx context.Context, c *cobra.Command, h *hostStat, 
 		h.listeners = append(h.listeners, l)
 	}
 	return nil, nil
+}
+
+// openMetrics adds the service of metrics, if it is asked for, and returns what is
+// to be said of it.
+func (x *xmlsysdFlags) openMetrics(ctx context.Context, h *hostStat, log *slog.Logger) (string, error) {
+	if x.metrics == "" {
+		return "", nil
+	}
+	l, run, err := metricsService(ctx, x.metrics, h.engine, x.root, log)
+	if err != nil {
+		return "", err
+	}
+	h.services = append(h.services, run)
+	return fmt.Sprintf("metrics at http://%[1]s/metrics, http://%[1]s/metrics/node\n", l.Addr()), nil
 }
 
 // listen adds listeners at addresses. What the caller has done wrong is a usage

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -163,6 +164,7 @@ func TestInetdStops(t *testing.T) {
 type xmlsysdProcess struct {
 	*exec.Cmd
 	at     []string
+	out    *bufio.Reader // what it says then
 	stderr bytes.Buffer
 }
 
@@ -178,7 +180,8 @@ func startXmlsysd(t *testing.T, args ...string) *xmlsysdProcess {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	p.out = bufio.NewReader(out)
+	line, err := p.out.ReadString('\n')
 	if err != nil {
 		t.Fatalf("it says %q: %v, %v, %s", line, err, p.Wait(), &p.stderr)
 	}
@@ -235,6 +238,47 @@ func TestXmlsysdListens(t *testing.T) {
 	p = startXmlsysd(t, "--unix", socket)
 	if len(p.at) != 1 || p.at[0] != socket {
 		t.Errorf("it listens at %q", p.at)
+	}
+	p.stop(t)
+}
+
+// fetch gets a page.
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: wait.Patience}
+	defer client.CloseIdleConnections()
+	answer, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, answer.Status, err)
+	}
+	return string(body)
+}
+
+// Both views of Prometheus are served beside the daemon, from the same engine.
+func TestXmlsysdMetrics(t *testing.T) {
+	p := startXmlsysd(t, "-d", "0", "--metrics", "0")
+	sample(t, p.at[0])
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	urls := strings.Split(strings.TrimPrefix(strings.TrimSpace(line), "metrics at "), ", ")
+	if len(urls) != 2 || !strings.HasPrefix(urls[0], "http://127.0.0.1:") {
+		t.Fatalf("it says %q", line)
+	}
+	for i, want := range []string{"\nweir_load1 ", "\nnode_load1 "} {
+		if body := fetch(t, urls[i]); !strings.Contains(body, want) {
+			t.Errorf("%s: no %q", urls[i], want)
+		}
 	}
 	p.stop(t)
 }

@@ -24,6 +24,7 @@ type xmlsysdFlags struct {
 	sessions, verbose   int
 	listen              []string
 	unix, allow, expose string
+	metrics             string
 	cert, key, clientCA string
 	rawAllow, rawDeny   []string
 	idle, write         time.Duration
@@ -45,6 +46,7 @@ func (x *xmlsysdFlags) addFlags(c *cobra.Command) {
 	f.StringArrayVar(&x.listen, "listen", nil, "listen at `HOST[:PORT]`; may be repeated; default: loopback")
 	f.StringVar(&x.unix, "unix", "", "listen on the Unix socket `PATH`; without -d and --listen on nothing else")
 	f.StringVar(&x.allow, "allow", "", "let clients of these `NETWORKS` connect, separated by commas, or any; default: this host's")
+	f.StringVar(&x.metrics, "metrics", "", "serve /metrics and /metrics/node for Prometheus at `[HOST:]PORT` by HTTP; without HOST at loopback")
 	f.StringVar(&x.cert, "tls-cert", "", "take TLS connections with the certificate in `FILE`")
 	f.StringVar(&x.key, "tls-key", "", "the certificate's key is in `FILE`")
 	f.StringVar(&x.clientCA, "tls-client-ca", "", "clients need a certificate of an authority in `FILE`")
