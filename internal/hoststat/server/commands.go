@@ -24,11 +24,13 @@ func (c *session) handle(line []byte) error {
 	}
 	c.ordinal++
 	acks := c.acks // as it was before the command
-	cmd, err := xmlsysd.ParseCommand(line)
-	c.note(3, "command", "line", string(line), "err", err)
+	cmd, err := c.parse(line)
+	if c.level >= 3 {
+		c.log.Debug("command", "line", string(line), "err", err)
+	}
 	if err == nil {
 		var answered bool
-		if answered, err = c.execute(&cmd, acks); answered || err == errQuit {
+		if answered, err = c.execute(cmd, acks); answered || err == errQuit {
 			return err
 		}
 	}
@@ -37,6 +39,20 @@ func (c *session) handle(line []byte) error {
 		c.server.engine.Traffic.Errors.Add(1)
 	}
 	return c.ack(acks, err)
+}
+
+// parse reads a command. A line that comes again, as "send" does for months, is
+// not parsed again: it would leave garbage each time.
+func (c *session) parse(line []byte) (*xmlsysd.Command, error) {
+	if bytes.Equal(line, c.line) && len(line) > 0 {
+		return &c.command, nil
+	}
+	cmd, err := xmlsysd.ParseCommand(line)
+	if err != nil {
+		return nil, err
+	}
+	c.line, c.command = append(c.line[:0], line...), cmd
+	return &c.command, nil
 }
 
 // ack tells the client what became of its command, if it wants to know.

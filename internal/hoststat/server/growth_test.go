@@ -4,6 +4,7 @@
 package server
 
 import (
+	"bytes"
 	"flag"
 	"io"
 	"os"
@@ -104,6 +105,33 @@ func TestNoAllocations(t *testing.T) {
 		samples := host.Sample(t.Context(), v.wants, nil)
 		s.encode(v, samples.Parts())
 		samples.Release()
+	}
+	for range 10 {
+		message()
+	}
+	if n := testing.AllocsPerRun(200, message); n != 0 {
+		t.Errorf("%v allocations a message", n)
+	}
+}
+
+// Nor does one that goes over a connection: a session makes no garbage.
+func TestNoGarbage(t *testing.T) {
+	h := start(t, Options{Engine: newEngine(t, hoststat.Options{MinInterval: -1})})
+	c := h.dial(t)
+	size := len(c.ask("init\nsend\n"))
+	send, answer := []byte("send\n"), make([]byte, 4*size)
+	end := []byte("</xmlsysd>\n")
+	message := func() {
+		if _, err := c.Conn.Write(send); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; n == 0 || !bytes.HasSuffix(answer[:n], end); {
+			more, err := c.Conn.Read(answer[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += more
+		}
 	}
 	for range 10 {
 		message()

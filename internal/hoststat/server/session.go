@@ -49,7 +49,9 @@ type session struct {
 	query    *hoststat.Query // nil: to be made from tasks and the selection
 	push     push
 	acks     bool
-	ordinal  int       // of the last line that was not blank
+	ordinal  int    // of the last line that was not blank
+	line     []byte // the last one that was a command
+	command  xmlsysd.Command
 	level    int       // of "verbose"
 	heard    time.Time // when a command was read or a message was sent
 	released bool      // buffers were given back
@@ -78,9 +80,9 @@ func (c *session) run() {
 	}
 	c.prepare()
 	defer c.host.Close()
-	c.note(2, "session begins")
+	c.note("session begins")
 	err := c.talk()
-	c.note(2, "session ends", "reason", err)
+	c.note("session ends", "reason", err)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errStopped):
 	case errors.Is(err, errQuit):
@@ -228,9 +230,9 @@ func (c *session) linger() {
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.conn, lingerBytes)) // it ends, one way or another
 }
 
-// note logs something that is worth a level of "verbose".
-func (c *session) note(level int, msg string, args ...any) {
-	if c.level >= level {
+// note logs what becomes of a session, from level 2 of "verbose" on.
+func (c *session) note(msg string, args ...any) {
+	if c.level >= 2 {
 		c.log.Debug(msg, args...)
 	}
 }
