@@ -151,18 +151,12 @@ func BenchmarkEncode(b *testing.B) {
 		name  string
 		tapes []*Tape
 	}{{"2002", small}, {"1000 leaves", large}} {
-		b.Run(bb.name, func(b *testing.B) {
-			s := NewSelection(m)
-			if err := s.Add(true, "all"); err != nil {
-				b.Fatal(err)
-			}
-			e := NewEncoder(s)
-			b.SetBytes(int64(len(encode(e, bb.tapes))))
-			b.ReportAllocs()
-			for b.Loop() {
-				encode(e, bb.tapes)
-			}
-		})
+		s := NewSelection(m)
+		if err := s.Add(true, "all"); err != nil {
+			b.Fatal(err)
+		}
+		e := NewEncoder(s)
+		benchmark(b, bb.name, len(encode(e, bb.tapes)), func() { encode(e, bb.tapes) })
 	}
 }
 

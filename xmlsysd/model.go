@@ -112,11 +112,11 @@ func (m *Model) Find(path string) (NodeID, bool) {
 	return id, ok
 }
 
-// appendFrom appends the nodes whose ids are from len(to) on.
-func (m *Model) appendFrom(to []*Node) []*Node {
+// all returns the nodes that there are by now, by their ids, to be read only.
+func (m *Model) all() []*Node {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return append(to, m.nodes[len(to):]...)
+	return m.nodes[:len(m.nodes):len(m.nodes)]
 }
 
 // homes returns the paths of the elements that have a short name.

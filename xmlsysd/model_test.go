@@ -27,8 +27,13 @@ func TestNamed(t *testing.T) {
 	m := NewModel()
 	detail := m.Must("proc/meminfo/detail")
 	for _, tt := range []struct{ key, want string }{
-		{"Active(anon)", "Active_anon"}, {"Active-anon", "Active_anon_2"}, {"Active(anon)", "Active_anon"},
-		{"1G", "_1G"}, {"a..b__", "a_b"}, {"é", ""}, {"", ""},
+		{"Active(anon)", "Active_anon"},
+		{"Active-anon", "Active_anon_2"},
+		{"Active(anon)", "Active_anon"},
+		{"1G", "_1G"},
+		{"a..b__", "a_b"},
+		{"é", ""},
+		{"", ""},
 	} {
 		id, ok := m.Named(detail, tt.key, "bytes")
 		if !ok {

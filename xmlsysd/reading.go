@@ -79,8 +79,9 @@ func (r *Reading) read() error {
 		case EOF:
 			return nil
 		case Start:
-			if s.depth != depth+1 {
-				continue // below what is not wanted
+			if s.depth != depth+1 { // below what is not wanted
+				s.leaf()
+				continue
 			}
 			if depth == 0 {
 				if string(s.name) != at.node.tag {
@@ -91,22 +92,25 @@ func (r *Reading) read() error {
 			}
 			next, place := at.node.find(s.name, at.last)
 			if next == nil {
+				s.leaf()
 				continue
 			}
 			at.last = place + 1
-			r.path[depth] = at
-			at = step{node: next}
-			depth++
 			if err := r.begin(next); err != nil {
 				return err
 			}
+			if len(next.children) == 0 && s.leaf() {
+				r.end(next)
+				continue
+			}
+			r.path[depth] = at
+			at = step{node: next}
+			depth++
 		default:
 			if s.depth != depth-1 {
 				continue
 			}
-			if at.node.leaf != noSlot {
-				r.end(at.node)
-			}
+			r.end(at.node)
 			if depth--; depth > 0 {
 				at = r.path[depth]
 			}
@@ -137,8 +141,11 @@ func (r *Reading) begin(n *slotNode) error {
 	return nil
 }
 
-// end takes the text of a leaf.
+// end takes the text of an element, if it is a leaf that is wanted.
 func (r *Reading) end(n *slotNode) {
+	if n.leaf == noSlot {
+		return
+	}
 	v := r.keep(r.scanner.text)
 	if v == nil {
 		v = []byte{} // it is there

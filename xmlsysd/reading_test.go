@@ -17,14 +17,12 @@ import (
 
 // monitor wants what a monitor of a cluster shows.
 type monitor struct {
-	slots          Slots
-	host, load     Slot
-	stat           Slot
-	cpus, nets     List
-	user, tot      Column
-	name, rx, tx   Column
-	used, clock    Slot
-	ctxt, freq, ip Slot
+	slots            Slots
+	host, load, used Slot
+	stat, ctxt       Slot
+	cpus, nets       List
+	user, tot        Column
+	name, rx, tx     Column
 }
 
 func newMonitor() *monitor {
@@ -102,6 +100,20 @@ func TestReading(t *testing.T) {
 	}
 }
 
+// An element that closes itself has no text, whatever comes before the end of one
+// that has its name.
+func TestReadingSameName(t *testing.T) {
+	var s Slots
+	inner := s.Leaf("a/a")
+	r := NewReading(&s)
+	if err := r.Read([]byte("<xmlsysd><a><a/>5</a></xmlsysd>")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Text(inner); got == nil || len(got) > 0 {
+		t.Errorf("text %q, want it there and empty", got)
+	}
+}
+
 func TestReadingRefuses(t *testing.T) {
 	_, body := sample(t)
 	m := newMonitor()
@@ -118,6 +130,54 @@ func TestReadingRefuses(t *testing.T) {
 	if err := r.Read([]byte(rows)); !errors.Is(err, ErrTooLong) {
 		t.Errorf("too many rows: %v", err)
 	}
+}
+
+// Neither a reading nor a document is made of a part of a message.
+func TestReadingCut(t *testing.T) {
+	_, body := sample(t)
+	r := NewReading(&newMonitor().slots)
+	for n := range len(body) - 1 { // the last byte is a blank
+		if err := r.Read(body[:n]); !errors.Is(err, ErrTruncated) {
+			t.Fatalf("reading cut after %d bytes: %v", n, err)
+		}
+		if _, err := ParseDocument(body[:n]); !errors.Is(err, ErrTruncated) {
+			t.Fatalf("document cut after %d bytes: %v", n, err)
+		}
+	}
+}
+
+// A reading has what a document has, whatever the message.
+func FuzzReading(f *testing.F) {
+	_, body := sample(f)
+	f.Add(body)
+	f.Add([]byte("<xmlsysd><proc><loadavg><load1>1<!-- -->&amp;</load1></loadavg><stat tv_sec='1&#9;'><cpu id='&lt;'/><cpu/></stat></proc></xmlsysd>"))
+	m := newMonitor()
+	r := NewReading(&m.slots)
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		err := r.Read(doc)
+		d, err2 := ParseDocument(doc)
+		if err == nil && err2 != nil {
+			t.Fatalf("the reading takes what the document refuses: %v", err2)
+		}
+		if err != nil || err2 != nil {
+			return
+		}
+		if want, err := d.Text("proc/loadavg/load1"); err == nil && want != string(r.Text(m.load)) {
+			t.Fatalf("load %q, the document has %q", r.Text(m.load), want)
+		}
+		cpus, _ := d.All("proc/stat/cpu")
+		if len(cpus) != r.Rows(m.cpus) {
+			t.Fatalf("%d rows, the document has %d", r.Rows(m.cpus), len(cpus))
+		}
+		for i, cpu := range cpus {
+			if id, _ := cpu.Attr("id"); id != string(r.Key(m.cpus, i, 0)) {
+				t.Fatalf("row %d is %q, the document has %q", i, r.Key(m.cpus, i, 0), id)
+			}
+			if want, err := cpu.Text("user"); err == nil && want != string(r.CellText(m.cpus, i, m.user)) {
+				t.Fatalf("user %q, the document has %q", r.CellText(m.cpus, i, m.user), want)
+			}
+		}
+	})
 }
 
 func TestParseUint(t *testing.T) {
@@ -201,15 +261,7 @@ func everything() *Slots {
 
 func BenchmarkScan(b *testing.B) {
 	_, body := sample(b)
-	run := func(name string, f func()) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(body)))
-			b.ReportAllocs()
-			for b.Loop() {
-				f()
-			}
-		})
-	}
+	run := func(name string, f func()) { benchmark(b, name, len(body), f) }
 	m := newMonitor()
 	some, all := NewReading(&m.slots), NewReading(everything())
 	read := func(r *Reading) func() {

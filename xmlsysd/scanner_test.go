@@ -105,6 +105,7 @@ func TestScannerRefuses(t *testing.T) {
 		{"too deep", strings.Repeat("<a>", MaxDepth+1), ErrTooLong, MaxDepth*3 + 1},
 		{"too many attributes", "<a" + manyAttrs(maxAttrs+1) + "/>", ErrTooLong, 2 + maxAttrs*8 + 5},
 		{"text too long", "<a>" + strings.Repeat("x", MaxText+1) + "</a>", ErrTooLong, 3},
+		{"text of pieces too long", "<a>" + strings.Repeat("x", MaxText) + "<!-- -->x</a>", ErrTooLong, 3 + MaxText + 8 + 1},
 		{"section outside", "<![CDATA[x]]><a/>", ErrSyntax, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ type Selection struct {
 	preds int
 
 	// By NodeID; they grow as the model does.
-	nodes   []*Node
+	nodes   []*Node // the model's, as far as they are known here
 	leaves  []decision
 	wanted  []bool // some leaf at or below the node can be selected
 	maybe   []bool // of elements whose children the kernel names: unseen ones can be
@@ -233,7 +233,7 @@ func (d decision) without(text string) decision {
 // extend brings the tables up to the nodes that the model has.
 func (s *Selection) extend() {
 	from := len(s.nodes)
-	s.nodes = s.model.appendFrom(s.nodes)
+	s.nodes = s.model.all()
 	if from == len(s.nodes) {
 		return
 	}

@@ -144,6 +144,7 @@ func TestSelectionRefuses(t *testing.T) {
 		{"cpu[id=0]x", CodeRE},
 		{"~(", CodeRE},
 		{"~a{1001}", CodeRE},
+		{"~((a{0,10}){0,10}){0,10}x", CodeLimit},
 		{"/" + strings.Repeat("x", MaxSelector), CodeLimit},
 		{"sessions", CodeDenied},
 		{"raw:sys/vm/*", CodeDenied},
@@ -174,6 +175,20 @@ func TestSelectionLimits(t *testing.T) {
 	}
 	if s.Rules() != 3 || len(s.Raw()) != 1 {
 		t.Errorf("%d rules, %d raw, want 3 and 1", s.Rules(), len(s.Raw()))
+	}
+	for i := range 100 {
+		if err := s.Add(i%3 > 0, []string{"cpu[id=1]", "cpu[id=2]"}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, d := range s.leaves {
+		links := 0
+		for ; d.when != nil; d = d.when.then {
+			links++
+		}
+		if links > 2 {
+			t.Fatalf("%s: %d conditions of two predicates", s.nodes[id].Path, links)
+		}
 	}
 	s.Clear()
 	for i := range MaxPreds {
@@ -301,5 +316,18 @@ func TestGlob(t *testing.T) {
 		if got := g.Match([]byte(tt.text)); got != tt.want {
 			t.Errorf("%.40q matches %.40q: %v, want %v", tt.glob, tt.text, got, tt.want)
 		}
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	m := NewModel()
+	vmstat(m, 700) // what kernels name
+	for _, sel := range []string{"stat", "/proc/**/tcp", "cpu[id=1]", "~^proc/vmstat/(pgpg|pswp)(in|out)$", "~((a{0,7}){0,8})x"} {
+		s := NewSelection(m)
+		benchmark(b, sel, 0, func() {
+			if err := s.Add(true, sel); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }

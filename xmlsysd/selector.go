@@ -15,6 +15,10 @@ const (
 	MaxSelector = 256 // bytes of one
 	MaxPreds    = 64  // predicates of all rules in force
 	MaxRaw      = 64  // raw patterns in force
+
+	// maxProgram bounds the steps of a regular expression: a few bytes can repeat
+	// themselves into thousands, each of which costs time on every leaf.
+	maxProgram = 300
 )
 
 // selector is what an argument of on and off says. One of its forms is set.
@@ -55,11 +59,8 @@ func parseSelector(text string, m *Model) (*selector, error) {
 		return s, nil
 	}
 	if text[0] == '~' {
-		s.re, s.begin, err = parseExpression(text[1:])
-		if err != nil {
-			return nil, refuse(CodeRE, text, err.Error())
-		}
-		return s, nil
+		err = s.parseExpression(text[1:])
+		return s, err
 	}
 	s.paths, err = parsePaths(text, m)
 	return s, err
@@ -92,16 +93,24 @@ func parsePaths(text string, m *Model) ([]*pattern, error) {
 	return []*pattern{p}, err
 }
 
-func parseExpression(text string) (*regexp.Regexp, string, error) {
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, "", err
-	}
+func (s *selector) parseExpression(text string) error {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, "", err
+		return refuse(CodeRE, s.text, err.Error())
 	}
-	return re, beginning(tree.Simplify()), nil
+	tree = tree.Simplify()
+	program, err := syntax.Compile(tree)
+	if err != nil {
+		return refuse(CodeRE, s.text, err.Error())
+	}
+	if len(program.Inst) > maxProgram {
+		return refuse(CodeLimit, s.text, "an expression that repeats itself too often")
+	}
+	s.begin = beginning(tree)
+	if s.re, err = regexp.Compile(text); err != nil {
+		return refuse(CodeRE, s.text, err.Error())
+	}
+	return nil
 }
 
 // beginning returns what a text has to begin with so that an expression matches.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -126,4 +127,27 @@ func encode(e *Encoder, tapes []*Tape) []byte {
 		e.Add(tape)
 	}
 	return e.Finish()
+}
+
+// benchmark runs f and reports the CPU time that it takes besides the time: the
+// machine may have others to serve.
+func benchmark(b *testing.B, name string, size int, f func()) {
+	b.Run(name, func(b *testing.B) {
+		b.SetBytes(int64(size))
+		b.ReportAllocs()
+		before := cpuTime(b)
+		for b.Loop() {
+			f()
+		}
+		b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+	})
+}
+
+func cpuTime(b *testing.B) int64 {
+	b.Helper()
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		b.Fatal(err)
+	}
+	return use.Utime.Nano() + use.Stime.Nano()
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	daemon "github.com/weir-io/weir/internal/agent"
 	"github.com/weir-io/weir/internal/agent/agenttest"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // serve starts a server of a double on a real socket, and returns a client.
@@ -446,7 +447,7 @@ func TestWatcherThatTakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	await(t, "two watchers", func() bool { return s.Watchers() == 2 })
+	wait.Until(t, "two watchers are there", func() bool { return s.Watchers() == 2 })
 	const large = 512 << 10 // more than a socket takes, less than a line may have
 	for i := 0; s.Watchers() == 2 && i < 100; i++ {
 		s.Notify(agent.Notice{Type: "state", Text: strings.Repeat("x", large)})
@@ -454,17 +455,5 @@ func TestWatcherThatTakesNothing(t *testing.T) {
 			t.Fatalf("the other watcher: %d bytes, %v", len(n.Text), err)
 		}
 	}
-	await(t, "the deaf watcher to be cut off", func() bool { return s.Watchers() == 1 })
-}
-
-// await waits until something is so, which nothing tells.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !is(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	wait.Until(t, "the deaf watcher is cut off", func() bool { return s.Watchers() == 1 })
 }

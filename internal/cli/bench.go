@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/relaybench"
 )
@@ -160,7 +161,7 @@ func (b *benchRelay) relaysUnderTest() ([]relaybench.Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	relays = []relaybench.Relay{{Label: "weir", Command: relaybench.WeirCommand(self)}}
+	relays = []relaybench.Relay{{Label: "weir", Command: benchproc.WeirRelay(self)}}
 	if path := installed("lttng-relayd"); path != "" {
 		relays = append(relays, relaybench.Relay{Label: "lttng-relayd", Command: []string{path}})
 	}

@@ -8,26 +8,16 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/tracebench"
 )
 
-// benchTrace holds the flags of "weir bench trace".
-type benchTrace struct {
-	weir, traceCmd string
-	only           []string
-	dir            string
-	runs           int
-	quick          bool
-	benchForm
-}
-
 // newBenchTraceCommand returns "weir bench trace".
 func newBenchTraceCommand() *cobra.Command {
-	b := &benchTrace{}
+	var b tracebench.Bench
 	c := &cobra.Command{
 		Use:   "trace",
 		Short: "Measure recording the kernel",
@@ -53,54 +43,12 @@ exit code is 1 when something could not be measured.`,
   weir bench trace --only drain,saturated`,
 		Args: cobra.NoArgs,
 	}
-	f := c.Flags()
-	f.StringVar(&b.weir, "weir", "", "measure this `FILE` instead of this program")
-	f.StringVar(&b.traceCmd, "trace-cmd", "", "compare with this `FILE`; none: with nothing; default: trace-cmd if it is installed")
-	f.StringSliceVar(&b.only, "only", nil, "measure these `THINGS`: "+strings.Join(tracebench.Names(), ", "))
-	f.StringVar(&b.dir, "dir", "", "make traces below `DIR`; default: /dev/shm")
-	f.IntVar(&b.runs, "runs", 0, "run each thing `N` times; default: 5, with --quick 1")
-	f.BoolVar(&b.quick, "quick", false, "measure small amounts")
-	b.benchForm.addFlags(c)
-	c.RunE = measuring(b.run)
+	p := benchPlan{plan: &b.Plan, peer: "trace-cmd", file: &b.TraceCmd}
+	p.addFlags(c, tracebench.Names(), tracebench.DefaultRuns)
+	c.RunE = measuring(func(ctx context.Context, stdout, stderr io.Writer) error {
+		return p.run(ctx, stdout, stderr, func(ctx context.Context) (*bench.Report, error) { return b.Measure(ctx) })
+	})
 	return c
-}
-
-// run measures and prints.
-func (b *benchTrace) run(ctx context.Context, stdout, stderr io.Writer) error {
-	bench, err := b.bench()
-	if err != nil {
-		return err
-	}
-	status := newStatusLine(stderr)
-	bench.OnStep = status.show
-	report, err := bench.Measure(ctx)
-	status.show("")
-	if err != nil {
-		return err
-	}
-	return b.print(stdout, report)
-}
-
-// bench returns the measuring program as the flags describe it.
-func (b *benchTrace) bench() (tracebench.Bench, error) {
-	bench := tracebench.Bench{Weir: b.weir, TraceCmd: b.traceCmd, Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only}
-	if b.runs < 0 {
-		return bench, usageErrorf("--runs: got %d, want a number from 0", b.runs)
-	}
-	if b.weir == "" {
-		self, err := thisProgram()
-		if err != nil {
-			return bench, err
-		}
-		bench.Weir = self
-	}
-	switch b.traceCmd {
-	case "":
-		bench.TraceCmd = installed("trace-cmd")
-	case "none":
-		bench.TraceCmd = ""
-	}
-	return bench, nil
 }
 
 // newBenchLoadCommand returns the hidden "weir bench load": the load that "weir

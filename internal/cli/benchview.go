@@ -6,27 +6,16 @@ package cli
 import (
 	"context"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/viewbench"
 )
 
-// benchView holds the flags of "weir bench view".
-type benchView struct {
-	weir, babeltrace string
-	trace, where     string
-	only             []string
-	dir              string
-	events, runs     int
-	quick            bool
-	benchForm
-}
-
 // newBenchViewCommand returns "weir bench view".
 func newBenchViewCommand() *cobra.Command {
-	b := &benchView{}
+	var b viewbench.Bench
 	c := &cobra.Command{
 		Use:   "view",
 		Short: "Measure reading, showing, converting and writing traces",
@@ -50,57 +39,16 @@ converting are left out.`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
-	f.StringVar(&b.weir, "weir", "", "measure this `FILE` instead of this program")
-	f.StringVar(&b.babeltrace, "babeltrace2", "", "compare with this `FILE`; none: with nothing; default: babeltrace2 if it is installed")
-	f.StringVar(&b.trace, "trace", "", "read the trace in `DIR`")
-	f.StringVar(&b.where, "where", "", "filter that keeps few events, with --trace")
-	f.StringSliceVar(&b.only, "only", nil, "measure these `THINGS`: "+strings.Join(viewbench.Names(), ", "))
-	f.StringVar(&b.dir, "dir", "", "make traces below `DIR`; default: /dev/shm")
-	f.IntVar(&b.events, "events", 0, "make a trace of `N` events; default: 10 million, with --quick 50000")
-	f.IntVar(&b.runs, "runs", 0, "run each thing `N` times; default: 3, with --quick 1")
-	f.BoolVar(&b.quick, "quick", false, "measure small amounts")
-	b.benchForm.addFlags(c)
-	c.RunE = measuring(b.run)
-	return c
-}
-
-// run measures and prints.
-func (b *benchView) run(ctx context.Context, stdout, stderr io.Writer) error {
-	bench, err := b.bench()
-	if err != nil {
-		return err
-	}
-	status := newStatusLine(stderr)
-	bench.OnStep = status.show
-	report, err := bench.Measure(ctx)
-	status.show("")
-	if err != nil {
-		return err
-	}
-	return b.print(stdout, report)
-}
-
-// bench returns the measuring program as the flags describe it.
-func (b *benchView) bench() (viewbench.Bench, error) {
-	bench := viewbench.Bench{
-		Weir: b.weir, Babeltrace: b.babeltrace, Trace: b.trace, Where: b.where, Events: b.events,
-		Runs: b.runs, Dir: b.dir, Quick: b.quick, Only: b.only,
-	}
-	if b.events < 0 || b.runs < 0 {
-		return bench, usageErrorf("--events and --runs: want a number from 0")
-	}
-	if b.weir == "" {
-		self, err := thisProgram()
-		if err != nil {
-			return bench, err
+	f.StringVar(&b.Trace, "trace", "", "read the trace in `DIR`")
+	f.StringVar(&b.Where, "where", "", "filter that keeps few events, with --trace")
+	f.IntVar(&b.Events, "events", 0, "make a trace of `N` events; default: 10 million, with --quick 50000")
+	p := benchPlan{plan: &b.Plan, peer: "babeltrace2", file: &b.Babeltrace}
+	p.addFlags(c, viewbench.Names(), viewbench.DefaultRuns)
+	c.RunE = measuring(func(ctx context.Context, stdout, stderr io.Writer) error {
+		if b.Events < 0 {
+			return usageErrorf("--events: got %d, want a number from 0", b.Events)
 		}
-		bench.Weir = self
-	}
-	switch b.babeltrace {
-	case "":
-		bench.Babeltrace = installed("babeltrace2")
-	case "none":
-		bench.Babeltrace = ""
-	}
-	return bench, nil
+		return p.run(ctx, stdout, stderr, func(ctx context.Context) (*bench.Report, error) { return b.Measure(ctx) })
+	})
+	return c
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -31,17 +30,16 @@ const (
 	beaconMargin = time.Millisecond
 )
 
-// drain empties one ring of the kernel, on a thread of its own. What the engine
+// drain empties one ring of the kernel, on a goroutine of its own. What the engine
 // wants it is told between two rounds.
 type drain struct {
 	mailbox
 
 	// Immutable.
-	s        *stream
-	log      *slog.Logger
-	realtime bool
-	live     time.Duration
-	clock    int32 // of the kernel's time stamps, CLOCK_*
+	s     *stream
+	log   *slog.Logger
+	live  time.Duration
+	clock int32 // of the kernel's time stamps, CLOCK_*
 
 	// Owned by the goroutine.
 	table     *table
@@ -74,11 +72,6 @@ type drain struct {
 // run serves until the orders end.
 func (d *drain) run() {
 	defer close(d.ended)
-	runtime.LockOSThread() // for the priority, and for good: the thread ends with it
-	if d.realtime {
-		// Without the privilege it goes on as it is.
-		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}, 0)
-	}
 	for {
 		if err := d.wait(); err != nil {
 			d.fail(err)

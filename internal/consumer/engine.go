@@ -200,6 +200,12 @@ func (e *engine) greeted(h handover.Hello, files []*os.File) error {
 		return fmt.Errorf("version %d of orders, want %d", h.Version, handover.Version)
 	}
 	e.hello = h
+	if h.Realtime {
+		// Without the privilege it goes on as it is.
+		if err := takePriority(); err != nil {
+			e.log.Info("rings are read without priority", "err", err)
+		}
+	}
 	if len(files) > 0 {
 		e.spoolDir = files[0]
 		handover.CloseAll(files[1:])

@@ -137,7 +137,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	}
 	t := e.tables[o.Channel]
 	d := &drain{
-		mailbox: m, s: s, log: e.log, realtime: e.hello.Realtime, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
+		mailbox: m, s: s, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
 		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024),
 	}
 	first, err := d.resume(o.Resumed)
@@ -164,8 +164,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 
 // giveProcessors sees to a processor of Go's scheduler for each ring, and some to
 // spare: who waits in a system call keeps his as long as another one is idle, and
-// finds one when he comes back, so that no thread of less priority decides when
-// he goes on.
+// finds one when he comes back.
 func giveProcessors(rings int) {
 	const spare = 2
 	if rings+spare > runtime.GOMAXPROCS(0) {

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -106,18 +107,6 @@ func answer(t *testing.T, c net.Conn) string {
 		t.Fatalf("answer: %v", err)
 	}
 	return string(line)
-}
-
-// until waits for what nobody signals: counters.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); !done(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain until %s", what)
-		}
-	}
 }
 
 // chain is the line for places HOST:PORT.
@@ -350,7 +339,7 @@ func TestLimit(t *testing.T) {
 	far := <-accepted
 	defer far.Close()
 	silent := dial(t, h.at)
-	until(t, "the hop has both", func() bool { return h.Counters().Total.Load() == 2 })
+	wait.Until(t, "the hop has both", func() bool { return h.Counters().Total.Load() == 2 })
 	next := dial(t, h.at)
 	if got := ask(t, next, chain(h.at)); got != "508 loop\n" {
 		t.Errorf("a new connection at the limit is answered %q", got)
@@ -442,7 +431,7 @@ func TestStop(t *testing.T) {
 	}
 	far := <-accepted
 	defer far.Close()
-	until(t, "the hop has both", func() bool { return h.Counters().Total.Load() == 2 })
+	wait.Until(t, "the hop has both", func() bool { return h.Counters().Total.Load() == 2 })
 	h.end()
 	for _, c := range []*net.TCPConn{through, silent, far} {
 		if _, err := io.ReadAll(c); errors.Is(err, context.DeadlineExceeded) {

@@ -30,6 +30,7 @@ import (
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/session"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // consumerRole is the argument that makes the test's program a consumer process.
@@ -195,17 +196,7 @@ func (h *host) run(args ...string) string {
 // until waits for a condition that nobody signals.
 func (h *host) until(what string, done func() bool) {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			h.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	wait.Until(h.T, what, done)
 }
 
 // hits is a program that calls a function as often as its argument says, and
@@ -265,15 +256,12 @@ func (h *host) uprobe(line string) {
 		peer.Lack(h.T, "uprobes: %v", err)
 	}
 	defer f.Close()
-	for until := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		_, err := f.WriteString(line)
-		if err == nil {
-			return
-		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(until) {
-			h.Errorf("%q: %v", line, err)
-			return
-		}
+	h.until("uprobes can be changed", func() bool {
+		_, err = f.WriteString(line)
+		return !errors.Is(err, unix.EBUSY)
+	})
+	if err != nil {
+		h.Errorf("%q: %v", line, err)
 	}
 }
 

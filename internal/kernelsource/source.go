@@ -25,8 +25,9 @@ const Domain = "kernel"
 
 const (
 	// wakePercent is how full a ring wakes its reader: later, and a busy machine
-	// overruns it before the reader runs.
-	wakePercent = 10
+	// overruns it before the reader runs; earlier, and waking it costs more than
+	// reading.
+	wakePercent = 30
 	// Defaults of channels.
 	defaultSubbufBytes = 256 << 10
 	defaultSubbufCount = 16

@@ -30,6 +30,7 @@ var packages = map[string]string{
 	"systemd-analyze":         "systemd",
 	"systemd-socket-activate": "systemd",
 	"trace-cmd":               "trace-cmd",
+	"xmllint":                 "libxml2-utils",
 }
 
 // Need returns the path of a program. Without it the test ends here.

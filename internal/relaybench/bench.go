@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // Defaults of [Bench].
 const (
 	defaultRuns    = 5
 	defaultTimeout = 5 * time.Minute
-	sharedMemory   = "/dev/shm"
 )
 
 // Units of the figures.
@@ -29,7 +30,7 @@ const (
 type Bench struct {
 	Relays  []Relay
 	Runs    int           // of each workload and relay; 0 = 5
-	Dir     string        // parent of the output directories; "" = /dev/shm, else the system's temporary directory
+	Dir     string        // parent of the output directories; "" = [bench.DefaultDir]
 	Verify  bool          // compare files and viewed packets with what was sent
 	Timeout time.Duration // of one run; 0 = 5 min
 
@@ -71,10 +72,7 @@ func (b Bench) withDefaults() (Bench, error) {
 		b.Timeout = defaultTimeout
 	}
 	if b.Dir == "" {
-		b.Dir = os.TempDir()
-		if info, err := os.Stat(sharedMemory); err == nil && info.IsDir() {
-			b.Dir = sharedMemory
-		}
+		b.Dir = bench.DefaultDir()
 	}
 	if b.OnStart == nil {
 		b.OnStart = func(Step) {}
@@ -144,8 +142,8 @@ func (b Bench) Measure(ctx context.Context, workloads []Workload) (*Report, erro
 // run measures a fresh relay.
 func (b Bench) run(ctx context.Context, relay Relay, w Workload) Run {
 	result := Run{Relay: relay.Label, Workload: w}
-	err := b.withRelay(ctx, relay, func(ctx context.Context, p *process) error {
-		l, err := Open(ctx, p.target, w, b.Verify)
+	err := b.withRelay(ctx, relay, func(ctx context.Context, p process) error {
+		l, err := Open(ctx, p.Ports, w, b.Verify)
 		if err != nil {
 			return err
 		}
@@ -161,31 +159,15 @@ func (b Bench) run(ctx context.Context, relay Relay, w Workload) Run {
 	return result
 }
 
-// clocks is the CPU time of a relay with its children, and that of this
-// process.
-type clocks struct{ relay, self cpuClock }
-
-func (p *process) readClocks() (c clocks, err error) {
-	pids, err := family(p.proc, p.pid)
-	if err != nil {
-		return c, err
-	}
-	if c.relay, err = readCPU(p.proc, pids...); err != nil {
-		return c, p.explain(err)
-	}
-	c.self, err = readCPU(p.proc, os.Getpid())
-	return c, err
-}
-
 // measure runs a load and fills in the figures.
-func (p *process) measure(ctx context.Context, l *Load, result *Run) error {
+func (p process) measure(ctx context.Context, l *Load, result *Run) error {
 	before, err := p.readClocks()
 	if err != nil {
 		return err
 	}
 	outcome, err := l.Run(ctx)
 	if err != nil {
-		return p.explain(err)
+		return p.Explain(err)
 	}
 	after, err := p.readClocks()
 	if err != nil {
@@ -196,54 +178,33 @@ func (p *process) measure(ctx context.Context, l *Load, result *Run) error {
 		result.ViewedS = outcome.Viewed.Seconds()
 		result.ViewedMiBPerS = float64(outcome.ViewedBytes) / mib / outcome.Viewed.Seconds()
 	}
-	result.CPUPerGiB = after.relay.since(before.relay).Seconds() / float64(outcome.Bytes) * gib
-	result.GeneratorPerGiB = after.self.since(before.self).Seconds() / float64(outcome.Bytes) * gib
+	result.CPUPerGiB = after.relay.Since(before.relay).Seconds() / float64(outcome.Bytes) * gib
+	result.GeneratorPerGiB = after.self.Since(before.self).Seconds() / float64(outcome.Bytes) * gib
 	return p.measureMemory(result)
-}
-
-// measureMemory fills in the peaks of the relay and of its children.
-func (p *process) measureMemory(result *Run) error {
-	pids, err := family(p.proc, p.pid)
-	if err != nil {
-		return err
-	}
-	for i, pid := range pids {
-		m, err := readMemory(p.proc, pid)
-		switch {
-		case i > 0 && gone(err):
-		case err != nil:
-			return p.explain(err)
-		case i == 0:
-			result.PeakMiB = float64(m.peak) / mib
-		default:
-			result.ChildrenMiB += float64(m.peak) / mib
-		}
-	}
-	return nil
 }
 
 // conclude ends sessions, their readers and the relay in order, and then looks
 // at the files.
-func (b Bench) conclude(p *process, l *Load, readers []*reader) error {
+func (b Bench) conclude(p process, l *Load, readers []*reader) error {
 	if err := l.Finish(); err != nil {
-		return p.explain(err)
+		return p.Explain(err)
 	}
 	l.Close()
 	for _, r := range readers {
 		<-r.ended
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		return err
 	}
 	if b.Verify {
-		return l.verify(p.output)
+		return l.verify(p.Output)
 	}
 	return nil
 }
 
 // withRelay runs do with a fresh relay and an empty directory, both of which
 // are gone when it returns.
-func (b Bench) withRelay(ctx context.Context, relay Relay, do func(context.Context, *process) error) (err error) {
+func (b Bench) withRelay(ctx context.Context, relay Relay, do func(context.Context, process) error) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.Timeout, fmt.Errorf("not done after %v", b.Timeout))
 	defer cancel()
 	dir, err := os.MkdirTemp(b.Dir, "weir-bench-")
@@ -255,26 +216,14 @@ func (b Bench) withRelay(ctx context.Context, relay Relay, do func(context.Conte
 	if err != nil {
 		return err
 	}
+	// A load that waits for the relay goes on when that ends.
+	defer context.AfterFunc(ctx, func() { _ = p.Stop() })()
 	defer func() {
 		// Harmless when do has stopped it already. How a relay ends that
 		// failed before is no second finding.
-		if stopErr := p.stop(); err == nil {
+		if stopErr := p.Stop(); err == nil {
 			err = stopErr
 		}
 	}()
 	return do(ctx, p)
-}
-
-// explain adds to an error of a load how the relay ended, if it did: a process
-// that dies closes its connections a moment before it is gone.
-func (p *process) explain(err error) error {
-	const moment = 300 * time.Millisecond
-	late := time.NewTimer(moment)
-	defer late.Stop()
-	select {
-	case <-p.exited:
-		return fmt.Errorf("the relay ended: %w%s: %w", p.exitError(), p.logTail(), err)
-	case <-late.C:
-		return err
-	}
 }

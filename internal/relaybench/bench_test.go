@@ -122,11 +122,11 @@ func recorded(t *testing.T, w Workload) (l *Load, output string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	l, err = Open(t.Context(), p.target, w, true)
+	l, err = Open(t.Context(), p.Ports, w, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,10 +138,10 @@ func recorded(t *testing.T, w Workload) (l *Load, output string) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	return l, p.output
+	return l, p.Output
 }
 
 // babeltrace2 reads what the generator wrote and finds every event.
@@ -259,18 +259,16 @@ func TestRelayThatDoesNotStart(t *testing.T) {
 // A relay that dies under the load is named as the reason.
 func TestRelayThatDies(t *testing.T) {
 	b := quiet(t, originalRelay(t))
-	err := b.withRelay(t.Context(), b.Relays[0], func(ctx context.Context, p *process) error {
-		l, err := Open(ctx, p.target, small(1, 1, 4096, Sync, 0), false)
+	err := b.withRelay(t.Context(), b.Relays[0], func(ctx context.Context, p process) error {
+		l, err := Open(ctx, p.Ports, small(1, 1, 4096, Sync, 0), false)
 		if err != nil {
 			return err
 		}
 		defer l.Close()
-		if err := p.cmd.Process.Kill(); err != nil {
-			return err
-		}
+		p.Kill()
 		return p.measure(ctx, l, &Run{})
 	})
-	if err == nil || !strings.Contains(err.Error(), "the relay ended: signal: killed") {
+	if err == nil || !strings.Contains(err.Error(), original+" ended: signal: killed") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -281,9 +279,9 @@ func TestContextStopsEverything(t *testing.T) {
 	enough := errors.New("enough")
 	endless := Workload{Cell: Cell{2, 4, 4096}, Index: Sync, Viewers: 1, VolumeBytes: 1 << 40}
 	var pid int
-	err := b.withRelay(ctx, b.Relays[0], func(ctx context.Context, p *process) error {
-		pid = p.cmd.Process.Pid
-		l, err := Open(ctx, p.target, endless, false)
+	err := b.withRelay(ctx, b.Relays[0], func(ctx context.Context, p process) error {
+		pid = p.PID()
+		l, err := Open(ctx, p.Ports, endless, false)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,9 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // crowdEvents is the events of a packet that readers see. Babeltrace needs
@@ -98,8 +101,8 @@ type crowdRun struct {
 
 // runCrowd measures a fresh relay with the given number of readers.
 func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers int, run *crowdRun) error {
-	return b.withRelay(ctx, relay, func(ctx context.Context, p *process) error {
-		l, err := Open(ctx, p.target, w, b.Verify)
+	return b.withRelay(ctx, relay, func(ctx context.Context, p process) error {
+		l, err := Open(ctx, p.Ports, w, b.Verify)
 		if err != nil {
 			return err
 		}
@@ -110,10 +113,10 @@ func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers in
 			}
 			return b.conclude(p, l, nil)
 		}
-		all, err := startReaders(ctx, p.target, l.producers[0], readers)
+		all, err := startReaders(ctx, p.Ports, l.producers[0], readers)
 		defer func() { stopReaders(all) }()
 		if err != nil {
-			return p.explain(err)
+			return p.Explain(err)
 		}
 		for _, r := range all {
 			if err := r.yield(); err != nil {
@@ -137,17 +140,17 @@ func (b Bench) runCrowd(ctx context.Context, relay Relay, w Workload, readers in
 
 // readersCPU returns what readers have run since they were started; those that
 // have ended are left out.
-func (p *process) readersCPU(all []*reader) (time.Duration, error) {
+func (p process) readersCPU(all []*reader) (time.Duration, error) {
 	pids := []int{os.Getpid()} // stands for "always there", and is taken off again
 	for _, r := range all {
 		pids = append(pids, r.cmd.Process.Pid)
 	}
-	self, err := readCPU(p.proc, pids[0])
+	self, err := procstat.ReadClock(procstat.Host(), pids[0])
 	if err != nil {
 		return 0, err
 	}
-	with, err := readCPU(p.proc, pids...)
-	return with.since(self), err
+	with, err := procstat.ReadClock(procstat.Host(), pids...)
+	return with.Since(self), err
 }
 
 // judge looks at what the readers saw.
@@ -182,13 +185,7 @@ func summarizeCrowd(relay string, w Workload, readers int, runs []crowdRun) Crow
 	if c.Runs = len(good); c.Runs == 0 {
 		c.Complete = 0
 	}
-	of := func(figure func(crowdRun) float64) float64 {
-		values := make([]float64, len(good))
-		for i, run := range good {
-			values[i] = figure(run)
-		}
-		return median(values)
-	}
+	of := func(figure func(crowdRun) float64) float64 { return bench.Median(bench.Figures(good, figure)) }
 	c.AloneMiBPerS = of(func(r crowdRun) float64 { return r.alone.MiBPerS })
 	c.MiBPerS = of(func(r crowdRun) float64 { return r.with.MiBPerS })
 	c.AloneCPU = of(func(r crowdRun) float64 { return r.alone.CPUPerGiB })
@@ -196,7 +193,7 @@ func summarizeCrowd(relay string, w Workload, readers int, runs []crowdRun) Crow
 	c.ReadersCPUS = of(func(r crowdRun) float64 { return r.readersCPU.Seconds() })
 	c.ReadersDoneS = of(func(r crowdRun) float64 { return r.readersDone.Seconds() })
 	if c.Runs > 0 {
-		c.Loss = 1 - ratio(c.MiBPerS, c.AloneMiBPerS)
+		c.Loss = 1 - bench.Ratio(c.MiBPerS, c.AloneMiBPerS)
 	}
 	return c
 }
@@ -211,17 +208,19 @@ func crowdText(c Crowd) string {
 		c.Readers, readerProgram, c.Streams, size(int(c.VolumeBytes)), size(c.PacketBytes), c.Events, c.Runs)
 }
 
-func crowdHeader() []string {
-	return []string{
-		"relay", "readers complete", "MiB/s without", "MiB/s with", "loss", "CPU s/GiB without", "with",
-		"readers' CPU s meanwhile", "last reader done after s",
+func crowdTable(crowds []Crowd) *bench.Table {
+	t := bench.NewTable("relay", "readers complete", "MiB/s without", "MiB/s with", "loss", "CPU s/GiB without", "with",
+		"readers' CPU s meanwhile", "last reader done after s")
+	for _, c := range crowds {
+		t.Add(c.cells()...)
 	}
+	return t
 }
 
 func (c Crowd) cells() []string {
 	loss := figure(0, 0)
 	if c.Runs > 0 {
-		loss = percent(c.Loss)
+		loss = bench.Percent(c.Loss)
 	}
 	return []string{
 		c.Relay, strconv.Itoa(c.Complete) + " of " + strconv.Itoa(c.Readers),
@@ -238,12 +237,7 @@ func WriteCrowds(w io.Writer, crowds []Crowd) error {
 	if _, err := io.WriteString(w, crowdText(crowds[0])); err != nil {
 		return err
 	}
-	t := newTable(w)
-	t.row(crowdHeader()...)
-	for _, c := range crowds {
-		t.row(c.cells()...)
-	}
-	if err := t.Flush(); err != nil {
+	if err := crowdTable(crowds).WriteText(w); err != nil {
 		return err
 	}
 	for _, c := range crowds {
@@ -264,13 +258,10 @@ func WriteCrowdsMarkdown(w io.Writer, crowds []Crowd) error {
 	if len(crowds) == 0 {
 		return nil
 	}
-	m := &markdown{w: w}
-	m.printf("%s", crowdText(crowds[0]))
-	m.header(crowdHeader())
-	for _, c := range crowds {
-		m.row(c.cells())
+	if _, err := io.WriteString(w, crowdText(crowds[0])); err != nil {
+		return err
 	}
-	return m.err
+	return crowdTable(crowds).WriteMarkdown(w)
 }
 
 // WriteCrowdsJSON writes each result as a line of JSON, {"crowd": …}.

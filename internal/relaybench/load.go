@@ -7,17 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
-)
 
-// Target is where a relay listens.
-type Target struct {
-	Control netip.AddrPort
-	Data    netip.AddrPort
-	Live    netip.AddrPort // for viewers
-}
+	"github.com/weir-io/weir/internal/benchproc"
+)
 
 // Load is a set of sessions that stand at a relay, with their viewers.
 type Load struct {
@@ -39,7 +33,7 @@ type Outcome struct {
 // Open creates the sessions of a workload at a relay and attaches the viewers,
 // which with whole compare each byte of the packets they get. The context
 // governs the load until Close.
-func Open(ctx context.Context, at Target, w Workload, whole bool) (_ *Load, err error) {
+func Open(ctx context.Context, at benchproc.Ports, w Workload, whole bool) (_ *Load, err error) {
 	w = w.withDefaults()
 	if err := w.check(); err != nil {
 		return nil, err

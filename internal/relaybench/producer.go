@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -56,7 +57,7 @@ func newUUID() [16]byte {
 
 // openProducer creates session number with its streams and metadata. Live
 // sessions have a live timer.
-func openProducer(ctx context.Context, at Target, number, streams int, live bool, f fill) (_ *producer, err error) {
+func openProducer(ctx context.Context, at benchproc.Ports, number, streams int, live bool, f fill) (_ *producer, err error) {
 	p := &producer{number: number, name: "session" + strconv.Itoa(number), uuid: newUUID()}
 	defer func() {
 		if err != nil {
@@ -172,7 +173,7 @@ func (p *producer) awaitStored(ctx context.Context) error {
 		for {
 			pending, err := p.control.pending(question)
 			if err == nil && pending {
-				err = pause(ctx, pendingPause)
+				err = benchproc.Pause(ctx, pendingPause)
 			}
 			if err != nil {
 				return fmt.Errorf("session %d: wait for stream %d: %w", p.number, i, err)
@@ -219,16 +220,4 @@ func (p *producer) metadataBytes() []byte {
 		b = append(b, make([]byte, m.padding)...)
 	}
 	return b
-}
-
-// pause waits for d or the context's end.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -42,7 +43,7 @@ type reader struct {
 
 // startReader starts babeltrace2 on a session, and a goroutine that waits for
 // it: ended is closed when both are done, at the latest when the context ends.
-func startReader(ctx context.Context, at Target, session string) (*reader, error) {
+func startReader(ctx context.Context, at benchproc.Ports, session string) (*reader, error) {
 	url := fmt.Sprintf("net://%s/host/%s/%s", at.Live, benchHost, session)
 	r := &reader{ended: make(chan struct{})}
 	// A step of 0 prints the counts once, at the end.
@@ -103,7 +104,7 @@ func (r *reader) check(want int) error {
 // startReaders starts n readers on the session of a producer and returns when
 // the relay counts all of them as attached, or those that are not have given
 // up. All that were started are returned, with an error too.
-func startReaders(ctx context.Context, at Target, p *producer, n int) (all []*reader, err error) {
+func startReaders(ctx context.Context, at benchproc.Ports, p *producer, n int) (all []*reader, err error) {
 	for range n {
 		r, err := startReader(ctx, at, p.name)
 		if err != nil {
@@ -128,7 +129,7 @@ func startReaders(ctx context.Context, at Target, p *producer, n int) (all []*re
 		if clients >= running {
 			return all, nil
 		}
-		if err := pause(ctx, attachPause); err != nil {
+		if err := benchproc.Pause(ctx, attachPause); err != nil {
 			return all, err
 		}
 	}
@@ -136,7 +137,7 @@ func startReaders(ctx context.Context, at Target, p *producer, n int) (all []*re
 
 // countClients asks how many viewers are attached to the session of a
 // producer.
-func countClients(ctx context.Context, at Target, p *producer) (int, error) {
+func countClients(ctx context.Context, at benchproc.Ports, p *producer) (int, error) {
 	sock, err := dial(ctx, at.Live)
 	if err != nil {
 		return 0, err

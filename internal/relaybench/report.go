@@ -6,11 +6,10 @@ package relaybench
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // Report is the result of [Bench.Measure].
@@ -90,10 +89,10 @@ func (r *Report) Summary(w Workload, relay string) Summary {
 	if base := r.Baseline(); base != "" && base != relay {
 		b := r.medians(w, base)
 		s.Baseline = base
-		s.ThroughputRatio = ratio(s.MiBPerS, b.MiBPerS)
-		s.ViewedRatio = ratio(s.ViewedMiBPerS, b.ViewedMiBPerS)
-		s.CPURatio = ratio(s.CPUPerGiB, b.CPUPerGiB)
-		s.MemoryRatio = ratio(s.PeakMiB+s.ChildrenMiB, b.PeakMiB+b.ChildrenMiB)
+		s.ThroughputRatio = bench.Ratio(s.MiBPerS, b.MiBPerS)
+		s.ViewedRatio = bench.Ratio(s.ViewedMiBPerS, b.ViewedMiBPerS)
+		s.CPURatio = bench.Ratio(s.CPUPerGiB, b.CPUPerGiB)
+		s.MemoryRatio = bench.Ratio(s.PeakMiB+s.ChildrenMiB, b.PeakMiB+b.ChildrenMiB)
 	}
 	return s
 }
@@ -114,13 +113,7 @@ func (r *Report) medians(w Workload, relay string) Summary {
 		}
 	}
 	s.Runs = len(good)
-	of := func(figure func(Run) float64) float64 {
-		values := make([]float64, len(good))
-		for i, run := range good {
-			values[i] = figure(run)
-		}
-		return median(values)
-	}
+	of := func(figure func(Run) float64) float64 { return bench.Median(bench.Figures(good, figure)) }
 	throughput := func(run Run) float64 { return run.MiBPerS }
 	s.MiBPerS = of(throughput)
 	s.ViewedMiBPerS = of(func(run Run) float64 { return run.ViewedMiBPerS })
@@ -129,7 +122,7 @@ func (r *Report) medians(w Workload, relay string) Summary {
 	s.PeakMiB = of(func(run Run) float64 { return run.PeakMiB })
 	s.ChildrenMiB = of(func(run Run) float64 { return run.ChildrenMiB })
 	s.GeneratorPerGiB = of(func(run Run) float64 { return run.GeneratorPerGiB })
-	s.Spread = spread(good, throughput)
+	s.Spread = bench.Spread(bench.Figures(good, throughput))
 	return s
 }
 
@@ -192,76 +185,15 @@ func (r *Report) viewerCost(with, without Workload, relay string) (ViewerCost, b
 		Workload:    with,
 		Relay:       relay,
 		AddedCPU:    a.CPUPerGiB - b.CPUPerGiB,
-		StoredRatio: ratio(a.MiBPerS, b.MiBPerS),
+		StoredRatio: bench.Ratio(a.MiBPerS, b.MiBPerS),
 	}, a.Runs > 0 && b.Runs > 0
-}
-
-// median returns the middle of the values, 0 without any.
-func median(values []float64) float64 {
-	n := len(values)
-	if n == 0 {
-		return 0
-	}
-	v := slices.Sorted(slices.Values(values))
-	if n%2 == 1 {
-		return v[n/2]
-	}
-	return (v[n/2-1] + v[n/2]) / 2
-}
-
-// ratio returns a/b, 0 if one of them lacks.
-func ratio(a, b float64) float64 {
-	if b == 0 {
-		return 0
-	}
-	return a / b
-}
-
-// spread returns how far a figure of the runs lies apart, as a part of its
-// median.
-func spread(runs []Run, figure func(Run) float64) float64 {
-	values := make([]float64, len(runs))
-	for i, run := range runs {
-		values[i] = figure(run)
-	}
-	if len(values) == 0 {
-		return 0
-	}
-	return ratio(slices.Max(values)-slices.Min(values), median(values))
 }
 
 // describeMachine returns what one has to know to compare figures.
 func describeMachine(dir string) string {
-	kernel := "unknown kernel"
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		kernel = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
-	}
 	congestion := "unknown"
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
 		congestion = strings.TrimSpace(string(text))
 	}
-	return fmt.Sprintf("%d CPUs, %s %s, TCP %s, output on %s",
-		runtime.NumCPU(), kernel, runtime.GOARCH, congestion, fileSystem(dir))
-}
-
-// fileSystem names the kind of file system that holds a directory.
-func fileSystem(dir string) string {
-	var s unix.Statfs_t
-	if unix.Statfs(dir, &s) != nil {
-		return "an unknown file system"
-	}
-	switch int64(s.Type) {
-	case unix.TMPFS_MAGIC:
-		return "tmpfs"
-	case unix.EXT4_SUPER_MAGIC:
-		return "ext4"
-	case unix.XFS_SUPER_MAGIC:
-		return "xfs"
-	case unix.BTRFS_SUPER_MAGIC:
-		return "btrfs"
-	case unix.OVERLAYFS_SUPER_MAGIC:
-		return "overlayfs"
-	}
-	return fmt.Sprintf("file system %#x", s.Type)
+	return bench.Machine() + ", TCP " + congestion + ", output on " + bench.FileSystem(dir)
 }

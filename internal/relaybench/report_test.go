@@ -12,25 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestMedianAndRatio(t *testing.T) {
-	for _, tt := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 3, 2}, 2.5},
-	} {
-		if got := median(tt.values); got != tt.want {
-			t.Errorf("median(%v) = %v, want %v", tt.values, got, tt.want)
-		}
-	}
-	if got := ratio(3, 2); got != 1.5 {
-		t.Errorf("ratio(3, 2) = %v, want 1.5", got)
-	}
-	if got := ratio(3, 0); got != 0 {
-		t.Errorf("ratio(3, 0) = %v, want 0", got)
-	}
-}
-
 func TestBaseline(t *testing.T) {
 	for _, tt := range []struct {
 		relays []string

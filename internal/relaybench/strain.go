@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/procstat"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -65,13 +67,13 @@ func (b Bench) StreamsMemory(ctx context.Context, streams int) ([]Strain, error)
 	if err := w.check(); err != nil {
 		return nil, err
 	}
-	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p *process, s *Strain) error {
-		m, err := readMemory(p.proc, p.pid)
+	return b.strain(ctx, scenarioStreams, streams, func(ctx context.Context, p process, s *Strain) error {
+		m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 		if err != nil {
 			return err
 		}
-		s.BeforeMiB = float64(m.resident) / mib
-		l, err := Open(ctx, p.target, w, false)
+		s.BeforeMiB = float64(m.Resident) / mib
+		l, err := Open(ctx, p.Ports, w, false)
 		if err != nil {
 			return err
 		}
@@ -93,7 +95,7 @@ func (b Bench) IdleConnections(ctx context.Context, connections int) ([]Strain, 
 	if uint64(connections)+others > limit.Cur {
 		return nil, fmt.Errorf("idle connections: %d need %d open files, the limit is %d", connections, connections+others, limit.Cur)
 	}
-	return b.strain(ctx, scenarioIdle, connections, func(ctx context.Context, p *process, s *Strain) error {
+	return b.strain(ctx, scenarioIdle, connections, func(ctx context.Context, p process, s *Strain) error {
 		return p.withBystander(ctx, s, func(*socket) {})
 	})
 }
@@ -108,7 +110,7 @@ func (b Bench) Announce(ctx context.Context) ([]Strain, error) {
 func (b Bench) announce(ctx context.Context, connections int) ([]Strain, error) {
 	header := lttng.ControlHeader{Cmd: lttng.CmdSendMetadata, DataSize: announcedBytes}.Append(nil)
 	body := make([]byte, announceBodyBytes)
-	return b.strain(ctx, scenarioAnnounce, connections, func(ctx context.Context, p *process, s *Strain) error {
+	return b.strain(ctx, scenarioAnnounce, connections, func(ctx context.Context, p process, s *Strain) error {
 		return p.withBystander(ctx, s, func(sock *socket) {
 			// A relay that refuses may have closed while the body is on its
 			// way: that is its right, and shows in Held.
@@ -118,7 +120,7 @@ func (b Bench) announce(ctx context.Context, connections int) ([]Strain, error) 
 }
 
 // strain runs a scenario once with each relay.
-func (b Bench) strain(ctx context.Context, name string, wanted int, do func(context.Context, *process, *Strain) error) ([]Strain, error) {
+func (b Bench) strain(ctx context.Context, name string, wanted int, do func(context.Context, process, *Strain) error) ([]Strain, error) {
 	b, err := b.withDefaults()
 	if err != nil {
 		return nil, err
@@ -126,16 +128,16 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 	var results []Strain
 	for _, relay := range b.Relays {
 		s := Strain{Scenario: name, Relay: relay.Label, Wanted: wanted}
-		err := b.withRelay(ctx, relay, func(ctx context.Context, p *process) error {
+		err := b.withRelay(ctx, relay, func(ctx context.Context, p process) error {
 			if err := do(ctx, p, &s); err != nil {
-				return p.explain(err)
+				return p.Explain(err)
 			}
 			var at Run
 			if err := p.measureMemory(&at); err != nil {
 				return err
 			}
 			s.PeakMiB, s.ChildrenMiB = max(s.PeakMiB, at.PeakMiB), at.ChildrenMiB
-			s.Alive = p.alive()
+			s.Alive = p.Alive()
 			return nil
 		})
 		if ctx.Err() != nil {
@@ -149,7 +151,7 @@ func (b Bench) strain(ctx context.Context, name string, wanted int, do func(cont
 	return results, nil
 }
 
-func (s *Strain) notePeak(m memory) { s.PeakMiB = max(s.PeakMiB, float64(m.peak)/mib) }
+func (s *Strain) notePeak(m procstat.Memory) { s.PeakMiB = max(s.PeakMiB, float64(m.Peak)/mib) }
 
 // bystander is the load of the session that must not be harmed.
 func bystander() Workload {
@@ -158,8 +160,8 @@ func bystander() Workload {
 
 // withBystander loads a session, opens the wanted connections with use done to
 // each, and loads the same session and a new one while they stay.
-func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket)) error {
-	l, err := Open(ctx, p.target, bystander(), false)
+func (p process) withBystander(ctx context.Context, s *Strain, use func(*socket)) error {
+	l, err := Open(ctx, p.Ports, bystander(), false)
 	if err != nil {
 		return err
 	}
@@ -167,11 +169,11 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 	if s.BeforeRate, err = rate(ctx, l); err != nil {
 		return err
 	}
-	m, err := readMemory(p.proc, p.pid)
+	m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 	if err != nil {
 		return err
 	}
-	s.BeforeMiB = float64(m.resident) / mib
+	s.BeforeMiB = float64(m.Resident) / mib
 	crowd, err := p.gather(ctx, s, func(sock *socket) error {
 		use(sock)
 		return l.settle()
@@ -203,10 +205,10 @@ func (p *process) withBystander(ctx context.Context, s *Strain, use func(*socket
 
 // gather opens the wanted connections until the relay accepts no more or holds
 // too much memory. It returns all that were opened, with an error too.
-func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error) ([]*socket, error) {
+func (p process) gather(ctx context.Context, s *Strain, use func(*socket) error) ([]*socket, error) {
 	var crowd []*socket
 	for s.Opened < s.Wanted {
-		sock, err := dial(ctx, p.target.Control)
+		sock, err := dial(ctx, p.Ports.Control)
 		if err != nil {
 			return crowd, fmt.Errorf("connection %d: %w", s.Opened+1, err)
 		}
@@ -215,12 +217,12 @@ func (p *process) gather(ctx context.Context, s *Strain, use func(*socket) error
 		if err := use(sock); err != nil {
 			return crowd, err
 		}
-		m, err := readMemory(p.proc, p.pid)
+		m, err := procstat.ReadMemory(procstat.Host(), p.PID())
 		if err != nil {
 			return crowd, err
 		}
 		s.notePeak(m)
-		if m.resident > memoryLimit {
+		if m.Resident > memoryLimit {
 			s.Limited = true
 			break
 		}
@@ -241,8 +243,8 @@ func (l *Load) settle() error {
 }
 
 // tryNewSession opens a session and loads it.
-func (p *process) tryNewSession(ctx context.Context) error {
-	l, err := Open(ctx, p.target, bystander(), false)
+func (p process) tryNewSession(ctx context.Context) error {
+	l, err := Open(ctx, p.Ports, bystander(), false)
 	if err != nil {
 		return err
 	}
@@ -262,12 +264,7 @@ func rate(ctx context.Context, l *Load) (float64, error) {
 
 // WriteStrains writes the results of scenarios as a table.
 func WriteStrains(w io.Writer, strains []Strain) error {
-	t := newTable(w)
-	t.row(strainHeader()...)
-	for _, s := range strains {
-		t.row(s.cells()...)
-	}
-	if err := t.Flush(); err != nil {
+	if err := strainTable(strains).WriteText(w); err != nil {
 		return err
 	}
 	for _, s := range strains {
@@ -285,12 +282,7 @@ func WriteStrains(w io.Writer, strains []Strain) error {
 
 // WriteStrainsMarkdown writes the results of scenarios as a Markdown table.
 func WriteStrainsMarkdown(w io.Writer, strains []Strain) error {
-	m := &markdown{w: w}
-	m.header(strainHeader())
-	for _, s := range strains {
-		m.row(s.cells())
-	}
-	return m.err
+	return strainTable(strains).WriteMarkdown(w)
 }
 
 // WriteStrainsJSON writes each result as a line of JSON, {"strain": …}.
@@ -303,11 +295,13 @@ func WriteStrainsJSON(w io.Writer, strains []Strain) error {
 	return nil
 }
 
-func strainHeader() []string {
-	return []string{
-		"scenario", "relay", "opened", "held", "alive", "RSS before MiB", "RSS peak MiB",
-		"session before MiB/s", "during MiB/s", "new session",
+func strainTable(strains []Strain) *bench.Table {
+	t := bench.NewTable("scenario", "relay", "opened", "held", "alive", "RSS before MiB", "RSS peak MiB",
+		"session before MiB/s", "during MiB/s", "new session")
+	for _, s := range strains {
+		t.Add(s.cells()...)
 	}
+	return t
 }
 
 func (s Strain) cells() []string {

@@ -7,32 +7,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
-	"strings"
-	"text/tabwriter"
+
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // WriteText writes the medians as a table for people.
 func (r *Report) WriteText(w io.Writer) error {
-	fmt.Fprintf(w, "%s; medians of %d runs\n\n", r.Machine, r.RunsEach)
-	t := newTable(w)
-	t.row("sessions", "streams", "packet", "index", "viewers", "relay", "MiB/s", "±", "CPU s/GiB", "RSS MiB",
-		"viewed MiB/s", "× MiB/s", "× CPU", "× RSS")
-	for _, s := range r.Summaries() {
-		figures := []string{
-			figure(s.MiBPerS, 0), percent(s.Spread / 2), figure(s.CPUPerGiB, 2), memoryText(s.PeakMiB, s.ChildrenMiB),
-			figure(s.ViewedMiBPerS, 0),
-			figure(s.ThroughputRatio, 2), figure(s.CPURatio, 2), figure(s.MemoryRatio, 2),
-		}
-		if s.Runs == 0 {
-			figures = []string{"failed"}
-		}
-		t.row(append(workloadCells(s.Workload, s.Relay), figures...)...)
-	}
-	if err := t.Flush(); err != nil {
+	if _, err := fmt.Fprintf(w, "%s; medians of %d runs\n\n", r.Machine, r.RunsEach); err != nil {
 		return err
 	}
-	if err := r.writeTextCosts(w); err != nil {
+	if err := r.textTable().WriteText(w); err != nil {
+		return err
+	}
+	if err := r.writeCosts(w, (*bench.Table).WriteText); err != nil {
 		return err
 	}
 	if base := r.Baseline(); base != "" {
@@ -42,43 +31,69 @@ func (r *Report) WriteText(w io.Writer) error {
 	return nil
 }
 
-func workloadCells(w Workload, relay string) []string {
-	return []string{
-		strconv.Itoa(w.Sessions), strconv.Itoa(w.Streams), size(w.PacketBytes),
-		string(w.Index), strconv.Itoa(w.Viewers), relay,
+// textTable has a line for each workload and relay.
+func (r *Report) textTable() *bench.Table {
+	t := bench.NewTable(append(workloadHead(), "relay", "MiB/s", "±", "CPU s/GiB", "RSS MiB",
+		"viewed MiB/s", "× MiB/s", "× CPU", "× RSS")...)
+	for _, s := range r.Summaries() {
+		figures := []string{
+			figure(s.MiBPerS, 0), bench.Percent(s.Spread / 2), figure(s.CPUPerGiB, 2), memoryText(s.PeakMiB, s.ChildrenMiB),
+			figure(s.ViewedMiBPerS, 0),
+			figure(s.ThroughputRatio, 2), figure(s.CPURatio, 2), figure(s.MemoryRatio, 2),
+		}
+		if s.Runs == 0 {
+			figures = []string{"failed"}
+		}
+		t.Add(slices.Concat(workloadCells(s.Workload), []string{s.Relay}, figures)...)
 	}
+	return t
 }
 
-func (r *Report) writeTextCosts(w io.Writer) error {
+func workloadHead() []string { return []string{"sessions", "streams", "packet", "index", "viewers"} }
+
+func workloadCells(w Workload) []string {
+	return []string{strconv.Itoa(w.Sessions), strconv.Itoa(w.Streams), size(w.PacketBytes), string(w.Index), strconv.Itoa(w.Viewers)}
+}
+
+// writeCosts writes a table of what viewers cost, if that was measured.
+func (r *Report) writeCosts(w io.Writer, write func(*bench.Table, io.Writer) error) error {
 	costs := r.ViewerCosts()
 	if len(costs) == 0 {
 		return nil
 	}
-	fmt.Fprint(w, "\nAdded by the viewers:\n\n")
-	t := newTable(w)
-	t.row("sessions", "streams", "packet", "index", "viewers", "relay", "+ CPU s/GiB", "MiB/s with / without")
-	for _, c := range costs {
-		t.row(append(workloadCells(c.Workload, c.Relay), signed(c.AddedCPU), figure(c.StoredRatio, 2))...)
+	if _, err := io.WriteString(w, "\nAdded by the viewers:\n\n"); err != nil {
+		return err
 	}
-	return t.Flush()
+	t := bench.NewTable(append(workloadHead(), "relay", "+ CPU s/GiB", "MiB/s with / without")...)
+	for _, c := range costs {
+		t.Add(append(workloadCells(c.Workload), c.Relay, signed(c.AddedCPU), figure(c.StoredRatio, 2))...)
+	}
+	return write(t, w)
 }
 
-// WriteMarkdown writes the medians as tables for docs/benchmarks.md: one line
-// for each workload, the relays side by side.
+// WriteMarkdown writes the medians as tables for docs/benchmarks.md.
 func (r *Report) WriteMarkdown(w io.Writer) error {
-	m := &markdown{w: w}
-	m.printf("%s; medians of %d runs. Each cell: MiB/s / relay CPU s per GiB / peak RSS MiB (+ that of child processes).\n\n", r.Machine, r.RunsEach)
-	header := []string{"sessions", "streams", "packet", "index", "viewers"}
-	base := r.Baseline()
+	if _, err := fmt.Fprintf(w, "%s; medians of %d runs. Each cell: MiB/s / relay CPU s per GiB / peak RSS MiB (+ that of child processes).\n\n", r.Machine, r.RunsEach); err != nil {
+		return err
+	}
+	if err := r.wideTable().WriteMarkdown(w); err != nil {
+		return err
+	}
+	return r.writeCosts(w, (*bench.Table).WriteMarkdown)
+}
+
+// wideTable has a line for each workload, the relays side by side.
+func (r *Report) wideTable() *bench.Table {
+	head, base := workloadHead(), r.Baseline()
 	for _, relay := range r.Relays {
-		header = append(header, relay)
+		head = append(head, relay)
 		if base != "" && relay != base {
-			header = append(header, "× MiB/s", "× CPU", "× RSS")
+			head = append(head, "× MiB/s", "× CPU", "× RSS")
 		}
 	}
-	m.header(header)
+	t := bench.NewTable(head...)
 	for _, load := range r.Workloads() {
-		cells := workloadCells(load, "")[:5]
+		cells := workloadCells(load)
 		for _, relay := range r.Relays {
 			s := r.Summary(load, relay)
 			cell := figure(s.MiBPerS, 0) + " / " + figure(s.CPUPerGiB, 2) + " / " + memoryText(s.PeakMiB, s.ChildrenMiB)
@@ -90,22 +105,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 				cells = append(cells, figure(s.ThroughputRatio, 2), figure(s.CPURatio, 2), figure(s.MemoryRatio, 2))
 			}
 		}
-		m.row(cells)
+		t.Add(cells...)
 	}
-	r.writeMarkdownCosts(m)
-	return m.err
-}
-
-func (r *Report) writeMarkdownCosts(m *markdown) {
-	costs := r.ViewerCosts()
-	if len(costs) == 0 {
-		return
-	}
-	m.printf("\nAdded by the viewers:\n\n")
-	m.header([]string{"sessions", "streams", "packet", "index", "viewers", "relay", "+ CPU s/GiB", "MiB/s with / without"})
-	for _, c := range costs {
-		m.row(append(workloadCells(c.Workload, c.Relay), signed(c.AddedCPU), figure(c.StoredRatio, 2)))
-	}
+	return t
 }
 
 // WriteRun writes a run as a line of JSON, {"run": …}.
@@ -139,39 +141,6 @@ func writeLine(w io.Writer, value any) error {
 	return e.Encode(value)
 }
 
-// table is a table of text with aligned columns.
-type table struct{ *tabwriter.Writer }
-
-func newTable(w io.Writer) table {
-	return table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-}
-
-// row writes a line; an error shows in Flush.
-func (t table) row(cells ...string) {
-	fmt.Fprintln(t.Writer, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-}
-
-// markdown writes tables; after the first error it does nothing.
-type markdown struct {
-	w   io.Writer
-	err error
-}
-
-func (m *markdown) printf(format string, args ...any) {
-	if m.err == nil {
-		_, m.err = fmt.Fprintf(m.w, format, args...)
-	}
-}
-
-func (m *markdown) row(cells []string) {
-	m.printf("| %s |\n", strings.Join(cells, " | "))
-}
-
-func (m *markdown) header(cells []string) {
-	m.row(cells)
-	m.printf("|%s\n", strings.Repeat("---|", len(cells)))
-}
-
 // figure returns a number with the given decimals, "–" for none.
 func figure(v float64, decimals int) string {
 	if v == 0 {
@@ -192,8 +161,6 @@ func memoryText(relay, children float64) string {
 
 // signed returns a difference, which may be zero or negative.
 func signed(v float64) string { return fmt.Sprintf("%+.2f", v) }
-
-func percent(v float64) string { return strconv.FormatFloat(v*100, 'f', 0, 64) + "%" }
 
 // size returns a size in bytes with the largest unit that divides it.
 func size(n int) string {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -50,7 +51,7 @@ type viewerStream struct {
 }
 
 // openViewer attaches a viewer to the session of a producer, at its beginning.
-func openViewer(ctx context.Context, at Target, p *producer, w Workload, whole bool) (_ *viewer, err error) {
+func openViewer(ctx context.Context, at benchproc.Ports, p *producer, w Workload, whole bool) (_ *viewer, err error) {
 	v := &viewer{producer: p, fill: p.packets.fill, whole: whole}
 	for i := range w.Streams {
 		v.expect = append(v.expect, w.streamPackets(i))
@@ -194,7 +195,7 @@ func (v *viewer) follow(ctx context.Context) error {
 			wait = viewerFirstPause
 			continue
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := benchproc.Pause(ctx, wait); err != nil {
 			return v.failure(fmt.Errorf("after %d packets: %w", v.packets, err))
 		}
 		wait = min(2*wait, viewerLastPause)

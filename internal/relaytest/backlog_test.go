@@ -16,6 +16,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -51,7 +52,7 @@ func (d *slowDisk) wait(what string) {
 // begun waits until a call is being made.
 func (d *slowDisk) begun() {
 	d.t.Helper()
-	relaytest.Until(d.t, "the disk is asked for something slow", func() bool { return len(d.calls) > 0 })
+	wait.Until(d.t, "the disk is asked for something slow", func() bool { return len(d.calls) > 0 })
 }
 
 // deletes makes deletions slow.
@@ -194,7 +195,7 @@ func TestGoneBehindSlowClear(t *testing.T) {
 	})
 	goesOn(t, slow, other, 1)
 	slow.Close()
-	relaytest.Until(t, "the session is closed", func() bool { return len(r.Store.Sessions()) == 1 })
+	wait.Until(t, "the session is closed", func() bool { return len(r.Store.Sessions()) == 1 })
 	d.release()
 	checkClear(t, r, slow)
 }

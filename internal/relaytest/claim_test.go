@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -85,7 +86,7 @@ func TestPartsOfASessionShareNoFile(t *testing.T) {
 	}
 	relaytest.MustOK(t, "stream of another directory", other.AddStream(lttng.AddStream{Channel: "ch_0", Path: "kernel"}).Code)
 	rec.Close()
-	relaytest.Until(t, "the first part is closed", func() bool { return len(r.Store.Sessions()) == 1 })
+	wait.Until(t, "the first part is closed", func() bool { return len(r.Store.Sessions()) == 1 })
 	relaytest.MustOK(t, "once that has ended", other.AddStream(lttng.AddStream{Channel: "ch_0", Path: relaytest.StreamPath}).Code)
 }
 
@@ -114,7 +115,7 @@ func TestStreamAddedAgainBeforeItsLastPacket(t *testing.T) {
 			rec.Packet(lttng.DataHeader{Stream: old, NetSeqNum: 3}, relaytest.Packet(0, 103, 300))
 			rec.SendWhole(0, 2, 200)
 			r.WaitPackets(7)
-			relaytest.Until(t, "the old stream has ended", func() bool { return r.Store.Stream(old) == nil })
+			wait.Until(t, "the old stream has ended", func() bool { return r.Store.Stream(old) == nil })
 			rec.Close()
 			r.WaitSettled()
 			var got []uint64
@@ -164,13 +165,13 @@ func TestViewersKeepAReplacedStream(t *testing.T) {
 	old := r.Store.Stream(rec.Streams[0])
 	cursor := old.Cursor(tracestore.SeekBeginning)
 	defer cursor.Close()
-	relaytest.Until(t, "the packet is to be seen", func() bool {
+	wait.Until(t, "the packet is to be seen", func() bool {
 		step, err := cursor.Peek()
 		return err == nil && step.State == tracestore.StatePacket
 	})
 	cursor.Take()
 	relaytest.MustOK(t, "CLOSE_STREAM", rec.CloseStream(rec.Streams[0], 0))
-	relaytest.Until(t, "the old stream has ended", old.Closed)
+	wait.Until(t, "the old stream has ended", old.Closed)
 	again := rec.AddStream(lttng.AddStream{Channel: "ch_0", Path: relaytest.StreamPath})
 	relaytest.MustOK(t, "ADD_STREAM", again.Code)
 	rec.Streams[0] = again.Stream

@@ -170,11 +170,8 @@ func TestClientRotates(t *testing.T) {
 		t.Errorf("parts %v, %v; want 5", parts, err)
 	}
 	for _, name := range []string{"ch_0", "ch_1"} {
-		var all []uint64
-		for _, got := range relaytest.StoredPackets(t, root, name) {
-			all = append(all, got...)
-		}
-		if slices.Sort(all); !slices.Equal(all, numbers(1000, 3000)) {
+		all := relaytest.StoredNumbers(t, root, name)
+		if !slices.Equal(all, numbers(1000, 3000)) {
 			t.Errorf("%s: %d packets in all parts, want 2000", name, len(all))
 		}
 	}
@@ -231,11 +228,8 @@ func TestClientStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.WaitSettled()
-	var all []uint64
-	for _, got := range relaytest.StoredPackets(t, r.Output, "ch_0") {
-		all = append(all, got...)
-	}
-	if slices.Sort(all); !slices.Equal(all, numbers(0, 20)) {
+	all := relaytest.StoredNumbers(t, r.Output, "ch_0")
+	if !slices.Equal(all, numbers(0, 20)) {
 		t.Errorf("packets %v stored, want 0 to 19", all)
 	}
 }
@@ -272,11 +266,8 @@ func TestClientTracefiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.WaitSettled()
-	var all []uint64
-	for _, got := range relaytest.StoredPackets(t, r.Output, "ch_0") {
-		all = append(all, got...)
-	}
-	if slices.Sort(all); !slices.Equal(all, numbers(35, 50)) {
+	all := relaytest.StoredNumbers(t, r.Output, "ch_0")
+	if !slices.Equal(all, numbers(35, 50)) {
 		t.Errorf("packets %v stored, want the last 15", all)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -50,7 +51,7 @@ func TestControlClosesFirst(t *testing.T) {
 					seq++
 				}
 				rec.CloseControl()
-				relaytest.Until(t, "the control connection is closed", func() bool {
+				wait.Until(t, "the control connection is closed", func() bool {
 					return r.Server.Counters().ControlOpen.Load() == 0
 				})
 				for ; seq < 5; seq++ {
@@ -116,7 +117,7 @@ func TestCloseBeforeData(t *testing.T) {
 		rec.SendPacket(0, seq, 200)
 		r.WaitPackets(seq + 1)
 	}
-	relaytest.Until(t, "the stream is closed", func() bool { return r.Store.Stream(rec.Streams[0]) == nil })
+	wait.Until(t, "the stream is closed", func() bool { return r.Store.Stream(rec.Streams[0]) == nil })
 	if got := rec.DataPending(rec.Streams[0], 2); got != lttng.ReplyPendingUnknown {
 		t.Errorf("DATA_PENDING of the closed stream: %v, want %v", got, lttng.ReplyPendingUnknown)
 	}
@@ -165,7 +166,7 @@ func TestSnapshot(t *testing.T) {
 			rec.SendPacket(0, seq, 200)
 		}
 		r.WaitPackets(uint64(i+1) * 3)
-		relaytest.Until(t, "the streams are closed", func() bool { return r.Store.StreamCount() == 0 })
+		wait.Until(t, "the streams are closed", func() bool { return r.Store.StreamCount() == 0 })
 	}
 	for _, rec := range open {
 		rec.Close()

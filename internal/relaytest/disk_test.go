@@ -17,6 +17,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -71,7 +72,7 @@ func onDisk(t *testing.T, reserve int64) (r *relaytest.Relay, ballast string) {
 // one of them, and returns the next number.
 func sendUntil(t *testing.T, r *relaytest.Relay, rec *relaytest.Recording, seq uint64, done func() bool) uint64 {
 	t.Helper()
-	relaytest.Until(t, "enough packets are sent", func() bool {
+	wait.Until(t, "enough packets are sent", func() bool {
 		rec.SendWhole(0, seq, packetSize)
 		seq++
 		r.WaitReceived()
@@ -116,7 +117,7 @@ func TestDiskFull(t *testing.T) {
 			}
 			second.SendWhole(0, 0, packetSize)
 			r.WaitPackets(seq + 1)
-			relaytest.Until(t, "metadata that waited is written", func() bool { return metadataIs(t, r, rec, more) })
+			wait.Until(t, "metadata that waited is written", func() bool { return metadataIs(t, r, rec, more) })
 			rec.Close()
 			second.Close()
 			r.WaitSettled()
@@ -333,13 +334,13 @@ func fillAtRotation(t *testing.T, moment string, command lttng.CloseCommand) {
 	disk.empty()
 	stored := r.Store.Counters().Packets.Load()
 	seq := uint64(3)
-	relaytest.Until(t, "a packet is stored", func() bool {
+	wait.Until(t, "a packet is stored", func() bool {
 		rec.SendWhole(0, seq, 200)
 		seq++
 		return r.Store.Counters().Packets.Load() > stored
 	})
 	dir := filepath.Join(r.Output, rec.Session.Path)
-	relaytest.Until(t, "the rotation is made up for", func() bool {
+	wait.Until(t, "the rotation is made up for", func() bool {
 		hidden, err := filepath.Glob(filepath.Join(dir, ".*"))
 		archived, e := filepath.Glob(filepath.Join(dir, "archives/*-0"))
 		done := command == lttng.CloseDelete || len(archived) == 1

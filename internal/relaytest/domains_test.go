@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -153,7 +154,7 @@ func TestDomainsOneDies(t *testing.T) {
 	d.start(d.kernel, 1, 1)
 	d.start(d.ust, 1, 1)
 	d.kernel.Close()
-	relaytest.Until(t, "the session is closed", func() bool { return len(d.relay.Store.Sessions()) == 1 })
+	wait.Until(t, "the session is closed", func() bool { return len(d.relay.Store.Sessions()) == 1 })
 	d.finish(d.ust, 0, lttng.CloseMove)
 	if d.ust.ChunkExists(0).Exists {
 		t.Error("chunk 0 still exists without users")
@@ -209,7 +210,7 @@ func TestDomainsOneDiesAlone(t *testing.T) {
 			d.start(d.kernel, 1, 1)
 			d.send(d.kernel, 1)
 			d.kernel.Close()
-			relaytest.Until(t, "the session is closed", func() bool { return len(d.relay.Store.Sessions()) == 1 })
+			wait.Until(t, "the session is closed", func() bool { return len(d.relay.Store.Sessions()) == 1 })
 			dir := filepath.Join(d.relay.Output, d.ust.Session.Path)
 			if got, want := placed(t, dir)["1/kernel/ch_0"], []uint64{1}; !cmp.Equal(got, want) {
 				t.Errorf("packets %v in the dead domain's part of chunk 1, want %v", got, want)

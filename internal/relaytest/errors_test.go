@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -275,7 +276,7 @@ func (e *provoker) send(conn string, b []byte) {
 	if _, err := c.Write(b); err != nil {
 		return // closed by the relay after an earlier step
 	}
-	relaytest.Until(e.t, "the step is handled", func() bool {
+	wait.Until(e.t, "the step is handled", func() bool {
 		open := counters.ControlOpen.Load() + counters.DataOpen.Load()
 		total := counters.ControlTotal.Load() + counters.DataTotal.Load()
 		return counters.ReceivedBytes.Load() == e.sent || open < int64(total-e.base)
@@ -352,7 +353,7 @@ func checkAlive(t testing.TB, r *relaytest.Relay) {
 	rec.SendWhole(0, 0, 200)
 	r.WaitPackets(before + 1)
 	rec.Close()
-	relaytest.Until(t, "the fresh session is closed", func() bool { return r.Store.Session(rec.Session.Session) == nil })
+	wait.Until(t, "the fresh session is closed", func() bool { return r.Store.Session(rec.Session.Session) == nil })
 	got := relaytest.Stored(t, filepath.Join(r.Output, rec.Session.Path, relaytest.StreamPath, "ch_0"))
 	if len(got) != 1 {
 		t.Errorf("a fresh session stored %d packets, want 1", len(got))

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -45,7 +46,7 @@ func limits(all, perPeer int) relaytest.Change {
 func waitAccepted(t *testing.T, r *relaytest.Relay, n uint64) {
 	t.Helper()
 	c := r.Server.Counters()
-	relaytest.Until(t, "all connections are accepted or refused", func() bool {
+	wait.Until(t, "all connections are accepted or refused", func() bool {
 		return c.ControlTotal.Load()+c.DataTotal.Load()+c.Refused.Load() >= n
 	})
 }
@@ -62,12 +63,12 @@ func TestSilentFlood(t *testing.T) {
 	}
 	waitAccepted(t, r, base+flood)
 	// The displaced are closed a moment later.
-	relaytest.Until(t, "no more are open than allowed", func() bool { return c.ControlOpen.Load() <= limit })
+	wait.Until(t, "no more are open than allowed", func() bool { return c.ControlOpen.Load() <= limit })
 	rec := r.Record(t, relaytest.Plan{})
 	rec.SendWhole(0, 0, 200)
 	rec.SendWhole(0, 1, 200)
 	r.WaitPackets(2)
-	relaytest.Until(t, "no more are open than allowed", func() bool { return c.ControlOpen.Load()+c.DataOpen.Load() <= limit })
+	wait.Until(t, "no more are open than allowed", func() bool { return c.ControlOpen.Load()+c.DataOpen.Load() <= limit })
 }
 
 // Connections that talk are not displaced: further ones are refused, and can
@@ -98,7 +99,7 @@ func TestTalkingFlood(t *testing.T) {
 		p.Version(lttng.Version{Major: 2, Minor: 15})
 		p.Close()
 	}
-	relaytest.Until(t, "places are free", func() bool { return r.Server.Counters().ControlOpen.Load() == 1 })
+	wait.Until(t, "places are free", func() bool { return r.Server.Counters().ControlOpen.Load() == 1 })
 	p := r.Dial(t)
 	p.Version(lttng.Version{Major: 2, Minor: 15})
 }
@@ -190,7 +191,7 @@ func TestAnnouncementsCostNothing(t *testing.T) {
 	}
 	c := r.Server.Counters()
 	// The handled ones of small layouts wait for the rest of the payload too.
-	relaytest.Until(t, "all have been received", func() bool { return c.ReceivedBytes.Load() == peers*(lttng.ControlHeaderLen+3) })
+	wait.Until(t, "all have been received", func() bool { return c.ReceivedBytes.Load() == peers*(lttng.ControlHeaderLen+3) })
 	if got := c.PartialMemory.Load(); got > peers*(64<<10) {
 		t.Errorf("%d bytes held for %d announcements, want at most 64 KiB each", got, peers)
 	}
@@ -219,10 +220,10 @@ func TestReceiveMemoryIsBounded(t *testing.T) {
 		// An error says that we were closed while we wrote: memory was short.
 		_, _ = control.Write(head)
 	}
-	relaytest.Until(t, "somebody was closed for want of memory", func() bool { return c.MemoryShort.Load() > 0 })
+	wait.Until(t, "somebody was closed for want of memory", func() bool { return c.MemoryShort.Load() > 0 })
 	// An attempt that is refused counts for a moment, and what is received
 	// while we look is not free yet.
-	relaytest.Until(t, "the memory is within its budget", func() bool {
+	wait.Until(t, "the memory is within its budget", func() bool {
 		return c.PartialMemory.Load() <= budget && int64(heap())-int64(before) <= budget+(4<<20)
 	})
 	checkAlive(t, r)

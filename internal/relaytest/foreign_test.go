@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -37,7 +38,7 @@ func unharmed(t *testing.T, r *relaytest.Relay, rec *relaytest.Recording) {
 	}
 	rec.Close()
 	dir := filepath.Join(r.Output, rec.Session.Path, relaytest.StreamPath)
-	relaytest.Until(t, "the stream is closed", func() bool { return r.Store.Stream(rec.Streams[0]) == nil })
+	wait.Until(t, "the stream is closed", func() bool { return r.Store.Stream(rec.Streams[0]) == nil })
 	if got := relaytest.Stored(t, filepath.Join(dir, "ch_0")); len(got) != 2 {
 		t.Errorf("packets %v stored, want 2", got)
 	}
@@ -154,7 +155,7 @@ func TestIntruderStopsInPacket(t *testing.T) {
 	if _, err := c.Write(append(lttng.DataHeader{Stream: 3, NetSeqNum: 9, DataSize: 100}.Append(nil), 1)); err != nil {
 		t.Fatal(err)
 	}
-	relaytest.Until(t, "the relay has received it", func() bool {
+	wait.Until(t, "the relay has received it", func() bool {
 		return r.Server.Counters().ReceivedBytes.Load() == total+lttng.DataHeaderLen+1
 	})
 	unharmed(t, r, other)

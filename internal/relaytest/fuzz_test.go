@@ -12,6 +12,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -47,11 +48,11 @@ func (z *fuzzed) check(t *testing.T, port string, input []byte) {
 
 	z.witness.SendWhole(0, z.seq, 100)
 	z.seq++
-	relaytest.Until(t, "the witness' packet is stored", func() bool {
+	wait.Until(t, "the witness' packet is stored", func() bool {
 		return z.witness.DataPending(z.witness.Streams[0], z.seq-1) == lttng.ReplyNotPending
 	})
 	counters := z.relay.Server.Counters()
-	relaytest.Until(t, "the input's sessions and connections are closed", func() bool {
+	wait.Until(t, "the input's sessions and connections are closed", func() bool {
 		return len(z.relay.Store.Sessions()) == 1 && counters.ControlOpen.Load() == 1 && counters.DataOpen.Load() <= 1
 	})
 	z.relay.Store.Expire()
@@ -174,7 +175,7 @@ func FuzzData(f *testing.F) {
 		// wait for announced packets.
 		rec.Send(lttng.AppendRequest(nil, lttng.CmdUpdateSyncInfo, nil))
 		rec.WaitControlClosed()
-		relaytest.Until(t, "the session is closed", func() bool { return z.relay.Store.Session(rec.Session.Session) == nil })
+		wait.Until(t, "the session is closed", func() bool { return z.relay.Store.Session(rec.Session.Session) == nil })
 		z.check(t, z.relay.Data, b)
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -157,7 +158,7 @@ func checkEqualNames(t *testing.T, minor lttng.Minor, base string, changes []rel
 		if i == 1 { // the third comes after the end of the first
 			r.WaitPackets(3)
 			all[0].Close()
-			relaytest.Until(t, "the first session is closed", func() bool { return len(r.Store.Sessions()) == 1 })
+			wait.Until(t, "the first session is closed", func() bool { return len(r.Store.Sessions()) == 1 })
 		}
 	}
 	r.WaitPackets(6)

@@ -9,6 +9,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -50,13 +51,13 @@ func TestPendingOfASessionIsBounded(t *testing.T) {
 				}
 				all = append(all, rec)
 			}
-			relaytest.Until(t, "both sessions have all that they may", func() bool { return c.Pending.Load() == 2*limit })
+			wait.Until(t, "both sessions have all that they may", func() bool { return c.Pending.Load() == 2*limit })
 			if got := c.PendingRefused.Load(); got != 0 {
 				t.Fatalf("%d refused within the bound, want none", got)
 			}
 			tt.fill(all[0], 0, limit/streams)
 			tt.closed(all[0])
-			relaytest.Until(t, "what waited in the session is given up", func() bool { return c.Pending.Load() == limit })
+			wait.Until(t, "what waited in the session is given up", func() bool { return c.Pending.Load() == limit })
 			if got := r.Store.StreamCount(); got != streams+1 {
 				t.Errorf("%d streams open, want the %d of the other session", got, streams+1)
 			}

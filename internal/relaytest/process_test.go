@@ -23,6 +23,7 @@ import (
 
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -184,7 +185,7 @@ const roundBytes = 1 << 20
 func (u *pump) untilRounds(t *testing.T, rounds uint64) {
 	t.Helper()
 	for n := range rounds {
-		relaytest.Until(t, "one more round is confirmed", func() bool { return u.confirmed.Load() > n*u.window })
+		wait.Until(t, "one more round is confirmed", func() bool { return u.confirmed.Load() > n*u.window })
 	}
 }
 
@@ -320,7 +321,7 @@ func TestStopUnderLoad(t *testing.T) {
 	rec.Sync()
 	u := &pump{rec: rec, size: 5000, window: 32}
 	u.start()
-	relaytest.Until(t, "some packets are confirmed", func() bool { return u.confirmed.Load() > 100 })
+	wait.Until(t, "some packets are confirmed", func() bool { return u.confirmed.Load() > 100 })
 	if took := p.stop(); took > 6*time.Second {
 		t.Errorf("stopped after %v, want little more than 5 s", took)
 	}
@@ -339,7 +340,7 @@ func TestKillInRotation(t *testing.T) {
 	for _, rec := range []*relaytest.Recording{kernel, ust} {
 		rec.SendDescription()
 		rec.SendWhole(0, 0, 200)
-		relaytest.Until(t, "the packet is stored", func() bool {
+		wait.Until(t, "the packet is stored", func() bool {
 			return rec.DataPending(rec.Streams[0], 0) == lttng.ReplyNotPending
 		})
 	}
@@ -350,7 +351,7 @@ func TestKillInRotation(t *testing.T) {
 	ust.Close()
 	session := filepath.Join(dir, "out", kernel.Session.Path)
 	next := startProcess(t, dir)
-	relaytest.Until(t, "nothing is in a temporary place", func() bool {
+	wait.Until(t, "nothing is in a temporary place", func() bool {
 		hidden, err := filepath.Glob(filepath.Join(session, ".*"))
 		return err == nil && len(hidden) == 0
 	})

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -136,10 +137,10 @@ func (p *Producer) Code() lttng.ReplyCode {
 	return reply(p, lttng.ParseCode)
 }
 
-// Until waits for a condition, as the function of that name.
+// Until waits for a condition that nobody signals.
 func (p *Producer) Until(what string, done func() bool) {
 	p.t.Helper()
-	Until(p.t, what, done)
+	wait.Until(p.t, what, done)
 }
 
 // reply reads until parse has enough.

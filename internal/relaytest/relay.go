@@ -15,6 +15,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/tail"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // patience bounds every wait. It is long: a test that needs it has failed.
@@ -125,7 +126,7 @@ func (r *Relay) waitServing() {
 	r.t.Helper()
 	closeConn(Connect(r.t, r.Control))
 	c := r.Server.Counters()
-	Until(r.t, "the relay serves", func() bool {
+	wait.Until(r.t, "the relay serves", func() bool {
 		return c.ControlTotal.Load() == 1 && c.ControlOpen.Load() == 0
 	})
 }
@@ -165,7 +166,7 @@ func (r *Relay) Stop() {
 func (r *Relay) WaitSettled() {
 	r.t.Helper()
 	c := r.Server.Counters()
-	Until(r.t, "all connections and sessions are closed", func() bool {
+	wait.Until(r.t, "all connections and sessions are closed", func() bool {
 		return c.ControlOpen.Load() == 0 && c.DataOpen.Load() == 0 && len(r.Store.Sessions()) == 0
 	})
 }
@@ -175,39 +176,16 @@ func (r *Relay) WaitSettled() {
 func (r *Relay) WaitReceived() {
 	r.t.Helper()
 	received := &r.Server.Counters().ReceivedBytes
-	Until(r.t, "the relay has received everything", func() bool { return received.Load() == r.sent.Load() })
+	wait.Until(r.t, "the relay has received everything", func() bool { return received.Load() == r.sent.Load() })
 }
 
 // WaitPackets waits until n packets in all have been stored or dropped.
 func (r *Relay) WaitPackets(n uint64) {
 	r.t.Helper()
 	c := r.Store.Counters()
-	Until(r.t, "packets are stored", func() bool {
+	wait.Until(r.t, "packets are stored", func() bool {
 		return c.Packets.Load()+c.DroppedPackets.Load() >= n
 	})
-}
-
-// Until waits for a condition that nobody signals: the relay's counters. It
-// looks again each millisecond and fails the test when patience ends.
-func Until(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	if done() {
-		return
-	}
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	end := time.NewTimer(patience)
-	defer end.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if done() {
-				return
-			}
-		case <-end.C:
-			t.Fatalf("waited %v in vain until %s", patience, what)
-		}
-	}
 }
 
 func listen(t testing.TB) net.Listener {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -75,7 +76,7 @@ func (p *player) receive(conn string, n int) {
 func (p *player) settle() {
 	p.t.Helper()
 	received := &p.relay.Server.Counters().ReceivedBytes
-	relaytest.Until(p.t, "the relay has received everything", func() bool { return received.Load() == p.bytes })
+	wait.Until(p.t, "the relay has received everything", func() bool { return received.Load() == p.bytes })
 }
 
 // end closes the producer's side of a connection.

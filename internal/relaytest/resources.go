@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // Resources is what a process holds that a leak would make grow.
@@ -40,7 +41,7 @@ func (r Resources) Check(t testing.TB) {
 			t.Errorf("%d goroutines, want %d:\n%s", now, r.goroutines, &b)
 		}
 	}()
-	Until(t, "goroutines and descriptors are back", func() bool {
+	wait.Until(t, "goroutines and descriptors are back", func() bool {
 		return runtime.NumGoroutine() <= r.goroutines && len(r.extra(t)) == 0
 	})
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -200,10 +201,7 @@ func (p *returning) checkOnce(output string, packets uint64) {
 	p.t.Helper()
 	session := p.oneSession(output)
 	for i := range p.data() {
-		var got []uint64
-		for _, numbers := range relaytest.StoredPackets(p.t, session, "ch_"+strconv.Itoa(i)) {
-			got = append(got, numbers...)
-		}
+		got := relaytest.StoredNumbers(p.t, session, "ch_"+strconv.Itoa(i))
 		checkNumbers(p.t, "ch_"+strconv.Itoa(i), got, packets)
 	}
 	if events := readEvents(p.t, session); events != nil {
@@ -282,7 +280,7 @@ func TestKillAndResume(t *testing.T) {
 				if round%2 == 0 { // under load
 					ended := make(chan error, 1)
 					go func() { ended <- p.send(1 << 40) }()
-					relaytest.Until(t, "more is being sent", func() bool { return p.data()[0].Next() > sent+5 })
+					wait.Until(t, "more is being sent", func() bool { return p.data()[0].Next() > sent+5 })
 					relay.kill()
 					if err := <-ended; err == nil {
 						t.Fatal("a producer of a killed relay goes on")
@@ -483,10 +481,7 @@ func TestResumeRing(t *testing.T) {
 			}
 			p.finish()
 			relay.stop()
-			var got []uint64
-			for _, numbers := range relaytest.StoredPackets(t, p.oneSession(filepath.Join(dir, "out")), "ch_0") {
-				got = append(got, numbers...)
-			}
+			got := relaytest.StoredNumbers(t, p.oneSession(filepath.Join(dir, "out")), "ch_0")
 			if count == 0 {
 				checkNumbers(t, "ch_0", got, total)
 				return
@@ -560,7 +555,7 @@ func TestDuplicatesAreDropped(t *testing.T) {
 					sendData(i)
 				}
 			}
-			relaytest.Until(t, "everything is stored", func() bool { return raw.DataPending(id, 7) == lttng.ReplyNotPending })
+			wait.Until(t, "everything is stored", func() bool { return raw.DataPending(id, 7) == lttng.ReplyNotPending })
 			raw.Close()
 			r.WaitSettled()
 			session := p.oneSession(r.Output)

@@ -8,8 +8,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,5 +106,14 @@ func StoredPackets(t testing.TB, dir, channel string) map[string][]uint64 {
 			all[path] = Stored(t, filepath.Join(dir, path))
 		}
 	}
+	return all
+}
+
+// StoredNumbers returns the packets of a channel below dir in order, whatever
+// files they are in.
+func StoredNumbers(t testing.TB, dir, channel string) []uint64 {
+	t.Helper()
+	all := slices.Concat(slices.Collect(maps.Values(StoredPackets(t, dir, channel)))...)
+	slices.Sort(all)
 	return all
 }

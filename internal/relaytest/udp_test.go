@@ -20,6 +20,7 @@ import (
 	"github.com/weir-io/weir/internal/relay"
 	"github.com/weir-io/weir/internal/relaytest"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -332,7 +333,7 @@ func TestUDPStrangers(t *testing.T) {
 			t.Fatal(err)
 		}
 		foreign++
-		relaytest.Until(t, "the stranger is noticed", func() bool { return c.DatagramsForeign.Load() == foreign })
+		wait.Until(t, "the stranger is noticed", func() bool { return c.DatagramsForeign.Load() == foreign })
 	}
 	send("127.0.0.1", false1)
 	false1.Token = token
@@ -342,7 +343,7 @@ func TestUDPStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign++
-	relaytest.Until(t, "the wrong token is noticed", func() bool { return c.DatagramsForeign.Load() == foreign })
+	wait.Until(t, "the wrong token is noticed", func() bool { return c.DatagramsForeign.Load() == foreign })
 	p.mustSend(10)
 	p.finish()
 	checkDatagramMemory(t, r)
@@ -423,7 +424,7 @@ func TestUDPFlood(t *testing.T) {
 			t.Fatalf("%d bytes of datagrams are kept", memory)
 		}
 	}
-	relaytest.Until(t, "the flood is counted", func() bool { return c.DatagramsDropped.Load() > 0 && c.DatagramsBad.Load() > 0 })
+	wait.Until(t, "the flood is counted", func() bool { return c.DatagramsDropped.Load() > 0 && c.DatagramsBad.Load() > 0 })
 	good.mustSend(20)
 	good.finish()
 	p.lose()
@@ -455,7 +456,7 @@ func TestUDPKillAndResume(t *testing.T) {
 		p.mustSend(sent)
 		ended := make(chan error, 1)
 		go func() { ended <- p.send(1 << 40) }()
-		relaytest.Until(t, "more is confirmed", func() bool { return p.data()[0].Confirmed() > 10 })
+		wait.Until(t, "more is confirmed", func() bool { return p.data()[0].Confirmed() > 10 })
 		relay.kill()
 		if err := <-ended; err == nil {
 			t.Fatal("a producer of a killed relay goes on")

@@ -20,9 +20,13 @@ var floors = map[string]int{
 	"internal/gate":         0,
 	"internal/peer":         0, // tests only
 	"internal/progress":     0,
+	"internal/procstat":     0,
 	"internal/tail":         0,
 	"internal/version":      0,
+	"internal/wait":         0, // tests only
 
+	"internal/bench":      1,
+	"internal/benchproc":  1,
 	"client":              1,
 	"client/live":         1,
 	"ctf":                 1,
@@ -30,6 +34,7 @@ var floors = map[string]int{
 	"ctf/schema":          1,
 	"ctf/tsdl":            1,
 	"lttng":               1,
+	"xmlsysd":             1,
 	"internal/config":     1,
 	"internal/daemon":     1,
 	"internal/filter":     1,

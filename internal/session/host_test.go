@@ -24,6 +24,7 @@ import (
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/tail"
 	"github.com/weir-io/weir/internal/tracestore"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // consumerRole is the argument that makes the test's program a consumer process.
@@ -165,17 +166,7 @@ func (h *host) kill() {
 // until waits for a condition that nobody signals.
 func (h *host) until(what string, done func() bool) {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			h.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	wait.Until(h.T, what, done)
 }
 
 func (h *host) awaitState(want agent.ConsumerState) {

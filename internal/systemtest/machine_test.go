@@ -5,7 +5,6 @@ package systemtest
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // patience bounds every wait. It is long: a test that needs it has failed.
@@ -301,17 +302,7 @@ func (p *process) errors() string {
 // until waits for a condition that nobody signals.
 func (m *machine) until(what string, done func() bool) {
 	m.Helper()
-	ctx, cancel := context.WithTimeout(m.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			m.Fatalf("%s: not within %v", what, patience)
-		}
-	}
+	wait.Until(m.T, what, done)
 }
 
 // lastLines returns the end of a text.

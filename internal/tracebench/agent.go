@@ -7,18 +7,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/benchproc"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 const (
 	domain = "kernel"
 	host   = "bench"
+	// cleanupTimeout is how long making up for what a bench has made may take.
+	cleanupTimeout = 20 * time.Second
 	// Rings of both recorders, the default of weir's: bytes a processor.
 	subbufBytes = 256 << 10
 	subbufCount = 16
@@ -27,7 +30,7 @@ const (
 
 // daemon is a session daemon of the executable under test.
 type daemon struct {
-	p      *process
+	p      *benchproc.Process
 	client *agent.Client
 	dir    string
 }
@@ -40,12 +43,14 @@ func (b *Bench) startDaemon(ctx context.Context) (*daemon, error) {
 	}
 	socket := filepath.Join(dir, "agent.sock")
 	d := &daemon{dir: dir, client: agent.New(socket)}
-	d.p, err = start(dir, nil, nil, b.Weir, "agent", "--socket", socket, "--state-dir", filepath.Join(dir, "state"), "--hostname", host, "--log-level", "warn")
+	d.p, err = benchproc.Program{
+		Name: "weir agent", Dir: dir,
+		Command: []string{b.Weir, "agent", "--socket", socket, "--state-dir", filepath.Join(dir, "state"), "--hostname", host, "--log-level", "warn"},
+	}.Start()
 	if err != nil {
 		return nil, err
 	}
-	d.p.name = "weir agent"
-	err = d.p.await(ctx, "it answers", func() bool {
+	err = d.p.Await(ctx, "it answers", func() bool {
 		_, err := d.client.Sessions(ctx)
 		return err == nil
 	})
@@ -57,7 +62,7 @@ func (b *Bench) startDaemon(ctx context.Context) (*daemon, error) {
 
 func (d *daemon) end() error {
 	d.client.Close()
-	return d.p.end(syscall.SIGTERM)
+	return d.p.End(syscall.SIGTERM)
 }
 
 // withDaemon does something with a session daemon.
@@ -127,7 +132,7 @@ func (s *session) start(ctx context.Context) error {
 	if _, err := s.d.client.Start(ctx, s.name); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	pids, err := children(procfs(), s.d.p.pid())
+	pids, err := procstat.Children(procstat.Host(), s.d.p.PID())
 	if err == nil && len(pids) != 1 {
 		err = fmt.Errorf("the session daemon has %d processes, want one consumer", len(pids))
 	}
@@ -163,7 +168,7 @@ func (s *session) move(ctx context.Context, to string) error {
 
 // close ends the session, also when the bench is to end.
 func (s *session) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 	defer cancel()
 	_, err := s.d.client.DestroySession(ctx, s.name, true)
 	if p, ok := errors.AsType[*agent.Problem](err); ok && p.Code == agent.CodeSessionNotFound {
@@ -198,73 +203,30 @@ func (s *session) counts(ctx context.Context) (c counts, err error) {
 }
 
 // clocks is what the processes of a session had run.
-type clocks struct{ consumer, agent threadTimes }
+type clocks struct{ consumer, agent procstat.Clock }
 
 func (s *session) clocks() (c clocks, err error) {
-	if c.consumer, err = readTimes(procfs(), s.consumer); err != nil {
+	if c.consumer, err = procstat.ReadClock(procstat.Host(), s.consumer); err != nil {
 		return c, err
 	}
-	c.agent, err = readTimes(procfs(), s.d.p.pid())
+	c.agent, err = procstat.ReadClock(procstat.Host(), s.d.p.PID())
 	return c, err
 }
 
-// relay is a relay of the executable under test.
-type relay struct {
-	p                   *process
-	control, data, live string // addresses
-	out                 string
-}
-
-// startRelay starts a relay on free ports.
-func (b *Bench) startRelay(ctx context.Context) (*relay, error) {
+// startRelay starts a relay of the executable under test.
+func (b *Bench) startRelay(ctx context.Context) (*benchproc.Relay, error) {
 	dir, err := os.MkdirTemp(b.scratch, "relay-")
 	if err != nil {
 		return nil, err
 	}
-	r := &relay{out: dir}
-	var taken []net.Listener // until all are chosen: they must differ
-	for _, to := range []*string{&r.control, &r.data, &r.live} {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		taken = append(taken, l)
-		*to = l.Addr().String()
-	}
-	for _, l := range taken {
-		l.Close()
-	}
-	return r, b.runRelay(ctx, r)
-}
-
-// runRelay starts a relay, or starts it again, and returns when it listens.
-func (b *Bench) runRelay(ctx context.Context, r *relay) (err error) {
-	r.p, err = start(r.out, nil, nil, b.Weir, "relayd", "--http", "none",
-		"-C", "tcp://"+r.control, "-D", "tcp://"+r.data, "-L", "tcp://"+r.live, "-o", r.out)
+	r, err := benchproc.NewRelay("weir relayd", benchproc.WeirRelay(b.Weir), dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.p.name = "weir relayd"
-	for _, address := range []string{r.control, r.data, r.live} {
-		err = r.p.await(ctx, address+" listens", func() bool {
-			c, err := net.Dial("tcp4", address)
-			if err != nil {
-				return false
-			}
-			return c.Close() == nil
-		})
-		if err != nil {
-			return errors.Join(err, r.p.end(syscall.SIGTERM))
-		}
-	}
-	return nil
+	return r, r.Start(ctx)
 }
 
-func (r *relay) end() error { return r.p.end(syscall.SIGTERM) }
-
-// url is where a session's data goes.
-func (r *relay) url() string {
-	address, control, _ := net.SplitHostPort(r.control)
-	_, data, _ := net.SplitHostPort(r.data)
-	return "net://" + address + ":" + control + ":" + data
+// relayURL is where a session's data goes.
+func relayURL(r *benchproc.Relay) string {
+	return fmt.Sprintf("net://%s:%d:%d", r.Control.Addr(), r.Control.Port(), r.Data.Port())
 }

@@ -8,30 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 )
 
-const (
-	defaultRuns  = 5
-	sharedMemory = "/dev/shm"
-)
+// DefaultRuns is how often each thing that is compared is measured.
+const DefaultRuns = 5
 
 // Bench measures a weir executable. Its zero value lacks only Weir.
 type Bench struct {
-	Weir     string // path of the executable
-	TraceCmd string // path of trace-cmd; "": not measured
-
-	Runs  int      // of each thing that is compared; 0: 5, quick 1
-	Dir   string   // where files are made; "": /dev/shm, else the system's temporary directory
-	Quick bool     // small amounts of everything: figures mean little
-	Only  []string // names of what to measure, see [Names]; nil: all
-
-	// OnStep, if not nil, is called before each thing that is measured.
-	OnStep func(name string)
+	bench.Plan        // names: see [Names]; runs: [DefaultRuns]
+	TraceCmd   string // path of trace-cmd; "": not measured
 
 	scratch string // directory for all files, removed in the end
 	sizes   sizes
@@ -60,54 +49,29 @@ var (
 	}
 )
 
-// step is one thing to measure.
-type step struct {
-	name string
-	run  func(*Bench, context.Context) ([]Row, error)
-}
-
-var steps = []step{
-	{"drain", (*Bench).drain},
-	{"saturated", (*Bench).saturated},
-	{"content", (*Bench).content},
-	{"live", (*Bench).live},
-	{"idle", (*Bench).idle},
-	{"switch", (*Bench).moving},
-	{"away", (*Bench).away},
+func (b *Bench) steps() []bench.Step {
+	return []bench.Step{
+		{Name: "drain", Run: b.drain},
+		{Name: "saturated", Run: b.saturated},
+		{Name: "content", Run: b.content},
+		{Name: "live", Run: b.live},
+		{Name: "idle", Run: b.idle},
+		{Name: "switch", Run: b.moving},
+		{Name: "away", Run: b.away},
+	}
 }
 
 // Names returns what can be measured.
-func Names() []string {
-	var names []string
-	for _, s := range steps {
-		names = append(names, s.name)
-	}
-	return names
-}
+func Names() []string { return bench.Names((&Bench{}).steps()) }
 
 // withDefaults returns a complete copy of b.
-func (b Bench) withDefaults() (Bench, error) {
+func (b Bench) withDefaults() (_ Bench, err error) {
 	b.sizes = fullSizes
-	runs := defaultRuns
 	if b.Quick {
-		b.sizes, runs = quickSizes, 1
+		b.sizes = quickSizes
 	}
-	if b.Runs == 0 {
-		b.Runs = runs
-	}
-	if b.Dir == "" {
-		b.Dir = os.TempDir()
-		if info, err := os.Stat(sharedMemory); err == nil && info.IsDir() {
-			b.Dir = sharedMemory
-		}
-	}
-	if b.OnStep == nil {
-		b.OnStep = func(string) {}
-	}
-	for _, name := range b.Only {
-		if !slices.Contains(Names(), name) {
-			return b, fmt.Errorf("nothing is called %q: want some of %s", name, strings.Join(Names(), ", "))
-		}
+	if b.Plan, err = b.Plan.WithDefaults(DefaultRuns, b.steps()); err != nil {
+		return b, err
 	}
 	f, err := tracefs.Find()
 	if err != nil {
@@ -119,7 +83,7 @@ func (b Bench) withDefaults() (Bench, error) {
 // Measure measures all that was asked for. What fails is a row with its error;
 // the error returned says that there was nothing to measure, or that the context
 // has ended.
-func (b Bench) Measure(ctx context.Context) (_ *Report, err error) {
+func (b Bench) Measure(ctx context.Context) (_ *bench.Report, err error) {
 	if b, err = b.withDefaults(); err != nil {
 		return nil, err
 	}
@@ -131,21 +95,5 @@ func (b Bench) Measure(ctx context.Context) (_ *Report, err error) {
 	if err := os.Chmod(b.scratch, 0o711); err != nil {
 		return nil, err
 	}
-	report := &Report{Machine: describeMachine(b.Dir), Load: loadAverage(), Runs: b.Runs}
-	for _, s := range steps {
-		if len(b.Only) > 0 && !slices.Contains(b.Only, s.name) {
-			continue
-		}
-		b.OnStep(s.name)
-		rows, err := s.run(&b, ctx)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil {
-			rows = append(rows, Row{Name: s.name, Error: err.Error()})
-		}
-		report.Rows = append(report.Rows, rows...)
-	}
-	report.LoadEnd = loadAverage()
-	return report, nil
+	return b.Plan.Measure(ctx, b.steps())
 }

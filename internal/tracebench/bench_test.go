@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weir-io/weir/internal/bench"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 	"github.com/weir-io/weir/internal/peer"
 )
@@ -51,7 +52,7 @@ func TestQuick(t *testing.T) {
 	peer.Root(t, "trace the kernel")
 	dir := t.TempDir()
 	traceCmd, _ := peer.Find(t, "trace-cmd")
-	b := Bench{Weir: build(t), TraceCmd: traceCmd, Dir: dir, Quick: true}
+	b := Bench{Plan: bench.Plan{Weir: build(t), Dir: dir, Quick: true}, TraceCmd: traceCmd}
 	report, err := b.Measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +75,7 @@ func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	dir := t.TempDir()
-	b := Bench{Weir: build(t), TraceCmd: peer.Need(t, "trace-cmd"), Dir: dir, Quick: true, Only: []string{"drain"}}
+	b := Bench{Plan: bench.Plan{Weir: build(t), Dir: dir, Quick: true, Only: []string{"drain"}}, TraceCmd: peer.Need(t, "trace-cmd")}
 	reached := false
 	b.OnStep = func(step string) {
 		if strings.HasSuffix(step, "trace-cmd") {

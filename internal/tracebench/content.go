@@ -20,6 +20,8 @@ import (
 	"syscall"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 // happened is an event, as far as both recorders say the same of it.
@@ -34,7 +36,7 @@ type multiset map[happened]int
 // content records a load with both recorders at once, and compares what they have
 // of its threads: these live when both record, from their first event to their
 // last.
-func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
 	if b.TraceCmd == "" {
 		return nil, nil
 	}
@@ -92,7 +94,7 @@ func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	row := Row{Name: "content: events that differ", Unit: "events", Runs: 1, Bar: &Bar{Most: true}}
+	row := bench.Row{Name: "content: events that differ", Unit: "events", Runs: 1, Bar: &bench.Bar{Most: true}}
 	var all int
 	for _, n := range ours {
 		all += n
@@ -102,20 +104,21 @@ func (b *Bench) content(ctx context.Context) (_ []Row, err error) {
 	if all == 0 {
 		return nil, errors.New("no event of the load's")
 	}
-	return []Row{row}, nil
+	return []bench.Row{row}, nil
 }
 
 // contentRing is large enough for trace-cmd to lose nothing.
 const contentRing = 64 << 20
 
 // shortLife runs a load and returns the threads that it had.
-func (b *Bench) shortLife(ctx context.Context, l Load) (_ []int, err error) {
+func (b *Bench) shortLife(ctx context.Context, l Load) ([]int, error) {
 	g, err := b.startLoad(l)
 	if err != nil {
 		return nil, err
 	}
+	defer g.end()
 	_, _, err = g.run(ctx)
-	return g.tids, errors.Join(err, g.end())
+	return g.tids, err
 }
 
 // difference returns how many events only one of two has, and the first kind.
@@ -206,7 +209,7 @@ func parseReported(line string) (h happened, ok bool) {
 func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...string) error {
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint tail
+	var complaint benchproc.Tail
 	c.Stderr = &complaint
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -220,7 +223,7 @@ func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...s
 		_ = c.Process.Kill()
 	}
 	if werr := c.Wait(); werr != nil && err == nil {
-		err = fmt.Errorf("%w (%s)", werr, complaint.last())
+		err = fmt.Errorf("%w (%s)", werr, complaint.LastLine())
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(argv[:2], " "), err)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // contest is a load with the events that both recorders record of it.
@@ -53,8 +55,8 @@ type took struct {
 }
 
 // drain measures draining, converting and writing.
-func (b *Bench) drain(ctx context.Context) ([]Row, error) {
-	var rows []Row
+func (b *Bench) drain(ctx context.Context) ([]bench.Row, error) {
+	var rows []bench.Row
 	for _, c := range b.contests() {
 		var ours, theirs []took
 		for range b.Runs {
@@ -78,30 +80,30 @@ func (b *Bench) drain(ctx context.Context) ([]Row, error) {
 	return rows, nil
 }
 
-func contestRows(c contest, ours, theirs []took) []Row {
+func contestRows(c contest, ours, theirs []took) []bench.Row {
 	cost := func(t took) float64 { return perEvent(t.cpu, t.events) }
-	row := Row{Name: c.name + ": CPU of an event", Unit: "ns", Bar: &Bar{OfRatio: true, Most: true, Must: 1.2, Aim: 1}}
-	row.set(values(ours, cost))
-	row.against("trace-cmd's recorders", values(theirs, cost))
+	row := bench.Row{Name: c.name + ": CPU of an event", Unit: "ns", Bar: &bench.Bar{OfRatio: true, Most: true, Must: 1.2, Aim: 1}}
+	row.Set(bench.Figures(ours, cost))
+	row.Against("trace-cmd's recorders", bench.Figures(theirs, cost))
 	beside := func(t took) float64 { return perEvent(t.beside, t.events) }
-	row.Note = fmt.Sprintf("agent beside it %.1f", median(values(ours, beside)))
+	row.Note = fmt.Sprintf("agent beside it %.1f", bench.Median(bench.Figures(ours, beside)))
 	if len(theirs) > 0 {
-		row.Note += fmt.Sprintf(", trace-cmd's main process %.1f", median(values(theirs, beside)))
+		row.Note += fmt.Sprintf(", trace-cmd's main process %.1f", bench.Median(bench.Figures(theirs, beside)))
 	}
-	rate := Row{Name: c.name + ": recorded", Unit: "M events"}
+	rate := bench.Row{Name: c.name + ": recorded", Unit: "M events"}
 	recorded := func(t took) float64 { return float64(t.events) / 1e6 }
-	rate.set(values(ours, recorded))
-	rate.against("trace-cmd", values(theirs, recorded))
+	rate.Set(bench.Figures(ours, recorded))
+	rate.Against("trace-cmd", bench.Figures(theirs, recorded))
 	speed := func(t took) float64 { return float64(t.events+t.lost) / 1e6 / t.load.Seconds() }
-	rate.Note = fmt.Sprintf("%.1f M/s", median(values(ours, speed)))
+	rate.Note = fmt.Sprintf("%.1f M/s", bench.Median(bench.Figures(ours, speed)))
 	if len(theirs) > 0 {
-		rate.Note += fmt.Sprintf(" and %.1f M/s", median(values(theirs, speed)))
+		rate.Note += fmt.Sprintf(" and %.1f M/s", bench.Median(bench.Figures(theirs, speed)))
 	}
-	lost := Row{Name: c.name + ": lost", Unit: "%"}
+	lost := bench.Row{Name: c.name + ": lost", Unit: "%"}
 	share := func(t took) float64 { return 100 * float64(t.lost) / float64(t.events+t.lost) }
-	lost.set(values(ours, share))
-	lost.against("trace-cmd", values(theirs, share))
-	return []Row{row, rate, lost}
+	lost.Set(bench.Figures(ours, share))
+	lost.Against("trace-cmd", bench.Figures(theirs, share))
+	return []bench.Row{row, rate, lost}
 }
 
 func perEvent(cpu time.Duration, events uint64) float64 {
@@ -132,7 +134,7 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if err != nil {
 		return err
 	}
-	t.cpu, t.beside = after.consumer.since(before.consumer), after.agent.since(before.agent)
+	t.cpu, t.beside = after.consumer.Since(before.consumer), after.agent.Since(before.agent)
 	t.events, t.lost = n.events-earlier.events, n.discarded-earlier.discarded
 	if n.packetsLost > 0 {
 		return fmt.Errorf("%d packets lost", n.packetsLost)
@@ -166,7 +168,8 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if t.events == 0 {
 		return errors.New("no event was recorded")
 	}
-	t.peak, err = readPeak(procfs(), s.consumer)
+	m, err := procstat.ReadMemory(procstat.Host(), s.consumer)
+	t.peak = float64(m.Peak) / (1 << 20)
 	return err
 }
 
@@ -176,7 +179,7 @@ func (b *Bench) recordTraceCmd(ctx context.Context, c contest) (t took, err erro
 	if err != nil {
 		return t, err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	r, err := b.startTraceCmd(ctx, c.events, ringBytes, true)
 	if err != nil {
 		return t, err
@@ -191,11 +194,12 @@ func (b *Bench) recordTraceCmd(ctx context.Context, c contest) (t took, err erro
 	return t, err
 }
 
-// saturated measures all events while the load takes all processors.
-func (b *Bench) saturated(ctx context.Context) ([]Row, error) {
+// saturated measures all events while the load takes all processors: system calls
+// make the most.
+func (b *Bench) saturated(ctx context.Context) ([]bench.Row, error) {
 	all := b.contests()
 	c := all[len(all)-1]
-	c.load.Count, c.load.For = 0, b.sizes.saturated
+	c.load = Load{Kind: Syscalls, For: b.sizes.saturated}
 	var ours []took
 	for range b.Runs {
 		t, err := b.record(ctx, c)
@@ -204,13 +208,13 @@ func (b *Bench) saturated(ctx context.Context) ([]Row, error) {
 		}
 		ours = append(ours, t)
 	}
-	speed := Row{Name: "saturated: events", Unit: "M/s"}
-	speed.set(values(ours, func(t took) float64 { return float64(t.events+t.lost) / 1e6 / t.load.Seconds() }))
-	lost := Row{Name: "saturated: lost", Unit: "events", Bar: &Bar{Most: true}}
-	lost.set(values(ours, func(t took) float64 { return float64(t.lost) }))
-	memory := Row{Name: "saturated: memory", Unit: "MiB", Bar: &Bar{Most: true, Must: 200, Aim: 200}}
-	memory.set(values(ours, func(t took) float64 { return t.peak }))
-	cpu := Row{Name: "saturated: CPU of an event", Unit: "ns"}
-	cpu.set(values(ours, func(t took) float64 { return perEvent(t.cpu, t.events) }))
-	return []Row{speed, lost, memory, cpu}, nil
+	speed := bench.Row{Name: "saturated: events", Unit: "M/s"}
+	speed.Set(bench.Figures(ours, func(t took) float64 { return float64(t.events+t.lost) / 1e6 / t.load.Seconds() }))
+	lost := bench.Row{Name: "saturated: lost", Unit: "events", Bar: &bench.Bar{Most: true}}
+	lost.Set(bench.Figures(ours, func(t took) float64 { return float64(t.lost) }))
+	memory := bench.Row{Name: "saturated: memory", Unit: "MiB", Bar: &bench.Bar{Most: true, Must: 200, Aim: 200}}
+	memory.Set(bench.Figures(ours, func(t took) float64 { return t.peak }))
+	cpu := bench.Row{Name: "saturated: CPU of an event", Unit: "ns"}
+	cpu.Set(bench.Figures(ours, func(t took) float64 { return perEvent(t.cpu, t.events) }))
+	return []bench.Row{speed, lost, memory, cpu}, nil
 }

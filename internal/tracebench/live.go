@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 const (
@@ -33,15 +34,15 @@ func mark() agent.EventRule {
 }
 
 // live measures how late a system call is a line of "weir view".
-func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) live(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.end()) }()
+	defer func() { err = errors.Join(err, r.Stop()) }()
 	var late []float64
 	err = b.withDaemon(ctx, func(d *daemon) (err error) {
-		s, err := d.open(ctx, wanted{rules: []agent.EventRule{mark()}, live: liveTimer, to: r.url()})
+		s, err := d.open(ctx, wanted{rules: []agent.EventRule{mark()}, live: liveTimer, to: relayURL(r)})
 		if err != nil {
 			return err
 		}
@@ -52,36 +53,33 @@ func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Row{
+	return []bench.Row{
 		{
-			Name: "live, system call to line: median", Unit: millis, Weir: quantile(late, 0.5), Runs: 1,
-			Note: fmt.Sprintf("%d calls, timer %v", len(late), liveTimer), Bar: &Bar{Most: true, Must: 150, Aim: 70},
+			Name: "live, system call to line: median", Unit: millis, Weir: bench.Quantile(late, 0.5), Runs: 1,
+			Note: fmt.Sprintf("%d calls, timer %v", len(late), liveTimer), Bar: &bench.Bar{Most: true, Must: 150, Aim: 70},
 		},
-		{Name: "live, system call to line: 90 %", Unit: millis, Weir: quantile(late, 0.9), Runs: 1},
+		{Name: "live, system call to line: 90 %", Unit: millis, Weir: bench.Quantile(late, 0.9), Runs: 1},
 	}, nil
 }
 
 // watch runs load, session and viewer, and returns how late lines came, in ms.
-func (b *Bench) watch(ctx context.Context, s *session, r *relay) (_ []float64, err error) {
+func (b *Bench) watch(ctx context.Context, s *session, r *benchproc.Relay) (_ []float64, err error) {
 	g, err := b.startLoad(Load{Kind: Marks, Rate: markRate})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
-	out, stdout, err := os.Pipe()
+	v, out, err := benchproc.Program{
+		Name: "weir view", Dir: b.scratch,
+		Command: []string{b.Weir, "view", "--no-progress", fmt.Sprintf("net://%s/host/%s/%s", r.Live, host, s.name)},
+	}.StartPiped()
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	v, err := start(b.scratch, nil, stdout, b.Weir, "view", "--no-progress", fmt.Sprintf("net://%s/host/%s/%s", r.live, host, s.name))
-	stdout.Close()
-	if err != nil {
-		return nil, err
-	}
-	v.name = "weir view"
 	var late []float64
 	first, seen := make(chan struct{}, 1), make(chan error, 1)
 	go func() { // ends with the viewer, which is ended below
@@ -90,16 +88,16 @@ func (b *Bench) watch(ctx context.Context, s *session, r *relay) (_ []float64, e
 		seen <- err
 	}()
 	if err = g.begin(); err == nil {
-		if err = v.await(ctx, "it shows an event", func() bool { return len(first) > 0 }); err == nil {
-			err = pause(ctx, b.sizes.live)
+		if err = v.Await(ctx, "it shows an event", func() bool { return len(first) > 0 }); err == nil {
+			err = benchproc.Pause(ctx, b.sizes.live)
 		}
 	}
 	if err == nil {
 		_, _, err = g.stop(ctx)
 	}
-	err = errors.Join(err, v.end(syscall.SIGTERM), <-seen)
+	err = errors.Join(err, v.End(syscall.SIGTERM), <-seen)
 	if err == nil && len(late) == 0 {
-		err = v.failed(errors.New("it showed no event"))
+		err = v.Explain(errors.New("it showed no event"))
 	}
 	return late, err
 }
@@ -132,39 +130,27 @@ func latencies(lines *bufio.Scanner, first chan<- struct{}) ([]float64, error) {
 	return late, nil // a viewer that is ended may leave half a line
 }
 
-// pause lets time pass.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}
-
 // idle measures sessions in which nothing happens.
-func (b *Bench) idle(ctx context.Context) ([]Row, error) {
+func (b *Bench) idle(ctx context.Context) ([]bench.Row, error) {
 	row, err := b.idleSession(ctx, "idle session", wanted{})
 	if err != nil {
 		return nil, err
 	}
-	row.Bar = &Bar{Most: true, Must: 0.2, Aim: 0.2}
-	rows := []Row{row}
+	row.Bar = &bench.Bar{Most: true, Must: 0.2, Aim: 0.2}
+	rows := []bench.Row{row}
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return rows, err
 	}
-	row, err = b.idleSession(ctx, "idle live session, timer 1s", wanted{live: time.Second, to: r.url()})
-	if err = errors.Join(err, r.end()); err != nil {
+	row, err = b.idleSession(ctx, "idle live session, timer 1s", wanted{live: time.Second, to: relayURL(r)})
+	if err = errors.Join(err, r.Stop()); err != nil {
 		return rows, err
 	}
 	return append(rows, row), nil
 }
 
-func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row, err error) {
-	row = Row{Name: name, Unit: "% of a CPU"}
+func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row bench.Row, err error) {
+	row = bench.Row{Name: name, Unit: "% of a CPU"}
 	w.rules = []agent.EventRule{mark()}
 	err = b.withDaemon(ctx, func(d *daemon) (err error) {
 		if w.to == "" {
@@ -179,7 +165,7 @@ func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row
 			return err
 		}
 		// What starting leaves behind is no part of idling.
-		if err := pause(ctx, min(b.sizes.idle, time.Second)); err != nil {
+		if err := benchproc.Pause(ctx, min(b.sizes.idle, time.Second)); err != nil {
 			return err
 		}
 		before, err := s.clocks()
@@ -187,7 +173,7 @@ func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row
 			return err
 		}
 		begin := time.Now()
-		if err := pause(ctx, b.sizes.idle); err != nil {
+		if err := benchproc.Pause(ctx, b.sizes.idle); err != nil {
 			return err
 		}
 		passed := time.Since(begin)
@@ -196,8 +182,8 @@ func (b *Bench) idleSession(ctx context.Context, name string, w wanted) (row Row
 			return err
 		}
 		share := func(d time.Duration) float64 { return 100 * d.Seconds() / passed.Seconds() }
-		consumer, agent := share(after.consumer.since(before.consumer)), share(after.agent.since(before.agent))
-		row.set([]float64{consumer + agent})
+		consumer, agent := share(after.consumer.Since(before.consumer)), share(after.agent.Since(before.agent))
+		row.Set([]float64{consumer + agent})
 		row.Note = fmt.Sprintf("consumer %.3f, agent %.3f, over %v", consumer, agent, passed.Round(time.Second))
 		return nil
 	})

@@ -18,12 +18,15 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 const (
 	eventsPerCall = 2 // entry and exit
 	bytesPerCall  = 95
 	movePeriod    = 50 * time.Millisecond // at least, between two moves
+	catchUpPeriod = 10 * time.Millisecond // between two looks at a consumer
 )
 
 // called is the rule that chooses the calls of a load.
@@ -32,12 +35,12 @@ func called() agent.EventRule {
 }
 
 // moving takes a session from files to a relay and back, while calls are made.
-func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) moving(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.end()) }()
+	defer func() { err = errors.Join(err, r.Stop()) }()
 	dir, err := os.MkdirTemp(b.scratch, "trace-")
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
 		defer func() { err = errors.Join(err, s.close()) }()
 		return b.carry(ctx, s, &c, b.sizes.awayRate/bytesPerCall, func(*loading) error {
 			for i := range b.sizes.moves {
-				to := r.url()
+				to := relayURL(r)
 				if i%2 == 1 {
 					to = part(i + 1)
 				}
@@ -64,7 +67,7 @@ func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
 					return fmt.Errorf("move %d of %d: %w", i+1, b.sizes.moves, err)
 				}
 				slowest = max(slowest, time.Since(begin))
-				if err := pause(ctx, movePeriod); err != nil {
+				if err := benchproc.Pause(ctx, movePeriod); err != nil {
 					return err
 				}
 			}
@@ -74,18 +77,18 @@ func (b *Bench) moving(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	broken, err := brokenNumbers(dir, r.out)
+	broken, err := brokenNumbers(dir, r.Output)
 	if err != nil {
 		return nil, err
 	}
-	lost, err := c.lost(ctx, b, dir, r.out)
+	lost, err := c.lost(ctx, b, dir, r.Output)
 	if err != nil {
 		return nil, err
 	}
 	name := fmt.Sprintf("%d moves between files and relay: ", b.sizes.moves)
-	return []Row{
-		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
+	return []bench.Row{
+		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &bench.Bar{Most: true}, Note: c.text()},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &bench.Bar{Most: true}},
 		{Name: name + "slowest", Runs: 1, Unit: millis, Weir: float64(slowest.Microseconds()) / 1e3},
 	}, nil
 }
@@ -125,7 +128,7 @@ func (b *Bench) carry(ctx context.Context, s *session, c *carried, rate int, do 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.end()) }()
+	defer g.end()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -149,31 +152,31 @@ func (b *Bench) carry(ctx context.Context, s *session, c *carried, rate int, do 
 }
 
 // away takes the relay away for a while, and brings it back.
-func (b *Bench) away(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) away(ctx context.Context) (_ []bench.Row, err error) {
 	r, err := b.startRelay(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.end()) }()
+	defer func() { err = errors.Join(err, r.Stop()) }()
 	var c carried
 	var resumed, caughtUp time.Duration
 	err = b.withDaemon(ctx, func(d *daemon) (err error) {
-		s, err := d.open(ctx, wanted{rules: []agent.EventRule{called()}, to: r.url()})
+		s, err := d.open(ctx, wanted{rules: []agent.EventRule{called()}, to: relayURL(r)})
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, s.close()) }()
 		return b.carry(ctx, s, &c, b.sizes.awayRate/bytesPerCall, func(*loading) error {
-			if err := pause(ctx, time.Second); err != nil {
+			if err := benchproc.Pause(ctx, time.Second); err != nil {
 				return err
 			}
-			if err := r.end(); err != nil {
+			if err := r.Stop(); err != nil {
 				return err
 			}
-			if err := pause(ctx, b.sizes.away); err != nil {
+			if err := benchproc.Pause(ctx, b.sizes.away); err != nil {
 				return err
 			}
-			if err := b.runRelay(ctx, r); err != nil {
+			if err := r.Start(ctx); err != nil {
 				return err
 			}
 			resumed, caughtUp, err = b.awaitConsumer(ctx, s)
@@ -183,20 +186,20 @@ func (b *Bench) away(ctx context.Context) (_ []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	broken, err := brokenNumbers(r.out)
+	broken, err := brokenNumbers(r.Output)
 	if err != nil {
 		return nil, err
 	}
-	lost, err := c.lost(ctx, b, r.out)
+	lost, err := c.lost(ctx, b, r.Output)
 	if err != nil {
 		return nil, err
 	}
 	name := fmt.Sprintf("relay away %v: ", b.sizes.away)
-	return []Row{
-		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &Bar{Most: true}, Note: c.text()},
-		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &Bar{Most: true}},
+	return []bench.Row{
+		{Name: name + "packets that are missing or double", Runs: 1, Unit: "packets", Weir: float64(broken), Bar: &bench.Bar{Most: true}, Note: c.text()},
+		{Name: name + "events lost", Runs: 1, Unit: "events", Weir: lost, Bar: &bench.Bar{Most: true}},
 		{
-			Name: name + "resumed after its return", Runs: 1, Unit: "s", Weir: resumed.Seconds(), Bar: &Bar{Most: true, Must: 2, Aim: 2},
+			Name: name + "resumed after its return", Runs: 1, Unit: "s", Weir: resumed.Seconds(), Bar: &bench.Bar{Most: true, Must: 2, Aim: 2},
 			Note: fmt.Sprintf("all caught up after %.1f s", caughtUp.Seconds()),
 		},
 	}, nil
@@ -228,7 +231,7 @@ func (b *Bench) awaitConsumer(ctx context.Context, s *session) (resumed, caughtU
 				return resumed, time.Since(begin), nil
 			}
 		}
-		if err := pause(ctx, 2*pollPeriod); err != nil {
+		if err := benchproc.Pause(ctx, catchUpPeriod); err != nil {
 			return 0, 0, err
 		}
 	}

@@ -9,55 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/weir-io/weir/ctf"
 )
-
-func TestTimesOfThreads(t *testing.T) {
-	proc := fstest.MapFS{
-		"7/task/7/schedstat": {Data: []byte("1000 5 2\n")},
-		"7/task/9/schedstat": {Data: []byte("30 5 2\n")},
-		"7/stat":             {Data: []byte("7 (a) b) S 1 7")},
-		"8/stat":             {Data: []byte("8 (x) S 7 7")},
-		"self/stat":          {},
-	}
-	got, err := readTimes(proc, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ran := got.since(threadTimes{"7": 400}); ran != 630*time.Nanosecond {
-		t.Errorf("ran %v, want 630ns", ran)
-	}
-	if pids, err := children(proc, 7); err != nil || !slices.Equal(pids, []int{8}) {
-		t.Errorf("children: %v, %v, want 8", pids, err)
-	}
-	if _, err := readTimes(proc, 6); err == nil {
-		t.Error("a process that is not there has times")
-	}
-	for _, text := range []string{"", "1 2", "x 2 3"} {
-		if _, err := parseSchedstat(text); err == nil {
-			t.Errorf("schedstat %q: no error", text)
-		}
-	}
-	for _, text := range []string{"", "7 (a) S", "7 (a) S x"} {
-		if _, err := parseParent(text); err == nil {
-			t.Errorf("stat %q: no error", text)
-		}
-	}
-}
-
-func TestPeak(t *testing.T) {
-	if got, err := parsePeak("Name:\ta\nVmHWM:\t  2048 kB\nVmRSS:\t1 kB\n"); err != nil || got != 2 {
-		t.Errorf("got %v, %v, want 2 MiB", got, err)
-	}
-	for _, text := range []string{"", "Name:\ta\n", "Name:\ta\nVmHWM:\tx kB\n", "Name:\ta\nVmHWM:\t1 MB\n"} {
-		if _, err := parsePeak(text); err == nil {
-			t.Errorf("status %q: no error", text)
-		}
-	}
-}
 
 func TestReported(t *testing.T) {
 	for _, tt := range []struct {

@@ -15,13 +15,15 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/internal/kernel/ftrace"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // traceCmd is a trace-cmd that records in an instance of its own.
 type traceCmd struct {
-	p        *process
+	p        *benchproc.Process
 	name     string // of the instance
 	fs       *tracefs.FS
 	file     string // trace.dat
@@ -72,7 +74,7 @@ func (b *Bench) tryTraceCmd(ctx context.Context, events []string, ringBytes int,
 	for _, e := range events {
 		argv = append(argv, "-e", e)
 	}
-	if t.p, err = start(dir, nil, nil, argv...); err != nil {
+	if t.p, err = (benchproc.Program{Name: "trace-cmd", Command: argv, Dir: dir}).Start(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	defer func() {
@@ -81,8 +83,8 @@ func (b *Bench) tryTraceCmd(ctx context.Context, events []string, ringBytes int,
 		}
 	}()
 	// It turns tracing on when all is set, and its recorders wait.
-	err = t.p.await(ctx, "it records", func() bool {
-		t.children, _ = children(procfs(), t.p.pid())
+	err = t.p.Await(ctx, "it records", func() bool {
+		t.children, _ = procstat.Children(procstat.Host(), t.p.PID())
 		in, err := f.Instance(t.name)
 		if err != nil {
 			return false
@@ -108,7 +110,7 @@ func (t *traceCmd) exclude() error {
 	if err != nil {
 		return err
 	}
-	return in.SetNotracePIDs(append([]int{t.p.pid()}, t.children...))
+	return in.SetNotracePIDs(append([]int{t.p.PID()}, t.children...))
 }
 
 // enabled reports whether some event is.
@@ -121,11 +123,11 @@ func (t *traceCmd) enabled(in *tracefs.Instance) bool {
 func (t *traceCmd) ran() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range t.children {
-		times, err := readTimes(procfs(), pid)
+		c, err := procstat.ReadClock(procstat.Host(), pid)
 		if err != nil {
 			return 0, err
 		}
-		sum += times.since(nil)
+		sum += c.Since(procstat.Clock{})
 	}
 	return sum, nil
 }
@@ -151,23 +153,22 @@ func (t *traceCmd) stop() (recorded, error) {
 	}
 	// That it cannot reset a function tracer that is forbidden makes it fail in
 	// the end; what it wrote is complete then.
-	if err := t.p.end(syscall.SIGINT); err != nil {
+	if err := t.p.End(syscall.SIGINT); err != nil {
 		return r, err
 	}
 	if _, err := os.Stat(t.file); err != nil {
-		return r, t.p.failed(err)
+		return r, t.p.Explain(err)
 	}
-	s := t.p.cmd.ProcessState // with the children that it waited for
-	r.beside = t.p.own.since(nil)
-	r.cpu = s.UserTime() + s.SystemTime() - r.beside - t.begun
+	r.beside = t.p.Clock().Since(procstat.Clock{})
+	r.cpu = t.p.FamilyCPU() - r.beside - t.begun
 	return r, nil
 }
 
 // close removes what is left.
 func (t *traceCmd) close() error {
-	err := t.p.end(syscall.SIGINT)
+	err := t.p.End(syscall.SIGINT)
 	if in, ierr := t.fs.Instance(t.name); ierr == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
 		defer cancel()
 		err = errors.Join(err, in.Remove(ctx))
 	}

@@ -9,34 +9,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // Defaults of [Bench].
 const (
+	DefaultRuns   = 3 // of each thing
 	defaultEvents = 10_000_000
-	defaultRuns   = 3
 	quickEvents   = 50_000
-	sharedMemory  = "/dev/shm"
 )
 
 // Bench measures a weir executable. Its zero value lacks only Weir.
 type Bench struct {
-	Weir       string // path of the executable
+	bench.Plan        // names: see [Names]; runs: [DefaultRuns]
 	Babeltrace string // path of babeltrace2; "": not measured
 
-	Trace  string   // directory of a trace to read; "": one is made
-	Where  string   // filter that keeps an event of a thousand; "": one for the trace made
-	Events int      // of the trace that is made; 0: 10 million, quick 50 000
-	Runs   int      // of each thing; 0: 3, quick 1
-	Dir    string   // where files are made; "": /dev/shm, else the system's temporary directory
-	Quick  bool     // small amounts of everything: figures mean little
-	Only   []string // names of what to measure, see [Names]; nil: all
-
-	// OnStep, if not nil, is called before each thing that is measured.
-	OnStep func(name string)
+	Trace  string // directory of a trace to read; "": one is made
+	Where  string // filter that keeps an event of a thousand; "": one for the trace made
+	Events int    // of the trace that is made; 0: 10 million, quick 50 000
 
 	scratch string // directory for all files, removed in the end
 	sizes   sizes
@@ -55,70 +47,43 @@ var (
 	quickSizes = sizes{crowdStreams: 50, crowdEvents: 20_000, longBytes: 256 << 20, writeEvents: 200_000, live: time.Second}
 )
 
-// step is one thing to measure.
-type step struct {
-	name string
-	run  func(*Bench, context.Context) ([]Row, error)
-}
-
-var steps = []step{
-	{"text", (*Bench).text},
-	{"decode", (*Bench).decode},
-	{"filter", (*Bench).filter},
-	{"memory", (*Bench).memory},
-	{"seek", (*Bench).seek},
-	{"write", (*Bench).write},
-	{"convert", (*Bench).convert},
-	{"live", (*Bench).live},
+func (b *Bench) steps() []bench.Step {
+	return []bench.Step{
+		{Name: "text", Run: b.text},
+		{Name: "decode", Run: b.decode},
+		{Name: "filter", Run: b.filter},
+		{Name: "memory", Run: b.memory},
+		{Name: "seek", Run: b.seek},
+		{Name: "write", Run: b.write},
+		{Name: "convert", Run: b.convert},
+		{Name: "live", Run: b.live},
+	}
 }
 
 // Names returns what can be measured.
-func Names() []string {
-	var names []string
-	for _, s := range steps {
-		names = append(names, s.name)
-	}
-	return names
-}
+func Names() []string { return bench.Names((&Bench{}).steps()) }
 
 // withDefaults returns a complete copy of b.
-func (b Bench) withDefaults() (Bench, error) {
+func (b Bench) withDefaults() (_ Bench, err error) {
 	b.sizes = fullSizes
-	events, runs := defaultEvents, defaultRuns
+	events := defaultEvents
 	if b.Quick {
-		b.sizes = quickSizes
-		events, runs = quickEvents, 1
+		b.sizes, events = quickSizes, quickEvents
 	}
 	if b.Events == 0 {
 		b.Events = events
 	}
-	if b.Runs == 0 {
-		b.Runs = runs
-	}
-	if b.Dir == "" {
-		b.Dir = os.TempDir()
-		if info, err := os.Stat(sharedMemory); err == nil && info.IsDir() {
-			b.Dir = sharedMemory
-		}
-	}
-	if b.OnStep == nil {
-		b.OnStep = func(string) {}
-	}
 	if b.Where == "" && b.Trace == "" {
 		b.Where = keepFew
 	}
-	for _, name := range b.Only {
-		if !slices.Contains(Names(), name) {
-			return b, fmt.Errorf("nothing is called %q: want some of %s", name, strings.Join(Names(), ", "))
-		}
-	}
-	return b, nil
+	b.Plan, err = b.Plan.WithDefaults(DefaultRuns, b.steps())
+	return b, err
 }
 
 // Measure measures all that was asked for. What fails is a row with its error;
 // the error returned says that there was nothing to measure, or that the context
 // has ended.
-func (b Bench) Measure(ctx context.Context) (_ *Report, err error) {
+func (b Bench) Measure(ctx context.Context) (_ *bench.Report, err error) {
 	if b, err = b.withDefaults(); err != nil {
 		return nil, err
 	}
@@ -129,22 +94,11 @@ func (b Bench) Measure(ctx context.Context) (_ *Report, err error) {
 	if err := b.prepare(ctx); err != nil {
 		return nil, err
 	}
-	report := &Report{Machine: describeMachine(b.Dir), Events: b.Events, Runs: b.Runs}
-	for _, s := range steps {
-		if len(b.Only) > 0 && !slices.Contains(b.Only, s.name) {
-			continue
-		}
-		b.OnStep(s.name)
-		rows, err := s.run(&b, ctx)
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if err != nil {
-			rows = append(rows, Row{Name: s.name, Error: err.Error()})
-		}
-		report.Rows = append(report.Rows, rows...)
+	report, err := b.Plan.Measure(ctx, b.steps())
+	if err != nil {
+		return nil, err
 	}
-	report.Load = loadAverage()
+	report.Events = b.Events
 	return report, nil
 }
 

@@ -8,14 +8,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 // Of the live session that is watched.
@@ -29,132 +30,61 @@ const (
 
 // live measures how long after it happened an event is a line of "weir view":
 // through a relay, from a producer that sends its packets with a live timer.
-func (b *Bench) live(ctx context.Context) (_ []Row, err error) {
+func (b *Bench) live(ctx context.Context) (_ []bench.Row, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	relay, ports, err := b.startRelay(ctx)
+	relay, err := benchproc.NewRelay("weir relayd", benchproc.WeirRelay(b.Weir), filepath.Join(b.scratch, "relay"))
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if e := end(relay); err == nil {
-			err = e
-		}
-	}()
-	p, err := openProducer(ctx, filepath.Join(b.scratch, "declared"), ports[0], ports[1])
+	if err := relay.Start(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, relay.Stop()) }()
+	p, err := openProducer(ctx, filepath.Join(b.scratch, "declared"), relay.Ports)
 	if err != nil {
 		return nil, err
 	}
 	defer p.close()
-	late, err := b.watch(ctx, p, ports[2])
+	late, err := b.watch(ctx, p, relay.Live)
 	if err != nil {
 		return nil, err
 	}
-	ms := func(q float64) float64 { return quantile(late, q) }
+	ms := func(q float64) float64 { return bench.Quantile(late, q) }
 	bar := float64((liveTimer/2 + 10*time.Millisecond).Milliseconds())
-	return []Row{
+	return []bench.Row{
 		{
 			Name: "live, event to line: median", Unit: millis, Weir: ms(0.5), Runs: 1,
-			Note: fmt.Sprintf("%d events, timer %v", len(late), liveTimer), Bar: &Bar{Most: true, Must: bar, Aim: bar},
+			Note: fmt.Sprintf("%d events, timer %v", len(late), liveTimer), Bar: &bench.Bar{Most: true, Must: bar, Aim: bar},
 		},
 		{Name: "live, event to line: 90 %", Unit: millis, Weir: ms(0.9), Runs: 1},
 	}, nil
 }
 
-// startRelay starts a relay and returns when its three ports (control, data,
-// live) listen.
-func (b *Bench) startRelay(ctx context.Context) (*exec.Cmd, [3]string, error) {
-	dir := filepath.Join(b.scratch, "relay")
-	var ports [3]string
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, ports, err
-	}
-	var taken []net.Listener // until all are chosen: they must differ
-	for i := range ports {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return nil, ports, err
-		}
-		taken = append(taken, l)
-		ports[i] = l.Addr().String()
-	}
-	c := exec.CommandContext(ctx, b.Weir, "relayd", "--http", "none",
-		"-C", "tcp://"+ports[0], "-D", "tcp://"+ports[1], "-L", "tcp://"+ports[2], "-o", dir)
-	c.Env = append(os.Environ(), "HOME="+dir, "LTTNG_HOME="+dir, "LTTNG_RUNDIR="+dir, "LTTNG_RELAYD_HEALTH="+filepath.Join(dir, "health"))
-	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
-	c.WaitDelay = 10 * time.Second
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	for _, l := range taken {
-		l.Close()
-	}
-	return c, ports, c.Start()
-}
-
-// end ends a process that was started.
-func end(c *exec.Cmd) error {
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	err := c.Wait()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled() {
-		return nil // it was asked to
-	}
-	return err
-}
-
-// dial connects to a port that another process is about to listen on.
-func dial(ctx context.Context, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New(address+" does not listen"))
-	defer cancel()
-	retry := time.NewTicker(5 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp4", address)
-		if err == nil {
-			return c, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-retry.C:
-		}
-	}
-}
-
 // watch runs a viewer and the producer, and returns the latencies of the events
 // that happened after the viewer's first line, in ms.
-func (b *Bench) watch(ctx context.Context, p *producer, port string) ([]float64, error) {
-	c := exec.CommandContext(ctx, b.Weir, "view", "--clock-seconds", "--from-beginning",
-		fmt.Sprintf("net://%s/host/%s/%s", port, liveHost, liveName))
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint strings.Builder
-	c.Stderr = &limited{&complaint, maxErrorBytes}
-	out, err := c.StdoutPipe()
+func (b *Bench) watch(ctx context.Context, p *producer, live netip.AddrPort) ([]float64, error) {
+	v, out, err := benchproc.Program{
+		Name: "weir view", Dir: b.scratch,
+		Command: []string{b.Weir, "view", "--clock-seconds", "--from-beginning", fmt.Sprintf("net://%s/host/%s/%s", live, liveHost, liveName)},
+	}.StartPiped()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
+	defer out.Close()
 	var late []float64
 	seen := make(chan error, 1)
-	go func() { // ends with the viewer, which end waits for
+	go func() { // ends with the viewer, which is ended below
 		var err error
 		late, err = latencies(bufio.NewScanner(out))
 		seen <- err
 	}()
-	produced := p.run(ctx, b.sizes.live)
-	ended := end(c)
-	err = errors.Join(<-seen, produced)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(late) == 0:
-		return nil, fmt.Errorf("the viewer showed no event: %w: %s", ended, strings.TrimSpace(complaint.String()))
+	err = p.run(ctx, b.sizes.live)
+	err = errors.Join(err, v.End(syscall.SIGTERM), <-seen)
+	if err == nil && len(late) == 0 {
+		err = v.Explain(errors.New("it showed no event"))
 	}
-	return late, nil
+	return late, err
 }
 
 // latencies reads lines that begin with "[SECONDS.NANOSECONDS]".

@@ -11,10 +11,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/weir-io/weir/internal/benchproc"
+	"github.com/weir-io/weir/internal/procstat"
 )
 
 // usage is what a process took.
@@ -35,8 +37,6 @@ type execution struct {
 	keep *strings.Builder
 }
 
-const maxErrorBytes = 500
-
 // run runs a process and measures it.
 func (x execution) run(ctx context.Context) (u usage, err error) {
 	ctx, stop := context.WithCancel(ctx)
@@ -44,8 +44,8 @@ func (x execution) run(ctx context.Context) (u usage, err error) {
 	c := exec.CommandContext(ctx, x.argv[0], x.argv[1:]...)
 	c.Env = append(append(os.Environ(), "TZ=UTC"), x.env...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint strings.Builder
-	c.Stderr = &limited{&complaint, maxErrorBytes}
+	var complaint benchproc.Tail
+	c.Stderr = &complaint
 	var out io.ReadCloser
 	if x.read || x.head {
 		if out, err = c.StdoutPipe(); err != nil {
@@ -76,7 +76,7 @@ func (x execution) run(ctx context.Context) (u usage, err error) {
 	case err != nil:
 		return u, fmt.Errorf("%s: %w", strings.Join(x.argv, " "), err)
 	case waited != nil && !x.head:
-		return u, fmt.Errorf("%s: %w: %s", strings.Join(x.argv, " "), waited, strings.TrimSpace(complaint.String()))
+		return u, fmt.Errorf("%s: %w (%s)", strings.Join(x.argv, " "), waited, complaint.LastLine())
 	}
 	return u, nil
 }
@@ -138,29 +138,9 @@ func watchPeak(pid int) func() float64 {
 
 // readPeak returns the peak of a process's memory in MiB, 0 when it has ended.
 func readPeak(pid int) float64 {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := strings.Cut(string(text), "\nVmHWM:")
-	number, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	kib, err := strconv.ParseFloat(number, 64)
+	m, err := procstat.ReadMemory(procstat.Host(), pid)
 	if err != nil {
 		return 0 // a process that is ending has no memory
 	}
-	return kib / 1024
-}
-
-// limited keeps the first bytes of what is written to it.
-type limited struct {
-	to   *strings.Builder
-	most int
-}
-
-// Write implements [io.Writer].
-func (l *limited) Write(b []byte) (int, error) {
-	if room := l.most - l.to.Len(); room > 0 {
-		l.to.Write(b[:min(len(b), room)])
-	}
-	return len(b), nil
+	return float64(m.Peak) / (1 << 20)
 }

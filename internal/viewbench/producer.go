@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -31,7 +32,7 @@ type producer struct {
 
 // openProducer creates the session with its streams and metadata, whose text is
 // made in dir.
-func openProducer(ctx context.Context, dir, control, data string) (_ *producer, err error) {
+func openProducer(ctx context.Context, dir string, at benchproc.Ports) (_ *producer, err error) {
 	p := &producer{}
 	defer func() {
 		if err != nil {
@@ -39,10 +40,11 @@ func openProducer(ctx context.Context, dir, control, data string) (_ *producer, 
 			err = fmt.Errorf("producer: %w", err)
 		}
 	}()
-	if p.control, err = dial(ctx, control); err != nil {
+	var d net.Dialer
+	if p.control, err = d.DialContext(ctx, "tcp4", at.Control.String()); err != nil {
 		return nil, err
 	}
-	if p.data, err = dial(ctx, data); err != nil {
+	if p.data, err = d.DialContext(ctx, "tcp4", at.Data.String()); err != nil {
 		return nil, err
 	}
 	context.AfterFunc(ctx, p.close)

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // oneThread is the environment of a weir that runs on one processor.
@@ -72,7 +74,7 @@ const (
 )
 
 // text measures the text of all events, and compares it.
-func (b *Bench) text(ctx context.Context) ([]Row, error) {
+func (b *Bench) text(ctx context.Context) ([]bench.Row, error) {
 	one := execution{argv: b.view("--jobs", "1", b.Trace), env: oneThread}
 	all := execution{argv: b.view(b.Trace)}
 	peer := b.original(b.Trace)
@@ -80,20 +82,20 @@ func (b *Bench) text(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := []Row{
-		{Name: "text, one thread", Unit: millionPerCPU, Bar: &Bar{OfRatio: true, Must: 8, Aim: 12}},
-		{Name: "text, all processors", Unit: millionPerSecond, Peer: "one thread", Bar: &Bar{OfRatio: true, Must: 1.7, Aim: 1.7}},
+	rows := []bench.Row{
+		{Name: "text, one thread", Unit: millionPerCPU, Bar: &bench.Bar{OfRatio: true, Must: 8, Aim: 12}},
+		{Name: "text, all processors", Unit: millionPerSecond, Peer: "one thread", Bar: &bench.Bar{OfRatio: true, Must: 1.7, Aim: 1.7}},
 		{Name: "text, all processors: CPU", Unit: millionPerCPU},
-		{Name: "text: memory", Unit: "MiB", Bar: &Bar{Most: true, Must: 64, Aim: 64}},
+		{Name: "text: memory", Unit: "MiB", Bar: &bench.Bar{Most: true, Must: 64, Aim: 64}},
 	}
-	rows[0].set(took[0], b.perCPU)
-	rows[0].against("babeltrace2", took[2], b.perCPU)
-	rows[1].set(took[1], b.perSecond)
-	rows[1].against("one thread", took[0], b.perSecond)
-	rows[2].set(took[1], b.perCPU)
-	rows[2].against("one thread", took[0], b.perCPU)
-	rows[3].set(took[1], peakOf)
-	rows[3].against("babeltrace2", took[2], peakOf)
+	rows[0].Set(bench.Figures(took[0], b.perCPU))
+	rows[0].Against("babeltrace2", bench.Figures(took[2], b.perCPU))
+	rows[1].Set(bench.Figures(took[1], b.perSecond))
+	rows[1].Against("one thread", bench.Figures(took[0], b.perSecond))
+	rows[2].Set(bench.Figures(took[1], b.perCPU))
+	rows[2].Against("one thread", bench.Figures(took[0], b.perCPU))
+	rows[3].Set(bench.Figures(took[1], peakOf))
+	rows[3].Against("babeltrace2", bench.Figures(took[2], peakOf))
 	equal, err := b.compare(ctx, one, all, peer)
 	return append(rows, equal...), err
 }
@@ -101,11 +103,11 @@ func (b *Bench) text(ctx context.Context) ([]Row, error) {
 func peakOf(u usage) float64 { return u.peakMiB }
 
 // compare holds the outputs of some processes against each other.
-func (b *Bench) compare(ctx context.Context, all ...execution) ([]Row, error) {
+func (b *Bench) compare(ctx context.Context, all ...execution) ([]bench.Row, error) {
 	if b.Babeltrace == "" {
 		all = all[:len(all)-1]
 	}
-	row := Row{Name: "text: equal bytes", Unit: "outputs", Bar: &Bar{Must: float64(len(all)), Aim: float64(len(all))}}
+	row := bench.Row{Name: "text: equal bytes", Unit: "outputs", Bar: &bench.Bar{Must: float64(len(all)), Aim: float64(len(all))}}
 	var first usage
 	for i, x := range all {
 		x.read = true
@@ -119,30 +121,30 @@ func (b *Bench) compare(ctx context.Context, all ...execution) ([]Row, error) {
 		if u.hash != first.hash {
 			row.Error = fmt.Sprintf("%s: %d bytes that differ from the %d of %s",
 				strings.Join(x.argv, " "), u.bytes, first.bytes, strings.Join(all[0].argv, " "))
-			return []Row{row}, nil
+			return []bench.Row{row}, nil
 		}
 		row.Weir++
 	}
 	row.Runs = 1
-	return []Row{row}, nil
+	return []bench.Row{row}, nil
 }
 
 // decode measures reading all fields without printing them.
-func (b *Bench) decode(ctx context.Context) ([]Row, error) {
+func (b *Bench) decode(ctx context.Context) ([]bench.Row, error) {
 	took, err := b.alternate(ctx,
 		execution{argv: b.view("--jobs", "1", "--output", "count", b.Trace), env: oneThread},
 		b.original("--output-format", "dummy", b.Trace))
 	if err != nil {
 		return nil, err
 	}
-	row := Row{Name: "decode, count", Unit: millionPerCPU, Bar: &Bar{Must: 20, Aim: 40}}
-	row.set(took[0], b.perCPU)
-	row.against("babeltrace2 -o dummy", took[1], b.perCPU)
-	return []Row{row}, nil
+	row := bench.Row{Name: "decode, count", Unit: millionPerCPU, Bar: &bench.Bar{Must: 20, Aim: 40}}
+	row.Set(bench.Figures(took[0], b.perCPU))
+	row.Against("babeltrace2 -o dummy", bench.Figures(took[1], b.perCPU))
+	return []bench.Row{row}, nil
 }
 
 // filter measures a filter that keeps little.
-func (b *Bench) filter(ctx context.Context) ([]Row, error) {
+func (b *Bench) filter(ctx context.Context) ([]bench.Row, error) {
 	if b.Where == "" {
 		return nil, nil
 	}
@@ -150,13 +152,13 @@ func (b *Bench) filter(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := Row{Name: "text with a filter that keeps 0.1 %", Unit: millionPerCPU, Bar: &Bar{Must: 15, Aim: 30}}
-	row.set(took[0], b.perCPU)
-	return []Row{row}, nil
+	row := bench.Row{Name: "text with a filter that keeps 0.1 %", Unit: millionPerCPU, Bar: &bench.Bar{Must: 15, Aim: 30}}
+	row.Set(bench.Figures(took[0], b.perCPU))
+	return []bench.Row{row}, nil
 }
 
 // memory measures the memory that many streams take.
-func (b *Bench) memory(ctx context.Context) ([]Row, error) {
+func (b *Bench) memory(ctx context.Context) ([]bench.Row, error) {
 	dir := filepath.Join(b.scratch, "crowd")
 	s := shape{events: b.sizes.crowdEvents, streams: b.sizes.crowdStreams, packetBytes: 4 << 10}
 	if err := makeTrace(dir, s); err != nil {
@@ -166,10 +168,10 @@ func (b *Bench) memory(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := Row{Name: fmt.Sprintf("text of %d streams: memory", s.streams), Unit: "MiB", Bar: &Bar{Most: true, Must: 100, Aim: 100}}
-	row.set(took[0], peakOf)
-	row.against("babeltrace2", took[1], peakOf)
-	return []Row{row}, nil
+	row := bench.Row{Name: fmt.Sprintf("text of %d streams: memory", s.streams), Unit: "MiB", Bar: &bench.Bar{Most: true, Must: 100, Aim: 100}}
+	row.Set(bench.Figures(took[0], peakOf))
+	row.Against("babeltrace2", bench.Figures(took[1], peakOf))
+	return []bench.Row{row}, nil
 }
 
 // millis is a time in milliseconds.
@@ -177,7 +179,7 @@ const millis = "ms"
 
 // seek measures how soon the first line of a narrow window in a long trace
 // comes.
-func (b *Bench) seek(ctx context.Context) ([]Row, error) {
+func (b *Bench) seek(ctx context.Context) ([]bench.Row, error) {
 	dir := filepath.Join(b.scratch, "long")
 	end, err := makeLongTrace(dir, b.sizes.longBytes)
 	if err != nil {
@@ -197,7 +199,7 @@ func (b *Bench) seek(ctx context.Context) ([]Row, error) {
 		return nil, err
 	}
 	all := append(append(took[0], took[1]...), took[2]...)
-	row := Row{Name: fmt.Sprintf("first line of 0.1 s in %g GB", float64(b.sizes.longBytes)/(1<<30)), Unit: millis, Bar: &Bar{Most: true, Must: 50, Aim: 10}}
-	row.set(all, func(u usage) float64 { return float64(u.first.Microseconds()) / 1000 })
-	return []Row{row}, nil
+	row := bench.Row{Name: fmt.Sprintf("first line of 0.1 s in %g GB", float64(b.sizes.longBytes)/(1<<30)), Unit: millis, Bar: &bench.Bar{Most: true, Must: 50, Aim: 10}}
+	row.Set(bench.Figures(all, func(u usage) float64 { return float64(u.first.Microseconds()) / 1000 }))
+	return []bench.Row{row}, nil
 }

@@ -16,11 +16,12 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/bench"
 )
 
 // write measures writing events of an integer and a text to packets that go
 // nowhere, in this process.
-func (b *Bench) write(ctx context.Context) ([]Row, error) {
+func (b *Bench) write(ctx context.Context) ([]bench.Row, error) {
 	bu := ctf.NewBuilder(ctf.BuilderOptions{})
 	s, err := bu.Stream(ctf.LargeHeader)
 	if err != nil {
@@ -38,9 +39,9 @@ func (b *Bench) write(ctx context.Context) ([]Row, error) {
 		}
 		took = append(took, u)
 	}
-	row := Row{Name: "write an integer and a text", Unit: millionPerCPU, Bar: &Bar{Must: 8, Aim: 20}}
-	row.set(took, func(u usage) float64 { return float64(b.sizes.writeEvents) / 1e6 / u.cpu.Seconds() })
-	return []Row{row}, nil
+	row := bench.Row{Name: "write an integer and a text", Unit: millionPerCPU, Bar: &bench.Bar{Must: 8, Aim: 20}}
+	row.Set(bench.Figures(took, func(u usage) float64 { return float64(b.sizes.writeEvents) / 1e6 / u.cpu.Seconds() }))
+	return []bench.Row{row}, nil
 }
 
 func writeEvents(ctx context.Context, class *schema.Stream, event *schema.Event, events int) (u usage, err error) {
@@ -77,7 +78,7 @@ func threadCPU() (time.Duration, error) {
 
 // convert measures "weir convert" with a filter against what babeltrace2 takes
 // to write the same trace without one. Where the command is not there, nothing.
-func (b *Bench) convert(ctx context.Context) ([]Row, error) {
+func (b *Bench) convert(ctx context.Context) ([]bench.Row, error) {
 	if b.Where == "" || exec.CommandContext(ctx, b.Weir, "help", "convert").Run() != nil {
 		return nil, nil
 	}
@@ -100,8 +101,8 @@ func (b *Bench) convert(ctx context.Context) ([]Row, error) {
 			took[i] = append(took[i], u)
 		}
 	}
-	row := Row{Name: "convert CTF 1.8 with a filter that keeps 99.9 %", Unit: millionPerCPU, Bar: &Bar{OfRatio: true, Must: 4, Aim: 4}}
-	row.set(took[0], b.perCPU)
-	row.against("babeltrace2 -o ctf, without", took[1], b.perCPU)
-	return []Row{row}, nil
+	row := bench.Row{Name: "convert CTF 1.8 with a filter that keeps 99.9 %", Unit: millionPerCPU, Bar: &bench.Bar{OfRatio: true, Must: 4, Aim: 4}}
+	row.Set(bench.Figures(took[0], b.perCPU))
+	row.Against("babeltrace2 -o ctf, without", bench.Figures(took[1], b.perCPU))
+	return []bench.Row{row}, nil
 }

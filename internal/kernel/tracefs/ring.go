@@ -141,8 +141,9 @@ func (r *Ring) Read(b []byte) ([]byte, error) {
 
 // Drain reads pages into b and hands each over until one is not nearly full: the
 // rest is worth waiting for, as each reading of a page that is being written
-// brings a handful of events only. It stops at an error of each. The page is
-// b: it is gone with the next one.
+// brings a handful of events only. The first one may be what the reading before
+// has left of its page. It stops at an error of each. The page is b: it is gone
+// with the next one.
 func (r *Ring) Drain(b []byte, each func(page []byte) error) (pages int, err error) {
 	return r.drain(b, each, false)
 }
@@ -163,7 +164,7 @@ func (r *Ring) drain(b []byte, each func([]byte) error, all bool) (pages int, er
 		if err := each(page); err != nil {
 			return pages, err
 		}
-		if !all && !Full(page) {
+		if !all && pages > 1 && !Full(page) {
 			return pages, nil
 		}
 	}

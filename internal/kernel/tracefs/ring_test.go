@@ -202,12 +202,13 @@ func TestDrainStopsAtAShortPage(t *testing.T) {
 		pages   int
 	}{
 		"nothing":           {nil, 0, 0},
-		"short at once":     {[]int{8, 4080, 4080}, 0, 1},
+		"short at once":     {[]int{8, 4080, 4080}, 0, 3},
+		"short twice":       {[]int{8, 8, 4080}, 0, 2},
 		"just short":        {[]int{4080, limit - 1, 4080}, 0, 2},
 		"just full":         {[]int{4080, limit, 4080}, 0, 3},
 		"flags of losses":   {[]int{4032, 4032}, 0xffffffffc0000000, 2},
 		"flags and a short": {[]int{4032, 100, 4032}, 0xffffffffc0000000, 2},
-		"empty":             {[]int{0, 4080}, 0, 1},
+		"empty":             {[]int{0, 0, 4080}, 0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, peer := packets(t, subbuf)

@@ -13,7 +13,10 @@ import (
 
 // holdTime is how long a ring that has just been full enough is waited for
 // without Go's scheduler being told.
-const holdTime = 40 * time.Millisecond
+const holdTime = 200 * time.Millisecond
+
+// monitorPeriod is how often Go's monitor asks for the processor.
+const monitorPeriod = 10 * time.Millisecond
 
 // WaitFor is Wait that ends also when another descriptor, such as an eventfd, is
 // readable; with ring false it waits for that alone.
@@ -63,12 +66,28 @@ func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error
 	}
 }
 
-// pollHolding is poll that does not give the processor of Go's scheduler away.
+// pollHolding is poll that does not give the processor of Go's scheduler away. Go's
+// monitor asks each 10 ms that others may have it, by a signal; nobody wants it,
+// as there are enough, and answering wakes other threads. So it is not answered.
+// Who stops all goroutines, to collect garbage, asks again after 0.1 ms and is
+// answered then.
+//
+// A call or return into a function that checks its stack is an answer: there is
+// none in the loop.
+//
+//go:nosplit
 func pollHolding(fds []unix.PollFd, timeout time.Duration) (int, error) {
-	t := unix.NsecToTimespec(int64(timeout))
-	n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&t)), 0, 0, 0)
-	if e != 0 {
-		return 0, e
+	left := unix.Timespec{Sec: int64(timeout / time.Second), Nsec: int64(timeout % time.Second)}
+	for {
+		begin := left.Nsec + left.Sec*int64(time.Second)
+		n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&left)), 0, 0, 0)
+		switch {
+		case e == 0:
+			return int(n), nil
+		case e == unix.EINTR && begin-left.Nsec-left.Sec*int64(time.Second) > int64(monitorPeriod/2):
+			continue // the kernel leaves in left what is left
+		default:
+			return 0, e
+		}
 	}
-	return int(n), nil
 }

@@ -1,7 +1,7 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package relaybench
+package procstat
 
 import (
 	"os"
@@ -24,7 +24,7 @@ func statLine(name, user, system string) string {
 	return "42 (" + name + ") S 1 42 42 0 -1 4194560 11 0 0 0 " + user + " " + system + " 0 0 20 0 9 0 12345 1 2 3\n"
 }
 
-func TestCPUSince(t *testing.T) {
+func TestClockSince(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		before, after fstest.MapFS
@@ -55,21 +55,21 @@ func TestCPUSince(t *testing.T) {
 			100 * time.Millisecond,
 		},
 	} {
-		before, err := readCPU(tt.before, 42)
+		before, err := ReadClock(tt.before, 42)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		after, err := readCPU(tt.after, 42)
+		after, err := ReadClock(tt.after, 42)
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		if got := after.since(before); got != tt.want {
+		if got := after.Since(before); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }
 
-func TestReadCPURefusesDamage(t *testing.T) {
+func TestReadClockRefusesDamage(t *testing.T) {
 	good := map[string]string{"42": "1 2 3\n"}
 	for _, tt := range []struct {
 		name string
@@ -83,7 +83,7 @@ func TestReadCPURefusesDamage(t *testing.T) {
 		{"empty stat", proc("", good)},
 		{"no stat", fstest.MapFS{"42/task/42/schedstat": {Data: []byte("1 2 3\n")}}},
 	} {
-		if got, err := readCPU(tt.fs, 42); err == nil {
+		if got, err := ReadClock(tt.fs, 42); err == nil {
 			t.Errorf("%s: got %v, want an error", tt.name, got)
 		}
 	}
@@ -92,7 +92,7 @@ func TestReadCPURefusesDamage(t *testing.T) {
 func TestParseStatus(t *testing.T) {
 	const text = "Name:\trelay\nVmPeak:\t  900 kB\nVmHWM:\t   12288 kB\nVmRSS:\t    8192 kB\nThreads:\t9\n"
 	got, err := parseStatus(text)
-	if want := (memory{resident: 8 << 20, peak: 12 << 20}); err != nil || got != want {
+	if want := (Memory{Resident: 8 << 20, Peak: 12 << 20}); err != nil || got != want {
 		t.Errorf("parseStatus = %+v, %v, want %+v", got, err, want)
 	}
 	for _, damaged := range []string{
@@ -112,46 +112,53 @@ func TestFamily(t *testing.T) {
 		"42/stat": line("1"), "50/stat": line("42"), "7/stat": line("50"), "51/stat": line("42"), "43/stat": line("1"),
 		"60/comm": {}, "meminfo": {}, // a process that ended between, and no process
 	}
-	got, err := family(proc, 42)
+	got, err := Family(proc, 42)
 	if want := []int{42, 50, 51, 7}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("family = %v, %v, want %v", got, err, want)
+		t.Errorf("Family = %v, %v, want %v", got, err, want)
+	}
+	got, err = Children(proc, 42)
+	if want := []int{50, 51}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("Children = %v, %v, want %v", got, err, want)
 	}
 	proc["44/stat"] = &fstest.MapFile{Data: []byte("44 (x)")}
-	if got, err := family(proc, 42); err == nil {
-		t.Errorf("family = %v, want an error", got)
+	if got, err := Family(proc, 42); err == nil {
+		t.Errorf("Family = %v, want an error", got)
+	}
+	if got, err := Children(proc, 42); err == nil {
+		t.Errorf("Children = %v, want an error", got)
 	}
 }
 
 // CPU time is that of all processes; a child that is gone counts nothing.
-func TestReadCPUOfFamily(t *testing.T) {
+func TestReadClockOfFamily(t *testing.T) {
 	m := proc(statLine("relay", "1", "1"), map[string]string{"42": "100 0 0", "43": "20 0 0"})
 	m["50/stat"] = &fstest.MapFile{Data: []byte(statLine("child", "2", "2"))}
 	m["50/task/50/schedstat"] = &fstest.MapFile{Data: []byte("3 0 0")}
-	c, err := readCPU(m, 42, 50, 99)
-	if err != nil || c.process != 6*tick || c.since(cpuClock{process: 6 * tick}) != 123 {
+	c, err := ReadClock(m, 42, 50, 99)
+	if err != nil || c.process != 6*tick || c.Since(Clock{process: 6 * tick}) != 123 {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if _, err := readCPU(m, 99, 42); err == nil {
+	if _, err := ReadClock(m, 99, 42); err == nil {
 		t.Error("the process itself is gone: no error")
 	}
 }
 
 // The real thing: this process has run and has memory.
 func TestReadOwnProcess(t *testing.T) {
-	proc, pid := os.DirFS("/proc"), os.Getpid()
-	pids, err := family(proc, pid)
+	proc, pid := Host(), os.Getpid()
+	pids, err := Family(proc, pid)
 	if err != nil || pids[0] != pid {
-		t.Fatalf("family = %v, %v", pids, err)
+		t.Fatalf("Family = %v, %v", pids, err)
 	}
-	c, err := readCPU(proc, pids...)
+	c, err := ReadClock(proc, pids...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := readMemory(proc, pid)
+	m, err := ReadMemory(proc, pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.threads) == 0 || c.since(cpuClock{}) <= 0 || m.resident <= 0 || m.peak < m.resident/2 {
+	if len(c.threads) == 0 || c.Since(Clock{}) <= 0 || m.Resident <= 0 || m.Peak < m.Resident/2 {
 		t.Errorf("got %+v and %+v of this process", c, m)
 	}
 }
