@@ -17,7 +17,7 @@ type programMain func(args []string, stdout, stderr io.Writer) int
 
 // programs lists the names that weir answers to beside its own.
 func programs() map[string]programMain {
-	return map[string]programMain{"lttng-relayd": lttngRelayd, "wulflogger": wulflogger}
+	return map[string]programMain{"lttng-relayd": lttngRelayd, "wulflogger": wulflogger, "wulfstat": wulfstat}
 }
 
 // newRootCommand builds the whole command tree.
@@ -46,6 +46,7 @@ this host itself, without a module, to files or to any relay.
 		newSessionsCommand(),
 		newViewCommand(),
 		newConvertCommand(),
+		newTopCommand(),
 		newStatCommand(),
 	)
 	root.AddGroup(&cobra.Group{ID: sessionGroup, Title: "Record this host (the session daemon's commands):"})

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
 	"github.com/weir-io/weir/internal/hoststat/roster"
+	"github.com/weir-io/weir/internal/hoststat/table"
 )
 
 // lookPeriod is how often the file is looked at.
@@ -134,7 +135,7 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 func targets(hosts []roster.Host) []poll.Target {
 	all := make([]poll.Target, len(hosts))
 	for i, h := range hosts {
-		all[i] = poll.Target{Name: h.Name, Address: h.Address, Group: h.Group, TLS: h.TLS}
+		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS}
 	}
 	return all
 }

@@ -23,7 +23,11 @@ import (
 	"github.com/weir-io/weir/internal/wait"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if !polltest.ServeFleet() {
+		goleak.VerifyTestMain(m)
+	}
+}
 
 // watch runs a cluster until the test ends.
 func watch(t testing.TB, cfg poll.Config, targets ...poll.Target) *poll.Cluster {

@@ -82,7 +82,7 @@ func Views() []*View {
 		{Name: "sensors", Title: "sensors", Key: 't', rows: sensorRows, Want: poll.WantSensors, Columns: withHost(column("sensor", "SENSOR", 28, Text),
 			column("label", "LABEL", 16, Text), column("value", "value", 8, Tenth), column("crit", "crit", 8, Tenth))},
 		{Name: "users", Title: "users and clocks", Key: 'u', rows: userRow, Columns: withHost(numeric("users", 5, Count, poll.Users),
-			column("localtime", "TIME", 11, Text), numeric("up", 11, Duration, poll.Uptime), column("boot", "BOOT", 14, Time), numeric("offset s", 9, Hundred, poll.ClockOffset))},
+			column("localtime", "TIME", 11, Text), numeric("up", 11, Duration, poll.Uptime), column("boot", "BOOT", 14, Time), numeric("offset s", 12, Hundred, poll.ClockOffset))},
 		{Name: "alarms", Title: "alarms", Key: 'a', Columns: []Column{column("host", "HOST", 16, Text), column("state", "STATE", 7, Text),
 			column("level", "LEVEL", 5, Text), column("since", "SINCE", 14, Time), column("alarm", "ALARM", 12, Text), column("value", "VALUE", 8, Hundred), column("text", "TEXT", 50, Text)}},
 	}
