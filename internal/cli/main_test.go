@@ -37,7 +37,7 @@ func TestMainExitCodes(t *testing.T) {
 func TestProgram(t *testing.T) {
 	tests := map[string]bool{
 		"weir": false, "/usr/bin/weir": false, "lttng-relayd": true, "/usr/bin/lttng-relayd": true,
-		"/src/.libs/lt-lttng-relayd": true, "lttng-relayd-old": false, "lttng-sessiond": false,
+		"/src/.libs/lt-lttng-relayd": true, "lttng-relayd-old": false, "wulfstat": true, "/usr/bin/wulflogger": true, "lttng-sessiond": false,
 	}
 	for name, want := range tests {
 		if got := program(name) != nil; got != want {

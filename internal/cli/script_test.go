@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"weir":         func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 		"lttng-relayd": func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"wulfstat":     func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"wulflogger":   func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 	})
 }
 

@@ -191,3 +191,16 @@ func TestHistory(t *testing.T) {
 		}
 	}
 }
+
+// The history of a day takes so much memory of a host, and no more.
+func TestHistoryMemory(t *testing.T) {
+	h := new(history)
+	var row [headlines]float32
+	for i := range 60 * (MinuteCount + 10) {
+		h.push(time.Unix(int64(i), 0), &row, PointCount, MinuteCount)
+	}
+	size := 4*cap(h.points.rows) + 4*cap(h.means.rows) + 2*cap(h.lowest.rows) + 2*cap(h.highest.rows)
+	if size != 230400 {
+		t.Errorf("%d bytes, want 230400", size)
+	}
+}

@@ -6,8 +6,8 @@ package poll
 import "time"
 
 // wheelSlots is in how many parts the period is cut. The hosts of a slot are asked
-// together: it takes 50 wake-ups a period and not one a host.
-const wheelSlots = 50
+// together: a wake-up serves many.
+const wheelSlots = 10
 
 // sweepPeriod is how exactly deadlines are kept.
 const sweepPeriod = 250 * time.Millisecond

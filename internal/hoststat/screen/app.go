@@ -48,6 +48,7 @@ type app struct {
 
 	generation uint64
 	drawn      time.Time
+	cost       time.Duration // of filling the table
 	filled     bool // the table is that of the view and the options
 	start      time.Time
 }
@@ -94,6 +95,7 @@ func (a *app) loop(ctx context.Context, events <-chan tcell.Event) error {
 				return nil
 			}
 			if a.due() {
+				a.refill()
 				a.draw()
 			}
 		case e, ok := <-events:
@@ -117,12 +119,18 @@ func (a *app) loop(ctx context.Context, events <-chan tcell.Event) error {
 	}
 }
 
-// due reports whether there is something new to draw.
+// due reports whether there is something new to draw. Where that takes long,
+// because there are thousands of hosts, it is done less often than ten times a
+// second: it shall take a twentieth of the time at most.
 func (a *app) due() bool {
-	now := a.cluster.Generation()
-	changed := now != a.generation && !a.paused
-	// Ages and times of day change without a message.
-	return changed || time.Since(a.drawn) >= time.Second && !a.paused
+	if a.paused {
+		return false
+	}
+	since := time.Since(a.drawn)
+	if a.cluster.Generation() == a.generation {
+		return since >= time.Second // ages and times of day change without a message
+	}
+	return since >= min(max(minFrame, 20*a.cost), time.Second)
 }
 
 // event takes an event, and reports whether it is the end.
@@ -146,14 +154,15 @@ func (a *app) setView(v *table.View) {
 	a.cluster.SetWant(v.Want)
 }
 
-// refill makes the next redraw fill the table, though it is paused.
+// refill makes the next redraw fill the table anew. Moving about in it does not.
 func (a *app) refill() { a.filled = false }
 
-// fill fills the table, unless it is paused and shows what it should.
 func (a *app) fill() {
-	if a.paused && a.filled {
+	if a.filled {
 		return
 	}
+	begin := time.Now()
+	defer func() { a.cost = time.Since(begin) }()
 	a.generation = a.cluster.Generation()
 	a.table.Fill(a.cluster, a.view, &a.o)
 	a.filled = true

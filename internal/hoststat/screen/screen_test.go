@@ -8,6 +8,7 @@ import (
 	"context"
 	"flag"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,7 +33,9 @@ import (
 var update = flag.Bool("update", false, "write the golden screens")
 
 func TestMain(m *testing.M) {
-	flag.Parse()
+	if polltest.ServeFleet() {
+		return
+	}
 	time.Local = time.UTC // boots are shown in it
 	goleak.VerifyTestMain(m)
 }
@@ -61,7 +64,7 @@ func cluster(t testing.TB) *poll.Cluster {
 	}
 	still := func(m *polltest.Machine) string {
 		d := &polltest.Daemon{Answer: func(_, n int) []byte {
-			return polltest.Frame(m.Message(time.Unix(1700100000+int64(n), 0)))
+			return polltest.Frame(m.Message(time.Unix(1700100000+int64(min(n, 2)), 0)))
 		}}
 		return d.Start(t)
 	}
@@ -159,7 +162,8 @@ var masks = []struct {
 }{
 	{regexp.MustCompile(`\d\d:\d\d:\d\d\n`), "TT:TT:TT\n"},       // the time of day in the first line
 	{regexp.MustCompile(`127\.0\.0\.1:\d\d+`), "127.0.0.1:PORT"}, // of daemons
-	{regexp.MustCompile(`-\d{7,}(\.\d+)?`), "OFFSET"},               // of clocks
+	{regexp.MustCompile(`-\d{7,}(\.\d+)?`), "OFFSET"},            // of clocks
+	{regexp.MustCompile(` +([█▁]+|@+|\.\.\.+)\n`), " SPARK\n"}, // as long as there were polls
 	{regexp.MustCompile(`\d\d-\d\d \d\d:\d\d:\d\d`), "MM-DD TT:TT:TT"},
 }
 
@@ -209,7 +213,6 @@ func TestScreens(t *testing.T) {
 		{"users", 80, 24, "u", Options{}},
 		{"alarms", 110, 24, "a", Options{}},
 		{"help", 80, 48, "h", Options{}},
-		{"detail", 100, 50, "{Enter}", Options{}},
 		{"chart", 80, 24, "lsH", Options{}},
 		{"sorted", 80, 24, "ss", Options{}},
 		{"sorted-reverse", 80, 24, "ssr", Options{}},
@@ -222,17 +225,40 @@ func TestScreens(t *testing.T) {
 		{"absolute", 110, 24, "vA", Options{}},
 		{"scrolled", 60, 24, "v{Right}{Right}{Right}", Options{}},
 		{"ascii", 80, 24, "", Options{ASCII: true}},
-		{"ascii-detail", 80, 44, "{Enter}", Options{ASCII: true}},
 		{"small", 40, 8, "", Options{}},
 		{"least", 20, 5, "", Options{}},
 		{"too-small", 12, 3, "", Options{}},
 		{"wide", 300, 12, "v", Options{}},
+		// The last ones: a host whose details are shown is asked at once.
+		{"detail", 100, 50, "{Enter}", Options{}},
+		{"ascii-detail", 80, 44, "{Enter}", Options{ASCII: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a, s := start(t, c, tt.width, tt.height, tt.o)
 			press(a, tt.keys)
 			golden(t, tt.name, contents(s))
 		})
+	}
+}
+
+func TestSpark(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, tt := range []struct {
+		values []float32
+		width  int
+		ascii  bool
+		want   string
+	}{
+		{[]float32{0, 1, 2, 3, 4, 5, 6, 7}, 8, false, "▁▂▃▄▅▆▇█"},
+		{[]float32{0, 1, 2, 3, 4, 5, 6, 7}, 3, false, "▆▇█"},
+		{[]float32{0, 7, nan, 7}, 6, false, "  ▁█ █"},
+		{[]float32{0, 0}, 2, false, "▁▁"},
+		{[]float32{-5, 7}, 2, true, ".@"},
+		{nil, 2, true, "  "},
+	} {
+		if got := spark(tt.values, tt.width, tt.ascii); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.values, got, tt.want)
+		}
 	}
 }
 
