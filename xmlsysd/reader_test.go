@@ -159,7 +159,7 @@ func TestReaderAllocations(t *testing.T) {
 		})
 		most := 0.0
 		if enc != Plain {
-			most = 1 // of the library
+			most = 4 // of the library, more when its pools are off
 		}
 		if n > most {
 			t.Errorf("%v: %v allocations for a message, want %v", enc, n, most)

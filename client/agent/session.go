@@ -13,6 +13,10 @@ const (
 	Inactive State = "inactive"
 	Active   State = "active"
 	Failed   State = "failed" // its consumer process died again and again
+	// OutputError is Active while what is recorded cannot be written: the disk is
+	// full. Nothing is read from the rings, which count what they lose, until there
+	// is room again.
+	OutputError State = "output error"
 )
 
 // Mode is what a session is for. It is fixed when the session is created.

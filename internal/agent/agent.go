@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,8 +26,9 @@ import (
 )
 
 const (
-	// stopTimeout is how long the end of all sessions may take.
-	stopTimeout = 10 * time.Second
+	// stopTimeout is how long the end of all sessions may take, so that the daemon
+	// ends within 10 s.
+	stopTimeout = 9 * time.Second
 	// sweepTimeout bounds the removal of what a killed daemon has left.
 	sweepTimeout = 5 * time.Second
 	// tracingGroup is the group whose members may trace the kernel.
@@ -47,6 +49,9 @@ type Options struct {
 	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
 	NoRealtime               bool   // consumers drain rings as ordinary threads do
 	Hostname                 string // of traces; "": the kernel's
+	// ConsumerTimeout is how long a consumer process may give no answer before
+	// another one takes its place; 0: 15 s.
+	ConsumerTimeout time.Duration
 }
 
 // Agent is the session daemon of this host.
@@ -62,7 +67,7 @@ type Agent struct {
 // New makes an agent. It opens and starts nothing.
 func New(o Options) (*Agent, error) {
 	a := &Agent{
-		opts: o, kernel: kernelsource.New(filepath.Join(o.RunDir, "instances"), o.Log), self: selfsource.New(o.Log),
+		opts: o, kernel: kernelsource.New(instances(o.RunDir), o.Log), self: selfsource.New(o.Log),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -73,6 +78,7 @@ func New(o Options) (*Agent, error) {
 		Log: o.Log, Sources: []source.Source{a.kernel, a.self}, Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
+		PingTimeout: o.ConsumerTimeout,
 	})
 	return a, err
 }
@@ -90,6 +96,9 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 		a.opts.Log.Warn("instances of a killed daemon are left", "err", err)
 	}
 	cancel()
+	if err := a.AdoptKept(); err != nil {
+		a.opts.Log.Warn("packets kept by a killed daemon's consumers are not in their place", "err", err)
+	}
 	server := NewServer(a, a.opts.Log)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Serve(socket.Listener(), gid) })
@@ -102,6 +111,35 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 	ready(a.opts.Socket)
 	err = group.Wait()
 	return errors.Join(err, socket.Close(), a.kernel.Close())
+}
+
+// instances is the directory in which daemons write down what they make in the
+// kernel.
+func instances(runDir string) string { return filepath.Join(runDir, "instances") }
+
+// Leftover is what a daemon that was killed has left in the kernel.
+type Leftover = kernelsource.Leftover
+
+// Cleanup removes from the kernel what daemons that are gone have left, as the next
+// one does when it starts, and returns that and what could not be removed; with
+// keep it removes nothing.
+func Cleanup(ctx context.Context, runDir string, keep bool, log *slog.Logger) (removed, left []Leftover, err error) {
+	kernel := kernelsource.New(instances(runDir), log)
+	before, err := kernel.Leftovers()
+	if err != nil || keep || len(before) == 0 {
+		return nil, before, err
+	}
+	defer kernel.Close()
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	err = kernel.Sweep(ctx)
+	left, lerr := kernel.Leftovers()
+	for _, l := range before {
+		if !slices.ContainsFunc(left, func(o Leftover) bool { return o.Name == l.Name }) {
+			removed = append(removed, l)
+		}
+	}
+	return removed, left, errors.Join(err, lerr)
 }
 
 // socketGroup is the group that the socket belongs to; -1 where it is the user's

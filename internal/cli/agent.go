@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,9 @@ kernel module; without root it records weir's own domain.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
-once.`,
+once. Packets that no relay has got by then are kept as traces below spool/kept in
+the state directory; those that cannot be are counted as lost, and the exit code
+is 1.`,
 		Example: `  weir agent
   weir agent --socket /run/weir/agent.sock --state-dir /var/lib/weir`,
 	}
@@ -43,12 +46,16 @@ once.`,
 	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below this directory")
 	f.StringVar(&o.Hostname, "hostname", "", "name of this host in traces; default: the kernel's")
 	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
+	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		log, err := newLogger(c.ErrOrStderr(), level, format)
 		if err != nil {
 			return usageErrorf("%w", err)
+		}
+		if o.ConsumerTimeout < time.Second {
+			return usageErrorf("--consumer-timeout=%v: want 1s at least", o.ConsumerTimeout)
 		}
 		o.Log, o.RunDir = log, filepath.Dir(o.Socket)
 		if ownProgram() == "" {

@@ -23,6 +23,8 @@ type loadFlags struct {
 	all, force                bool
 	input, name, overrideName string
 	url                       string
+	spool                     bool
+	stateDir                  string
 }
 
 // newLoadCommand returns "weir load".
@@ -34,7 +36,12 @@ func newLoadCommand() *cobra.Command {
 		Long: `Make sessions again from files of "weir save", or of "lttng save" (.lttng): one
 that is named, or all. A session that was being recorded is started.
 
-Sessions whose traces went to a directory of their own get a new one.`,
+Sessions whose traces went to a directory of their own get a new one.
+
+With --spool it lists the traces of packets that no relay had got when their
+session ended, and with --override-url it sends those of the name that is given, or
+all, to a relay, each as a session of its own, and removes what that has confirmed.
+This needs no session daemon.`,
 		Example: "  weir load demo\n  weir load -i backup -a -f\n  weir load demo --override-url net://192.168.1.10",
 		Args:    cobra.MaximumNArgs(1),
 	}
@@ -43,6 +50,8 @@ Sessions whose traces went to a directory of their own get a new one.`,
 	fl.BoolVarP(&f.force, "force", "f", false, "destroy sessions of the same names first")
 	fl.StringVarP(&f.input, "input-path", "i", "", "load from `PATH`, a file or a directory; default: ~/.config/weir/sessions")
 	fl.StringVar(&f.overrideName, "override-name", "", "give the session this `NAME`")
+	fl.BoolVar(&f.spool, "spool", false, "packets that were kept for a relay")
+	fl.StringVar(&f.stateDir, "state-dir", stateDir(), "that of the session daemon, with --spool")
 	fl.StringVar(&f.url, "override-url", "", "send the session's data to `URL`")
 	return agentCommand(c, false, f.run)
 }
@@ -51,8 +60,13 @@ func (f *loadFlags) run(c *agentCall) error {
 	if len(c.args) > 0 {
 		f.name = c.args[0]
 	}
-	if f.all && f.name != "" {
+	switch {
+	case f.all && f.name != "":
 		return usageErrorf("-a and a session exclude each other")
+	case f.spool && (f.force || f.input != "" || f.overrideName != ""):
+		return usageErrorf("--spool goes with --override-url and --state-dir only")
+	case f.spool:
+		return f.loadSpool(c)
 	}
 	uris, err := (&uriFlags{}).parse(c, f.url)
 	if err != nil {
@@ -208,7 +222,7 @@ func (l *loading) fill(uris []agent.URI) error {
 			return err
 		}
 	}
-	if s.State != agent.Active {
+	if s.State != agent.Active && s.State != agent.OutputError {
 		return nil
 	}
 	return l.did(c.api.Start(c.ctx, l.name))

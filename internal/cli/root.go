@@ -42,6 +42,7 @@ this host itself, without a module, to files or to any relay.
 		newGuardCommand(),
 		newAgentCommand(),
 		newConsumerCommand(),
+		newCleanupCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),
 		newViewCommand(),

@@ -30,14 +30,16 @@ const fileMode = 0o640
 type directory struct {
 	// Owned by the engine.
 	dir     *os.File
-	meta    *os.File
-	text    []byte // all metadata, for the next chunk
 	writers []*fileWriter
 
-	onFailure func(error) // is told when writing begins to fail; nil: nobody
+	onFailure func(error) // is told when writing begins to fail, and with nil when it does no more; nil: nobody
 
 	mu      sync.Mutex
-	failure string // what is wrong with the disk; guarded by mu
+	meta    *os.File // guarded by mu, as all below
+	text    []byte   // all metadata, for the next chunk
+	written int      // of it, in the file: the rest found no room
+	failing int      // writers whose last packet was not written
+	failure string   // what is wrong with the disk
 }
 
 // newDirectory begins to write in a directory, which it takes over.
@@ -55,19 +57,24 @@ func (d *directory) enter(dir *os.File) error {
 	if err := unix.Mkdirat(int(dir.Fd()), "index", 0o750); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("directory of indexes: %w", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	meta, err := create(dir, "metadata")
-	if err != nil {
-		return err
+	if err == nil {
+		if _, err = meta.Write(d.text); err != nil {
+			meta.Close()
+			_ = unix.Unlinkat(int(dir.Fd()), "metadata", 0)
+		}
 	}
-	if _, err := meta.Write(d.text); err != nil {
-		meta.Close()
+	if err != nil {
+		_ = unix.Unlinkat(int(dir.Fd()), "index", unix.AT_REMOVEDIR) // as it was
 		return err
 	}
 	if d.dir != nil {
 		d.dir.Close()
 		d.meta.Close()
 	}
-	d.dir, d.meta = dir, meta
+	d.dir, d.meta, d.written = dir, meta, len(d.text)
 	return nil
 }
 
@@ -81,9 +88,31 @@ func create(dir *os.File, name string) (*os.File, error) {
 }
 
 func (d *directory) metadata(text []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.text = append(d.text, text...)
-	_, err := d.meta.Write(text)
-	return err
+	if err := d.writeMetadataLocked(); !noRoom(err) {
+		return err
+	}
+	return nil // no packet is written before it is
+}
+
+// writeMetadataLocked writes what the file has not got, all of it or nothing.
+func (d *directory) writeMetadataLocked() error {
+	if d.written == len(d.text) {
+		return nil
+	}
+	if _, err := d.meta.WriteAt(d.text[d.written:], int64(d.written)); err != nil {
+		return errors.Join(fmt.Errorf("metadata of %d bytes: %w", len(d.text), err), d.meta.Truncate(int64(d.written)))
+	}
+	d.written = len(d.text)
+	return nil
+}
+
+func (d *directory) completeMetadata() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writeMetadataLocked()
 }
 
 func (d *directory) writer(s *stream) (packetWriter, error) {
@@ -110,10 +139,13 @@ func (d *directory) regenerate(text []byte) error {
 	}
 	if err != nil {
 		meta.Close()
+		_ = unix.Unlinkat(int(d.dir.Fd()), temporary, 0)
 		return fmt.Errorf("metadata of %d bytes: %w", len(text), err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.meta.Close()
-	d.meta, d.text = meta, append([]byte(nil), text...)
+	d.meta, d.text, d.written = meta, append([]byte(nil), text...), len(text)
 	return nil
 }
 
@@ -128,7 +160,7 @@ func (d *directory) rotate(_ handover.Chunk, dir *os.File) (func() error, error)
 	var first error
 	for _, w := range d.writers {
 		w.number = 0
-		if err := w.open(); err != nil && first == nil {
+		if err := w.open(); err != nil && first == nil && !noRoom(err) { // it is opened for the next packet
 			first = err
 		}
 	}
@@ -142,7 +174,7 @@ func (d *directory) clear(c handover.Chunk, dir *os.File) (func() error, error) 
 
 func (d *directory) settle(context.Context) error { return nil }
 
-func (d *directory) close() error {
+func (d *directory) close(context.Context) (unsent, error) {
 	var first error
 	for _, w := range d.writers {
 		if err := w.close(); err != nil && first == nil {
@@ -155,7 +187,7 @@ func (d *directory) close() error {
 			first = err
 		}
 	}
-	return first
+	return unsent{}, first
 }
 
 func (d *directory) status(to *handover.Status) {
@@ -166,32 +198,44 @@ func (d *directory) status(to *handover.Status) {
 
 func (d *directory) confirmed(*stream) uint64 { return 0 }
 
-// failed takes note that a packet was not written, or, with nil, that one was
-// again.
-func (d *directory) failed(err error) {
+// failed takes note that a stream's packet was not written, or, with nil, that one
+// is.
+func (d *directory) failed(w *fileWriter, err error) {
 	d.mu.Lock()
-	begins := err != nil && d.failure == ""
-	d.failure = ""
-	if err != nil {
+	before := d.failing
+	if w.failing != (err != nil) {
+		w.failing = err != nil
+		if w.failing {
+			d.failing++
+		} else {
+			d.failing--
+		}
+	}
+	after := d.failing
+	switch {
+	case err != nil:
 		d.failure = err.Error()
+	case after == 0:
+		d.failure = ""
 	}
 	d.mu.Unlock()
-	if begins && d.onFailure != nil {
+	if (before == 0) != (after == 0) && d.onFailure != nil {
 		d.onFailure(err)
 	}
 }
 
 // fileWriter writes the packets of one stream.
 type fileWriter struct {
-	d *directory
-	s *stream
+	d     *directory
+	s     *stream
+	whole bool // one file, whatever the limits of the channel
 
 	number      uint64 // of the file, where files are limited
 	data, index *os.File
 	offset      int64  // end of the last complete packet
 	entries     int64  // bytes of the index
 	buf         []byte // index entry
-	failing     bool   // the last packet was not written
+	failing     bool   // the last packet was not written; guarded by d.mu
 }
 
 // open begins the next file.
@@ -200,7 +244,7 @@ func (w *fileWriter) open() error {
 		return err
 	}
 	name := fmt.Sprintf("%s_%d", w.s.channel.Name, w.s.cpu)
-	if w.s.channel.TracefileBytes > 0 {
+	if w.limit() > 0 {
 		name = fmt.Sprintf("%s_%d", name, w.number)
 		if w.s.channel.TracefileCount > 0 { // its place may be taken
 			_ = unix.Unlinkat(int(w.d.dir.Fd()), name, 0)
@@ -211,32 +255,45 @@ func (w *fileWriter) open() error {
 	if err != nil {
 		return err
 	}
+	undo := func() { // the names are wanted again
+		data.Close()
+		_ = unix.Unlinkat(int(w.d.dir.Fd()), name, 0)
+	}
 	index, err := create(w.d.dir, "index/"+name+".idx")
 	if err != nil {
-		data.Close()
+		undo()
 		return err
 	}
 	head := ctf.AppendIndexHeader(nil, 1)
 	if _, err := index.Write(head); err != nil {
-		data.Close()
+		undo()
 		index.Close()
+		_ = unix.Unlinkat(int(w.d.dir.Fd()), index.Name(), 0)
 		return fmt.Errorf("%s: %w", index.Name(), err)
 	}
 	w.data, w.index, w.offset, w.entries = data, index, 0, int64(len(head))
 	return nil
 }
 
+// limit is how many bytes a file may have; 0: any.
+func (w *fileWriter) limit() int64 {
+	if w.whole {
+		return 0
+	}
+	return int64(w.s.channel.TracefileBytes)
+}
+
 func (w *fileWriter) write(_ context.Context, packet []byte, info ctf.PacketInfo) error {
 	err := w.store(packet, info)
-	if err != nil || w.failing {
-		w.failing = err != nil
-		w.d.failed(err)
-	}
+	w.d.failed(w, err)
 	return err
 }
 
 func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
-	limit := int64(w.s.channel.TracefileBytes)
+	if err := w.d.completeMetadata(); err != nil {
+		return err
+	}
+	limit := w.limit()
 	if w.data == nil || limit > 0 && w.offset > 0 && w.offset+int64(len(packet)) > limit {
 		if w.data != nil {
 			w.number++
@@ -249,7 +306,7 @@ func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
 		}
 	}
 	if _, err := w.data.WriteAt(packet, w.offset); err != nil {
-		return fmt.Errorf("%s: packet %d: %w", w.data.Name(), info.Sequence, err)
+		return errors.Join(fmt.Errorf("%s: packet %d: %w", w.data.Name(), info.Sequence, err), w.cut())
 	}
 	e := ctf.IndexEntry{
 		Offset: uint64(w.offset), PacketSize: info.Size, ContentSize: info.ContentSize,
@@ -258,7 +315,7 @@ func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
 	}
 	w.buf = e.Append(w.buf[:0], ctf.IndexRecordLenMinor)
 	if _, err := w.index.WriteAt(w.buf, w.entries); err != nil {
-		return fmt.Errorf("%s: packet %d: %w", w.index.Name(), info.Sequence, err)
+		return errors.Join(fmt.Errorf("%s: packet %d: %w", w.index.Name(), info.Sequence, err), w.cut())
 	}
 	w.offset += int64(len(packet))
 	w.entries += int64(len(w.buf))
@@ -267,12 +324,16 @@ func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
 
 func (w *fileWriter) beacon(context.Context, uint64) error { return nil }
 
+// cut takes away the parts of a packet that found no room.
+func (w *fileWriter) cut() error {
+	return errors.Join(w.data.Truncate(w.offset), w.index.Truncate(w.entries))
+}
+
 func (w *fileWriter) close() error {
 	if w.data == nil {
 		return nil
 	}
-	// Parts that found no room.
-	err := errors.Join(w.data.Truncate(w.offset), w.index.Truncate(w.entries))
+	err := w.cut() // as that may have failed before
 	for _, f := range []*os.File{w.data, w.index} {
 		if cerr := f.Close(); err == nil {
 			err = cerr

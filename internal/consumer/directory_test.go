@@ -95,7 +95,7 @@ func TestDirectory(t *testing.T) {
 	if err := d.metadata([]byte(" more")); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.close(); err != nil {
+	if _, err := d.close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := string(read(t, first, "metadata")); got != "one " {
@@ -131,7 +131,7 @@ func TestDirectoryOfLimitedFiles(t *testing.T) {
 		give(t, w, i, 40) // two a file
 	}
 	give(t, w, 7, 200) // larger than a file may be: one of its own
-	if err := d.close(); err != nil {
+	if _, err := d.close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)

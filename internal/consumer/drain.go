@@ -34,9 +34,9 @@ const (
 // wants it is told between two rounds.
 type drain struct {
 	mailbox
+	stall
 
 	// Immutable.
-	s     *stream
 	log   *slog.Logger
 	live  time.Duration
 	clock int32 // of the kernel's time stamps, CLOCK_*
@@ -46,7 +46,7 @@ type drain struct {
 	ledger    *handover.Ledger
 	base      uint64 // records accounted for before this process
 	gone      uint64 // of them, those that consumers that died had read and not written
-	begin     uint64 // time before the first record of the stream
+	begin     uint64 // time before the first record of the stream that is not in a packet
 	untold    bool   // there are losses and no packet yet
 	ring      *tracefs.Ring
 	filtered  []uint32 // events that it decides about
@@ -61,6 +61,7 @@ type drain struct {
 	page      []byte
 	stats     []byte
 	reading   bool
+	emptied   bool      // read to its end, as nothing was recorded any more
 	opened    time.Time // no event of the open packet is older than about that; zero without
 	beaten    time.Time // last packet or beacon
 	failure   error     // of reading: reported once
@@ -79,7 +80,13 @@ func (d *drain) run() {
 		if !d.obey() {
 			return
 		}
-		if d.reading {
+		switch {
+		case !d.reading && !d.unfinished || !d.due():
+		case d.unfinished:
+			if err := d.finish(); err != nil && !noRoom(err) {
+				d.fail(err)
+			}
+		default:
 			d.read(false)
 			d.timers()
 		}
@@ -88,8 +95,12 @@ func (d *drain) run() {
 
 // wait waits for the ring, for orders and for timers.
 func (d *drain) wait() error {
-	if !d.reading {
+	switch {
+	case !d.reading && !d.unfinished:
 		_, err := d.ring.WaitFor(d.wakefd, false, -1)
+		return err
+	case d.s.stalled():
+		_, err := d.ring.WaitFor(d.wakefd, false, d.stall.patience())
 		return err
 	}
 	timeout := d.patience()
@@ -121,8 +132,8 @@ func (d *drain) read(all bool) {
 	if all {
 		take = d.ring.DrainEmpty
 	}
-	pages, err := take(d.page, d.conv.Page)
-	if err != nil {
+	pages, err := take(d.page, d.takePage)
+	if err != nil && err != errStalled {
 		d.fail(err)
 	}
 	d.quiet++
@@ -131,6 +142,15 @@ func (d *drain) read(all bool) {
 		c := d.conv.Counts()
 		d.counts.Store(&c)
 	}
+}
+
+// takePage converts a page.
+func (d *drain) takePage(page []byte) error {
+	err := d.conv.Page(page)
+	if err == nil && d.s.stalled() {
+		return errStalled
+	}
+	return err
 }
 
 func (d *drain) fail(err error) {
@@ -145,6 +165,9 @@ func (d *drain) timers() {
 	now := time.Now()
 	if d.matches != nil {
 		d.matches.tell(d.s.channel.ID, now)
+	}
+	if d.s.stalled() {
+		return
 	}
 	if !d.conv.Pending() {
 		d.opened = time.Time{}
@@ -228,7 +251,8 @@ func (d *drain) lost() (uint64, error) {
 // resume takes up what a consumer that died has left, and returns the number of
 // the first packet. The one that it had open is lost, with its events.
 func (d *drain) resume(died bool) (uint64, error) {
-	d.begin = d.ledger.Begin(d.now())
+	// Readers order packets by their times, also those without events.
+	d.begin = max(d.ledger.Begin(d.now()), d.ledger.End()+1)
 	if !died {
 		return 0, nil
 	}
@@ -252,25 +276,38 @@ func (d *drain) resume(died bool) (uint64, error) {
 func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
 	err := d.s.WritePacket(packet, info)
 	c := d.conv.Counts()
-	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered)
+	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered, info.End)
 	return err
 }
 
 func (d *drain) hold() error {
 	return d.call(func() error {
 		if !d.reading {
+			d.unfinished, d.left = false, d.unfinished
+			return nil
+		}
+		d.reading, d.retryAt = false, time.Time{}
+		if !d.due() {
 			return nil
 		}
 		d.read(false)
-		err := d.endPacket()
-		d.reading = false
-		return err
+		if d.s.stalled() {
+			return nil
+		}
+		return d.endPacket()
+	})
+}
+
+func (d *drain) goOn() error {
+	return d.call(func() error {
+		d.unfinished, d.left, d.retryAt = d.left, false, time.Time{}
+		return nil
 	})
 }
 
 func (d *drain) start() error {
 	return d.call(func() error {
-		d.reading = true
+		d.reading, d.emptied, d.unfinished, d.left, d.retryAt = true, false, false, false, time.Time{}
 		d.beaten = time.Now()
 		if !d.untold {
 			return nil
@@ -283,9 +320,65 @@ func (d *drain) start() error {
 
 func (d *drain) stop() error {
 	return d.call(func() error {
+		d.reading, d.unfinished, d.left = false, true, false
+		return d.finish()
+	})
+}
+
+// finish reads the ring to its end, as far as there is room for its packets.
+func (d *drain) finish() error {
+	for {
+		if err := d.s.retry(); err != nil {
+			d.retryAt = time.Now().Add(retryPeriod)
+			return err
+		}
 		d.read(true)
-		err := d.endPacket()
-		d.reading = false
+		if d.s.stalled() {
+			continue
+		}
+		if err := d.endPacket(); err != nil || !d.s.stalled() {
+			d.unfinished, d.emptied = false, true
+			return err
+		}
+	}
+}
+
+func (d *drain) tell() (told bool, err error) {
+	err = d.call(func() error {
+		told, err = d.tellLost()
+		return err
+	})
+	return told, err
+}
+
+func (d *drain) tellLost() (bool, error) {
+	if !d.s.untold.Load() || d.s.stalled() {
+		return false, nil
+	}
+	return true, d.conv.Empty(max(d.conv.Last(), d.begin))
+}
+
+func (d *drain) tellAll() error {
+	return d.call(func() error {
+		text, err := d.ring.Stats(d.stats)
+		if err != nil || d.s.stalled() {
+			return err
+		}
+		st, err := ftrace.ParseStats(text)
+		if err != nil {
+			return fmt.Errorf("counters of a ring: %w", err)
+		}
+		lost, err := d.lost()
+		if err != nil {
+			return err
+		}
+		if !d.emptied {
+			lost += st.Entries
+		}
+		if err := d.conv.Close(max(d.conv.Last(), d.begin), lost); err != nil {
+			return err
+		}
+		_, err = d.tellLost()
 		return err
 	})
 }
@@ -296,8 +389,16 @@ func (d *drain) account(to *handover.StreamStatus) {
 	}
 	to.RingBytes = uint64(d.s.channel.RingBytes)
 	to.Usage = d.usage()
+	to.Discarded = max(to.Discarded, d.gone+d.sample.lost) // also what no packet tells yet
 }
 
 func (d *drain) close() error {
-	return errors.Join(d.end(), d.ring.Close(), d.ledger.Close())
+	err := d.end()
+	d.s.abandon()
+	if text, serr := d.ring.Stats(d.stats); serr == nil && !d.emptied {
+		if st, serr := ftrace.ParseStats(text); serr == nil {
+			d.s.unread.Store(st.Entries)
+		}
+	}
+	return errors.Join(err, d.ring.Close(), d.ledger.Close())
 }

@@ -13,10 +13,16 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/kerneltrace"
 )
+
+// tellRounds is how many times packets that tell of lost ones are sent at the end:
+// on their way by UDP they may be lost as others are.
+const tellRounds = 3
 
 // maxOrders is how many orders wait; the daemon gives one after the other.
 const maxOrders = 64
@@ -28,6 +34,8 @@ type engine struct {
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelFunc
+	waits  context.Context // ends when the daemon wants an end: nothing waits for room or a relay then
+	hurry  context.CancelFunc
 
 	// Owned by the goroutine that carries out orders.
 	hello    handover.Hello
@@ -39,12 +47,19 @@ type engine struct {
 	uuid     [16]byte
 	text     []byte // all metadata
 	users    handover.Users
+	next     *candidate // output that was prepared, or nil
+	keeper   *keeper
+	losses   *losses
+	ended    bool // by order
+
+	lostBefore atomic.Uint64 // packets, when the daemon wanted an end
 
 	retired sync.WaitGroup // of old outputs that are not settled
 
-	mu      sync.Mutex // for accounts, given at any time
-	out     output     // guarded by mu, changed by the engine alone
-	streams []*stream  // likewise
+	mu      sync.Mutex     // for accounts, given at any time
+	out     output         // guarded by mu, changed by the engine alone
+	streams []*stream      // likewise
+	rest    handover.Ended // what became of packets of outputs that have ended; guarded by mu
 	owners  map[*kerneltrace.Tasks]*users
 }
 
@@ -55,10 +70,13 @@ func Run(conn *handover.Conn, log *slog.Logger) error {
 		conn: conn, log: log, channels: make(map[uint32]*channel), tables: make(map[uint32]*table), out: nowhere{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.waits, e.hurry = context.WithCancel(e.ctx)
+	e.keeper, e.losses = new(keeper), &losses{notice: e.notice}
 	orders := make(chan received, maxOrders)
 	ended := make(chan error, 1)
 	go func() { // ends when the connection does; Run waits for it
 		err := e.receive(orders)
+		e.hurry()
 		close(orders)
 		ended <- err
 	}()
@@ -66,7 +84,10 @@ func Run(conn *handover.Conn, log *slog.Logger) error {
 		e.answer(r.m, r.files)
 	}
 	err := <-ended
-	e.end()
+	if !e.ended { // the daemon is gone: nobody dials a relay again
+		e.end(handover.End{Settle: endSettle})
+	}
+	e.cancel()
 	return err
 }
 
@@ -76,8 +97,8 @@ type received struct {
 	files []*os.File
 }
 
-// receive hands orders to the engine. Accounts are given at once: an order may
-// take long. So is another relay taken, for which an order may wait.
+// receive hands orders to the engine. Accounts and signs of life are given at
+// once: an order may take long. So is another relay taken, for which an order may wait.
 func (e *engine) receive(orders chan<- received) error {
 	for {
 		m, files, err := e.conn.Receive()
@@ -89,6 +110,13 @@ func (e *engine) receive(orders chan<- received) error {
 		case m.Op == handover.OpStatus:
 			handover.CloseAll(files)
 			e.reply(m, e.account(), nil)
+		case m.Op == handover.OpPing:
+			handover.CloseAll(files)
+			e.reply(m, nil, nil)
+		case m.Op == handover.OpEnd:
+			e.lostBefore.Store(e.lost())
+			e.hurry()
+			orders <- received{m, files}
 		case e.reconnected(m, files):
 		default:
 			orders <- received{m, files}
@@ -144,7 +172,7 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 	case handover.OpRegenerate:
 		return nil, with(m, files, e.replaceMetadata)
 	case handover.OpOutput:
-		return nil, with(m, files, e.setOutput)
+		return nil, with(m, files, e.prepare)
 	case handover.OpRotate:
 		return nil, with(m, files, func(r handover.Rotate, f []*os.File) error { return e.rotate(r, f, output.rotate) })
 	case handover.OpClear:
@@ -159,13 +187,19 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 		return nil, with(m, files, e.setUsers)
 	case handover.OpPause:
 		return nil, with(m, files, e.pause)
+	case handover.OpStop:
+		return ask(m, files, e.stop)
+	case handover.OpEnd:
+		return ask(m, files, func(o handover.End) (handover.Ended, error) { return e.end(o), nil })
 	}
 	handover.CloseAll(files)
 	switch m.Op {
+	case handover.OpCommit:
+		return nil, e.commit()
+	case handover.OpDrop:
+		return nil, e.forget()
 	case handover.OpStart:
 		return nil, e.start()
-	case handover.OpStop:
-		return nil, e.stop()
 	case handover.OpResume:
 		return nil, e.resume()
 	case handover.OpFlush:
@@ -182,6 +216,16 @@ func with[B any](m handover.Message, files []*os.File, do func(B, []*os.File) er
 		return fmt.Errorf("order %s: %w", m.Op, err)
 	}
 	return do(b, files)
+}
+
+// ask decodes the body of an order that has an answer and no files.
+func ask[B, A any](m handover.Message, files []*os.File, do func(B) (A, error)) (a A, err error) {
+	err = with(m, files, func(b B, files []*os.File) (err error) {
+		handover.CloseAll(files)
+		a, err = do(b)
+		return err
+	})
+	return a, err
 }
 
 // want checks the number of files that came with an order, and closes them if it
@@ -208,6 +252,7 @@ func (e *engine) greeted(h handover.Hello, files []*os.File) error {
 	}
 	if len(files) > 0 {
 		e.spoolDir = files[0]
+		e.keeper.dir, e.keeper.name = files[0], h.Keep
 		handover.CloseAll(files[1:])
 	}
 	return nil
@@ -262,24 +307,50 @@ func (e *engine) each(do func(*stream) error) error {
 
 // whileHeld does something while no stream gives packets.
 func (e *engine) whileHeld(do func() error) error {
-	if !e.running || e.paused || e.hello.Snapshot {
+	if e.paused || e.hello.Snapshot {
 		return do()
+	}
+	again := source.start
+	if !e.running {
+		again = source.goOn // what waits for room
 	}
 	herr := e.each(func(s *stream) error { return s.source.hold() })
 	err := do()
-	return errors.Join(herr, err, e.each(func(s *stream) error { return s.source.start() }))
+	return errors.Join(herr, err, e.each(func(s *stream) error { return again(s.source) }))
 }
 
 // stop reads what the rings still hold, and waits until it is at its place.
-func (e *engine) stop() error {
+func (e *engine) stop(o handover.Stop) (handover.Stopped, error) {
 	e.running = false
 	if e.hello.Snapshot || e.paused {
-		return nil
+		return handover.Stopped{}, nil
 	}
 	err := e.each(func(s *stream) error { return s.source.stop() })
-	ctx, cancel := context.WithTimeout(e.ctx, settleTimeout)
+	st := handover.Stopped{}
+	// Packets that follow lost ones tell that, unless they are lost too.
+	for round := range tellRounds {
+		told := false
+		err = errors.Join(err, e.each(func(s *stream) error {
+			was, err := s.source.tell()
+			told = told || was
+			return err
+		}))
+		if round > 0 && !told {
+			break
+		}
+		st = e.settle(o.Settle)
+	}
+	return st, err
+}
+
+// settle waits until everything that was read is at its place.
+func (e *engine) settle(most time.Duration) (st handover.Stopped) {
+	ctx, cancel := context.WithTimeout(e.waits, most)
 	defer cancel()
-	return errors.Join(err, e.out.settle(ctx))
+	if err := e.out.settle(ctx); err != nil {
+		st.Unsettled = err.Error()
+	}
+	return st
 }
 
 func (e *engine) pause(p handover.Pause, files []*os.File) error {
@@ -328,28 +399,85 @@ func (e *engine) account() handover.Status {
 	return st
 }
 
-// end brings what was read to its place, and ends everything.
-func (e *engine) end() {
+// end brings what was read to its place, and ends everything. It takes endTimeout
+// and what was given for the relay, not counting a disk that is stuck.
+func (e *engine) end(o handover.End) handover.Ended {
+	e.ended = true
+	e.hurry()
 	for _, s := range e.streams {
-		if e.running && !e.paused && !e.hello.Snapshot {
-			if err := s.source.hold(); err != nil {
+		if e.drains() {
+			last := s.source.hold
+			if o.Halted {
+				last = s.source.stop
+			}
+			if err := last(); err != nil {
 				e.log.Warn("stream not read to its end", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
 			}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
-	defer cancel()
-	if err := e.out.settle(ctx); err != nil {
-		e.log.Warn("not everything is at its place", "err", err)
+	if (o.Halted || e.running) && !e.hello.Snapshot {
+		if err := e.each(func(s *stream) error { return s.source.tellAll() }); err != nil {
+			e.log.Warn("losses are not told in the trace", "err", err)
+		}
+	}
+	if r, ok := e.out.(*relayOutput); ok && o.Settle > 0 && !r.isLost() {
+		ctx, cancel := context.WithTimeout(e.ctx, o.Settle)
+		_ = r.settle(ctx) // what is not settled then is told below
+		cancel()
 	}
 	for _, s := range e.streams {
 		if err := s.source.close(); err != nil {
 			e.log.Warn("stream not closed", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
 		}
 	}
-	if err := e.out.close(); err != nil {
-		e.log.Warn("output not closed", "err", err)
+	if err := e.forget(); err != nil {
+		e.log.Warn("prepared output not closed", "err", err)
 	}
-	e.cancel()
+	ctx, cancel := context.WithTimeout(e.ctx, endTimeout)
+	defer cancel()
+	e.closed(e.out.close(ctx))
 	e.retired.Wait()
+	e.losses.flush()
+	lost := e.lost() - e.lostBefore.Load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rest.Lost = lost
+	for _, s := range e.streams {
+		if !e.hello.Snapshot {
+			e.rest.Events += s.unread.Load()
+		}
+	}
+	if lost > 0 && e.rest.Error == "" {
+		var st handover.Status
+		if e.out.status(&st); st.Output == handover.OutputDirectory {
+			e.rest.Error = st.LastError
+		}
+	}
+	for _, place := range e.rest.Places {
+		e.log.Info("packets that no relay has got are kept", "place", place)
+	}
+	if e.rest.Lost > 0 || e.rest.Error != "" {
+		e.log.Warn("output not closed in order", "lost", e.rest.Lost, "err", e.rest.Error)
+	}
+	return e.rest
+}
+
+// lost is how many packets of all streams are lost.
+func (e *engine) lost() (n uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.streams {
+		n += s.lost.Load()
+	}
+	return n
+}
+
+// closed takes note of what became of an output.
+func (e *engine) closed(rest unsent, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rest.addTo(&e.rest)
+	if err != nil && e.rest.Error == "" {
+		e.rest.Error = err.Error()
+	}
 }

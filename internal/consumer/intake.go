@@ -19,8 +19,8 @@ import (
 // counts what it cannot send.
 type intake struct {
 	mailbox
+	stall
 
-	s    *stream
 	log  *slog.Logger
 	conn *handover.PacketConn
 	live time.Duration
@@ -43,7 +43,7 @@ func (e *engine) newIntake(s *stream, files []*os.File) (source, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	in := &intake{mailbox: m, s: s, log: e.log, conn: conn, live: e.hello.LiveTimer}
+	in := &intake{mailbox: m, stall: stall{s: s}, log: e.log, conn: conn, live: e.hello.LiveTimer}
 	go in.run() // until close
 	return in, nil
 }
@@ -53,9 +53,12 @@ func (in *intake) run() {
 	for {
 		fds := []unix.PollFd{{Fd: int32(in.wakefd), Events: unix.POLLIN}, {Fd: int32(in.conn.FD()), Events: unix.POLLIN}}
 		timeout := -1
-		if !in.reading {
+		switch {
+		case !in.reading && !in.unfinished:
 			fds = fds[:1]
-		} else if in.live > 0 {
+		case in.s.stalled():
+			fds, timeout = fds[:1], int(in.patience().Milliseconds())+1
+		case in.live > 0:
 			timeout = int(in.live.Milliseconds())
 		}
 		if _, err := unix.Poll(fds, timeout); err != nil && err != unix.EINTR {
@@ -64,15 +67,20 @@ func (in *intake) run() {
 		if !in.obey() {
 			return
 		}
-		if in.reading && in.read() == 0 && in.live > 0 {
+		switch {
+		case !in.reading && !in.unfinished || !in.due():
+		case in.unfinished:
+			in.read()
+			in.unfinished = in.s.stalled()
+		case in.read() == 0 && in.live > 0:
 			in.beat()
 		}
 	}
 }
 
-// read takes the packets that wait.
+// read takes the packets that wait, as long as there is room for them.
 func (in *intake) read() (n int) {
-	for {
+	for !in.s.stalled() {
 		packet, info, err := in.conn.Receive()
 		switch {
 		case errors.Is(err, unix.EAGAIN):
@@ -88,6 +96,7 @@ func (in *intake) read() (n int) {
 			in.fail(err)
 		}
 	}
+	return n
 }
 
 // beat tells that nothing happened. A source sends what it has within its own
@@ -113,21 +122,59 @@ func (in *intake) fail(err error) {
 }
 
 func (in *intake) start() error {
-	return in.call(func() error { in.reading = true; return nil })
-}
-
-func (in *intake) hold() error {
 	return in.call(func() error {
-		if in.reading {
-			in.read()
-		}
-		in.reading = false
+		in.reading, in.unfinished, in.left, in.retryAt = true, false, false, time.Time{}
 		return nil
 	})
 }
 
-func (in *intake) stop() error { return in.hold() } // the source has sent all
+func (in *intake) hold() error {
+	return in.call(func() error {
+		if !in.reading {
+			in.unfinished, in.left = false, in.unfinished
+			return nil
+		}
+		in.reading, in.retryAt = false, time.Time{}
+		if in.due() {
+			in.read()
+		}
+		return nil
+	})
+}
+
+// stop takes what the source has sent, which is all.
+func (in *intake) stop() error {
+	return in.call(func() error {
+		in.reading, in.unfinished, in.left = false, true, false
+		for {
+			if err := in.s.retry(); err != nil {
+				in.retryAt = time.Now().Add(retryPeriod)
+				return err
+			}
+			if in.read(); !in.s.stalled() {
+				in.unfinished = false
+				return nil
+			}
+		}
+	})
+}
+
+func (in *intake) goOn() error {
+	return in.call(func() error {
+		in.unfinished, in.left, in.retryAt = in.left, false, time.Time{}
+		return nil
+	})
+}
+
+// tell can do nothing: packets are the source's, which numbers them.
+func (in *intake) tell() (bool, error) { return false, nil }
+
+func (in *intake) tellAll() error { return nil }
 
 func (in *intake) account(to *handover.StreamStatus) { to.Events = in.conn.Events() }
 
-func (in *intake) close() error { return errors.Join(in.end(), in.conn.Close()) }
+func (in *intake) close() error {
+	err := in.end()
+	in.s.abandon()
+	return errors.Join(err, in.conn.Close())
+}

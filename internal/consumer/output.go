@@ -28,8 +28,9 @@ type output interface {
 	clear(chunk handover.Chunk, dir *os.File) (wait func() error, err error)
 	// settle waits until everything written is at its place.
 	settle(ctx context.Context) error
-	// close ends the output. What was not settled may be lost.
-	close() error
+	// close ends the output, until ctx ends. What was not settled is kept for
+	// later, if that is possible, or lost.
+	close(ctx context.Context) (unsent, error)
 	// status adds to a consumer's account.
 	status(to *handover.Status)
 	// confirmed is how many packets of a stream the relay has.
@@ -43,7 +44,6 @@ type packetWriter interface {
 	write(ctx context.Context, packet []byte, info ctf.PacketInfo) error
 	// beacon tells that nothing happens up to a time.
 	beacon(ctx context.Context, until uint64) error
-	close() error
 }
 
 // nowhere is the output of sessions without one: packets are counted.
@@ -55,7 +55,7 @@ func (nowhere) regenerate([]byte) error                               { return n
 func (nowhere) rotate(handover.Chunk, *os.File) (func() error, error) { return done, nil }
 func (nowhere) clear(handover.Chunk, *os.File) (func() error, error)  { return done, nil }
 func (nowhere) settle(context.Context) error                          { return nil }
-func (nowhere) close() error                                          { return nil }
+func (nowhere) close(context.Context) (unsent, error)                 { return unsent{}, nil }
 func (nowhere) status(to *handover.Status)                            { to.Output = handover.OutputNone }
 func (nowhere) confirmed(*stream) uint64                              { return 0 }
 func (nowhere) beacon(context.Context, uint64) error                  { return nil }

@@ -43,6 +43,7 @@ type relayOutput struct {
 	trace   string // path of the streams in the session
 	uuid    [16]byte
 	spool   *spool
+	keeper  *keeper // of what no relay has got at the end
 	onLost  func(error)
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -50,7 +51,7 @@ type relayOutput struct {
 	next    chan *relay.Session
 
 	// Owned by the goroutine.
-	opened bool // a relay has had the streams
+	opened bool // a relay may have had the streams
 
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
@@ -59,6 +60,7 @@ type relayOutput struct {
 	conn     *connection
 	lostAt   time.Time
 	failure  string
+	farewell context.Context    // of the session on the relay; set by close
 	numbered map[*stream]uint64 // confirmed packets, those given up included
 	given    map[*stream]uint64 // packets that were given up on their way by UDP
 }
@@ -67,9 +69,9 @@ type relayOutput struct {
 var errNotLost = errors.New("the relay is not lost")
 
 // newRelayOutput begins to send to a session on a relay, which it takes over.
-func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, onLost func(error)) *relayOutput {
+func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, k *keeper, onLost func(error)) *relayOutput {
 	o := &relayOutput{
-		trace: to.Trace, opened: to.Known, uuid: uuid, spool: q, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		trace: to.Trace, opened: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
 		numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
@@ -179,6 +181,9 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	}
 	options = append(options, relay.StreamOptions{Channel: "metadata", Path: o.trace, TraceUUID: o.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1})
 	made, err := o.addStreams(ctx, r, options)
+	o.mu.Lock()
+	o.opened = true // the relay may have made them even if its answer is lost
+	o.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +202,6 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 		}
 		return has
 	})
-	o.opened = true
 	o.mu.Unlock()
 	if len(text) == 0 {
 		return c, nil
@@ -238,6 +242,13 @@ func (o *relayOutput) confirm(c *connection) error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.forgetLocked(c)
+	o.countLostLocked()
+	return nil
+}
+
+// forgetLocked drops what the relay has from the spool.
+func (o *relayOutput) forgetLocked(c *connection) {
 	o.spool.confirm(func(it *item) bool {
 		// Counted, as numbers have gaps where a packet was lost before it came here.
 		if c.stored[it.stream] >= c.streams[it.stream].Stored() {
@@ -247,8 +258,6 @@ func (o *relayOutput) confirm(c *connection) error {
 		o.numbered[it.stream]++
 		return true
 	})
-	o.countLostLocked()
-	return nil
 }
 
 // countLostLocked counts what was given up on its way by UDP since the last time.
@@ -261,7 +270,7 @@ func (o *relayOutput) countLostLocked() {
 		more := st.Lost() - o.conn.lost[s]
 		o.conn.lost[s] += more
 		o.given[s] += more
-		s.lost.Add(more)
+		s.lose(more)
 	}
 }
 
@@ -269,19 +278,30 @@ func (o *relayOutput) countLostLocked() {
 // their successors' numbers tell.
 func (o *relayOutput) dropQueued() {
 	for s, n := range o.spool.discardUnsent() {
-		s.lost.Add(n)
+		s.lose(n)
 	}
 }
 
-// finish ends the session on the relay.
+// finish ends the session on the relay. One that has not confirmed everything
+// until now is not waited for any longer.
 func (o *relayOutput) finish(r *relay.Session) {
-	ctx, cancel := context.WithTimeout(context.Background(), relayTimeout/3)
+	o.mu.Lock()
+	farewell := o.farewell
+	o.mu.Unlock()
+	most := relayTimeout / 3
+	if !o.spool.settled() {
+		most = relayTimeout / 15
+	}
+	ctx, cancel := context.WithTimeout(farewell, most)
 	defer cancel()
 	if err := r.Close(ctx); err != nil {
 		r.Abort()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.conn != nil {
+		o.forgetLocked(o.conn)
+	}
 	o.countLostLocked()
 }
 
@@ -403,27 +423,31 @@ func (o *relayOutput) settle(ctx context.Context) error {
 	return o.spool.empty(ctx)
 }
 
-// close ends the output; packets that the relay has not got are lost.
-func (o *relayOutput) close() error {
+// close ends the output; packets that the relay has not got are kept, or lost.
+func (o *relayOutput) close(ctx context.Context) (unsent, error) {
+	o.mu.Lock()
+	o.farewell = ctx
+	begun, text := o.begun, o.text
+	o.mu.Unlock()
 	o.cancel() // first: the end of the spool alone looks like that of the relay
 	o.spool.close()
-	<-o.stopped
+	if begun {
+		<-o.stopped
+	}
 	select {
 	case r := <-o.next:
 		r.Abort()
 	default:
 	}
-	lost := o.spool.discard()
-	o.spool.free()
-	if len(lost) == 0 {
-		return nil
-	}
-	n := uint64(0)
-	for s, k := range lost {
-		s.lost.Add(k)
-		n += k
-	}
-	return fmt.Errorf("%d packets are lost: no relay has confirmed them", n)
+	defer o.spool.free()
+	return o.keeper.keep(ctx, o.spool, text)
+}
+
+// isLost reports whether there is no relay.
+func (o *relayOutput) isLost() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.lostAt.IsZero()
 }
 
 func (o *relayOutput) status(to *handover.Status) {
@@ -456,5 +480,3 @@ func (w *relayWriter) beacon(ctx context.Context, until uint64) error {
 		return c.streams[w.s].Beacon(w.o.ctx, until)
 	}}, nil)
 }
-
-func (w *relayWriter) close() error { return nil }

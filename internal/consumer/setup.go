@@ -21,10 +21,15 @@ import (
 )
 
 const (
-	// settleTimeout is how long a stop waits for the output.
+	// settleTimeout is how long an output that another one has replaced is waited
+	// for.
 	settleTimeout = 10 * time.Second
-	// endTimeout is how long the end of the process does.
-	endTimeout = 4 * time.Second
+	// endSettle is how long one is at the end of the process, when the daemon is
+	// gone.
+	endSettle = 2 * time.Second
+	// endTimeout is how long the farewell to the relay, or the keeping of packets,
+	// may take then.
+	endTimeout = 2500 * time.Millisecond
 )
 
 // table is what a channel's events are like.
@@ -92,7 +97,10 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU, ctx: e.ctx}
+	s := &stream{channel: c, cpu: o.CPU, ctx: e.waits}
+	if c.Ring { // weir's own domain would tell itself again
+		s.losses = e.losses
+	}
 	var err error
 	if c.Ring {
 		s.source, err = e.newDrain(s, o, files)
@@ -137,7 +145,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	}
 	t := e.tables[o.Channel]
 	d := &drain{
-		mailbox: m, s: s, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
+		mailbox: m, stall: stall{s: s}, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
 		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024),
 	}
 	first, err := d.resume(o.Resumed)
@@ -145,7 +153,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 		return nil, errors.Join(err, ring.Close(), ledger.Close())
 	}
 	d.conv = kerneltrace.NewConverter(t.Table, kerneltrace.ConverterOptions{
-		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, Tasks: t.tasks,
+		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, NotBefore: ledger.End(), Tasks: t.tasks,
 		TID: int32(os.Getpid()),
 	}, d)
 	d.sieve = sieve{conv: d.conv, table: t.Table}
@@ -206,18 +214,80 @@ func (e *engine) reconnected(m handover.Message, files []*os.File) bool {
 	return true
 }
 
-// setOutput gives all streams another place, at a packet's end.
-func (e *engine) setOutput(o handover.Output, files []*os.File) error {
+// candidate is an output that may take the place of the one there is.
+type candidate struct {
+	out     output
+	writers []packetWriter // of all streams
+}
+
+// prepare makes an output ready for all streams.
+func (e *engine) prepare(o handover.Output, files []*os.File) error {
+	if err := e.forget(); err != nil {
+		handover.CloseAll(files)
+		return err
+	}
 	out, err := e.newOutput(o, files)
 	if err != nil {
 		return err
 	}
+	c := &candidate{out: out}
 	if len(e.text) > 0 {
-		if err := out.metadata(e.text); err != nil {
-			return errors.Join(err, out.close())
-		}
+		err = out.metadata(e.text)
 	}
-	return e.whileHeld(func() error { return e.exchange(out) })
+	for _, s := range e.streams {
+		if err != nil {
+			break
+		}
+		var w packetWriter
+		w, err = out.writer(s)
+		c.writers = append(c.writers, w)
+	}
+	if err != nil {
+		return errors.Join(err, e.drop(out))
+	}
+	e.next = c
+	return nil
+}
+
+// forget ends the output that was prepared, if there is one.
+func (e *engine) forget() error {
+	c := e.next
+	if c == nil {
+		return nil
+	}
+	e.next = nil
+	return e.drop(c.out)
+}
+
+// commit gives all streams the place that was prepared, at a packet's end. The old
+// one has all packets up to here, the new one those that follow.
+func (e *engine) commit() error {
+	c := e.next
+	if c == nil {
+		return errors.New("no output was prepared")
+	}
+	e.next = nil
+	return e.whileHeld(func() error {
+		old := e.out
+		e.mu.Lock()
+		e.out = c.out
+		e.mu.Unlock()
+		for i, s := range e.streams {
+			s.out = c.writers[i]
+		}
+		if r, ok := c.out.(*relayOutput); ok {
+			r.begin()
+		}
+		// What waits for an old relay is sent while the new output is written.
+		e.retire(old)
+		return nil
+	})
+}
+
+// drop ends an output that was not used.
+func (e *engine) drop(out output) error {
+	_, err := out.close(e.ctx)
+	return err
 }
 
 // newOutput makes an output of what came with an order.
@@ -234,7 +304,13 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		if err != nil {
 			return nil, err
 		}
-		d.onFailure = func(err error) { e.notice(handover.NoticeError, handover.Failure{Error: err.Error()}) }
+		d.onFailure = func(err error) {
+			if err == nil {
+				e.notice(handover.NoticeWell, struct{}{})
+				return
+			}
+			e.notice(handover.NoticeError, handover.Failure{Error: err.Error()})
+		}
 		return d, nil
 	case handover.OutputRelay:
 		r, err := adopt(o, files)
@@ -242,8 +318,9 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 			return nil, err
 		}
 		q := newSpool(e.hello.SpoolMemory, o.SpoolDisk, e.spoolDir)
+		q.level.tell = func(told handover.Spool) { e.notice(handover.NoticeSpool, told) }
 		var out *relayOutput
-		out = newRelayOutput(r, o, e.uuid, q, func(err error) {
+		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for
 				e.notice(handover.NoticeLost, handover.Lost{Error: err.Error()})
 			}
@@ -267,43 +344,30 @@ func adopt(o handover.Output, files []*os.File) (*relay.Session, error) {
 	return relay.Adopt(h)
 }
 
-// exchange puts an output into the place of the one there is. The old one has
-// all packets up to here, the new one those that follow.
-func (e *engine) exchange(out output) error {
-	writers := make([]packetWriter, len(e.streams))
-	for i, s := range e.streams {
-		w, err := out.writer(s)
-		if err != nil {
-			return errors.Join(err, out.close())
-		}
-		writers[i] = w
-	}
-	old := e.out
-	e.mu.Lock()
-	e.out = out
-	e.mu.Unlock()
-	for i, s := range e.streams {
-		s.out = writers[i]
-	}
-	if r, ok := out.(*relayOutput); ok {
-		r.begin()
-	}
-	// What waits for an old relay is sent while the new output is written.
-	e.retire(old)
-	return nil
-}
-
 // retire ends an output when it is settled, beside everything else.
 func (e *engine) retire(old output) {
 	e.retired.Go(func() {
-		ctx, stop := context.WithTimeout(e.ctx, settleTimeout)
+		ctx, stop := context.WithTimeout(e.waits, settleTimeout)
 		defer stop()
 		if err := old.settle(ctx); err != nil {
 			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
 		}
-		if err := old.close(); err != nil {
+		ctx, stop = context.WithTimeout(e.ctx, settleTimeout)
+		defer stop()
+		rest, err := old.close(ctx)
+		if err != nil {
 			e.notice(handover.NoticeError, handover.Failure{Error: "old output: " + err.Error()})
 		}
+		if rest.kept+rest.lost == 0 {
+			return
+		}
+		if e.waits.Err() == nil {
+			var told handover.Ended
+			rest.addTo(&told)
+			e.notice(handover.NoticeKept, told)
+			return
+		}
+		e.closed(rest, nil) // with the rest of all
 	})
 }
 

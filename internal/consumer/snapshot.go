@@ -28,9 +28,21 @@ func (e *engine) snapshot(o handover.Snapshot, files []*os.File) error {
 		return err
 	}
 	err = e.record(out, o.MaxBytes)
-	ctx, cancel := context.WithTimeout(e.ctx, settleTimeout)
+	ctx, cancel := context.WithTimeout(e.waits, settleTimeout)
 	defer cancel()
-	return errors.Join(err, out.settle(ctx), out.close())
+	err = errors.Join(err, out.settle(ctx))
+	ctx, cancel = context.WithTimeout(e.ctx, endTimeout)
+	defer cancel()
+	rest, cerr := out.close(ctx)
+	if rest.kept > 0 {
+		var told handover.Ended
+		rest.addTo(&told)
+		e.notice(handover.NoticeKept, told)
+	}
+	if rest.kept+rest.lost > 0 && cerr == nil {
+		cerr = fmt.Errorf("no relay has confirmed %d packets: %d of them are kept, %d lost", rest.kept+rest.lost, rest.kept, rest.lost)
+	}
+	return errors.Join(err, cerr)
 }
 
 func (e *engine) record(out output, most int64) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +55,7 @@ type spool struct {
 	file    *os.File      // guarded by mu; nil until it is needed
 	end     int64         // of the file
 	full    bool          // a put waits
+	level   level         // guarded by mu
 	closed  bool
 }
 
@@ -87,14 +89,26 @@ func (q *spool) put(ctx context.Context, it item, packet []byte) error {
 			q.change()
 		}
 		q.mu.Unlock()
+		q.tellLevel()
 		if done || err != nil {
 			return err
 		}
 		select {
 		case <-wait:
+		case <-time.After(tellPeriod): // what was not to be told yet
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// tellLevel tells how full the spool is, if that is due.
+func (q *spool) tellLevel() {
+	q.mu.Lock()
+	told, due := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
+	q.mu.Unlock()
+	if due {
+		q.level.tell(told)
 	}
 }
 
@@ -106,7 +120,9 @@ func (q *spool) tryPut(it item, packet []byte) (bool, error) {
 		it.data = append(make([]byte, 0, size), packet...)
 		q.memory += size
 	case q.disk+size <= q.maxDisk:
-		if err := q.store(&it, packet); err != nil {
+		if err := q.store(&it, packet); noRoom(err) {
+			return false, nil // as if there were less of it
+		} else if err != nil {
 			return false, err
 		}
 		q.disk += size
@@ -187,6 +203,7 @@ func (q *spool) idle() bool {
 // confirm drops sent items for which done is true, from the oldest on up to the
 // first packet for which it is not. What is no packet is done when it was sent.
 func (q *spool) confirm(done func(*item) bool) {
+	defer q.tellLevel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
@@ -253,20 +270,22 @@ func (q *spool) empty(ctx context.Context) error {
 	}
 }
 
-// discard drops all packets and returns how many of each stream.
-func (q *spool) discard() map[*stream]uint64 {
+// settled reports whether everything is confirmed.
+func (q *spool) settled() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	lost := make(map[*stream]uint64)
-	for i := range q.items {
-		if it := &q.items[i]; it.size > 0 {
-			lost[it.stream]++
-			q.drop(it)
-		}
-	}
-	q.items, q.sent = nil, 0
+	return len(q.items) == 0
+}
+
+// takePackets takes all packets out, in order, with the file that has the bytes of
+// those on disk: until free. What is no packet is dropped.
+func (q *spool) takePackets() ([]item, *os.File) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := slices.DeleteFunc(q.items, func(it item) bool { return it.size == 0 })
+	q.items, q.sent, q.memory, q.disk = nil, 0, 0, 0
 	q.change()
-	return lost
+	return all, q.file
 }
 
 // discardUnsent drops the packets behind the mark and returns how many of each

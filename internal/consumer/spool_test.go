@@ -90,7 +90,7 @@ func TestSpoolIsFull(t *testing.T) {
 		t.Errorf("got %+v, want 200 bytes", st)
 	}
 	// A packet that is larger than all room goes through an empty spool.
-	q.discard()
+	q.takePackets()
 	put(t, q, 3, make([]byte, 1000))
 }
 
@@ -223,8 +223,8 @@ func TestSpoolEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if lost := q.discard(); lost[s] != 3 || q.status().bytes != 0 {
-		t.Errorf("discarded %v, left %d bytes", lost, q.status().bytes)
+	if all, _ := q.takePackets(); len(all) != 3 || all[0].stream != s || q.status().bytes != 0 || !q.settled() {
+		t.Errorf("took %d packets, left %d bytes; want 3, 0", len(all), q.status().bytes)
 	}
 }
 

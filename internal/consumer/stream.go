@@ -7,7 +7,6 @@ import (
 	"context"
 	"sync/atomic"
 
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
 )
 
@@ -24,27 +23,34 @@ type stream struct {
 	// Immutable.
 	channel *channel
 	cpu     uint32
+	losses  *losses         // nil: nobody is told
 	ctx     context.Context // ends with the engine: a wait for room ends then
 
 	source source // set before anything comes from it
 
 	// Owned by the goroutine that drains, or by the engine while that holds.
-	out packetWriter
+	out     packetWriter
+	waiting packets // finished ones that found no room
 
 	packets, bytes, lost, discarded atomic.Uint64
+	unread                          atomic.Uint64 // events that its end has left in the ring
+	untold                          atomic.Bool   // packets were lost and no later one was given
 }
 
-// WritePacket hands a packet on. It implements ctf.PacketSink: an error means
-// that the packet is lost, which its successor's number tells.
-func (s *stream) WritePacket(packet []byte, info ctf.PacketInfo) error {
-	s.discarded.Store(info.Discarded)
-	if err := s.out.write(s.ctx, packet, info); err != nil {
-		s.lost.Add(1)
-		return err
+// tellLoss has it told that something is lost.
+func (s *stream) tellLoss(events, packets uint64) {
+	if s.losses != nil {
+		s.losses.add(s.channel.Name, events, packets)
 	}
-	s.packets.Add(1)
-	s.bytes.Add(uint64(len(packet)))
-	return nil
+}
+
+// lose counts packets that are lost.
+func (s *stream) lose(n uint64) {
+	if n > 0 {
+		s.lost.Add(n)
+		s.untold.Store(true)
+		s.tellLoss(0, n)
+	}
 }
 
 // source is where the packets of a stream come from. The engine calls it.
@@ -52,10 +58,21 @@ type source interface {
 	// start begins to read, or goes on.
 	start() error
 	// hold reads what there is, ends the packet and reads no further. The stream
-	// belongs to the caller then, until start.
+	// belongs to the caller then, until start or goOn. Packets that find no room
+	// wait; nothing is read then.
 	hold() error
 	// stop is hold that reads until nothing is left: nothing is recorded any more.
+	// If packets find no room it goes on when they do.
 	stop() error
+	// goOn goes on with what a stop has left, after a hold.
+	goOn() error
+	// tell has a packet without events follow one that was lost, so that its number
+	// tells, unless another has, and reports whether there was need of one. The
+	// source is held.
+	tell() (bool, error)
+	// tellAll is tell at the end of the stream: what the ring has lost, and what nobody
+	// will read any more, counts as discarded there.
+	tellAll() error
 	account(*handover.StreamStatus)
 	close() error
 }

@@ -26,6 +26,7 @@ type ledgerPage struct {
 	accounted atomic.Uint64 // records of the ring that are in packets, or lost
 	lost      atomic.Uint64 // of them, with consumers that died
 	begin     atomic.Uint64 // time before the first record
+	end       atomic.Uint64 // time of the end of the last packet
 }
 
 // NewLedger makes an empty one.
@@ -86,11 +87,15 @@ func (l *Ledger) Begin(now uint64) uint64 {
 	return l.page().begin.Load()
 }
 
-// Note writes what the stream has come to.
-func (l *Ledger) Note(packets, accounted uint64) {
+// Note writes what the stream has come to: end is that of its last packet.
+func (l *Ledger) Note(packets, accounted, end uint64) {
+	l.page().end.Store(end)
 	l.page().packets.Store(packets)
 	l.page().accounted.Store(accounted)
 }
+
+// End is the time of the end of the last packet that was noted.
+func (l *Ledger) End() uint64 { return l.page().end.Load() }
 
 // Read returns what was noted last.
 func (l *Ledger) Read() (packets, accounted uint64) {

@@ -23,9 +23,11 @@ const (
 	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
 	OpMetadata   Op = "metadata"   // nothing; text to append (Blob)
 	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
-	OpOutput     Op = "output"     // Output; a directory, or control and data socket
+	OpOutput     Op = "output"     // Output; a directory, or control and data socket; OpCommit or OpDrop follows
+	OpCommit     Op = "commit"     // nothing; the output that was prepared takes the place of the one there is
+	OpDrop       Op = "drop"       // nothing; the output that was prepared is not wanted
 	OpStart      Op = "start"      // nothing
-	OpStop       Op = "stop"       // nothing; drains, and waits until all is at its place; Status
+	OpStop       Op = "stop"       // Stop; drains, and waits until all is at its place; Stopped
 	OpPause      Op = "pause"      // Pause; reads no further
 	OpResume     Op = "resume"     // nothing
 	OpFlush      Op = "flush"      // nothing; ends all packets
@@ -34,12 +36,18 @@ const (
 	OpClear      Op = "clear"      // Rotate, as OpRotate; what was stored is dropped
 	OpInject     Op = "inject"     // Inject; the events (Blob)
 	OpStatus     Op = "status"     // nothing; Status
+	OpPing       Op = "ping"       // nothing; answered at once, whatever else is being done
+	OpEnd        Op = "end"        // End; the last order: nothing waits for room any more; Ended
 )
 
 // Notices.
 const (
 	NoticeLost  Op = "lost"  // Lost: the relay is gone, what comes is kept in the spool
 	NoticeError Op = "error" // Failure
+	NoticeLoss  Op = "loss"  // Loss; at most one a second for each channel
+	NoticeSpool Op = "spool" // Spool; when its level has changed
+	NoticeWell  Op = "well"  // nothing: the output works again
+	NoticeKept  Op = "kept"  // Ended: of an output that another one has replaced
 )
 
 // Hello begins a conversation.
@@ -52,6 +60,9 @@ type Hello struct {
 	Snapshot    bool          `json:"snapshot,omitempty"`     // read on order only
 	Realtime    bool          `json:"realtime,omitempty"`     // drain with priority, if allowed
 	SpoolMemory int64         `json:"spool_memory,omitempty"` // bytes, of each output
+	// Keep is the name of a trace, below the directory of the spool, for packets
+	// that no relay has got at the end.
+	Keep string `json:"keep,omitempty"`
 }
 
 // Channel makes a channel.
@@ -94,8 +105,9 @@ const (
 	OutputRelay     = "relay"
 )
 
-// Output says where packets go from now on. It takes the place of another one
-// at the next packet boundary of each stream.
+// Output says where packets go from OpCommit on. It takes the place of another one
+// at the next packet boundary of each stream, in which nothing can fail but the
+// process.
 type Output struct {
 	Kind  string `json:"kind"`
 	Chunk Chunk  `json:"chunk"`
@@ -122,6 +134,31 @@ type Rotate struct {
 	Chunk Chunk `json:"chunk"`
 }
 
+// Stop tells how long to wait for the output.
+type Stop struct {
+	Settle time.Duration `json:"settle"`
+}
+
+// Stopped tells whether everything is at its place: why not, or nothing.
+type Stopped struct {
+	Unsettled string `json:"unsettled,omitempty"`
+}
+
+// End tells how long to wait for a relay that is there, once more.
+type End struct {
+	Settle time.Duration `json:"settle"`
+	Halted bool          `json:"halted,omitempty"` // nothing is recorded any more: rings are read to their end
+}
+
+// Ended tells what became of packets that are not at their place.
+type Ended struct {
+	Kept   uint64   `json:"kept,omitempty"`
+	Places []string `json:"places,omitempty"` // of those that are kept: Hello.Keep, or with a number behind it
+	Lost   uint64   `json:"lost,omitempty"`   // since the order came
+	Events uint64   `json:"events,omitempty"` // that were left in rings
+	Error  string   `json:"error,omitempty"`  // first reason
+}
+
 // Pause tells what to do with what has been read.
 type Pause struct {
 	Now bool `json:"now,omitempty"` // it is not sent
@@ -141,6 +178,21 @@ type Inject struct {
 // Lost tells why the relay is gone.
 type Lost struct {
 	Error string `json:"error"`
+}
+
+// Loss tells what a channel has lost since the last notice: events of which its
+// packets tell, and packets.
+type Loss struct {
+	Channel string `json:"channel"`
+	Events  uint64 `json:"events,omitempty"`
+	Packets uint64 `json:"packets,omitempty"`
+}
+
+// Spool tells how much waits for the relay.
+type Spool struct {
+	Bytes int64 `json:"bytes"`
+	Limit int64 `json:"limit"`
+	Full  bool  `json:"full,omitempty"` // nothing is read
 }
 
 // Failure is what went wrong without an order.

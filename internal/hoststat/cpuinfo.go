@@ -43,10 +43,20 @@ type processor struct {
 
 // cpuKeys are the kernel's keys and the tags. ARM has those of the second half.
 var cpuKeys = [...][2]string{
-	{"vendor_id", "vendor_id"}, {"cpu family", "family"}, {"model", "model_num"}, {"model name", "model_name"},
-	{"cpu MHz", "clock"}, {"cache size", "cachesize"}, {"stepping", "stepping"}, {"microcode", "microcode"},
-	{"physical id", "physical_id"}, {"core id", "core_id"},
-	{"CPU implementer", "implementer"}, {"CPU architecture", "architecture"}, {"CPU variant", "variant"}, {"CPU part", "part"},
+	{"vendor_id", "vendor_id"},
+	{"cpu family", "family"},
+	{"model", "model_num"},
+	{"model name", "model_name"},
+	{"cpu MHz", "clock"},
+	{"cache size", "cachesize"},
+	{"stepping", "stepping"},
+	{"microcode", "microcode"},
+	{"physical id", "physical_id"},
+	{"core id", "core_id"},
+	{"CPU implementer", "implementer"},
+	{"CPU architecture", "architecture"},
+	{"CPU variant", "variant"},
+	{"CPU part", "part"},
 	{"CPU revision", "revision"},
 }
 

@@ -27,8 +27,8 @@ type diskGroup struct {
 // Columns behind the name, of Linux 5.5 and later, and of partitions before 2.6.25:
 // reads, sectors read, writes, sectors written.
 const (
-	diskColumns      = 17
-	oldPartitionDisk = 4
+	diskColumns  = 17
+	oldPartition = 4
 )
 
 func newDiskstatsReader(e *Engine) reader {
@@ -50,7 +50,7 @@ func newDiskstatsReader(e *Engine) reader {
 		path := at + "/disk/" + g.tag
 		d.groups = append(d.groups, diskGroup{m.Must(path), g.from, nodesOf(m, path, g.leaves...)})
 	}
-	d.textReader = *newTextReader(e.proc("diskstats"), pageSize, reread.Pieces, d.parseDiskstats)
+	d.textReader = *newTextReader(e.proc("diskstats"), pageSize, reread.Lines, d.parseDiskstats)
 	return d
 }
 
@@ -73,20 +73,16 @@ func (d *diskstatsReader) addDisk(t *xmlsysd.Tape, line []byte) bool {
 	name, rest := cutWord(rest)
 	var columns [diskColumns]uint64
 	have := numbers(rest, columns[:])
-	if !digits(major) || !digits(minor) || len(name) == 0 || have < oldPartitionDisk {
+	if !digits(major) || !digits(minor) || len(name) == 0 || have < oldPartition {
 		return false
 	}
-	if isUnused(name, columns[:have]) {
-		return true
+	if have == oldPartition || isUnused(name, columns[:have]) {
+		return true // the four mean other things than the first four of others
 	}
 	t.Open(d.disk, xmlsysd.Stamp{}, name)
 	defer t.Close()
 	t.Leaf(d.major, major)
 	t.Leaf(d.minor, minor)
-	if have == oldPartitionDisk {
-		d.addOldPartition(t, columns[:have])
-		return true
-	}
 	for i := range d.groups {
 		g := &d.groups[i]
 		if g.from+len(g.leaves) > have {
@@ -99,17 +95,6 @@ func (d *diskstatsReader) addDisk(t *xmlsysd.Tape, line []byte) bool {
 		t.Close()
 	}
 	return true
-}
-
-// addOldPartition adds the numbers that old kernels have of partitions.
-func (d *diskstatsReader) addOldPartition(t *xmlsysd.Tape, columns []uint64) {
-	const completed, sectors = 0, 2
-	for i, g := range d.groups[:2] {
-		t.Open(g.node, xmlsysd.Stamp{})
-		t.Uint(g.leaves[completed], columns[2*i])
-		t.Uint(g.leaves[sectors], columns[2*i+1])
-		t.Close()
-	}
 }
 
 // isUnused reports whether a disk is one of those that are there whether or not

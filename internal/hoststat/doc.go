@@ -30,8 +30,10 @@
 //
 // # Time limits
 //
-// The sections of a message are read by the session's worker goroutine, with one
-// handing over for all. A section that is not read within Options.SectionTimeout
+// Sections that the kernel answers at once, from its own memory, are read by the
+// session's goroutine. All others are read by its worker goroutine, those that
+// follow each other with one handing over: that costs as much as two sections. A
+// section that is not read within Options.SectionTimeout
 // is left out and marked busy: the worker that hangs in it is left to its fate,
 // another reads the rest, and nobody starts the section again until it returns.
 // So a hung section costs one goroutine, in all, and each message at most one
@@ -47,7 +49,7 @@
 //
 // # Lock order
 //
-//	section.mu → job.mu is never taken: neither is held while the other is
+//	section.mu and job.mu: neither is taken while the other is held
 //	section being read (a flag, not a lock) → vmstat.mu
 //	section being read: agent and sections' list → other sections' mu, one at a time
 //

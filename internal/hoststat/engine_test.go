@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -97,7 +98,7 @@ var small = files{"proc/loadavg": "0.21 0.05 0.02 3/97 4711\n", "proc/uptime": "
 // nothing, and comes back when it answers.
 func TestHungSection(t *testing.T) {
 	o := small.options(t)
-	o.SectionTimeout = 50 * time.Millisecond
+	o.SectionTimeout = 250 * time.Millisecond
 	e := newEngine(t, o)
 	h := hang(e, "proc/loadavg")
 	h.hang.Store(true)
@@ -462,4 +463,37 @@ func cpuTime(t testing.TB) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkKernel is what the kernel takes for the files of the message of 2002:
+// nothing is parsed.
+func BenchmarkKernel(b *testing.B) {
+	var list []*reread.File
+	for _, x := range []struct {
+		name string
+		kind reread.Kind
+	}{
+		{"stat", reread.Whole},
+		{"vmstat", reread.Lines},
+		{"meminfo", reread.Whole},
+		{"net/dev", reread.Lines},
+		{"net/sockstat", reread.Whole},
+		{"loadavg", reread.Whole},
+		{"sysvipc/msg", reread.Lines},
+		{"sysvipc/sem", reread.Lines},
+		{"sysvipc/shm", reread.Lines},
+	} {
+		f := reread.New("/proc/"+x.name, largeSize, x.kind)
+		defer f.Close()
+		list = append(list, f)
+	}
+	before := cpuTime(b)
+	for b.Loop() {
+		for _, f := range list {
+			if _, err := f.Read(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64((cpuTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 }

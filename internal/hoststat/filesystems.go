@@ -4,13 +4,11 @@
 package hoststat
 
 import (
-	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -18,7 +16,8 @@ import (
 const (
 	statfsWait  = 250 * time.Millisecond // for the answers of a round
 	statfsLimit = time.Second            // after which a file system is stale
-	maxStatfs   = 16                     // calls at a time, those that hang included
+	maxRemote   = 12                     // calls at a time to servers, those that hang included
+	maxLocal    = 4                      // and to others, which servers that are gone must not starve
 )
 
 // filesystemsReader reads the mounts and asks each file system for its room. One
@@ -28,7 +27,8 @@ type filesystemsReader struct {
 	engine *Engine
 	mounts mountReader
 	errs   sourceErrors
-	slots  chan struct{} // taken by a call, also by one that hangs
+	remote chan struct{} // slots: taken by a call, also by one that hangs
+	local  chan struct{}
 
 	filesystems, fs xmlsysd.NodeID
 	leaves          []xmlsysd.NodeID // device … device_error
@@ -52,7 +52,8 @@ type fsState struct {
 func newFilesystemsReader(e *Engine) reader {
 	const at = "system/filesystems"
 	return &filesystemsReader{
-		engine: e, mounts: newMountReader(e), slots: make(chan struct{}, maxStatfs), states: make(map[string]*fsState),
+		engine: e, mounts: newMountReader(e), states: make(map[string]*fsState),
+		remote: make(chan struct{}, maxRemote), local: make(chan struct{}, maxLocal),
 		filesystems: e.model.Must(at), fs: e.model.Must(at + "/fs"),
 		leaves: nodesOf(e.model, at+"/fs", "device", "type", "readonly", "size", "free", "avail", "files", "files_free", "stale", "device_error"),
 	}
@@ -86,39 +87,59 @@ func (f *filesystemsReader) soon() (time.Duration, bool) {
 	return statfsLimit - statfsWait/2, f.hasty
 }
 
-// ask asks all file systems that owe no answer, and waits a moment.
+// ask asks all file systems that owe no answer, and waits a moment. Those that need
+// no server come first.
 func (f *filesystemsReader) ask(mounts []mount) {
-	deadline := time.NewTimer(statfsWait)
-	defer deadline.Stop()
-	done := make(chan struct{}, len(mounts)) // has room for all: nobody may be listening
-	out, late := 0, false
+	round := fsRound{reader: f, deadline: time.NewTimer(statfsWait), done: make(chan struct{}, len(mounts))}
+	defer round.deadline.Stop()
 	for i := range mounts {
-		s := f.state(mounts[i].point)
-		if s == nil {
-			continue // owes an answer
+		if !mounts[i].isRemote() {
+			round.ask(mounts[i].point, f.local)
 		}
-		if !late {
-			select {
-			case f.slots <- struct{}{}:
-				f.call(mounts[i].point, s, done)
-				out++
-				continue
-			case <-deadline.C:
-				late = true
-			}
-		}
-		f.mu.Lock()
-		s.skipped = true
-		f.mu.Unlock()
 	}
-	for ; out > 0 && !late; out-- {
+	for i := range mounts {
+		if mounts[i].isRemote() {
+			round.ask(mounts[i].point, f.remote)
+		}
+	}
+	for ; round.out > 0 && !round.late; round.out-- {
 		select {
-		case <-done:
-		case <-deadline.C:
-			late = true
+		case <-round.done:
+		case <-round.deadline.C:
+			round.late = true
 		}
 	}
 	f.forget()
+}
+
+// fsRound is one time that all file systems are asked.
+type fsRound struct {
+	reader   *filesystemsReader
+	deadline *time.Timer
+	late     bool          // the deadline is over
+	done     chan struct{} // has room for all calls: nobody may be listening
+	out      int           // calls
+}
+
+// ask asks a file system that owes no answer, as soon as there is a slot.
+func (r *fsRound) ask(point string, slots chan struct{}) {
+	s := r.reader.state(point)
+	if s == nil {
+		return
+	}
+	if !r.late {
+		select {
+		case slots <- struct{}{}:
+			r.reader.call(point, s, slots, r.done)
+			r.out++
+			return
+		case <-r.deadline.C:
+			r.late = true
+		}
+	}
+	r.reader.mu.Lock()
+	s.skipped = true
+	r.reader.mu.Unlock()
 }
 
 // state returns what is known of a mount point, nil if a call is out.
@@ -138,8 +159,8 @@ func (f *filesystemsReader) state(point string) *fsState {
 }
 
 // call asks a file system. Nobody waits for the goroutine to end: one whose call
-// hangs cannot be ended. There are at most maxStatfs.
-func (f *filesystemsReader) call(point string, s *fsState, done chan<- struct{}) {
+// hangs cannot be ended. There are as many as slots.
+func (f *filesystemsReader) call(point string, s *fsState, slots <-chan struct{}, done chan<- struct{}) {
 	f.mu.Lock()
 	s.pending, s.began = true, time.Now()
 	f.mu.Unlock()
@@ -150,7 +171,7 @@ func (f *filesystemsReader) call(point string, s *fsState, done chan<- struct{})
 		f.mu.Lock()
 		s.pending, s.known, s.stat, s.err = false, true, st, err
 		f.mu.Unlock()
-		<-f.slots
+		<-slots
 		done <- struct{}{}
 	}()
 }
@@ -204,115 +225,4 @@ func bit(b bool) uint64 {
 		return 1
 	}
 	return 0
-}
-
-// mount is a line of mountinfo.
-type mount struct {
-	point, device, kind string
-	readonly            bool
-}
-
-// mountReader reads the mounts when they have changed.
-type mountReader struct {
-	file     *reread.File
-	followed bool // the kernel tells of changes
-	skip     []string
-	mounts   []mount
-	read     bool
-}
-
-// newMountReader reads the mounts of this process, or, where the files of a host
-// are below a root of their own, those of its first process.
-func newMountReader(e *Engine) mountReader {
-	path := e.proc("self/mountinfo")
-	if e.o.Root != "/" {
-		path = e.proc("1/mountinfo")
-	}
-	return mountReader{file: reread.New(path, pageSize, reread.Pieces), followed: isProc(e.o.ProcRoot), skip: e.o.SkipFS}
-}
-
-func (m *mountReader) path() string { return m.file.Path() }
-
-func (m *mountReader) close() { m.file.Close() }
-
-// list returns the mounts that are shown.
-func (m *mountReader) list(r *request) ([]mount, error) {
-	if m.read && m.followed && !changed(m.file.FD()) {
-		return m.mounts, nil
-	}
-	text, err := m.file.Read()
-	if err != nil {
-		return nil, err
-	}
-	r.bytes += len(text)
-	m.read, m.mounts = true, parseMounts(text, m.skip)
-	return m.mounts, nil
-}
-
-// changed reports whether the mounts changed since this was asked or read last.
-func changed(fd int) bool {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}
-	n, err := unix.Poll(fds, 0)
-	return err != nil || n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLPRI) != 0
-}
-
-// parseMounts reads lines
-//
-//	36 35 98:0 /root /mnt\040point rw,noatime master:1 - ext4 /dev/sda1 ro,errors=continue
-//
-// with any number of words before the hyphen. Of several mounts on one point only
-// the last can be seen.
-func parseMounts(text []byte, skip []string) []mount {
-	var list []mount
-	for len(text) > 0 {
-		var line []byte
-		line, text = cutLine(text)
-		m, ok := parseMount(line)
-		if !ok {
-			continue
-		}
-		list = slices.DeleteFunc(list, func(o mount) bool { return o.point == m.point })
-		if shown := !slices.Contains(skip, m.kind) || m.kind == "overlay" && m.point == "/"; shown {
-			list = append(list, m)
-		}
-	}
-	return list
-}
-
-func parseMount(line []byte) (m mount, ok bool) {
-	const pointAt, optionsAt, hyphenAt = 4, 5, 6
-	for i := 0; ; i++ {
-		var word []byte
-		word, line = cutWord(line)
-		switch {
-		case len(word) == 0:
-			return m, false
-		case i == pointAt:
-			m.point = string(unescape(nil, word))
-		case i == optionsAt:
-			m.readonly = hasOption(word, "ro")
-		case i >= hyphenAt && string(word) == "-":
-			kind, rest := cutWord(line)
-			device, rest := cutWord(rest)
-			options, _ := cutWord(rest)
-			m.kind, m.device = string(unescape(nil, kind)), string(unescape(nil, device))
-			m.readonly = m.readonly || hasOption(options, "ro")
-			return m, len(kind) > 0
-		}
-	}
-}
-
-// hasOption looks for a word between commas.
-func hasOption(list []byte, option string) bool {
-	for len(list) > 0 {
-		i := 0
-		for i < len(list) && list[i] != ',' {
-			i++
-		}
-		if string(list[:i]) == option {
-			return true
-		}
-		list = list[min(i+1, len(list)):]
-	}
-	return false
 }

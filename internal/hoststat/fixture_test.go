@@ -15,7 +15,7 @@ import (
 )
 
 // files are those of a fixture by path below its directory, which has proc, sys and
-// root. A text that begins with "-> " makes a link.
+// host. A text that begins with "-> " makes a link.
 type files map[string]string
 
 // engine returns an engine of a fixture.
@@ -28,7 +28,7 @@ func (f files) engine(t testing.TB) *Engine {
 func (f files) options(t testing.TB) Options {
 	t.Helper()
 	dir := t.TempDir()
-	for _, root := range []string{"proc", "sys", "root"} {
+	for _, root := range []string{"proc", "sys", "host"} {
 		if err := os.Mkdir(filepath.Join(dir, root), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func (f files) options(t testing.TB) Options {
 		}
 	}
 	return Options{
-		ProcRoot: filepath.Join(dir, "proc"), SysRoot: filepath.Join(dir, "sys"), Root: filepath.Join(dir, "root"),
+		ProcRoot: filepath.Join(dir, "proc"), SysRoot: filepath.Join(dir, "sys"), Root: filepath.Join(dir, "host"),
 		MinInterval: -1, Expose: Expose{true, true, true, true},
 	}
 }

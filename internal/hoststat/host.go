@@ -118,9 +118,20 @@ func shellValue(text []byte, key string) []byte {
 
 // machines are what the firmware of virtual machines says of itself.
 var machines = [...]struct{ text, name string }{
-	{"KVM", "kvm"}, {"QEMU", "qemu"}, {"Amazon EC2", "amazon"}, {"Google", "google"}, {"VMware", "vmware"}, {"innotek", "oracle"},
-	{"VirtualBox", "oracle"}, {"Xen", "xen"}, {"Bochs", "bochs"}, {"Parallels", "parallels"}, {"BHYVE", "bhyve"}, {"Hyper-V", "microsoft"},
-	{"Virtual Machine", "microsoft"}, {"Firecracker", "firecracker"},
+	{"KVM", "kvm"},
+	{"QEMU", "qemu"},
+	{"Amazon EC2", "amazon"},
+	{"Google", "google"},
+	{"VMware", "vmware"},
+	{"innotek", "oracle"},
+	{"VirtualBox", "oracle"},
+	{"Xen", "xen"},
+	{"Bochs", "bochs"},
+	{"Parallels", "parallels"},
+	{"BHYVE", "bhyve"},
+	{"Hyper-V", "microsoft"},
+	{"Virtual Machine", "microsoft"},
+	{"Firecracker", "firecracker"},
 }
 
 // virtualization tells on what the host runs: a container's manager, a machine's

@@ -51,7 +51,7 @@ func newNetDevReader(e *Engine) reader {
 		ifindex: n("ifindex"), mtu: n("mtu"), speed: n("speed"), state: n("operstate"), changes: n("carrier_changes"), mac: n("mac"),
 		addresses: n("addresses"), address: n("addresses/address"), addressIP: n("addresses/address/ip"), addressPrefix: n("addresses/address/prefix"),
 	}
-	d.textReader = *newTextReader(e.proc("net/dev"), pageSize, reread.Pieces, d.parseDev)
+	d.textReader = *newTextReader(e.proc("net/dev"), pageSize, reread.Lines, d.parseDev)
 	return d
 }
 

@@ -86,8 +86,8 @@ func TestSections(t *testing.T) {
 		{"proc/diskstats", files{"proc/diskstats": diskstatsText}, map[string]string{
 			"/disk[nvme0n1]/reads/time": "4", "/disk[nvme0n1]/writes/completed": "5", "/disk[nvme0n1]/io/inflight": "9",
 			"/disk[nvme0n1]/io/weighted": "11", "/disk[nvme0n1]/discards/completed": "12", "/disk[nvme0n1]/flushes/time": "17",
-			"/disk[sda]/io/time": "10", "/disk[sda]/discards/completed": "-", "/disk[sda1]/reads/completed": "10", "/disk[sda1]/reads/merged": "-",
-			"/disk[sda1]/writes/sectors": "40", "/disk[loop0]/major": "-", "/disk[loop1]/major": "7",
+			"/disk[sda]/io/time": "10", "/disk[sda]/discards/completed": "-", "/disk[sda1]/minor": "-",
+			"/disk[loop0]/major": "-", "/disk[loop1]/major": "7",
 			"/disk[dm-0]/discards/time": "15", "/disk[dm-0]/flushes/time": "-",
 		}},
 		{"proc/pressure", files{"proc/pressure/cpu": pressureText, "proc/pressure/memory": pressureText, "proc/pressure/irq": pressureText[strings.Index(pressureText, "full"):]}, map[string]string{
@@ -156,23 +156,23 @@ func TestSections(t *testing.T) {
 			"/cgroup[/a.slice/b]/cpu/usage_usec": "40", "/cgroup[/a.slice/b/c/d]/cpu/usage_usec": "-",
 		}},
 		{"system/host", files{
-			"root/etc/machine-id": "0123456789abcdef0123456789abcdef\n", "root/etc/os-release": "NAME=x\nID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian <13>\"\n",
+			"host/etc/machine-id": "0123456789abcdef0123456789abcdef\n", "host/etc/os-release": "NAME=x\nID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME=\"Debian <13>\"\n",
 			"proc/sys/kernel/random/boot_id": "b-o-o-t\n", "sys/class/dmi/id/sys_vendor": "QEMU\n",
 		}, map[string]string{
 			"/machine_id": "b594b06ac9ff7bc6c0a92fea216aca64", "/os_id": "debian", "/os_version": "13", "/os_name": "Debian <13>", "/boot_id": "b-o-o-t",
 			"/virtualization": "qemu",
 		}},
 		{"system/sessions", files{
-			"root/run/systemd/sessions/c1": "UID=0\nUSER=root\nCLASS=user\nTTY=pts/3\nREMOTE_HOST=h.example\nLEADER=77\nREALTIME=1016048061788933\n",
-			"root/run/systemd/sessions/c2": "USER=gdm\nCLASS=greeter\n",
+			"host/run/systemd/sessions/c1": "UID=0\nUSER=root\nCLASS=user\nTTY=pts/3\nREMOTE_HOST=h.example\nLEADER=77\nREALTIME=1016048061788933\n",
+			"host/run/systemd/sessions/c2": "USER=gdm\nCLASS=greeter\n",
 		}, map[string]string{
 			"/session[c1]/user": "root", "/session[c1]/line": "pts/3", "/session[c1]/from": "h.example", "/session[c1]/login": "1016048061",
 			"/session[c1]/pid": "77", "/session[c2]/user": "-",
 		}},
-		{"system/users", files{"root/run/systemd/sessions/c1": "CLASS=user\n"}, map[string]string{"": "1"}},
-		{"system/users", files{"root/run/utmp": utmp(7, "pts/0") + utmp(8, "pts/1") + utmp(7, "pts/2"), "root/run/systemd/sessions/c1": "CLASS=user\n"}, map[string]string{"": "2"}},
+		{"system/users", files{"host/run/systemd/sessions/c1": "CLASS=user\n"}, map[string]string{"": "1"}},
+		{"system/users", files{"host/run/utmp": utmp(7, "pts/0") + utmp(8, "pts/1") + utmp(7, "pts/2"), "host/run/systemd/sessions/c1": "CLASS=user\n"}, map[string]string{"": "2"}},
 		{"system/users", files{}, map[string]string{"": "0"}},
-		{"system/sessions", files{"root/var/run/utmp": utmp(7, "pts/0") + utmp(2, "~")}, map[string]string{
+		{"system/sessions", files{"host/var/run/utmp": utmp(7, "pts/0") + utmp(2, "~")}, map[string]string{
 			"/session[pts/0]/user": "rgb", "/session[pts/0]/from": "h.example", "/session[pts/0]/login": "16", "/session[pts/0]/pid": "9",
 		}},
 	}

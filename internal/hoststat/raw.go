@@ -183,6 +183,7 @@ func (x *rawWalk) walk(dir string, components []string, depth int) {
 	case strings.Contains(head, "**"): // as in a**b: the parts of one name
 		return
 	case !strings.ContainsAny(head, "*?["):
+		x.budget--
 		x.step(dir+"/"+head, rest, depth)
 	default:
 		for _, name := range x.list(dir, false) {
@@ -199,7 +200,7 @@ func (x *rawWalk) step(path string, rest []string, depth int) {
 		x.walk(path, rest, depth+1)
 		return
 	}
-	if x.budget--; x.budget >= 0 && x.rules.allowed(path) {
+	if x.budget >= 0 && x.rules.allowed(path) {
 		x.found[path] = true
 	}
 }

@@ -33,6 +33,7 @@ type section struct {
 	lane    lane
 	denied  bool // not exposed
 	absent  bool // no error when its files do not exist
+	prompt  bool // never hangs
 	reader  reader
 	details []detail
 

@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // entry is a line of the table of sections.
@@ -16,6 +18,7 @@ type entry struct {
 	make    func(*Engine) reader
 	lane    lane
 	absent  bool // a host may have no such files
+	prompt  bool // the kernel answers at once, whatever state the host is in
 	private func(Expose) bool
 	details []entryDetail
 }
@@ -27,11 +30,11 @@ type entryDetail struct {
 
 // entries is the table of sections, in the order of a message.
 var entries = []entry{
-	{path: "system/time", source: "clock_gettime", make: newTimeReader},
-	{path: "system/identity", source: "uname", make: newIdentityReader},
-	{path: "system/users", source: "/run/utmp, /run/systemd/sessions", make: newUsersReader},
-	{path: "system/host", source: "uname, os-release, boot_id", make: newHostReader},
-	{path: "system/clock", source: "clock_gettime, adjtimex", make: newClockReader},
+	{path: "system/time", source: "clock_gettime", make: newTimeReader, prompt: true},
+	{path: "system/identity", source: "uname", make: newIdentityReader, prompt: true},
+	{path: "system/users", source: "/run/utmp, /run/systemd/sessions", make: newUsersReader, prompt: true},
+	{path: "system/host", source: "uname, os-release, boot_id", make: newHostReader, prompt: true},
+	{path: "system/clock", source: "clock_gettime, adjtimex", make: newClockReader, prompt: true},
 	{path: "system/filesystems", source: "/proc/self/mountinfo, statfs", make: newFilesystemsReader, lane: slow},
 	{path: "system/numa", source: "/sys/devices/system/node", make: newNumaReader, absent: true},
 	{path: "system/sensors", source: "/sys/class/hwmon", make: newSensorsReader, lane: slow, absent: true},
@@ -39,48 +42,54 @@ var entries = []entry{
 	{path: "system/cpufreq", source: "/sys/devices/system/cpu/cpufreq", make: newCPUFreqReader, lane: slow, absent: true},
 	{path: "system/cgroups", source: "/sys/fs/cgroup", make: newCgroupsReader, private: func(x Expose) bool { return x.Cgroups }},
 	{path: "system/sessions", source: "/run/utmp, /run/systemd/sessions", make: newSessionsReader, private: func(x Expose) bool { return x.Sessions }},
-	{path: "system/agent", source: "own counters", make: newAgentReader},
+	{path: "system/agent", source: "own counters", make: newAgentReader, prompt: true},
 	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
-	{path: "proc/stat", source: "/proc/stat", make: newStatReader, details: []entryDetail{
+	{path: "proc/stat", source: "/proc/stat", make: newStatReader, prompt: true, details: []entryDetail{
 		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM},
 	}},
-	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
-	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, details: []entryDetail{
-		{"proc/net/dev/interface/ifindex", needLinks}, {"proc/net/dev/interface/mtu", needLinks},
-		{"proc/net/dev/interface/operstate", needLinks}, {"proc/net/dev/interface/carrier_changes", needLinks},
-		{"proc/net/dev/interface/mac", needLinks}, {"proc/net/dev/interface/addresses", needLinks},
+	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, prompt: true, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
+	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, prompt: true, details: []entryDetail{
+		{"proc/net/dev/interface/ifindex", needLinks},
+		{"proc/net/dev/interface/mtu", needLinks},
+		{"proc/net/dev/interface/operstate", needLinks},
+		{"proc/net/dev/interface/carrier_changes", needLinks},
+		{"proc/net/dev/interface/mac", needLinks},
+		{"proc/net/dev/interface/addresses", needLinks},
 		{"proc/net/dev/interface/speed", needSpeed},
 	}},
-	{path: "proc/net/sockstat", source: "/proc/net/sockstat", make: newSockstatReader},
-	{path: "proc/net/sockstat6", source: "/proc/net/sockstat6", make: newSockstat6Reader, absent: true},
-	{path: "proc/net/snmp", source: "/proc/net/snmp", make: newSNMPReader},
-	{path: "proc/net/snmp6", source: "/proc/net/snmp6", make: newSNMP6Reader, absent: true},
-	{path: "proc/net/netstat", source: "/proc/net/netstat", make: newNetstatReader},
-	{path: "proc/net/softnet_stat", source: "/proc/net/softnet_stat", make: newSoftnetReader, absent: true},
-	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, absent: true},
-	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader},
-	{path: "proc/cpuinfo", source: "/proc/cpuinfo, cpufreq", make: newCPUInfoReader},
-	{path: "proc/sysvipc", source: "/proc/sysvipc", make: newSysvipcReader, absent: true},
-	{path: "proc/version", source: "uname", make: newVersionReader},
-	{path: "proc/uptime", source: "/proc/uptime", make: newUptimeReader},
-	{path: "proc/vmstat", source: "/proc/vmstat", make: newVmstatReader, absent: true},
-	{path: "proc/diskstats", source: "/proc/diskstats", make: newDiskstatsReader},
-	{path: "proc/pressure", source: "/proc/pressure", make: newPressureReader},
-	{path: "proc/interrupts", source: "/proc/interrupts", make: newInterruptsReader, details: []entryDetail{{"proc/interrupts/irq/cpu", needCPUs}}},
-	{path: "proc/softirqs", source: "/proc/softirqs", make: newSoftirqsReader, absent: true, details: []entryDetail{{"proc/softirqs/softirq/cpu", needCPUs}}},
-	{path: "proc/schedstat", source: "/proc/schedstat", make: newSchedstatReader, absent: true},
-	{path: "proc/swaps", source: "/proc/swaps", make: newSwapsReader, absent: true},
+	{path: "proc/net/sockstat", source: "/proc/net/sockstat", make: newSockstatReader, prompt: true},
+	{path: "proc/net/sockstat6", source: "/proc/net/sockstat6", make: newSockstat6Reader, prompt: true, absent: true},
+	{path: "proc/net/snmp", source: "/proc/net/snmp", make: newSNMPReader, prompt: true},
+	{path: "proc/net/snmp6", source: "/proc/net/snmp6", make: newSNMP6Reader, prompt: true, absent: true},
+	{path: "proc/net/netstat", source: "/proc/net/netstat", make: newNetstatReader, prompt: true},
+	{path: "proc/net/softnet_stat", source: "/proc/net/softnet_stat", make: newSoftnetReader, prompt: true, absent: true},
+	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, prompt: true, absent: true},
+	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader, prompt: true},
+	{path: "proc/cpuinfo", source: "/proc/cpuinfo, cpufreq", make: newCPUInfoReader, lane: slow},
+	{path: "proc/sysvipc", source: "/proc/sysvipc", make: newSysvipcReader, prompt: true, absent: true},
+	{path: "proc/version", source: "uname", make: newVersionReader, prompt: true},
+	{path: "proc/uptime", source: "/proc/uptime", make: newUptimeReader, prompt: true},
+	{path: "proc/vmstat", source: "/proc/vmstat", make: newVmstatReader, prompt: true, absent: true},
+	{path: "proc/diskstats", source: "/proc/diskstats", make: newDiskstatsReader, prompt: true},
+	{path: "proc/pressure", source: "/proc/pressure", make: newPressureReader, prompt: true},
+	{path: "proc/interrupts", source: "/proc/interrupts", make: newInterruptsReader, prompt: true, details: []entryDetail{{"proc/interrupts/irq/cpu", needCPUs}}},
+	{path: "proc/softirqs", source: "/proc/softirqs", make: newSoftirqsReader, prompt: true, absent: true, details: []entryDetail{{"proc/softirqs/softirq/cpu", needCPUs}}},
+	{path: "proc/schedstat", source: "/proc/schedstat", make: newSchedstatReader, prompt: true, absent: true},
+	{path: "proc/swaps", source: "/proc/swaps", make: newSwapsReader, prompt: true, absent: true},
 	{path: "proc/mdstat", source: "/proc/mdstat", make: newMdstatReader, absent: true},
-	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader},
+	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader, prompt: true},
 	{path: "proc/tasks", source: "/proc/PID/stat", make: newTasksReader, lane: own, details: []entryDetail{
-		{"proc/tasks/task/wait", needWait}, {"proc/tasks/task/cgroup", needCgroup},
-		{"proc/tasks/task/cmdline", needCmdline}, {"proc/tasks/task/io", needIO},
+		{"proc/tasks/task/wait", needWait},
+		{"proc/tasks/task/cgroup", needCgroup},
+		{"proc/tasks/task/cmdline", needCmdline},
+		{"proc/tasks/task/io", needIO},
 	}},
 	{path: "proc/file", source: "files by path", make: newRawReader, lane: own, private: func(x Expose) bool { return x.Raw }},
 }
 
 // build makes the sections.
 func (e *Engine) build() error {
+	prompt := e.isPrompt()
 	for _, t := range entries {
 		id, ok := e.model.Find(t.path)
 		if !ok {
@@ -90,6 +99,7 @@ func (e *Engine) build() error {
 		s := &section{
 			engine: e, node: id, path: t.path, id: []byte(t.path), name: n.Section, class: n.Class, source: t.source,
 			lane: t.lane, absent: t.absent, denied: t.private != nil && !t.private(e.o.Expose), reader: t.make(e),
+			prompt: t.prompt && prompt,
 		}
 		s.turn.L = &s.mu
 		for _, d := range t.details {
@@ -103,6 +113,23 @@ func (e *Engine) build() error {
 	// Ids are in the order of the model, which is that of a message.
 	slices.SortStableFunc(e.sections, func(a, b *section) int { return cmp.Compare(a.node, b.node) })
 	return nil
+}
+
+// isPrompt reports whether files are where they usually are: below /proc is the
+// kernel's memory, and below /run and /etc memory or a disk, without which this
+// program would not be here.
+func (e *Engine) isPrompt() bool {
+	return isProc(e.o.ProcRoot) && e.o.Root == "/" && isLocal("/run") && isLocal("/etc")
+}
+
+func isLocal(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && slices.Contains(localTypes, int64(st.Type))
+}
+
+// localTypes are file systems that need no server.
+var localTypes = []int64{
+	unix.TMPFS_MAGIC, unix.RAMFS_MAGIC, unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
 }
 
 // ownIndex is the place of an own section's tape in a job.

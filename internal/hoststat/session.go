@@ -79,15 +79,31 @@ func (s *Session) Sample(ctx context.Context, wants func(xmlsysd.NodeID) bool, q
 		q = &e.noQuery
 	}
 	s.plan, s.results = e.planFor(wants, q, s.plan[:0]), s.results[:0]
-	for rest := s.plan; len(rest) > 0; rest = s.plan[len(s.results):] {
-		j := s.start(rest, q)
-		if !s.wait(ctx, j) {
+	for len(s.results) < len(s.plan) {
+		rest := s.plan[len(s.results):]
+		n := handOver(rest)
+		if n == 0 {
+			sm, err := rest[0].section.take(nil, rest[0].need)
+			s.results = append(s.results, result{rest[0].section, sm, err})
+			continue
+		}
+		if !s.wait(ctx, s.start(rest[:n], q)) {
 			break
 		}
 	}
 	s.collect(wants(e.errors.node))
 	e.checkBudget(time.Now())
 	return &s.samples
+}
+
+// handOver returns how many sections, from the first on, the worker has to read
+// because one of them could hang. Handing over costs as much as two sections do:
+// what the kernel answers at once is read without.
+func handOver(plan []planned) (n int) {
+	for n < len(plan) && !plan[n].section.isReady() {
+		n++
+	}
+	return n
 }
 
 // planFor lists the sections of a message.

@@ -41,6 +41,16 @@ func (s *section) takeSlow() (*sample, error) {
 	}
 }
 
+// isReady reports whether taking the section waits for nothing.
+func (s *section) isReady() bool {
+	if s.prompt || s.lane != slow {
+		return s.prompt
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running && s.last != nil && s.failed == nil && time.Since(s.last.at) < 2*s.period()
+}
+
 // stale reports whether the last sample is from before the lane rested, s.mu held.
 func (s *section) stale() bool {
 	return s.failed == nil && s.last != nil && s.wanted.Sub(s.last.at) > 2*s.period() && s.running

@@ -99,7 +99,7 @@ type linesReader struct {
 
 func newSNMP6Reader(e *Engine) reader {
 	l := &linesReader{names: newNames(e.model, "proc/net/snmp6"), what: "/proc/net/snmp6"}
-	l.textReader = *newTextReader(e.proc("net/snmp6"), pageSize*2, reread.Pieces, l.parse)
+	l.textReader = *newTextReader(e.proc("net/snmp6"), pageSize*2, reread.Lines, l.parse)
 	return l
 }
 

@@ -29,7 +29,7 @@ func newSoftnetReader(e *Engine) reader {
 		softnet: e.model.Must(at), cpu: e.model.Must(at + "/cpu"),
 		leaves: nodesOf(e.model, at+"/cpu", "processed", "dropped", "time_squeeze", "received_rps", "flow_limit", "backlog"),
 	}
-	s.textReader = *newTextReader(e.proc("net/softnet_stat"), pageSize, reread.Pieces, s.parseSoftnet)
+	s.textReader = *newTextReader(e.proc("net/softnet_stat"), pageSize, reread.Lines, s.parseSoftnet)
 	return s
 }
 

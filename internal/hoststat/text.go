@@ -180,10 +180,8 @@ func numbers(b []byte, list []uint64) int {
 	return len(list)
 }
 
-// milli writes a number of thousandths as a decimal number: 45500 is 45.5.
-func milli(b []byte, n int64) []byte { return scaled(b, n, 1000) }
-
-// scaled writes n/unit, unit being a power of ten, without zeros at the end.
+// scaled writes n/unit, unit being a power of ten, without zeros at the end: 45500
+// thousandths are 45.5.
 func scaled(b []byte, n int64, unit int64) []byte {
 	if n < 0 {
 		b = append(b, '-')

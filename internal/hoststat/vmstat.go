@@ -27,7 +27,7 @@ type vmText struct {
 // vmText returns the engine's one.
 func (e *Engine) vmText() *vmText {
 	if e.vm == nil {
-		e.vm = &vmText{interval: e.o.MinInterval, file: reread.New(e.proc("vmstat"), largeSize, reread.Pieces)}
+		e.vm = &vmText{interval: e.o.MinInterval, file: reread.New(e.proc("vmstat"), largeSize, reread.Lines)}
 	}
 	return e.vm
 }

@@ -125,6 +125,38 @@ func (s *Source) Sweep(ctx context.Context) error {
 	return errors.Join(append(errs, s.sweepProbes(ctx))...)
 }
 
+// Leftover is an instance, or a group of probes, of a daemon that is gone.
+type Leftover struct {
+	Name    string
+	Session string // that it was made for
+	PID     int    // of the daemon
+	Since   time.Time
+}
+
+// Leftovers lists what Sweep would remove.
+func (s *Source) Leftovers() ([]Leftover, error) {
+	entries, err := os.ReadDir(s.instances)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var all []Leftover
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), instancePrefix) && !strings.HasPrefix(e.Name(), tracefs.ProbeGroupPrefix) || s.owned(e.Name()) {
+			continue
+		}
+		var o owner
+		b, err := os.ReadFile(filepath.Join(s.instances, e.Name()))
+		if err == nil {
+			_ = json.Unmarshal(b, &o) // cut while it was written: its name is all
+		}
+		all = append(all, Leftover{Name: e.Name(), Session: o.Session, PID: o.PID, Since: o.Time})
+	}
+	return all, nil
+}
+
 // owned reports whether the process that made an instance still runs.
 func (s *Source) owned(name string) bool {
 	b, err := os.ReadFile(filepath.Join(s.instances, name))

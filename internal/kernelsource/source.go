@@ -27,7 +27,7 @@ const (
 	// wakePercent is how full a ring wakes its reader: later, and a busy machine
 	// overruns it before the reader runs; earlier, and waking it costs more than
 	// reading.
-	wakePercent = 30
+	wakePercent = 40
 	// Defaults of channels.
 	defaultSubbufBytes = 256 << 10
 	defaultSubbufCount = 16

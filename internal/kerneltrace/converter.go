@@ -356,14 +356,29 @@ func (c *Converter) open(begin uint64) {
 	c.pos, c.full = packetStart, c.limit
 }
 
-// end hands the open packet to the sink.
+// end hands the open packet to the sink. If it is the first one of the stream and
+// events are lost already, one without events goes before it: readers compare a
+// packet's losses with those of the one before.
 func (c *Converter) end(time uint64) {
 	time = max(time, c.last)
 	c.last = time
-	e, ctx := binary.NativeEndian, c.buf[packetHead:]
-	size := uint64(c.pos) * 8
+	packet := c.buf[:c.pos]
+	c.pos = 0
+	if lost := c.discarded; c.seq == 0 && c.told == 0 && lost > 0 {
+		c.discarded = 0
+		c.hand(append([]byte(nil), packet[:packetStart]...), c.begin)
+		c.discarded = lost
+	}
+	c.hand(packet, time)
+}
+
+// hand completes a packet that begins when the open one has, and hands it to the
+// sink.
+func (c *Converter) hand(packet []byte, end uint64) {
+	e, ctx := binary.NativeEndian, packet[packetHead:]
+	size := uint64(len(packet)) * 8
 	e.PutUint64(ctx[0:], c.begin)
-	e.PutUint64(ctx[8:], time)
+	e.PutUint64(ctx[8:], end)
 	e.PutUint64(ctx[16:], size)
 	e.PutUint64(ctx[24:], size)
 	e.PutUint64(ctx[32:], c.seq)
@@ -371,11 +386,9 @@ func (c *Converter) end(time uint64) {
 	info := ctf.PacketInfo{
 		Offset: c.offset, Number: c.number, Size: size, ContentSize: size,
 		Has:   ctf.HasBegin | ctf.HasEnd | ctf.HasDiscarded | ctf.HasSequence | ctf.HasClassID | ctf.HasInstanceID,
-		Begin: c.begin, End: time, Discarded: c.discarded, Sequence: c.seq,
+		Begin: c.begin, End: end, Discarded: c.discarded, Sequence: c.seq,
 		ClassID: c.table.opts.StreamID, InstanceID: uint64(c.o.CPU),
 	}
-	packet := c.buf[:c.pos]
-	c.pos = 0
 	c.seq++
 	c.told = c.discarded
 	if err := c.sink.WritePacket(packet, info); err != nil {

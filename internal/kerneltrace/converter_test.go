@@ -259,6 +259,27 @@ func TestLossIsTold(t *testing.T) {
 	}
 }
 
+// A stream whose first packet tells of losses has one before it that tells of
+// none, to be compared with.
+func TestLossAtTheBeginIsTold(t *testing.T) {
+	for _, events := range []int{0, 1} {
+		var p packets
+		c := NewConverter(intTable(t, Options{}), ConverterOptions{}, &p)
+		for range events {
+			check(t, c.Page(newPage(7).add(7, intEvent, 0, 0, 1, words(0)).bytes(0)))
+		}
+		check(t, c.Close(7, 5))
+		check(t, c.Close(8, 6))
+		var got [][2]uint64
+		for _, i := range p.infos {
+			got = append(got, [2]uint64{i.Sequence, i.Discarded})
+		}
+		if want := [][2]uint64{{0, 0}, {1, 5}, {2, 6}}; !slices.Equal(got, want) || len(p.all[0]) != packetStart {
+			t.Errorf("%d events: packets %d, the first of %d bytes; want %d, of %d", events, got, len(p.all[0]), want, packetStart)
+		}
+	}
+}
+
 // Packets end before they grow above their size; a larger event has one for
 // itself.
 func TestPacketsAreFull(t *testing.T) {

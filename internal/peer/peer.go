@@ -75,6 +75,15 @@ func Lack(t testing.TB, format string, args ...any) {
 	t.Skipf("needs "+format, args...)
 }
 
+// Consent ends the test here unless a variable allows what it does to the whole
+// machine. That is nobody's duty, also in continuous integration.
+func Consent(t testing.TB, variable, does string) {
+	t.Helper()
+	if os.Getenv(variable) == "" {
+		t.Skipf("%s: %s=1 allows that", does, variable)
+	}
+}
+
 func inCI() bool { return os.Getenv("CI") == "true" }
 
 // named returns a program with its package, for whoever has to install it.

@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"internal/live":      2,
 	"internal/view":      2,
 	"internal/convert":   2,
+	"internal/resend":    2,
 
 	"internal/api":        3,
 	"internal/hub":        3,
@@ -63,19 +64,26 @@ var floors = map[string]int{
 	"internal/cli": 4,
 	"cmd/weir":     5,
 
-	"internal/repo":              6, // tests only, above everything
-	"internal/kernel/ftrace":     0,
-	"internal/kernel/tracefs":    0,
-	"internal/kernel/proc":       0,
-	"internal/kernel/reread":     0,
-	"client/agent":               1,
-	"client/relay":               1,
-	"internal/handover":          1,
-	"internal/kerneltrace":       1,
-	"internal/kernelfilter":      1,
-	"internal/source":            1,
-	"internal/consumer":          2,
-	"internal/hoststat":          2,
+	"internal/repo":            6, // tests only, above everything
+	"internal/kernel/ftrace":   0,
+	"internal/kernel/tracefs":  0,
+	"internal/kernel/proc":     0,
+	"internal/kernel/reread":   0,
+	"internal/kernel/rtlink":   0,
+	"client/agent":             1,
+	"client/relay":             1,
+	"internal/handover":        1,
+	"internal/kerneltrace":     1,
+	"internal/kernelfilter":    1,
+	"internal/source":          1,
+	"internal/consumer":        2,
+	"internal/hoststat":        2,
+	"internal/kernelsource":    2,
+	"internal/selfsource":      2,
+	"internal/session":         2,
+	"internal/agent":           3,
+	"internal/agent/agenttest": 3,
+
 	"internal/hoststat/alarm":    1,
 	"internal/hoststat/roster":   2,
 	"internal/hoststat/poll":     2,
@@ -84,11 +92,6 @@ var floors = map[string]int{
 	"internal/hoststat/monitor":  3,
 	"internal/hoststat/screen":   3,
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
-	"internal/kernelsource":      2,
-	"internal/selfsource":        2,
-	"internal/session":           2,
-	"internal/agent":             3,
-	"internal/agent/agenttest":   3,
 }
 
 // edge is an import from one room to another.
@@ -123,6 +126,7 @@ var sideDoors = map[edge]string{
 	{"internal/hoststat/monitor", "internal/hoststat/page"}:  "the logger's loop writes pages",
 	{"internal/hoststat/monitor", "internal/hoststat/table"}: "the logger's loop fills tables",
 	{"internal/hoststat/screen", "internal/hoststat/table"}:  "the screen shows tables",
+	{"internal/hoststat/screen", "internal/hoststat/page"}:   "a view can be written to a file",
 	{"internal/kerneltrace", "ctf"}:                          "packets go to the sinks of package ctf",
 	{"internal/kerneltrace", "ctf/schema"}:                   "events are declared in the schema",
 	{"internal/kerneltrace", "ctf/tsdl"}:                     "the metadata is text of CTF 1.8",

@@ -35,6 +35,7 @@ type channel struct {
 	w       *ctf.StreamWriter
 	written uint64 // events in the open packet
 	ticker  *time.Timer
+	untold  bool // packets were lost, and no later one was taken
 }
 
 // AddRule implements source.Channel.
@@ -100,14 +101,13 @@ func (c *channel) Streams() ([]source.Stream, error) {
 }
 
 // WritePacket hands a packet over. It implements ctf.PacketSink; what the consumer
-// does not take is lost, and the next packet tells so. The caller holds mu.
+// does not take is lost: the writer counts its events, and the next packet tells so.
+// The caller holds mu.
 func (c *channel) WritePacket(packet []byte, info ctf.PacketInfo) error {
 	events := c.written
 	c.written = 0
 	err := c.conn.Send(packet, info, events)
-	if err != nil {
-		c.w.Discard(events)
-	}
+	c.untold = err != nil
 	return err
 }
 
@@ -126,7 +126,15 @@ func (c *channel) Stop() error {
 	c.t.s.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.flush()
+	if err := c.flush(); err != nil || !c.untold {
+		return err
+	}
+	// An empty packet tells what no later one will.
+	at := now()
+	if err := c.w.OpenPacket(at); err != nil {
+		return err
+	}
+	return c.w.ClosePacket(at)
 }
 
 // emit writes a notice as an event.
@@ -141,6 +149,7 @@ func (c *channel) emit(n agent.Notice) {
 	w.String(n.Session)
 	w.String(n.Text)
 	if err := w.End(); err != nil {
+		c.w.Discard(1) // the packet before it was lost, and it has begun none
 		c.t.s.log.Warn("event of weir's own is lost", "type", n.Type, "err", err)
 		return
 	}

@@ -216,25 +216,51 @@ func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
 		}
 		made = append(made, r)
 	}
-	for _, r := range c.ready {
-		s.abandon(r)
-	}
-	old, oldOpts := c.now, c.opts
+	old := *c
 	c.now, c.ready, c.opts = next, made, o
-	for _, m := range s.domains {
-		m.visited = false
+	changes, err := s.prepare(ctx)
+	if err != nil {
+		c.close() // what no domain has taken
+		c.now, c.ready, c.opts = old.now, old.ready, old.opts
+		return coded(agent.CodeEnableConsumer, err)
 	}
-	for _, m := range s.running() {
-		if err := m.redirect(ctx); err != nil {
-			c.close() // what no domain has taken
-			c.now, c.opts = old, oldOpts
-			return coded(agent.CodeEnableConsumer, err)
-		}
+	for _, r := range old.ready {
+		s.abandon(r)
 	}
 	c.uris, c.template = c.template, nil
 	c.visited = c.visited || n > 0
 	c.retryAt = time.Time{}
+	for _, n := range changes {
+		if err := n.commit(ctx); err != nil {
+			// What goes wrong with a process that has prepared it is its own matter: the
+			// next one goes there too.
+			s.log.Warn("output not changed in order", "domain", n.m.src.Domain(), "err", err)
+		}
+	}
 	return errors.Join(s.unpause(ctx), s.relaunch(ctx))
+}
+
+// prepare has all processes prepare the destination, or none.
+func (s *Session) prepare(ctx context.Context) (all []*change, err error) {
+	visited := make(map[*domain]bool)
+	for _, m := range s.domains {
+		visited[m], m.visited = m.visited, false
+	}
+	for _, m := range s.running() {
+		next, err := m.prepare(ctx)
+		if err != nil {
+			err = fmt.Errorf("domain %s: %w", m.src.Domain(), err)
+			for _, n := range all {
+				err = errors.Join(err, n.drop(ctx))
+			}
+			for m, was := range visited {
+				m.visited = was
+			}
+			return nil, err
+		}
+		all = append(all, next)
+	}
+	return all, nil
 }
 
 // relaunch starts the processes of an active session that have died and could not
@@ -280,6 +306,9 @@ func (s *Session) dial(ctx context.Context, to destination, timeout time.Duratio
 		o.BasePath = fmt.Sprintf("%s-r%d", cmp.Or(to.subdir, s.directoryName()), detour)
 		o.SessionID |= uint64(detour) << 32
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)() // nor does it outlast the session
 	return relay.Dial(ctx, to.control, to.data, o)
 }
 

@@ -144,6 +144,48 @@ func TestPacketsLostBeforehand(t *testing.T) {
 	}
 }
 
+// TestPacketsLostAtTheEnd has the last packets of a stream lost: the one that ends it
+// tells.
+func TestPacketsLostAtTheEnd(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	h.disable()
+	text := strings.Repeat("x", 3<<10) // several in a packet
+	for range 400 {
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.until("the source has room", func() bool { return h.recorded() > 0 })
+	h.stop()
+	if st := h.session().Domains[0].Channels[0].Streams[0]; st.Events+st.Discarded != 400 || st.Discarded == 0 {
+		t.Errorf("%d events, %d discarded; want all of 400", st.Events, st.Discarded)
+	}
+}
+
+// TestSpoolIsTold fills a spool while its relay is away.
+func TestSpoolIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, func(o *Options) { o.SpoolMemory, o.SpoolDisk = 40<<10, 1 })
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop() // the relay has the streams
+	h.start()
+	notices := h.watch()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	text := strings.Repeat("x", 20<<10)
+	for range 12 {
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	h.awaitNotice(notices, "spool", "no more is read")
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.awaitNotice(notices, "spool", " bytes wait for the relay")
+	h.stop()
+}
+
 // TestTwoAddresses sends control and data to different addresses: those of one
 // relay, and of two.
 func TestTwoAddresses(t *testing.T) {

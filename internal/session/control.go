@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"sync"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
@@ -71,6 +73,20 @@ func (d *Daemon) Stop(ctx context.Context, by Caller, name string, wait bool) (d
 // stopTracing ends recording and has the rings drained. Without wait the relay may
 // confirm later.
 func (s *Session) stopTracing(ctx context.Context, wait bool, done *agent.Done) error {
+	errs := []error{s.halt()}
+	for m, err := range s.drain(ctx, finishTimeout, false) {
+		if wait {
+			errs = append(errs, fmt.Errorf("domain %s: not everything is at its place: %w", m.src.Domain(), err))
+		} else {
+			warn(done, agent.CodeUnknown, err.Error())
+		}
+	}
+	s.stopped()
+	return errors.Join(errs...)
+}
+
+// halt ends recording; the rings are still to be drained.
+func (s *Session) halt() error {
 	s.schedule.disarm()
 	var errs []error
 	for _, m := range s.domains {
@@ -79,29 +95,45 @@ func (s *Session) stopTracing(ctx context.Context, wait bool, done *agent.Done) 
 		}
 	}
 	s.active, s.stoppedAt = false, time.Now()
-	c := &s.consumer
-	if c.inUse() {
-		c.set(agent.ConsumerDraining)
+	if s.consumer.inUse() {
+		s.consumer.set(agent.ConsumerDraining)
 	}
-	if s.mode != agent.Snapshot && !c.paused {
-		ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	return errors.Join(errs...)
+}
+
+// drain has all rings of a session that was halted drained, and yields what went
+// wrong. Where an output takes longer than settle it is not waited for; in a hurry
+// not at all where the relay is away, and rings are drained at the end.
+func (s *Session) drain(ctx context.Context, settle time.Duration, hurry bool) iter.Seq2[*domain, error] {
+	return func(yield func(*domain, error) bool) {
+		if s.mode == agent.Snapshot || s.consumer.paused {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, settle+drainTimeout)
 		defer cancel()
-		for _, m := range s.domains {
-			switch err := m.drain(ctx); {
-			case err == nil:
-			case wait:
-				errs = append(errs, fmt.Errorf("domain %s: not everything is at its place: %w", m.src.Domain(), err))
-			default:
-				warn(done, agent.CodeUnknown, err.Error())
+		errs := make([]error, len(s.domains))
+		var all sync.WaitGroup
+		for i, m := range s.domains {
+			if !hurry || m.lostAt.IsZero() {
+				all.Go(func() { errs[i] = m.drain(ctx, settle) })
+			}
+		}
+		all.Wait()
+		for i, m := range s.domains {
+			if errs[i] != nil && !yield(m, errs[i]) {
+				return
 			}
 		}
 	}
-	if c.state == agent.ConsumerDraining {
-		c.set(s.consumerState())
+}
+
+// stopped takes note that a halted session is drained.
+func (s *Session) stopped() {
+	if s.consumer.state == agent.ConsumerDraining {
+		s.consumer.set(s.consumerState())
 	}
 	s.log.Info("tracing stopped")
 	s.d.notify(s, "state", "stopped")
-	return errors.Join(errs...)
 }
 
 // RegenerateMetadata writes the metadata anew, with the time that it is now.

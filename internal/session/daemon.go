@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -44,6 +43,9 @@ type Options struct {
 	// Upkeep is how often sessions look for events and processors that have come;
 	// 0: 10 s.
 	Upkeep time.Duration
+	// PingTimeout is how long a consumer process may give no answer before it is
+	// killed, and another one started; 0: 15 s.
+	PingTimeout time.Duration
 }
 
 // Caller is who gives a command.
@@ -86,30 +88,10 @@ func New(o Options) (*Daemon, error) {
 	o.SpoolMemory = cmp.Or(o.SpoolMemory, defaultSpoolMemory)
 	o.SpoolDisk = cmp.Or(o.SpoolDisk, defaultSpoolDisk)
 	o.Upkeep = cmp.Or(o.Upkeep, defaultUpkeep)
+	o.PingTimeout = cmp.Or(o.PingTimeout, defaultPingTimeout)
 	d := &Daemon{opts: o, log: o.Log}
 	rand.Read(d.uuid[:])
 	return d, nil
-}
-
-// Close destroys all sessions, waiting for what they have recorded until ctx
-// ends.
-func (d *Daemon) Close(ctx context.Context) error {
-	d.mu.Lock()
-	d.stopped = true
-	all := slices.Clone(d.sessions)
-	d.mu.Unlock()
-	d.endTriggers()
-	errs := make([]error, len(all))
-	var wg sync.WaitGroup
-	for i, s := range all {
-		wg.Go(func() {
-			if _, err := s.destroy(ctx, true); err != nil {
-				errs[i] = fmt.Errorf("session %s: %w", s.name, err)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // source returns a domain that the caller may use.
@@ -270,13 +252,4 @@ func (d *Daemon) with(by Caller, name string, do func(*Session) error) error {
 	}
 	defer s.remember()
 	return do(s)
-}
-
-// Destroy ends a session. With wait, what it has recorded is at its place then.
-func (d *Daemon) Destroy(ctx context.Context, by Caller, name string, wait bool) (agent.Done, error) {
-	s, err := d.session(by, name)
-	if err != nil {
-		return agent.Done{}, err
-	}
-	return s.destroy(ctx, wait)
 }

@@ -40,6 +40,8 @@ type domain struct {
 
 	visited   bool      // the relay in use has streams of the domain
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
+	kept      string    // name of what the process keeps of packets that no relay has got
+	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
 }
@@ -107,7 +109,7 @@ func (m *domain) launch(ctx context.Context) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.close())
+			err = errors.Join(err, p.close(context.WithoutCancel(ctx)))
 		}
 	}()
 	if !m.s.self {
@@ -149,6 +151,7 @@ func (m *domain) launch(ctx context.Context) (err error) {
 		}
 	}
 	m.s.background.Go(func() { m.watch(p) })
+	m.s.background.Go(func() { m.ping(p) })
 	return nil
 }
 
@@ -158,6 +161,8 @@ func (m *domain) greet(ctx context.Context, p *process) error {
 		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
 		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
 	}
+	m.kept = keptName(m.s, m.src.Domain(), time.Now())
+	h.Keep = m.kept
 	var spool *os.File
 	if o.SpoolDir != "" { // also for a directory: a relay may come later
 		var err error
@@ -210,50 +215,89 @@ func (m *domain) tellMetadata(ctx context.Context, op handover.Op, text []byte) 
 
 // redirect makes the session's destination that of the process.
 func (m *domain) redirect(ctx context.Context) error {
+	next, err := m.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	return next.commit(ctx)
+}
+
+// change is another place for the packets of a domain, which its process has
+// prepared.
+type change struct {
+	m       *domain
+	local   *local // nil: a relay, or none
+	visited bool   // a relay
+}
+
+// prepare has the process prepare the session's destination, or leaves nothing
+// behind.
+func (m *domain) prepare(ctx context.Context) (*change, error) {
 	c := &m.s.consumer
 	o := handover.Output{Kind: handover.OutputNone, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
-	old := m.local
+	next := &change{m: m}
 	switch {
 	case c.now.path != "":
 		l, err := m.s.openLocal(c.now.path, m.src.Domain())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		o.Kind, m.local = handover.OutputDirectory, l
+		o.Kind, next.local = handover.OutputDirectory, l
 		if err := m.tellOutput(ctx, o, l.dir); err != nil {
-			m.local = old
-			return l.undo(err)
+			return nil, l.undo(err)
 		}
 	case c.now.control.Host != "":
 		o.Known = m.visited
 		r, err := c.takeReady(ctx, m.visited)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		h, err := r.Detach(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer h.Close()
 		if o.Relay, err = json.Marshal(h.State); err != nil {
-			return err
+			return nil, err
 		}
-		o.Kind, m.local = handover.OutputRelay, nil
+		o.Kind, next.visited = handover.OutputRelay, true
 		if err := m.tellOutput(ctx, o, h.Control, h.Data); err != nil {
-			m.local = old
-			return err
+			return nil, err
 		}
-		m.visited = true
 	default:
 		if err := m.tellOutput(ctx, o); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	m.lostAt = time.Time{}
+	return next, nil
+}
+
+// commit has packets go to the new place. If the process is gone by now its
+// successor goes there.
+func (n *change) commit(ctx context.Context) error {
+	m := n.m
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := m.proc.Call(ctx, handover.OpCommit, struct{}{}, nil)
+	old := m.local
+	m.local, m.lostAt = n.local, time.Time{}
+	m.visited = m.visited || n.visited
 	if old != nil {
 		old.settle()
 	}
-	return nil
+	return err
+}
+
+// drop leaves everything as it was.
+func (n *change) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	err := n.m.proc.Call(ctx, handover.OpDrop, struct{}{}, nil)
+	if n.local == nil {
+		return err
+	}
+	n.local.settle()
+	return errors.Join(err, n.local.remove())
 }
 
 // tellOutput gives the process another place. Whoever wanted that may be gone
@@ -315,13 +359,28 @@ func (m *domain) stopRecording() error {
 	return errors.Join(errs...)
 }
 
-// drain has everything read and brought to its place.
-func (m *domain) drain(ctx context.Context) error {
+// drain has everything read and brought to its place, for which the output may take
+// as long as settle.
+func (m *domain) drain(ctx context.Context, settle time.Duration) error {
 	if m.proc == nil {
 		return nil
 	}
-	return m.proc.Call(ctx, handover.OpStop, struct{}{}, nil)
+	m.unsettled = true
+	var st handover.Stopped
+	if err := m.proc.Call(ctx, handover.OpStop, handover.Stop{Settle: settle}, &st); err != nil {
+		return err
+	}
+	if st.Unsettled != "" {
+		return &unsettledError{st.Unsettled}
+	}
+	m.unsettled = false
+	return nil
 }
+
+// unsettledError tells what is read and not at its place. It may come there yet.
+type unsettledError struct{ text string }
+
+func (e *unsettledError) Error() string { return e.text }
 
 func (m *domain) pause(ctx context.Context, now bool) error {
 	return m.proc.Call(ctx, handover.OpPause, handover.Pause{Now: now}, nil)
@@ -336,30 +395,17 @@ func (m *domain) resume(ctx context.Context) error {
 	if err := m.proc.Call(ctx, handover.OpResume, struct{}{}, nil); err != nil || m.s.active {
 		return err
 	}
-	return m.drain(ctx)
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout+drainTimeout)
+	defer cancel()
+	return m.drain(ctx, finishTimeout)
 }
 
 // track applies the session's tracked processes.
 func (m *domain) track() error { return m.trace.Track(m.s.pids[m.src.Domain()]) }
 
-// close ends the domain: process first, as it holds the rings.
-func (m *domain) close() error {
-	var errs []error
-	if m.proc != nil {
-		p := m.proc
-		m.proc = nil
-		if err := p.close(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if m.local != nil {
-		m.local.settle()
-	}
-	return errors.Join(append(errs, m.trace.Close())...)
-}
-
-// document describes the domain, and adds its packets to the consumer's account.
-func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain {
+// document describes the domain, and adds its packets to the consumer's account. It
+// reports whether the output cannot be written.
+func (m *domain) document(ctx context.Context, to *agent.Consumer) (d agent.Domain, broken bool) {
 	doc := agent.Domain{Name: m.src.Domain(), Channels: []agent.Channel{}, PIDs: slices.Clone(m.s.pids[m.src.Domain()])}
 	doc.UIDs, doc.GIDs = m.s.users[m.src.Domain()].UIDs, m.s.users[m.src.Domain()].GIDs
 	var st handover.Status
@@ -368,6 +414,9 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain 
 		defer cancel()
 		if err := m.proc.Call(ctx, handover.OpStatus, struct{}{}, &st); err != nil {
 			to.LastError = err.Error()
+		}
+		if text := m.proc.silent.text(m, m.proc); text != "" {
+			to.LastError = text
 		}
 	}
 	to.SpoolBytes += st.SpoolBytes
@@ -387,5 +436,5 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) agent.Domain 
 		to.Confirmed += st.Confirmed
 		to.Lost += st.Lost
 	}
-	return doc
+	return doc, st.Output == handover.OutputDirectory && st.LastError != ""
 }

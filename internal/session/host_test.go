@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds every wait. It is long: a test that needs it has failed.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // host is a session daemon with weir's own domain and one session, the events of
 // which are made by the test.
@@ -61,13 +61,16 @@ type host struct {
 
 const sessionName = "s"
 
-func newHost(t *testing.T) *host {
+func newHost(t *testing.T, options ...func(*Options)) *host {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h := &host{T: t, dir: t.TempDir(), self: selfsource.New(log), by: Caller{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}
+	o := Options{Log: log, Sources: []source.Source{h.self}, Consumer: []string{"/proc/self/exe", consumerRole}, SpoolDir: filepath.Join(h.dir, "spool")}
+	for _, set := range options {
+		set(&o)
+	}
 	var err error
-	h.daemon, err = New(Options{Log: log, Sources: []source.Source{h.self}, Consumer: []string{"/proc/self/exe", consumerRole}, SpoolDir: filepath.Join(h.dir, "spool")})
-	if err != nil {
+	if h.daemon, err = New(o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -134,7 +134,12 @@ func (l *local) undo(err error) error {
 	if !errors.As(err, &refused) && !errors.Is(err, handover.ErrGone) {
 		return err // it may come to it yet
 	}
-	return errors.Join(err, l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) }))
+	return errors.Join(err, l.remove())
+}
+
+// remove removes a directory in which nothing was recorded.
+func (l *local) remove() error {
+	return l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) })
 }
 
 // finish puts the chunk that the consumer has left into its place, or removes
@@ -236,6 +241,9 @@ func chownTree(dir, uid, gid, depth int) error {
 func (s *Session) openSpool() (*os.File, error) {
 	uid, gid := s.consumerIdentity()
 	dir := filepath.Join(s.d.opts.SpoolDir, strconv.FormatUint(uint64(uid), 10))
+	if err := os.MkdirAll(s.d.opts.SpoolDir, keptMode); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

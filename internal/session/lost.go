@@ -44,6 +44,21 @@ func (m *domain) noticed(n handover.Message) {
 			m.s.log.Error("consumer", "domain", m.src.Domain(), "err", f.Error)
 			m.s.d.notify(m.s, "error", f.Error)
 		}
+	case handover.NoticeLoss:
+		var lost handover.Loss
+		if json.Unmarshal(n.Body, &lost) == nil {
+			m.s.d.notify(m.s, "loss", fmt.Sprintf("domain %s, channel %s: %d events discarded, %d packets lost", m.src.Domain(), lost.Channel, lost.Events, lost.Packets))
+		}
+	case handover.NoticeSpool:
+		var spool handover.Spool
+		if json.Unmarshal(n.Body, &spool) == nil {
+			m.s.d.notify(m.s, "spool", m.spoolText(spool))
+		}
+	case handover.NoticeWell:
+		m.s.log.Info("output works again", "domain", m.src.Domain())
+		m.s.d.notify(m.s, "state", "output works again")
+	case handover.NoticeKept:
+		m.keptNotice(n.Body)
 	case handover.NoticeMatched:
 		var matched handover.Matched
 		if json.Unmarshal(n.Body, &matched) == nil && m.s.onMatch != nil {
@@ -52,6 +67,15 @@ func (m *domain) noticed(n handover.Message) {
 	default:
 		m.s.log.Warn("consumer says what nobody knows", "notice", n.Op)
 	}
+}
+
+// spoolText is what people are told of a spool.
+func (m *domain) spoolText(s handover.Spool) string {
+	text := fmt.Sprintf("domain %s: %d of %d bytes wait for the relay", m.src.Domain(), s.Bytes, s.Limit)
+	if s.Full {
+		text += ": no more is read"
+	}
+	return text
 }
 
 // reconnect dials until there is a relay again, and gives it to the process, which

@@ -30,7 +30,7 @@ func (d *Daemon) openRule(ctx context.Context, t *trigger) error {
 	d.mu.Unlock()
 	s.onMatch = func(events uint64) { d.fire(t, events, "") }
 	if err := s.watchFor(ctx, *t.Condition.Rule); err != nil {
-		_, derr := s.destroy(context.WithoutCancel(ctx), false)
+		_, derr := s.destroy(context.WithoutCancel(ctx), true)
 		return errors.Join(err, derr)
 	}
 	d.mu.Lock()
@@ -42,7 +42,7 @@ func (d *Daemon) openRule(ctx context.Context, t *trigger) error {
 	if !removed {
 		return nil
 	}
-	_, err := s.destroy(context.WithoutCancel(ctx), false)
+	_, err := s.destroy(context.WithoutCancel(ctx), true)
 	return errors.Join(problemf(agent.CodeTriggerNotFound, "trigger %s was removed", t.Name), err)
 }
 

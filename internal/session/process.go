@@ -27,10 +27,11 @@ const killTimeout = 5 * time.Second
 type process struct {
 	*handover.Caller
 
-	cmd   *exec.Cmd
-	log   *slog.Logger
-	ended chan struct{} // closed when it is gone and its output read
-	err   error         // valid after ended
+	cmd    *exec.Cmd
+	log    *slog.Logger
+	silent silence
+	ended  chan struct{} // closed when it is gone and its output read
+	err    error         // valid after ended
 }
 
 // startProcess starts a consumer process. Notices come on a goroutine of its
@@ -65,7 +66,11 @@ func startProcess(s *Session, notice func(handover.Message)) (*process, error) {
 		return nil, fmt.Errorf("start consumer process: %w", err)
 	}
 	p.Caller = handover.NewCaller(mine, notice)
-	go p.wait(text)
+	s.processes.Store(p, nil)
+	go func() { // ends with the process, for which close waits
+		p.wait(text)
+		s.processes.Delete(p)
+	}()
 	return p, nil
 }
 
@@ -81,17 +86,21 @@ func (p *process) wait(text io.Reader) {
 // pid is the process's number.
 func (p *process) pid() int32 { return int32(p.cmd.Process.Pid) }
 
-// close asks the process to end, by the end of its socket, and sees to it.
-func (p *process) close() error {
+// close asks the process to end, by the end of its socket, and sees to it, at the
+// end of ctx at the latest.
+func (p *process) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, killTimeout)
+	defer cancel()
+	asked := time.Now()
 	_ = p.Caller.Close()
 	select {
 	case <-p.ended:
 		return p.err
-	case <-time.After(killTimeout):
+	case <-ctx.Done():
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.ended
-	return fmt.Errorf("consumer process %d did not end in %v: killed", p.pid(), killTimeout)
+	return fmt.Errorf("consumer process %d did not end in %v: killed", p.pid(), since(asked))
 }
 
 // hello tells the process what it is for.

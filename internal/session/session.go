@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,6 +24,8 @@ const (
 	defaultLiveTimer = time.Second
 	// finishTimeout is how long stop and destroy wait for the consumer.
 	finishTimeout = 10 * time.Second
+	// drainTimeout is how long the rings may take, beside the output.
+	drainTimeout = 5 * time.Second
 )
 
 // Session is a tracing session.
@@ -66,6 +67,7 @@ type Session struct {
 	users      map[string]handover.Users // tracked, by domain
 	stoppedAt  time.Time
 	onMatch    func(events uint64) // of a session that is a trigger's own; nil: of a user's
+	processes  sync.Map            // *process that live; not guarded
 	background sync.WaitGroup      // goroutines of the session
 	stop       context.CancelFunc  // ends them
 	ctx        context.Context
@@ -176,7 +178,16 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	}
 	doc.Consumer = s.consumer.document()
 	for _, m := range s.domains {
-		doc.Domains = append(doc.Domains, m.document(ctx, &doc.Consumer))
+		domain, broken := m.document(ctx, &doc.Consumer)
+		doc.Domains = append(doc.Domains, domain)
+		if broken && doc.State == agent.Active {
+			doc.State = agent.OutputError
+		}
+		if m.proc != nil {
+			if text := m.proc.silent.text(m, m.proc); text != "" {
+				doc.Warnings = append(doc.Warnings, text)
+			}
+		}
 		if to := s.users[m.src.Domain()]; to.UIDs != nil || to.GIDs != nil {
 			doc.Warnings = append(doc.Warnings, usersNote)
 		}
@@ -202,6 +213,13 @@ func (t turn) TryLock() bool { return t.lockWithin(0) }
 
 // lockWithin is Lock that gives up after a time.
 func (t turn) lockWithin(d time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return t.lockUntil(ctx)
+}
+
+// lockUntil is Lock that gives up when ctx ends.
+func (t turn) lockUntil(ctx context.Context) bool {
 	select {
 	case t <- struct{}{}:
 		return true
@@ -210,7 +228,7 @@ func (t turn) lockWithin(d time.Duration) bool {
 	select {
 	case t <- struct{}{}:
 		return true
-	case <-time.After(d):
+	case <-ctx.Done():
 		return false
 	}
 }
@@ -238,34 +256,4 @@ func (s *Session) look() (agent.Session, bool) {
 func (s *Session) remember() {
 	doc := s.document(context.Background())
 	s.last.Store(&doc)
-}
-
-// destroy ends the session.
-func (s *Session) destroy(ctx context.Context, wait bool) (agent.Done, error) {
-	var done agent.Done
-	s.mu.Lock()
-	if s.gone {
-		s.mu.Unlock()
-		return done, problemf(agent.CodeSessionNotFound, "session %s not found", s.name)
-	}
-	var errs []error
-	if s.active {
-		if err := s.stopTracing(ctx, wait, &done); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	s.gone = true
-	s.stop()
-	for _, m := range s.domains {
-		if err := m.close(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	s.consumer.close()
-	s.d.remove(s)
-	s.mu.Unlock()
-	s.background.Wait()
-	s.log.Info("session destroyed")
-	s.d.notify(s, "state", "destroyed")
-	return done, errors.Join(errs...)
 }

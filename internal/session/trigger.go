@@ -75,7 +75,7 @@ func (d *Daemon) AddTrigger(ctx context.Context, by Caller, want agent.Trigger) 
 	case onEvent:
 		if err := d.openRule(ctx, t); err != nil {
 			if d.leave(t) {
-				err = errors.Join(err, d.end(t))
+				err = errors.Join(err, d.end(t, (*Session).destroyNow))
 			}
 			return want, err
 		}
@@ -172,7 +172,7 @@ func (d *Daemon) RemoveTrigger(_ context.Context, by Caller, name string) error 
 	if found == nil || !d.leave(found) {
 		return problemf(agent.CodeTriggerNotFound, "trigger %s not found", name)
 	}
-	return d.end(found)
+	return d.end(found, (*Session).destroyNow)
 }
 
 // leave takes a trigger's place away; false if it has none.
@@ -187,8 +187,8 @@ func (d *Daemon) leave(t *trigger) bool {
 	return true
 }
 
-// endTriggers ends all.
-func (d *Daemon) endTriggers() {
+// endTriggers ends all, within the time of ctx.
+func (d *Daemon) endTriggers(ctx context.Context) {
 	d.mu.Lock()
 	all := d.triggers
 	d.triggers = nil
@@ -196,7 +196,7 @@ func (d *Daemon) endTriggers() {
 	var wg sync.WaitGroup
 	for _, t := range all {
 		wg.Go(func() {
-			if err := d.end(t); err != nil {
+			if err := d.end(t, func(s *Session) error { return s.endNow(ctx) }); err != nil {
 				d.log.Warn("trigger not ended", "name", t.Name, "err", err)
 			}
 		})
@@ -204,14 +204,15 @@ func (d *Daemon) endTriggers() {
 	wg.Wait()
 }
 
-// end ends a trigger that has no place any more, and waits for it.
-func (d *Daemon) end(t *trigger) (err error) {
+// end ends a trigger that has no place any more, and waits for it. The session of
+// its rule is ended by a function.
+func (d *Daemon) end(t *trigger, end func(*Session) error) (err error) {
 	t.cancel()
 	d.mu.Lock()
 	rule := t.rule
 	d.mu.Unlock()
 	if rule != nil {
-		_, err = rule.destroy(context.Background(), false)
+		err = end(rule)
 	}
 	t.work.Wait()
 	return err

@@ -264,6 +264,53 @@ func TestKernelRotation(t *testing.T) {
 	})
 }
 
+// TestKernelRotateUnderLoad rotates right after bursts of calls, fifty times, while
+// others are made all the time: each chunk can be read alone, and each call is in one
+// of them.
+func TestKernelRotateUnderLoad(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirbursts")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "bursts", "-o", out)
+		a.do("enable-channel", "-k", "large", "--subbuf-size=64k", "--num-subbuf=256")
+		a.do(append(a.countedRule(w), "-c", "large")...)
+		a.do("start")
+		const rounds, calls, steady = 50, 2000, 200
+		on := filepath.Join(m.dir, "on")
+		if err := os.WriteFile(on, nil, 0o600); err != nil {
+			m.Fatal(err)
+		}
+		load := m.start("sh", "-c", fmt.Sprintf("while [ -e %s ]; do %s if=/dev/zero of=/dev/null bs=1 count=%d 2>/dev/null || exit 1; echo; done", on, w, steady))
+		for range rounds {
+			m.write(w, calls)
+			a.do("rotate")
+		}
+		if err := os.Remove(on); err != nil {
+			m.Fatal(err)
+		}
+		if code := load.wait(); code != 0 {
+			m.Errorf("load: exit code %d\n%s", code, load.errors())
+		}
+		lines, _ := load.output()
+		a.do("stop")
+		doc := a.session("bursts")
+		a.do("destroy")
+		chunks, err := filepath.Glob(filepath.Join(out, "archives", "*"))
+		if err != nil || len(chunks) != rounds || doc.Chunks != rounds {
+			m.Errorf("%d chunks, %v, status says %d; want %d", len(chunks), err, doc.Chunks, rounds)
+		}
+		for _, c := range append(chunks, filepath.Join(out, "kernel")) {
+			if _, errs, code := m.try("babeltrace2", "--output-format=dummy", c); code != 0 || errs != "" {
+				m.Errorf("babeltrace2 %s: exit code %d\n%s", c, code, lastLines(errs, 5))
+			}
+		}
+		m.wantWrites("all chunks", rounds*calls+len(lines)*steady, out)
+		m.wantConsecutive(out)
+		a.end()
+	})
+}
+
 // TestKernelConsumerKilled kills the consumer process: the next one goes on, and
 // what was lost is told.
 func TestKernelConsumerKilled(t *testing.T) {

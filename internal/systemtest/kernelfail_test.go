@@ -8,14 +8,184 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/peer"
 )
+
+// TestKernelConsumerHangs stops the consumer process, as a debugger does: another
+// one takes its place and reads what the rings have kept meanwhile.
+func TestKernelConsumerHangs(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent("--consumer-timeout=3s")
+		w := m.writer("weirhangs")
+		out, own := filepath.Join(m.dir, "trace"), filepath.Join(m.dir, "own")
+		a.do("create", "hanging", "-o", out)
+		a.do(a.countedRule(w)...)
+		a.do("start")
+		pids := m.children(a.p.cmd.Process.Pid)
+		if len(pids) != 1 {
+			m.Fatalf("consumer processes %v, want one", pids)
+		}
+		a.do("create", "own", "-o", own)
+		a.do("enable-event", "-w", "weir:error")
+		a.do("start")
+		const calls = 3000
+		m.write(w, calls)
+		m.until("they are recorded", func() bool { return a.session("hanging").Consumer.Packets > 0 })
+		if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
+			m.Fatal(err)
+		}
+		m.write(w, calls) // they wait in the rings
+		m.until("status says so", func() bool { return strings.Contains(a.do("list", "hanging"), "gives no answer") })
+		m.untilGone(pids[0])
+		m.until("another one records", func() bool {
+			doc := a.session("hanging")
+			return doc.Consumer.State == agent.ConsumerStreaming && len(doc.Warnings) == 0
+		})
+		m.write(w, calls)
+		for _, name := range []string{"hanging", "own"} {
+			a.do("stop", "-s", name)
+			a.do("destroy", name)
+		}
+		n, lost := m.writesOf("hung", out)
+		if n+lost != 3*calls || n < 2*calls {
+			m.Errorf("%d recorded + %d discarded, want %d, %d recorded at least", n, lost, 3*calls, 2*calls)
+		}
+		text := m.run("babeltrace2", own)
+		for _, want := range []string{"gives no answer", "it is killed", "died: signal: killed"} {
+			if !strings.Contains(text, want) {
+				m.Errorf("events of weir's own do not tell %q:\n%s", want, lastLines(text, 10))
+			}
+		}
+		a.end()
+	})
+}
+
+// TestKernelAgentStopsWithoutRelay ends the daemon while the relay is away, or takes
+// nothing: within 10 s, and what the relay has not got is kept, or told to be lost.
+func TestKernelAgentStopsWithoutRelay(t *testing.T) {
+	const calls = 5000
+	for name, away := range map[string]func(*process){
+		"killed":  (*process).kill,
+		"stopped": func(r *process) { r.signal(syscall.SIGSTOP) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolated(t, func(m *machine) {
+				a := m.startAgent()
+				r := m.startWeir()
+				w := m.writer("weirends")
+				a.do("create", "ending", "-U", relayURL)
+				a.do("enable-consumer")
+				a.do(a.countedRule(w)...)
+				a.do("start")
+				m.write(w, calls)
+				a.do("stop") // the relay has it
+				a.do("start")
+				away(r)
+				m.write(w, calls)
+				m.endWithin(a, 0)
+				kept := filepath.Join(m.dir, "agent", "spool", "kept")
+				m.wantWrites("at the relay", calls, m.out)
+				m.wantWrites("kept", calls, kept)
+				if name == "stopped" {
+					r.signal(syscall.SIGCONT)
+				} else {
+					r = m.startWeir()
+				}
+				state := "--state-dir=" + filepath.Join(m.dir, "agent")
+				if out := a.do("load", "--spool", state); !strings.HasPrefix(out, "ending-") || !strings.Contains(out, ", domain kernel: ") {
+					m.Errorf("what is kept is not listed: %s", out)
+				}
+				a.do("load", "--spool", state, "--override-url", relayURL)
+				if out := a.do("load", "--spool", state); out != "No packets are kept\n" {
+					m.Errorf("what was sent is still kept: %s", out)
+				}
+				r.stop()
+				m.wantWrites("at the relay in the end", 2*calls, m.out)
+				for stream, numbers := range m.packetNumbers(m.out) {
+					// One that the relay had and did not confirm any more is at both places.
+					if numbers = slices.Compact(numbers); numbers[len(numbers)-1] != uint64(len(numbers)-1) {
+						m.Errorf("stream %s: packets %v, want all", stream, numbers)
+					}
+				}
+			})
+		})
+	}
+	t.Run("crashed", func(t *testing.T) {
+		isolated(t, func(m *machine) {
+			a := m.startAgent()
+			r := m.startWeir()
+			w := m.writer("weirends")
+			a.do("create", "ending", "-U", relayURL)
+			a.do("enable-consumer")
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, calls)
+			a.do("stop")
+			a.do("start")
+			r.kill()
+			m.write(w, calls)
+			m.until("the relay counts as lost", func() bool { return a.session("ending").Consumer.State == agent.ConsumerSpooling })
+			consumers := m.children(a.p.cmd.Process.Pid)
+			a.p.kill()
+			for _, pid := range consumers {
+				m.untilGone(pid)
+			}
+			a = m.startAgent()
+			kept := filepath.Join(m.dir, "agent", "spool", "kept")
+			// A few may have been in a page that was being written.
+			if n, _ := m.writesOf("kept", kept); n == 0 || n > calls {
+				m.Errorf("%d calls are kept, want about %d", n, calls)
+			}
+			r = m.startWeir()
+			a.do("load", "--spool", "--state-dir="+filepath.Join(m.dir, "agent"), "--override-url", relayURL)
+			r.stop()
+			if n, _ := m.writesOf("sent", m.out); n <= calls || n > 2*calls {
+				m.Errorf("%d calls at the relay in the end, want about %d", n, 2*calls)
+			}
+			a.end()
+		})
+	})
+	t.Run("unkept", func(t *testing.T) {
+		isolated(t, func(m *machine) {
+			a := m.startAgent("--state-dir=/proc/weir")
+			r := m.startWeir()
+			w := m.writer("weirends")
+			a.do("create", "ending", "-U", relayURL)
+			a.do("enable-consumer")
+			a.do(a.countedRule(w)...)
+			a.do("start")
+			m.write(w, calls)
+			r.kill()
+			m.write(w, calls)
+			m.endWithin(a, 1)
+			if text := a.p.errors(); !strings.Contains(text, "packets are lost: no relay has confirmed them") {
+				m.Errorf("the loss is not told:\n%s", lastLines(text, 5))
+			}
+		})
+	})
+}
+
+// endWithin ends the daemon, which must take at most 10 s.
+func (m *machine) endWithin(a *tracer, want int) {
+	m.Helper()
+	begun := time.Now()
+	a.p.signal(syscall.SIGTERM)
+	code := a.p.wait()
+	if took := time.Since(begun); code != want || took > 10*time.Second {
+		m.Errorf("weir agent: exit code %d after %v, want %d within 10 s\n%s", code, took, want, lastLines(a.p.errors(), 10))
+	}
+	m.wantNoInstance(0)
+}
 
 // TestKernelNoOutput records to no place: what was recorded is counted.
 func TestKernelNoOutput(t *testing.T) {
@@ -105,24 +275,29 @@ func TestKernelDisableNow(t *testing.T) {
 		a := m.startAgent()
 		r := m.startWeir()
 		w := m.writer("weirgiven")
-		// On one processor: what is lost at the end of a stream no later packet tells.
 		taskset := peer.Need(t, "taskset")
-		write := func(n int) {
-			m.run(taskset, "-c", "0", w, "if=/dev/zero", "of=/dev/null", "bs=1", "count="+strconv.Itoa(n))
+		cpus := []string{"0"}
+		if runtime.NumCPU() > 1 {
+			cpus = append(cpus, "1")
+		}
+		write := func(n int, cpus ...string) {
+			for _, cpu := range cpus {
+				m.run(taskset, "-c", cpu, w, "if=/dev/zero", "of=/dev/null", "bs=1", "count="+strconv.Itoa(n))
+			}
 		}
 		a.do("create", "given", "-U", relayURL)
 		a.do("enable-consumer")
 		a.do("enable-channel", "-k", "small", "--subbuf-size=4096", "--num-subbuf=1024")
 		a.do(append(a.countedRule(w), "-c", "small")...)
 		a.do("start")
-		write(2000)
+		write(2000, cpus...)
 		m.until("the relay has it", func() bool {
 			c := a.session("given").Consumer
 			return c.Packets > 0 && c.Confirmed == c.Packets
 		})
 		r.kill() // none to take more
 		m.until("the relay counts as lost", func() bool { return a.session("given").Consumer.State == agent.ConsumerSpooling })
-		write(5000)
+		write(5000, cpus...)
 		m.until("packets wait", func() bool { return a.session("given").Consumer.SpoolBytes > 100_000 })
 		a.do("disable-consumer", "--now")
 		if c := a.session("given").Consumer; c.Lost == 0 || c.SpoolBytes > 100_000 {
@@ -130,14 +305,17 @@ func TestKernelDisableNow(t *testing.T) {
 		}
 		r = m.startWeir()
 		a.do("enable-consumer")
-		write(2000)
+		write(2000, cpus[0]) // nothing follows in the other stream but what ends it
 		m.until("the relay is found again", func() bool { return a.session("given").Consumer.State == agent.ConsumerStreaming })
 		a.do("stop")
 		lost := a.session("given").Consumer.Lost
 		a.do("destroy")
 		r.stop()
 		missing := uint64(0)
-		for _, numbers := range m.packetNumbers(m.out) {
+		for stream, numbers := range m.packetNumbers(m.out) {
+			if whole := uint64(len(numbers)) == numbers[len(numbers)-1]+1; whole {
+				m.Errorf("stream %s: nothing is missing", stream)
+			}
 			missing += numbers[len(numbers)-1] + 1 - uint64(len(numbers))
 		}
 		if missing != lost {
@@ -145,12 +323,80 @@ func TestKernelDisableNow(t *testing.T) {
 		}
 		out, errs, code := m.try("babeltrace2", m.out)
 		n := strings.Count(out, "syscall_entry_write:")
-		if code != 0 || !strings.Contains(errs, "Tracer discarded") || n < 3000 || n >= 9000 {
-			m.Errorf("babeltrace2: exit code %d, %d calls; want a loss told, about the first and last 2000\n%s", code, n, lastLines(errs, 5))
+		if code != 0 || !strings.Contains(errs, "Tracer discarded") || n < 3000 || n >= 9000*len(cpus) {
+			m.Errorf("babeltrace2: exit code %d, %d calls; want a loss told, about those before and after\n%s", code, n, lastLines(errs, 5))
 		}
 		a.end()
 	})
 }
+
+// TestKernelDisabledToTheEnd destroys a session whose consumer is disabled: what the
+// rings still hold, and what they have lost, the trace tells.
+func TestKernelDisabledToTheEnd(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirunread")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "unread", "-o", out)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=4")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		m.write(w, 2000)
+		a.do("disable-consumer")
+		const calls = 30000 // more than the rings hold
+		m.write(w, calls)
+		a.do("stop")
+		a.do("destroy")
+		// Of the first ones a few may have been in a page that was being written.
+		if n, lost := m.writesOf("unread", out); n == 0 || n > 2000 || n+lost != 2000+calls {
+			m.Errorf("%d calls recorded, %d discarded; want 2000 and %d", n, lost, calls)
+		}
+		m.wantConsecutive(out)
+		a.end()
+	})
+}
+
+// TestKernelLossIsTold has rings lose events, and weir's own domain tell how many.
+func TestKernelLossIsTold(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirlosing")
+		out, own := filepath.Join(m.dir, "trace"), filepath.Join(m.dir, "own")
+		a.do("create", "own", "-o", own)
+		a.do("enable-event", "-w", "weir:loss")
+		a.do("start")
+		a.do("create", "losing", "-o", out)
+		a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=4")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("start")
+		for range 3 {
+			a.do("disable-consumer")
+			m.write(w, 20000)
+			a.do("enable-consumer")
+		}
+		a.do("stop")
+		a.do("destroy")
+		n, lost := m.writesOf("losing", out)
+		if n+lost != 60000 || lost == 0 {
+			m.Errorf("%d recorded + %d discarded, want 60000", n, lost)
+		}
+		a.do("destroy", "own")
+		told := 0
+		for _, found := range toldEvents.FindAllStringSubmatch(m.run("babeltrace2", own), -1) {
+			k, err := strconv.Atoi(found[1])
+			if err != nil {
+				m.Fatal(err)
+			}
+			told += k
+		}
+		if told != lost {
+			m.Errorf("events of weir's own tell of %d lost, want %d", told, lost)
+		}
+		a.end()
+	})
+}
+
+var toldEvents = regexp.MustCompile(`weir:loss: .* session = "losing", text = "domain kernel, channel small: (\d+) events discarded, 0 packets lost"`)
 
 // TestKernelRefusedData connects where only the control port answers: nothing of
 // the attempt stays, at either end.
@@ -173,38 +419,132 @@ func TestKernelRefusedData(t *testing.T) {
 	})
 }
 
-// TestKernelDiskFull fills the disk under a local trace: packets that find no room
-// are told, and it goes on when there is room.
+// TestKernelDiskFull fills the disk under a local trace. What finds no room waits,
+// in the consumer and in the rings; what the rings lose is told exactly, and no
+// packet is lost, whether there is room again, the session is stopped or goes
+// elsewhere.
 func TestKernelDiskFull(t *testing.T) {
-	isolated(t, func(m *machine) {
-		a := m.startAgent()
-		w := m.writer("weirfull")
-		dir := m.mkdir("small")
-		m.mountSmall(dir, "4m")
-		out := filepath.Join(dir, "trace")
-		a.do("create", "full", "-o", out)
-		a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=64")
-		a.do(append(a.countedRule(w), "-c", "small")...)
-		a.do("start")
-		m.write(w, 5000)
-		ballast := filepath.Join(dir, "ballast")
-		m.fill(ballast, 3<<20)
-		m.until("the loss is told", func() bool {
-			m.write(w, 5000)
-			return strings.Contains(a.session("full").Consumer.LastError, "no space")
+	for name, then := range map[string]func(*fullDisk){
+		"room": func(f *fullDisk) {
+			f.makeRoom()
+			f.m.until("it goes on", func() bool { return f.session().State == agent.Active })
+			f.write(3000)
+			f.a.do("stop")
+		},
+		"stopped": func(f *fullDisk) {
+			f.a.refuse(agent.CodeUnknown, "no space", "stop")
+			f.makeRoom()
+			f.m.until("the rest is written", func() bool { return f.session().Consumer.LastError == "" })
+		},
+		"elsewhere": func(f *fullDisk) {
+			other := filepath.Join(f.m.dir, "other")
+			f.out = append(f.out, other)
+			f.a.do("enable-consumer", other)
+			f.m.until("it goes on", func() bool { return f.session().State == agent.Active })
+			f.write(3000)
+			f.a.do("stop")
+		},
+		"rotated": func(f *fullDisk) {
+			f.makeRoom()
+			f.a.do("rotate")
+			f.m.until("it goes on", func() bool { return f.session().State == agent.Active })
+			f.write(3000)
+			f.a.do("stop")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			isolated(t, func(m *machine) {
+				f := m.fillDisk()
+				then(f)
+				doc := f.session()
+				f.a.do("destroy")
+				n, lost := m.writesOf("full", f.out...)
+				if n+lost != f.calls || lost == 0 || n == 0 {
+					m.Errorf("%d recorded + %d discarded, want %d, and some of both", n, lost, f.calls)
+				}
+				told := uint64(0)
+				for _, st := range doc.Domains[0].Channels[0].Streams {
+					told += st.Discarded
+				}
+				if doc.Consumer.Lost != 0 || told != uint64(lost) {
+					m.Errorf("status tells of %d packets and %d events lost, want 0 and %d", doc.Consumer.Lost, told, lost)
+				}
+				m.wantConsecutive(f.out...)
+				f.a.end()
+			})
 		})
-		if err := os.Remove(ballast); err != nil {
-			m.Fatal(err)
-		}
-		m.write(w, 3000)
-		a.do("stop")
-		a.do("destroy")
-		out2, errs, code := m.try("babeltrace2", out)
-		if code != 0 || !strings.Contains(errs, "Tracer discarded") || strings.Count(out2, "syscall_entry_write:") < 8000 {
-			m.Errorf("babeltrace2: exit code %d, %d lines\n%s", code, strings.Count(out2, "\n"), lastLines(errs, 5))
-		}
-		a.end()
+	}
+	t.Run("destroyed", func(t *testing.T) {
+		isolated(t, func(m *machine) {
+			f := m.fillDisk()
+			if _, errs, code := m.try(m.weir(), "destroy"); code != 1 || !strings.Contains(errs, "packets and ") || !strings.Contains(errs, "events that were left in the rings are lost: ") {
+				m.Errorf("destroy: exit code %d, %s", code, errs)
+			}
+			f.a.end()
+			if n, lost := m.writesOf("full", f.out...); n == 0 || n+lost >= f.calls {
+				m.Errorf("%d recorded + %d discarded of %d", n, lost, f.calls)
+			}
+			m.wantConsecutive(f.out...)
+		})
 	})
+}
+
+// fullDisk is a session whose disk is full and whose rings have lost events.
+type fullDisk struct {
+	m       *machine
+	a       *tracer
+	w       string
+	calls   int // made
+	out     []string
+	ballast string
+}
+
+func (m *machine) fillDisk() *fullDisk {
+	m.Helper()
+	f := &fullDisk{m: m, a: m.startAgent(), w: m.writer("weirfull")}
+	dir := m.mkdir("small")
+	m.mountSmall(dir, "4m")
+	f.out = []string{filepath.Join(dir, "trace")}
+	f.a.do("create", "full", "-o", f.out[0])
+	f.a.do("enable-channel", "-k", "small", "--subbuf-size=65536", "--num-subbuf=4")
+	f.a.do(append(f.a.countedRule(f.w), "-c", "small")...)
+	f.a.do("start")
+	f.write(5000)
+	f.ballast = filepath.Join(dir, "ballast")
+	m.fill(f.ballast, 3<<20)
+	m.until("the disk is full", func() bool {
+		f.write(2000)
+		doc := f.session()
+		return doc.State == agent.OutputError && strings.Contains(doc.Consumer.LastError, "no space")
+	})
+	m.until("the rings lose events", func() bool {
+		f.write(5000)
+		for _, st := range f.session().Domains[0].Channels[0].Streams {
+			if st.Discarded > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	return f
+}
+
+func (f *fullDisk) session() agent.Session {
+	f.m.Helper()
+	return f.a.session("full")
+}
+
+func (f *fullDisk) write(n int) {
+	f.m.Helper()
+	f.m.write(f.w, n)
+	f.calls += n
+}
+
+func (f *fullDisk) makeRoom() {
+	f.m.Helper()
+	if err := os.Remove(f.ballast); err != nil {
+		f.m.Fatal(err)
+	}
 }
 
 // TestKernelKilledAtRandom kills daemon or consumer at random moments, a hundred

@@ -92,6 +92,7 @@ type cut struct {
 type cutter struct {
 	streams []*ctf.Stream
 	bytes   int64 // of a slice, at least
+	jobs    int   // slices that are read at a time
 }
 
 // cuts cuts the time line; nil when slices are no good for these streams.
@@ -99,7 +100,7 @@ func (r *Run) cuts(cursors []*ctf.Cursor) []cut {
 	if r.Select.Head > 0 || r.Select.Tail > 0 || r.Select.Intersection || len(cursors) > mostStreams {
 		return nil
 	}
-	c := cutter{bytes: int64(r.sliceBytes)}
+	c := cutter{bytes: int64(r.sliceBytes), jobs: r.jobs()}
 	over := int64(0)
 	for _, cur := range cursors {
 		s := cur.Stream()
@@ -156,13 +157,23 @@ func (c *cutter) cuts(w Window) []cut {
 	var all []cut
 	bytes, last := int64(0), int64(math.MinInt64)
 	for _, p := range packets {
-		if bytes >= c.bytes && p.begin > last {
+		if bytes >= c.least(len(all)) && p.begin > last {
 			all = append(all, c.at(p.begin))
 			bytes, last = 0, p.begin
 		}
 		bytes += p.bytes
 	}
 	return all
+}
+
+// least is the least size of a slice by its number. The first ones, which begin
+// together, grow, so that they do not end together: who ends before the one whose
+// output goes first has to wait.
+func (c *cutter) least(n int) int64 {
+	if n < c.jobs {
+		return c.bytes * int64(n+1) / int64(c.jobs)
+	}
+	return c.bytes
 }
 
 // at returns the cut at a time.
@@ -298,7 +309,9 @@ func (w *sliceWriter) write(ctx context.Context, streams []*ctf.Stream, s *slice
 	if s.begin == nil {
 		w.size = firstBatch
 	}
-	w.piece = w.empty()
+	if w.piece == nil {
+		w.piece = w.empty()
+	}
 	err := w.read(ctx, streams, s)
 	if ctx.Err() == nil {
 		if e := w.flush(ctx, s, true); err == nil {
@@ -383,7 +396,6 @@ func (w *sliceWriter) empty() []byte {
 func (w *sliceWriter) flush(ctx context.Context, s *slice, all bool) error {
 	w.held += len(w.piece)
 	w.pieces = append(w.pieces, w.piece)
-	w.piece = w.empty()
 	if !w.ours && (all || w.held >= w.most) {
 		select {
 		case <-s.turn:
@@ -394,13 +406,14 @@ func (w *sliceWriter) flush(ctx context.Context, s *slice, all bool) error {
 		select {
 		case <-s.turn:
 		default:
+			w.piece = w.empty()
 			return nil
 		}
 	}
 	return w.put()
 }
 
-// put writes what is held.
+// put writes what is held. The last piece is filled again: it is in the cache.
 func (w *sliceWriter) put() error {
 	out := w.sink.output()
 	if !w.ours {
@@ -420,6 +433,10 @@ func (w *sliceWriter) put() error {
 			return err
 		}
 		w.pieces[i] = nil
+		if i == len(w.pieces)-1 {
+			w.piece = p[:0]
+			break
+		}
 		select {
 		case w.free <- p:
 		default: // there are enough

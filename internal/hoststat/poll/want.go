@@ -20,7 +20,7 @@ const (
 // original daemon knows; the paths behind them narrow what weir's would send.
 const always = `init
 off all
-on identity users stat meminfo dev loadavg
+on identity time users stat meminfo dev loadavg
 on host clock uptime diskstats pressure
 off /system/host /proc/stat/cpu /proc/meminfo/detail /proc/stat/softirq /proc/pressure/irq
 off /proc/net/dev/interface/ip /proc/net/dev/interface/host /proc/net/dev/interface/ifindex /proc/net/dev/interface/mtu

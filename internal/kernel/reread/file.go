@@ -28,8 +28,13 @@ type Kind uint8
 const (
 	Whole    Kind = iota // comes in one piece
 	Pieces               // comes line by line, in pieces of a page
+	Lines                // the same, of lines so short that a short piece is the last
 	Replaced             // an ordinary file that others replace: followed by its name
 )
+
+// shortPiece is less than the kernel gives of Lines while there are more: a piece
+// ends where the next line has no room in a page, and no line has half of one.
+const shortPiece = 2 << 10
 
 // File is a file that is kept open.
 type File struct {
@@ -97,7 +102,7 @@ func (f *File) fill() (int, error) {
 			}
 			// Below /proc/sys there is no second piece: from the beginning.
 			f.buf, have = make([]byte, 2*len(f.buf)), 0
-		case n == 0 || f.kind == Whole:
+		case n == 0 || f.kind == Whole || f.kind == Lines && n < shortPiece:
 			return have, nil
 		}
 	}

@@ -1,0 +1,121 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// unsent is what became of packets that no relay has confirmed when their output
+// ended.
+type unsent struct {
+	kept, lost uint64
+	place      string // where they are kept, below the directory of spools
+}
+
+// keeper keeps them: as a trace of its own for each output, in the directory of
+// spools. It is safe for concurrent use.
+type keeper struct {
+	dir  *os.File // nil: nothing is kept
+	name string   // of traces; the second and later ones have a number behind it
+
+	mu   sync.Mutex
+	used int // guarded by mu
+}
+
+// next makes the directory of a trace.
+func (k *keeper) next() (*os.File, string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name := k.name
+	if k.used > 0 {
+		name = fmt.Sprintf("%s-%d", name, k.used)
+	}
+	if err := unix.Mkdirat(int(k.dir.Fd()), name, 0o770); err != nil {
+		return nil, "", fmt.Errorf("directory %s of kept packets: %w", name, err)
+	}
+	k.used++
+	fd, err := unix.Openat(int(k.dir.Fd()), name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, "", fmt.Errorf("directory %s of kept packets: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), name, nil
+}
+
+// keep writes what a spool still has into a trace, until ctx ends, and counts the
+// rest as lost.
+func (k *keeper) keep(ctx context.Context, q *spool, text []byte) (rest unsent, err error) {
+	items, file := q.takePackets()
+	if len(items) == 0 {
+		return rest, nil
+	}
+	write := func(*item) error { return errSpoolClosed }
+	if k != nil && k.dir != nil && k.name != "" && len(text) > 0 {
+		var place *os.File
+		if place, rest.place, err = k.next(); err == nil {
+			var d *directory
+			if d, err = newDirectory(place); err == nil {
+				defer func() {
+					if _, cerr := d.close(ctx); err == nil {
+						err = cerr
+					}
+				}()
+				if err = d.metadata(text); err == nil {
+					write = d.keepPacket(ctx, q, file)
+				}
+			}
+		}
+	}
+	for i := range items {
+		werr := write(&items[i])
+		if werr == nil {
+			rest.kept++
+			continue
+		}
+		rest.lost++
+		items[i].stream.lose(1)
+		if err == nil && werr != errSpoolClosed {
+			err = werr
+		}
+	}
+	return rest, err
+}
+
+// keepPacket returns a function that writes packets of a spool to the directory,
+// each stream's to one file.
+func (d *directory) keepPacket(ctx context.Context, q *spool, file *os.File) func(*item) error {
+	writers := make(map[*stream]*fileWriter)
+	return func(it *item) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		loaded, err := q.load(*it, file)
+		if err != nil {
+			return err
+		}
+		w := writers[it.stream]
+		if w == nil {
+			w = &fileWriter{d: d, s: it.stream, whole: true}
+			writers[it.stream] = w
+			d.writers = append(d.writers, w)
+		}
+		return w.store(loaded.data, it.info)
+	}
+}
+
+// addTo adds it to that of other outputs.
+func (u unsent) addTo(to *handover.Ended) {
+	to.Kept += u.kept
+	to.Lost += u.lost
+	if u.kept > 0 {
+		to.Places = append(to.Places, u.place)
+	}
+}

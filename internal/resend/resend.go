@@ -1,0 +1,219 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package resend lists the traces that consumers have kept of packets that no relay
+// had got when their session ended, and sends them to one.
+//
+//	NAME/DOMAIN/metadata
+//	NAME/DOMAIN/CHANNEL_CPU
+//	NAME/DOMAIN/index/CHANNEL_CPU.idx
+//
+// A trace is sent as a session of its own, packets with the numbers that they have.
+package resend
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/ctf/tsdl"
+	"github.com/weir-io/weir/lttng"
+)
+
+// Trace is what was kept of one domain of a session.
+type Trace struct {
+	Name    string    `json:"name"`
+	Domain  string    `json:"domain"`
+	Packets int       `json:"packets"`
+	Bytes   int64     `json:"bytes"`
+	Time    time.Time `json:"time"` // when it was kept
+
+	dir string // NAME/DOMAIN
+}
+
+const (
+	metadataFile = "metadata"
+	indexExt     = ".idx"
+)
+
+// List returns the traces below a directory, which need not exist.
+func List(dir string) ([]Trace, error) {
+	found, err := filepath.Glob(filepath.Join(globEscape(dir), "*", "*", metadataFile))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Trace, 0, len(found))
+	for _, path := range found {
+		t := Trace{dir: filepath.Dir(path)}
+		t.Domain, t.Name = filepath.Base(t.dir), filepath.Base(filepath.Dir(t.dir))
+		info, err := os.Stat(t.dir)
+		if err != nil {
+			return nil, err
+		}
+		t.Time = info.ModTime()
+		streams, err := t.streams()
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range streams {
+			t.Packets += len(s.packets)
+			for i := range s.packets {
+				t.Bytes += int64(s.packets[i].PacketSize / 8)
+			}
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// globEscape makes a path a pattern of itself.
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// stream is one file of packets with its index.
+type stream struct {
+	path    string
+	packets []ctf.IndexEntry
+}
+
+func (t *Trace) streams() ([]stream, error) {
+	indexes, err := filepath.Glob(filepath.Join(globEscape(t.dir), "index", "*"+indexExt))
+	if err != nil {
+		return nil, err
+	}
+	var all []stream
+	for _, path := range indexes {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		head, err := ctf.ParseIndexHeader(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		s := stream{path: filepath.Join(t.dir, strings.TrimSuffix(filepath.Base(path), indexExt))}
+		for b = b[ctf.IndexHeaderLen:]; len(b) >= int(head.RecordLen); b = b[head.RecordLen:] {
+			e, err := ctf.ParseIndexEntry(b, head.RecordLen)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			s.packets = append(s.packets, e)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// Send sends the trace to a relay, and returns when that has confirmed all of it.
+func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
+	text, err := os.ReadFile(filepath.Join(t.dir, metadataFile))
+	if err != nil {
+		return err
+	}
+	declared, err := tsdl.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(t.dir, metadataFile), err)
+	}
+	streams, err := t.streams()
+	if err != nil {
+		return err
+	}
+	host := environment(declared, "hostname")
+	if host == "" {
+		host, _ = os.Hostname() // the relay refuses none
+	}
+	name := environment(declared, "trace_name")
+	if name == "" {
+		name = t.Name
+	}
+	r, err := relay.Dial(ctx, control, data, relay.Options{Session: name, Hostname: host, BasePath: t.Name, Created: t.Time})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			r.Abort()
+		}
+	}()
+	options := make([]relay.StreamOptions, 0, len(streams)+1)
+	for _, s := range streams {
+		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: t.Domain}
+		if len(s.packets) > 0 {
+			o.ClassID, o.Instance = s.packets[0].StreamClass, s.packets[0].InstanceID
+		}
+		options = append(options, o)
+	}
+	meta := relay.StreamOptions{Channel: metadataFile, Path: t.Domain, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1}
+	if declared.UUID != nil {
+		meta.TraceUUID = *declared.UUID
+	}
+	made, err := r.AddStreams(ctx, append(options, meta)...)
+	if err != nil {
+		return err
+	}
+	if err := made[len(streams)].SendMetadata(ctx, text); err != nil {
+		return err
+	}
+	for i := range streams {
+		if err := streams[i].send(ctx, made[i]); err != nil {
+			return err
+		}
+	}
+	return r.Close(ctx)
+}
+
+func environment(t *schema.Trace, name string) string {
+	for _, e := range t.Env {
+		if e.Name == name {
+			return e.String
+		}
+	}
+	return ""
+}
+
+func (s *stream) send(ctx context.Context, to *relay.Stream) error {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	for _, e := range s.packets {
+		if e.PacketSize/8 > uint64(info.Size()) { // before there is room for it
+			return fmt.Errorf("%s: packet %d of %d bytes: the file has %d", s.path, e.PacketSeqNum, e.PacketSize/8, info.Size())
+		}
+		packet := make([]byte, e.PacketSize/8)
+		if _, err := f.ReadAt(packet, int64(e.Offset)); err != nil {
+			return fmt.Errorf("%s: packet %d: %w", s.path, e.PacketSeqNum, err)
+		}
+		p := ctf.PacketInfo{
+			Offset: int64(e.Offset), Size: e.PacketSize, ContentSize: e.ContentSize, Begin: e.TimestampBegin, End: e.TimestampEnd,
+			Discarded: e.EventsDiscarded, ClassID: e.StreamClass, InstanceID: e.InstanceID, Sequence: e.PacketSeqNum,
+			Has: ctf.HasBegin | ctf.HasEnd | ctf.HasDiscarded | ctf.HasSequence | ctf.HasClassID | ctf.HasInstanceID,
+		}
+		if err := to.SendPacket(ctx, packet, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove removes the trace, and the directory of its session with the last one.
+func (t *Trace) Remove() error {
+	if err := os.RemoveAll(t.dir); err != nil {
+		return err
+	}
+	_ = os.Remove(filepath.Dir(t.dir)) // it may have another domain's
+	return nil
+}

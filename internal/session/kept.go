@@ -1,0 +1,124 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/handover"
+)
+
+// Packets that no relay has got when their output ends are kept as a trace:
+//
+//	SPOOL/UID/SESSION-TIME.DOMAIN       by the consumer process, of its own user
+//	SPOOL/kept/SESSION-TIME/DOMAIN      then, by the daemon, of the session's creator
+const (
+	keptDir  = "kept"
+	keptMode = 0o711 // of directories above traces of several users
+)
+
+// keptName is the name of such a trace for the consumer process.
+func keptName(s *Session, domain string, at time.Time) string {
+	const most = 180 // bytes: a name has 255
+	return fmt.Sprintf("%s-%s-%d.%s", s.name[:min(len(s.name), most)], at.Format(timeLayout), s.id, domain)
+}
+
+// takeKept gives what a consumer process has kept to the session's creator, and
+// returns what is to be told of it.
+func (m *domain) takeKept(rest handover.Ended) (told []string) {
+	for _, name := range rest.Places {
+		place, err := m.s.takeKept(name, m.src.Domain())
+		if err != nil {
+			m.s.log.Warn("kept packets stay with the consumer's user", "err", err)
+		}
+		told = append(told, fmt.Sprintf("domain %s: %d packets that no relay has got are kept in %s", m.src.Domain(), rest.Kept, place))
+	}
+	return told
+}
+
+func (s *Session) takeKept(name, domain string) (place string, err error) {
+	uid, _ := s.consumerIdentity()
+	place = filepath.Join(s.d.opts.SpoolDir, strconv.FormatUint(uint64(uid), 10), name)
+	all := filepath.Join(s.d.opts.SpoolDir, keptDir, name)
+	trace := filepath.Join(all, domain)
+	if err := os.MkdirAll(filepath.Dir(all), keptMode); err != nil {
+		return place, err
+	}
+	if err := os.Mkdir(all, dirMode); err != nil {
+		return place, err
+	}
+	if err := os.Rename(place, trace); err != nil {
+		return place, errors.Join(err, os.Remove(all))
+	}
+	if os.Geteuid() != 0 {
+		return all, nil
+	}
+	dir, err := os.OpenFile(all, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return all, err
+	}
+	defer dir.Close()
+	return all, chownTree(int(dir.Fd()), int(s.uid), int(s.gid), 2)
+}
+
+// AdoptKept puts what consumers of a daemon that was killed have kept in its place.
+// Whose it was is not known any more: it stays with the consumers' user. One may
+// still be written, which makes no difference.
+func (d *Daemon) AdoptKept() error {
+	found, err := filepath.Glob(filepath.Join(d.opts.SpoolDir, "[0-9]*", "*.*", "metadata"))
+	if err != nil || d.opts.SpoolDir == "" {
+		return err
+	}
+	var errs []error
+	for _, path := range found {
+		trace := filepath.Dir(path)
+		name := filepath.Base(trace)
+		dot := strings.LastIndexByte(name, '.')
+		all := filepath.Join(d.opts.SpoolDir, keptDir, name)
+		if err := os.MkdirAll(filepath.Dir(all), keptMode); err != nil {
+			return err
+		}
+		err := os.Mkdir(all, dirMode)
+		if err == nil {
+			err = os.Rename(trace, filepath.Join(all, domainOf(name[dot+1:])))
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.log.Info("packets that a killed daemon's session has kept", "place", all)
+	}
+	return errors.Join(errs...)
+}
+
+// domainOf takes the number away that names of a second trace and later ones have.
+func domainOf(name string) string {
+	domain, _, _ := strings.Cut(name, "-")
+	return domain
+}
+
+// keptNotice takes what a process has kept of an output that another one has
+// replaced.
+func (m *domain) keptNotice(body json.RawMessage) {
+	var rest handover.Ended
+	if json.Unmarshal(body, &rest) != nil {
+		return
+	}
+	for _, text := range m.takeKept(rest) {
+		m.s.log.Warn("old output was not settled", "kept", text)
+		m.s.d.notify(m.s, "error", text)
+	}
+	if rest.Lost > 0 {
+		m.s.d.notify(m.s, "error", fmt.Sprintf("domain %s: %d packets are lost: no relay has confirmed them", m.src.Domain(), rest.Lost))
+	}
+}
