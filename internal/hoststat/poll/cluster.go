@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/weir-io/weir/internal/hoststat/alarm"
@@ -71,12 +70,14 @@ type Cluster struct {
 	slot     int
 	turn     time.Time // when the current turn of the wheel began
 	tick     *epoll.Timer
+	asked    []*link // whose answers are read together
+	spare    []*link // the memory of the next ones
 	queue    []*Host // in line to be dialled
 	dialing  int
 	resolved sync.WaitGroup // goroutines of names and TLS
 	ctx      context.Context
 
-	generation atomic.Uint64
+	changed chan struct{} // of one place, never closed: View shows something else
 
 	mu    sync.Mutex
 	hosts []*Host       // guarded by mu, written by the loop only
@@ -115,7 +116,7 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{
 		cfg: cfg, loop: loop, slots: newSlots(), want: cfg.Want, delay: cfg.Delay,
-		buffer: make([]byte, 256<<10), plans: make(map[Want]string),
+		buffer: make([]byte, 256<<10), plans: make(map[Want]string), changed: make(chan struct{}, 1),
 	}
 	c.reading = xmlsysd.NewReading(&c.slots.all)
 	return c, nil
@@ -197,7 +198,7 @@ func (c *Cluster) setTargets(targets []Target) {
 	for _, h := range added {
 		c.enqueue(h)
 	}
-	c.generation.Add(1)
+	c.change()
 }
 
 // SetDelay changes the period, within its bounds.
@@ -270,8 +271,16 @@ func (c *Cluster) View(fn func(hosts []*Host)) {
 	fn(c.hosts)
 }
 
-// Generation changes with whatever View shows.
-func (c *Cluster) Generation() uint64 { return c.generation.Load() }
+// Changed returns a channel that has a value when View has shown something else
+// since the last one was taken. It is for one reader.
+func (c *Cluster) Changed() <-chan struct{} { return c.changed }
+
+func (c *Cluster) change() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
 
 // Events returns the last events of alarms, the oldest first.
 func (c *Cluster) Events() []Event {
@@ -292,7 +301,7 @@ func (c *Cluster) setState(h *Host, s State, reason string) {
 		h.values[Up] = 0
 	}
 	c.mu.Unlock()
-	c.generation.Add(1)
+	c.change()
 	if before != s && c.cfg.OnState != nil {
 		c.cfg.OnState(h, before)
 	}

@@ -77,7 +77,7 @@ func TestSession(t *testing.T) {
 	if s := look(c, "n1"); s.state != poll.OK || s.reason != "" || math.Abs(s.busy-40) > 5 {
 		t.Errorf("%+v", s)
 	}
-	if lines := d.Lines(0); !strings.HasPrefix(lines, "init\noff all\non identity") || strings.Contains(lines, "tasks") || strings.Contains(lines, "filesystems") {
+	if lines := d.Lines(0); !strings.HasPrefix(lines, "init\nindent off\noff all\non identity") || strings.Contains(lines, "tasks") || strings.Contains(lines, "filesystems") {
 		t.Errorf("the session began with %q", lines)
 	}
 	c.SetWant(poll.WantTasks | poll.WantCommandLines)

@@ -15,7 +15,7 @@
 // sessions by TLS held, by goroutines of their own. A host has no buffer while its
 // messages come in one piece: they are read into one of the loop's and parsed in
 // place. Each host is due once a period, at a phase that its name tells, in one of
-// 10 slots of the period: hosts of a slot are asked together, so that a wake-up
+// 5 slots of the period: hosts of a slot are asked together, so that a wake-up
 // serves many.
 //
 // # States

@@ -23,17 +23,30 @@ type link struct {
 	awaiting bool    // a message was asked for
 	asked    Want    // what the session's selection has
 	begun    bool    // the selection was sent
+	watched  bool    // the loop tells when there is something to read
 	in       []byte  // a message of which a part is here
 }
+
+// idle is what a session without a question is watched for.
+const idle = epoll.Interest(unix.EPOLLRDHUP)
 
 // request is what asks for a message.
 var request = []byte("send\n")
 
-// ask asks a host for a message, if there is a session without a question.
+// ask asks a host for a message, if there is a session without a question, and has
+// the loop tell when it answers.
 func (c *Cluster) ask(h *Host) {
+	if c.request(h) {
+		h.link.watch(true)
+	}
+}
+
+// request asks a host, if there is a session without a question. It reports
+// whether there is an answer to wait for on a socket.
+func (c *Cluster) request(h *Host) bool {
 	l := h.link
 	if l == nil || !l.open || l.awaiting || l.secure != nil && !l.secure.ready() {
-		return
+		return false
 	}
 	out := request
 	if want := c.want | h.want; !l.begun || want != l.asked {
@@ -46,10 +59,27 @@ func (c *Cluster) ask(h *Host) {
 	}
 	if err := l.send(out); err != nil {
 		c.fail(h, Down, err.Error())
-		return
+		return false
 	}
 	l.awaiting = true
 	h.deadline = time.Now().Add(c.patience())
+	return l.secure == nil
+}
+
+// watch has the loop tell, or no longer, when there is something to read.
+func (l *link) watch(on bool) {
+	if l.watched == on || l.secure != nil {
+		return
+	}
+	interest := idle
+	if on {
+		interest = epoll.Readable
+	}
+	if err := l.c.loop.Modify(l.fd, interest); err != nil {
+		l.c.fail(l.h, Down, err.Error())
+		return
+	}
+	l.watched = on
 }
 
 // errFull is a host that does not even take requests.
@@ -75,12 +105,17 @@ func (l *link) Ready(readable, writable bool) {
 		}
 		return
 	}
-	if !readable {
-		return
+	if readable {
+		l.read()
 	}
+}
+
+// read reads once. What is not here yet the loop will tell of.
+func (l *link) read() {
 	n, err := epoll.Recv(l.fd, l.c.buffer)
 	switch {
 	case err == unix.EAGAIN:
+		l.watch(true)
 	case err != nil:
 		l.ended(err.Error())
 	case n == 0:
@@ -97,7 +132,7 @@ func (l *link) connected() {
 		err = unix.Errno(errno)
 	}
 	if err == nil {
-		err = l.c.loop.Modify(l.fd, epoll.Readable)
+		err = l.c.loop.Modify(l.fd, idle)
 	}
 	if err != nil {
 		l.c.fail(l.h, Down, err.Error())
@@ -157,6 +192,9 @@ func (l *link) take(b []byte) {
 		b = b[n:]
 	}
 	l.keepRest(b)
+	if h := l.h; h.link == l {
+		l.watch(l.awaiting) // for the rest
+	}
 }
 
 // keepRest keeps the part of a message. Its memory goes with the message.
@@ -195,7 +233,7 @@ func (c *Cluster) message(h *Host, body []byte) bool {
 	if state != OK {
 		c.setState(h, OK, "")
 	} else {
-		c.generation.Add(1)
+		c.change()
 	}
 	if c.cfg.OnMessage != nil {
 		c.cfg.OnMessage(h, body)

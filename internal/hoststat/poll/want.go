@@ -19,16 +19,17 @@ const (
 // always begins each session. Names come first, since they are all that the
 // original daemon knows; the paths behind them narrow what weir's would send.
 const always = `init
+indent off
 off all
 on identity time users stat meminfo dev loadavg
 on host clock uptime diskstats pressure
-off /system/host /proc/stat/cpu /proc/meminfo/detail /proc/stat/softirq /proc/pressure/irq
+off /system/host /system/clock /proc/stat/cpu /proc/meminfo/detail /proc/stat/softirq /proc/pressure/irq
 off /proc/net/dev/interface/ip /proc/net/dev/interface/host /proc/net/dev/interface/ifindex /proc/net/dev/interface/mtu
 off /proc/net/dev/interface/operstate /proc/net/dev/interface/carrier_changes /proc/net/dev/interface/mac
 off /proc/net/dev/interface/addresses /proc/net/dev/interface/receive/f* /proc/net/dev/interface/*/compressed
 off /proc/net/dev/interface/receive/multicast /proc/net/dev/interface/transmit/fifo /proc/net/dev/interface/transmit/carrier
 off /proc/diskstats/disk/discards /proc/diskstats/disk/flushes
-on /system/host/boot_id /system/host/page_size /proc/stat/cpu/tot /proc/vmstat/oom_kill
+on /system/clock/monotonic /system/clock/hz /system/host/boot_id /system/host/page_size /proc/stat/cpu/tot /proc/vmstat/oom_kill
 `
 
 // wanted are the lines of each part.

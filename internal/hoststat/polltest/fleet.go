@@ -16,16 +16,17 @@ import (
 	"time"
 )
 
-// fleetEnv tells a test binary to be a fleet.
+// fleetEnv tells a test binary to be a fleet, and where to listen.
 const fleetEnv = "WEIR_POLLTEST_FLEET"
 
 // ServeFleet is for TestMain: in a process that Fleet has started it serves hosts
 // until its standard input ends, and reports true.
 func ServeFleet() bool {
-	if os.Getenv(fleetEnv) == "" {
+	address := os.Getenv(fleetEnv)
+	if address == "" {
 		return false
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -40,7 +41,7 @@ func ServeFleet() bool {
 // times a second for all, so that the fleet takes little of the machine it shares.
 func fleetAnswer() func(session, n int) []byte {
 	m := Default("fleet")
-	m.Tasks = nil
+	m.Brief = true
 	var mu sync.Mutex
 	var tenth int64    // guarded by mu
 	var message []byte // guarded by mu
@@ -60,7 +61,7 @@ func fleetAnswer() func(session, n int) []byte {
 func Fleet(t testing.TB) (address string) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), fleetEnv+"=1")
+	c.Env = append(os.Environ(), fleetEnv+"=127.0.0.1:0")
 	c.Stderr = os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {

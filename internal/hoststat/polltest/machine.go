@@ -26,6 +26,7 @@ type Machine struct {
 	Rx, Tx          float64 // bytes/s of eth0
 	Read, Write     float64 // bytes/s of sda
 	Tasks           []string
+	Brief           bool // the message has only what monitors always ask for
 }
 
 // Default is a machine of ordinary size.
@@ -53,8 +54,10 @@ func (m *Machine) Message(now time.Time) []byte {
 	p("<users %s>3</users>", tv)
 	p("<host %s><boot_id>%s</boot_id><page_size>4096</page_size></host>", tv, m.BootID)
 	p("<clock %s><monotonic>%d</monotonic><hz>100</hz></clock>", tv, now.Sub(m.Boot).Microseconds())
-	p(`<filesystems %s><fs id="/"><device>/dev/sda1</device><type>ext4</type><size>1000000</size><free>600000</free><avail>500000</avail><files>1000</files><files_free>900</files_free></fs></filesystems>`, tv)
-	p(`<sensors %s><sensor id="coretemp.0/temp1"><chip>coretemp</chip><kind>temp</kind><label>Package</label><input>55</input><crit>100</crit></sensor></sensors>`, tv)
+	if !m.Brief {
+		p(`<filesystems %s><fs id="/"><device>/dev/sda1</device><type>ext4</type><size>1000000</size><free>600000</free><avail>500000</avail><files>1000</files><files_free>900</files_free></fs></filesystems>`, tv)
+		p(`<sensors %s><sensor id="coretemp.0/temp1"><chip>coretemp</chip><kind>temp</kind><label>Package</label><input>55</input><crit>100</crit></sensor></sensors>`, tv)
+	}
 	p("</system>")
 	p("<proc>")
 	p("<stat %s>", tv)
@@ -67,7 +70,11 @@ func (m *Machine) Message(now time.Time) []byte {
 	}
 	for i := range m.CPUs {
 		p(`<cpu id="%d">`, i)
-		cpu(1)
+		if m.Brief {
+			p("<tot>%d</tot>", count(100))
+		} else {
+			cpu(1)
+		}
 		p("</cpu>")
 	}
 	p("<page><in>%d</in><out>%d</out></page><swap><in>0</in><out>0</out></swap>", count(m.Read/1024), count(m.Write/1024))
@@ -84,8 +91,10 @@ func (m *Machine) Message(now time.Time) []byte {
 	m.netdev(&b, 1, "eth", "0", m.Rx, m.Tx, count)
 	p("</dev></net>")
 	p("<loadavg %s><load1>%.2f</load1><load5>%.2f</load5><load15>%.2f</load15><running>1</running><threads>120</threads></loadavg>", tv, m.Load, m.Load/2, m.Load/4)
-	p(`<cpuinfo %s><processor id="0"><model_name>Example CPU</model_name><clock units="MHz">2400</clock><cachesize units="KB">4096</cachesize></processor></cpuinfo>`, tv)
-	p("<version>6.18.0</version>")
+	if !m.Brief {
+		p(`<cpuinfo %s><processor id="0"><model_name>Example CPU</model_name><clock units="MHz">2400</clock><cachesize units="KB">4096</cachesize></processor></cpuinfo>`, tv)
+		p("<version>6.18.0</version>")
+	}
 	p("<uptime %s><up>%.2f</up></uptime>", tv, up)
 	p("<vmstat %s><oom_kill>0</oom_kill></vmstat>", tv)
 	p(`<diskstats %s>`, tv)
@@ -99,12 +108,14 @@ func (m *Machine) Message(now time.Time) []byte {
 		p("<%s %s><some><avg10>1.50</avg10><total>%d</total></some><full><avg10>0.50</avg10><total>0</total></full></%s>", name, tv, count(20000), name)
 	}
 	p("</pressure>")
-	p("<tasks %s>", tv)
-	for i, name := range m.Tasks {
-		p(`<task id="%d"><name>%s</name><user>root</user><state>R</state><utime>%d</utime><stime>0</stime><start>%d</start><rss>1048576</rss><threads>1</threads><cmdline>%s --now</cmdline></task>`,
-			i+1, name, count(10*float64(i+1)), i, name)
+	if !m.Brief {
+		p("<tasks %s>", tv)
+		for i, name := range m.Tasks {
+			p(`<task id="%d"><name>%s</name><user>root</user><state>R</state><utime>%d</utime><stime>0</stime><start>%d</start><rss>1048576</rss><threads>1</threads><cmdline>%s --now</cmdline></task>`,
+				i+1, name, count(10*float64(i+1)), i, name)
+		}
+		p("</tasks>")
 	}
-	p("</tasks>")
 	p("</proc>")
 	p("</xmlsysd>")
 	return []byte(b.String())

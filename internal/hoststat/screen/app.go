@@ -46,11 +46,10 @@ type app struct {
 	paused  bool
 	vi      bool
 
-	generation uint64
-	drawn      time.Time
-	cost       time.Duration // of filling the table
-	filled     bool // the table is that of the view and the options
-	start      time.Time
+	drawn  time.Time
+	cost   time.Duration // of the last redraw with new data
+	filled bool          // the table is that of the view and the options
+	start  time.Time
 }
 
 // Run shows the cluster until q is pressed, ctx ends or there were enough periods.
@@ -81,56 +80,80 @@ func newApp(s tcell.Screen, c *poll.Cluster, o Options) *app {
 	return a
 }
 
-// loop draws and takes keys.
+// clockPeriod is how often the screen is drawn when nothing comes in: ages and
+// times of day change by themselves.
+const clockPeriod = time.Second
+
+// loop draws and takes keys. It sleeps as long as it can: each time that a program
+// wakes up, Go's monitor of threads runs for a while, which costs more than the
+// drawing.
 func (a *app) loop(ctx context.Context, events <-chan tcell.Event) error {
-	tick := time.NewTicker(minFrame)
-	defer tick.Stop()
-	a.draw()
+	frame, clock := time.NewTimer(0), time.NewTimer(clockPeriod)
+	defer frame.Stop()
+	defer clock.Stop()
+	var end <-chan time.Time
+	if a.opts.Count > 0 {
+		end = time.After(time.Duration(a.opts.Count) * a.cluster.Delay())
+	}
+	changed := a.cluster.Changed()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
-			if a.opts.Count > 0 && time.Since(a.start) > time.Duration(a.opts.Count)*a.cluster.Delay() {
-				return nil
-			}
-			if a.due() {
-				a.refill()
-				a.draw()
-			}
+		case <-end:
+			return nil
+		case <-changed:
+			changed = nil // until it is drawn
+			frame.Reset(max(0, a.interval()-time.Since(a.drawn)))
+		case <-frame.C:
+			a.tick()
+			changed = a.cluster.Changed()
+			clock.Reset(clockPeriod)
+		case <-clock.C:
+			a.tick()
+			clock.Reset(clockPeriod)
 		case e, ok := <-events:
-			if !ok || a.event(e) {
+			if !ok || a.keys(e, events) {
 				return nil
 			}
-			// Keys that wait already are taken before the screen is drawn: who
-			// holds one down does not wait for what is overtaken.
-			for more := true; more; {
-				select {
-				case e, ok := <-events:
-					if !ok || a.event(e) {
-						return nil
-					}
-				default:
-					more = false
-				}
-			}
-			a.draw()
 		}
 	}
 }
 
-// due reports whether there is something new to draw. Where that takes long,
-// because there are thousands of hosts, it is done less often than ten times a
-// second: it shall take a twentieth of the time at most.
-func (a *app) due() bool {
-	if a.paused {
-		return false
+// keys takes an event and those that wait behind it before the screen is drawn:
+// who holds a key down does not wait for what is overtaken. It reports whether one
+// was the end.
+func (a *app) keys(e tcell.Event, events <-chan tcell.Event) bool {
+	for {
+		if a.event(e) {
+			return true
+		}
+		select {
+		case next, ok := <-events:
+			if !ok {
+				return true
+			}
+			e = next
+		default:
+			a.draw()
+			return false
+		}
 	}
-	since := time.Since(a.drawn)
-	if a.cluster.Generation() == a.generation {
-		return since >= time.Second // ages and times of day change without a message
+}
+
+// interval is the least time between two redraws for what has come in: a tenth of
+// a second, or where there are thousands of hosts so much that drawing takes a
+// hundredth of the time.
+func (a *app) interval() time.Duration {
+	return min(max(minFrame, 100*a.cost), clockPeriod)
+}
+
+// tick draws what has come in.
+func (a *app) tick() {
+	if !a.paused {
+		a.refill()
+		a.draw()
 	}
-	return since >= min(max(minFrame, 20*a.cost), time.Second)
 }
 
 // event takes an event, and reports whether it is the end.
@@ -161,9 +184,6 @@ func (a *app) fill() {
 	if a.filled {
 		return
 	}
-	begin := time.Now()
-	defer func() { a.cost = time.Since(begin) }()
-	a.generation = a.cluster.Generation()
 	a.table.Fill(a.cluster, a.view, &a.o)
 	a.filled = true
 }

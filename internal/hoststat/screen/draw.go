@@ -19,8 +19,14 @@ func (a *app) draw() {
 	c := &a.canvas
 	c.width, c.height = c.screen.Size()
 	c.screen.Clear()
-	defer c.screen.Show()
 	a.drawn = time.Now()
+	anew := !a.filled
+	defer func() {
+		c.screen.Show()
+		if anew {
+			a.cost = time.Since(a.drawn)
+		}
+	}()
 	if c.width < leastWidth || c.height < leastHeight {
 		c.put(0, 0, c.width, c.style.warn, fmt.Sprintf("%dx%d is too small", c.width, c.height))
 		return
