@@ -156,7 +156,10 @@ func TestRoundTrip(t *testing.T) {
 			}
 		}
 	}
-	for _, sel := range []string{"/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed"} {
+	for _, sel := range []string{
+		"/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed",
+		"/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias", "/proc/net/dev/interface/duplex", "/system/sensors/sensor/device",
+	} {
 		if err := s.Add(true, sel); err != nil {
 			t.Fatal(err)
 		}

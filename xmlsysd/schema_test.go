@@ -78,7 +78,8 @@ func fullSelection(t *testing.T, m *Model) *Selection {
 	s := NewSelection(m)
 	for _, sel := range []string{
 		"all", "cgroups", "sessions", "tasks", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu",
-		"/proc/net/dev/interface/speed", "raw:sys/vm/*",
+		"/proc/net/dev/interface/speed", "/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias",
+		"/proc/net/dev/interface/duplex", "/system/sensors/sensor/device", "raw:sys/vm/*",
 	} {
 		if err := s.Add(true, sel); err != nil {
 			t.Fatal(err)

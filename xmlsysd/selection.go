@@ -342,3 +342,19 @@ func (s *Selection) hold(bounds []bound, t *Tape, open []int32, base int) bool {
 	}
 	return true
 }
+
+// Selects tells whether a leaf on a tape is selected, for who writes something
+// else than documents. It is given by its place among the entries, with those of
+// the elements that are open around it, the outermost first.
+func (s *Selection) Selects(t *Tape, open []int32, leaf int) bool {
+	id := t.entries[leaf].Node
+	if !s.Wants(id) {
+		return false
+	}
+	d := s.leaves[id]
+	if d.when == nil {
+		return true
+	}
+	base := s.nodes[id].Depth - len(open)
+	return s.selects(d, t, open, base)
+}

@@ -331,3 +331,53 @@ func BenchmarkAdd(b *testing.B) {
 		})
 	}
 }
+
+// Selects says of the leaves of a tape what an encoder writes.
+func TestSelects(t *testing.T) {
+	m := NewModel()
+	tape := new(Tape)
+	tape.Open(m.Must("proc/net/dev"), Stamp{})
+	for i, name := range []string{"lo", "eth"} {
+		tape.Open(m.Must("proc/net/dev/interface"), Stamp{}, []byte{byte('0' + i)}, []byte(name), nil)
+		tape.Leaf(m.Must("proc/net/dev/interface/mtu"), []byte("1"))
+		tape.Open(m.Must("proc/net/dev/interface/receive"), Stamp{})
+		tape.Leaf(m.Must("proc/net/dev/interface/receive/bytes"), []byte("2"))
+		tape.Close()
+		tape.Close()
+	}
+	tape.Close()
+	for _, tt := range []struct {
+		on   []string
+		want string // of mtu and bytes, of lo and eth
+	}{
+		{nil, "----"},
+		{[]string{"dev"}, "yyyy"},
+		{[]string{"/proc/net/dev/interface[devtype=eth]"}, "--yy"},
+		{[]string{"/proc/net/dev/interface[id=0]/receive"}, "-y--"},
+		{[]string{"/proc/net/dev/interface/mtu"}, "y-y-"},
+	} {
+		s := NewSelection(m)
+		for _, sel := range tt.on {
+			if err := s.Add(true, sel); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var open []int32
+		got := ""
+		for i, e := range tape.Entries() {
+			switch {
+			case e.Kind == OpenElement:
+				open = append(open, int32(i))
+			case e.Kind == CloseElement:
+				open = open[:len(open)-1]
+			case s.Selects(tape, open, i):
+				got += "y"
+			default:
+				got += "-"
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%v selects %s, want %s", tt.on, got, tt.want)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	if diff := cmp.Diff(routes, documented); diff != "" {
 		t.Errorf("routes and document differ (-routes +document):\n%s", diff)
 	}
-	if len(routes) != 13 || !strings.HasPrefix(doc.OpenAPI, "3.1") {
+	if len(routes) != 14 || !strings.HasPrefix(doc.OpenAPI, "3.1") {
 		t.Errorf("%d routes in a document of version %s", len(routes), doc.OpenAPI)
 	}
 }
@@ -190,8 +190,8 @@ func TestMetricsDocument(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n" +
 		"Written by `go test ./internal/api -update` from the metrics themselves; do not edit. A test keeps it fresh.\n\n" +
-		"`GET /metrics` of the HTTP listener answers in Prometheus' text format. All figures are taken when they are asked for. No label holds a\n" +
-		"session, a stream or an address: the number of series does not grow with use. Sessions and streams have their figures at\n" +
+		"`GET /metrics` of the HTTP listener answers in Prometheus' text format, or in that of OpenMetrics where the host is shown, too, and it is\n" +
+		"asked for. All figures are taken when they are asked for. No label of the hub's own holds a session, a stream or an address: the number of series does not grow with use. Sessions and streams have their figures at\n" +
 		"`/api/v1/sessions`. Beside these there are the usual figures of the Go runtime (`go_…`) and of the process (`process_…`).\n\n" +
 		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	own := 0
@@ -213,7 +213,7 @@ func TestMetricsDocument(t *testing.T) {
 	if want := len(newCollector(f.api).metrics); own != want {
 		t.Errorf("%d metrics were gathered of %d: the document lacks some", own, want)
 	}
-	fresh(t, "metrics.md", b.String())
+	freshBefore(t, "metrics.md", "\n## Host\n", b.String())
 }
 
 func TestMetricsValues(t *testing.T) {
@@ -236,6 +236,36 @@ func TestMetricsValues(t *testing.T) {
 			t.Errorf("no line %q", want)
 		}
 	}
+}
+
+// With a host to show, the hub's own figures come with it, in either format.
+func TestMetricsWithHost(t *testing.T) {
+	f := newFixture(t, nil)
+	_, body := f.do(http.MethodGet, "/metrics", nil)
+	if !strings.HasPrefix(string(body), "# first\n# HELP go_") || !strings.HasSuffix(string(body), "\nweir_load1 1\n") {
+		t.Errorf("%.60q … %q", body, body[max(0, len(body)-60):])
+	}
+	if !strings.Contains(string(body), "\n# TYPE weir_relay_packets_total counter\n") {
+		t.Error("no counter in the text format")
+	}
+	_, body = f.do(http.MethodGet, "/metrics", func(r *http.Request) { r.Header.Set("Accept", "application/openmetrics-text") })
+	if !strings.Contains(string(body), "\n# TYPE weir_relay_packets counter\n") || strings.Contains(string(body), "# EOF") {
+		t.Error("no counter in OpenMetrics, or an end in the middle")
+	}
+	for status, want := range map[string]code{"400": codeInvalidRequest, "503": codeTooManyScrapes, "405": codeMethodNotAllowed, "500": codeInternal} {
+		f.refused(http.MethodGet, "/metrics/node?status="+status, want, nil)
+	}
+	f.refused(http.MethodPost, "/metrics/node", codeMethodNotAllowed, nil)
+}
+
+// Without a host the hub's own figures are there alone.
+func TestMetricsWithoutHost(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Host = nil })
+	answer, body := f.do(http.MethodGet, "/metrics", nil)
+	if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "\nweir_relay_sessions 0") {
+		t.Errorf("%s: %.80s", answer.Status, body)
+	}
+	f.refused(http.MethodGet, "/metrics/node", codeNoSuchPath, nil)
 }
 
 // Without the services that the hub may leave out, their metrics are absent.

@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		Live:     func() LiveStats { return LiveStats{ViewersOpen: 4, Viewers: map[lttng.SessionID]int{1: 2}} },
 		Metadata: func() MetadataStats { return MetadataStats{WaitingOpen: 1, Bytes: 2, Errors: 3, Unchecked: 4} },
 		Version:  version.Info{Version: "1.2.3", Go: "go1.26"},
+		Host:     hostMetrics,
 	}
 	if change != nil {
 		change(&f.opts)
@@ -73,6 +75,26 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	f.server = httptest.NewServer(f.api.Handler())
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+// hostMetrics stands for the views of the host.
+func hostMetrics(more func([]byte, bool) ([]byte, error), refuse func(http.ResponseWriter, *http.Request, int, string)) (native, node http.Handler) {
+	native = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open := r.Header.Get("Accept") == "application/openmetrics-text"
+		if open {
+			w.Header().Set("Content-Type", "application/openmetrics-text")
+		}
+		b, err := more([]byte("# first\n"), open)
+		if err != nil {
+			refuse(w, r, http.StatusInternalServerError, err.Error())
+			return
+		}
+		_, _ = w.Write(append(b, "weir_load1 1\n"...))
+	})
+	return native, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
+		refuse(w, r, status, "the reason")
+	})
 }
 
 // write makes a file below the output directory.
@@ -197,6 +219,21 @@ func (f *fixture) id(name string) string {
 		f.t.Fatalf("%d sessions are called %s: %+v", len(page.Items), name, page.Items)
 	}
 	return page.Items[0].ID
+}
+
+// freshBefore is fresh for the part of a document before a line. What follows is
+// another package's.
+func freshBefore(t *testing.T, name, line, want string) {
+	t.Helper()
+	old, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(old), line)
+	if found {
+		want += line + rest
+	}
+	fresh(t, name, want)
 }
 
 // fresh compares a document in docs with what it is to be.

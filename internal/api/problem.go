@@ -38,6 +38,7 @@ const (
 	codeNoSuchChunk      code = "no-such-chunk"
 	codeChunkOpen        code = "chunk-open"
 	codeTooManyArchives  code = "too-many-archives"
+	codeTooManyScrapes   code = "too-many-scrapes"
 )
 
 // errorRow is a kind of problem. Codes and numbers are never reused.

@@ -10,7 +10,6 @@ import (
 	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weir-io/weir/client"
 )
@@ -72,15 +71,6 @@ func (a *API) registerReady(f huma.API) {
 		Content:     map[string]*huma.MediaType{"application/json": {Schema: ref}},
 	}
 	huma.Register(f, op, a.getReady)
-}
-
-func (a *API) registerMetrics(f huma.API) {
-	handler := promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{
-		ErrorLog: promLog{a.log}, MaxRequestsInFlight: maxScrapes,
-	})
-	op := newOperation("GET", "/metrics", "get-metrics", tagHub, "Figures for Prometheus")
-	op.Responses["200"] = binary("All metrics in Prometheus' text format.", "text/plain")
-	a.raw(f, op, handler)
 }
 
 // registerDocument adds the document's own routes, and renders it once: it

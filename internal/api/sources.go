@@ -62,6 +62,10 @@ type Options struct {
 	// Files returns the figures of the open-file budget; nil leaves them out.
 	Files func() fdpool.Stats
 
+	// Host makes the handlers of the figures of the host that the hub is on; nil
+	// leaves them out.
+	Host HostMetrics
+
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.
 	NotReady func() []string

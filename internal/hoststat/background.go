@@ -15,17 +15,17 @@ import (
 	"github.com/weir-io/weir/internal/kernel/rtlink"
 )
 
-// speeds are what drivers say of how fast their links are. A goroutine asks them,
+// ports are what drivers say of how their links run. A goroutine asks them,
 // as long as someone wants to know: some wait for hardware.
-type speeds struct {
+type ports struct {
 	engine  *Engine
-	current atomic.Pointer[map[string]uint32]
+	current atomic.Pointer[map[string]rtlink.Port]
 	wanted  atomic.Int64 // when, in ns since the engine started
 	running atomic.Bool
 }
 
-// of returns the last speeds, and sees to it that they are renewed.
-func (s *speeds) of(now time.Time) map[string]uint32 {
+// of returns the last answers, and sees to it that they are renewed.
+func (s *ports) of(now time.Time) map[string]rtlink.Port {
 	s.wanted.Store(int64(now.Sub(s.engine.started)))
 	if s.running.CompareAndSwap(false, true) {
 		s.engine.running.Go(s.run) // ends when nobody asks, or by Engine.Close, which waits
@@ -36,13 +36,16 @@ func (s *speeds) of(now time.Time) map[string]uint32 {
 	return nil
 }
 
-func (s *speeds) run() {
+func (s *ports) run() {
 	defer s.running.Store(false)
 	for {
-		m := make(map[string]uint32)
+		m := make(map[string]rtlink.Port)
 		for _, l := range s.engine.links.now().list {
-			if speed, ok := rtlink.Speed(l.Name); ok {
-				m[l.Name] = speed
+			if !l.Up {
+				continue // what it says then is not so
+			}
+			if port, ok := rtlink.PortOf(l.Name); ok {
+				m[l.Name] = port
 			}
 		}
 		s.current.Store(&m)

@@ -24,10 +24,12 @@ type links struct {
 // linkInfo is an interface with texts as they are written.
 type linkInfo struct {
 	rtlink.Link
-	mac     []byte
-	state   []byte
-	primary netip.Addr // IPv4; not valid: none
-	ips     [][]byte   // of Addresses
+	mac       []byte
+	broadcast []byte
+	alias     []byte
+	state     []byte
+	primary   netip.Addr // IPv4; not valid: none
+	ips       [][]byte   // of Addresses
 }
 
 var noLinks = new(links)
@@ -35,7 +37,7 @@ var noLinks = new(links)
 func newLinks(list []rtlink.Link) *links {
 	l := &links{byName: make(map[string]*linkInfo, len(list))}
 	for _, link := range list {
-		info := &linkInfo{Link: link, mac: macText(link.Hardware), state: []byte(link.OperState)}
+		info := &linkInfo{Link: link, mac: macText(link.Hardware), broadcast: macText(link.Broadcast), alias: []byte(link.Alias), state: []byte(link.OperState)}
 		for _, a := range link.Addresses {
 			if a.IP.Is4() && !a.Secondary && !info.primary.IsValid() {
 				info.primary = a.IP

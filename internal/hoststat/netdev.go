@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/kernel/reread"
+	"github.com/weir-io/weir/internal/kernel/rtlink"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -24,18 +25,20 @@ type netDevReader struct {
 	textReader
 	engine *Engine
 	names  *hostNames
-	speeds *speeds
+	ports  *ports
 
 	dev, iface, receive, transmit    xmlsysd.NodeID
 	name, ip, host                   xmlsysd.NodeID
 	rx, tx                           []xmlsysd.NodeID
 	ifindex, mtu, speed, state       xmlsysd.NodeID
 	changes, mac, addresses, address xmlsysd.NodeID
+	broadcast, alias, duplex         xmlsysd.NodeID
 	addressIP, addressPrefix         xmlsysd.NodeID
 
-	room   digitRoom
-	ipText []byte
-	node   unix.Utsname
+	room       digitRoom
+	ipText     []byte
+	duplexText []byte
+	node       unix.Utsname
 }
 
 func newNetDevReader(e *Engine) reader {
@@ -43,12 +46,13 @@ func newNetDevReader(e *Engine) reader {
 	m := e.model
 	n := func(path string) xmlsysd.NodeID { return m.Must(at + "/interface/" + path) }
 	d := &netDevReader{
-		engine: e, names: newHostNames(e), speeds: &speeds{engine: e},
+		engine: e, names: newHostNames(e), ports: &ports{engine: e},
 		dev: m.Must(at), iface: m.Must(at + "/interface"), receive: n("receive"), transmit: n("transmit"),
 		name: n("name"), ip: n("ip"), host: n("host"),
 		rx:      nodesOf(m, at+"/interface/receive", "bytes", "packets", "errs", "drop", "fifo", "frame", "compressed", "multicast"),
 		tx:      nodesOf(m, at+"/interface/transmit", "bytes", "packets", "errs", "drop", "fifo", "collisions", "carrier", "compressed"),
 		ifindex: n("ifindex"), mtu: n("mtu"), speed: n("speed"), state: n("operstate"), changes: n("carrier_changes"), mac: n("mac"),
+		broadcast: n("broadcast"), alias: n("ifalias"), duplex: n("duplex"),
 		addresses: n("addresses"), address: n("addresses/address"), addressIP: n("addresses/address/ip"), addressPrefix: n("addresses/address/prefix"),
 	}
 	d.textReader = *newTextReader(e.proc("net/dev"), pageSize, reread.Lines, d.parseDev)
@@ -154,14 +158,22 @@ func (d *netDevReader) addLink(r *request, link *linkInfo) {
 	t := r.tape
 	t.Uint(d.ifindex, uint64(link.Index))
 	t.Uint(d.mtu, uint64(link.MTU))
+	var port rtlink.Port
 	if r.need&needSpeed != 0 {
-		if speed, ok := d.speeds.of(r.now)[link.Name]; ok {
-			t.Uint(d.speed, uint64(speed))
-		}
+		port = d.ports.of(r.now)[link.Name]
+	}
+	if port.Speed != 0 {
+		t.Uint(d.speed, uint64(port.Speed))
 	}
 	t.Leaf(d.state, link.state)
 	t.Uint(d.changes, uint64(link.CarrierChanges))
 	t.Leaf(d.mac, link.mac)
+	t.Leaf(d.broadcast, link.broadcast)
+	t.Leaf(d.alias, link.alias)
+	if port.Duplex != "" {
+		d.duplexText = append(d.duplexText[:0], port.Duplex...)
+		t.Leaf(d.duplex, d.duplexText)
+	}
 	t.Open(d.addresses, xmlsysd.Stamp{})
 	for i, a := range link.Addresses {
 		t.Open(d.address, xmlsysd.Stamp{}, d.room.of(uint64(i)))

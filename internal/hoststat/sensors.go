@@ -21,7 +21,7 @@ type sensorsReader struct {
 	dir             string
 	sensors, sensor xmlsysd.NodeID
 	chip, kind      xmlsysd.NodeID
-	label           xmlsysd.NodeID
+	label, device   xmlsysd.NodeID
 	values          []xmlsysd.NodeID // input min max crit
 	flags           []xmlsysd.NodeID // alarm fault
 }
@@ -37,7 +37,7 @@ func newSensorsReader(e *Engine) reader {
 	m := e.model
 	return &sensorsReader{
 		dir: e.sys("class/hwmon"), sensors: m.Must(at), sensor: m.Must(at + "/sensor"),
-		chip: m.Must(at + "/sensor/chip"), kind: m.Must(at + "/sensor/kind"), label: m.Must(at + "/sensor/label"),
+		chip: m.Must(at + "/sensor/chip"), kind: m.Must(at + "/sensor/kind"), label: m.Must(at + "/sensor/label"), device: m.Must(at + "/sensor/device"),
 		values: nodesOf(m, at+"/sensor", "input", "min", "max", "crit"), flags: nodesOf(m, at+"/sensor", "alarm", "fault"),
 	}
 }
@@ -70,6 +70,7 @@ func (s *sensorsReader) addChip(r *request, name string, taken map[string]int) {
 	if _, err := os.Stat(dir + "/name"); err != nil {
 		dir += "/device" // of drivers from before Linux 3.13
 	}
+	path := devicePath(s.dir + "/" + name + "/device")
 	list := listSensors(dir)
 	chip, _ := s.value(r, dir+"/name")
 	chip = clone(chip)
@@ -83,8 +84,22 @@ func (s *sensorsReader) addChip(r *request, name string, taken map[string]int) {
 		r.tape.Leaf(s.chip, chip)
 		r.tape.Leaf(s.kind, []byte(x.kind))
 		s.addValues(r, dir+"/"+x.String(), x)
+		if path != nil {
+			r.tape.Leaf(s.device, path)
+		}
 		r.tape.Close()
 	}
+}
+
+// devicePath returns the last two parts of a device's path, kind of bus and device,
+// by a link to it; nil if there is none.
+func devicePath(link string) []byte {
+	path, err := filepath.EvalSymlinks(link)
+	if err != nil {
+		return nil
+	}
+	dir, device := filepath.Split(path)
+	return []byte(filepath.Base(dir) + "/" + device)
 }
 
 // addValues adds what a sensor has. One that does not answer now has no input.

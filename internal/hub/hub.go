@@ -40,8 +40,9 @@ type Hub struct {
 	cfg   *config.Config
 	log   *slog.Logger
 	given map[string]net.Listener
-	run   string // directory of runtime files
-	exe   string // program to start as guard; empty for none
+	run   string          // directory of runtime files
+	exe   string          // program to start as guard; empty for none
+	host  api.HostMetrics // nil: the host is not shown
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -88,6 +89,9 @@ func (h *Hub) UseRunDir(dir string) { h.run = dir }
 // repair the files when this process is killed. Without, that waits for the
 // next start.
 func (h *Hub) UseGuard(exe string) { h.exe = exe }
+
+// UseHost has the figures of this host shown beside the hub's own.
+func (h *Hub) UseHost(m api.HostMetrics) { h.host = m }
 
 // Run makes the directories, repairs what a killed predecessor left, listens,
 // calls ready once, and serves until ctx ends; then it stops in order and

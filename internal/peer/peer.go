@@ -17,20 +17,22 @@ import (
 
 // packages are the Debian packages of the programs that tests use.
 var packages = map[string]string{
-	"babeltrace":              "babeltrace",
-	"babeltrace2":             "babeltrace2",
-	"gcc":                     "gcc",
-	"go":                      "golang",
-	"groff":                   "groff-base",
-	"lttng":                   "lttng-tools",
-	"lttng-relayd":            "lttng-tools",
-	"lttng-sessiond":          "lttng-tools",
-	"printf":                  "coreutils",
-	"sh":                      "dash",
-	"systemd-analyze":         "systemd",
-	"systemd-socket-activate": "systemd",
-	"trace-cmd":               "trace-cmd",
-	"xmllint":                 "libxml2-utils",
+	"babeltrace":               "babeltrace",
+	"babeltrace2":              "babeltrace2",
+	"gcc":                      "gcc",
+	"go":                       "golang",
+	"groff":                    "groff-base",
+	"lttng":                    "lttng-tools",
+	"lttng-relayd":             "lttng-tools",
+	"lttng-sessiond":           "lttng-tools",
+	"prometheus-node-exporter": "prometheus-node-exporter",
+	"promtool":                 "prometheus",
+	"printf":                   "coreutils",
+	"sh":                       "dash",
+	"systemd-analyze":          "systemd",
+	"systemd-socket-activate":  "systemd",
+	"trace-cmd":                "trace-cmd",
+	"xmllint":                  "libxml2-utils",
 }
 
 // Need returns the path of a program. Without it the test ends here.

@@ -61,29 +61,6 @@ var floors = map[string]int{
 	"internal/relaytest":     4, // tests only
 	"internal/systemtest":    6, // tests only
 
-	"internal/cli": 4,
-	"cmd/weir":     5,
-
-	"internal/repo":            6, // tests only, above everything
-	"internal/kernel/ftrace":   0,
-	"internal/kernel/tracefs":  0,
-	"internal/kernel/proc":     0,
-	"internal/kernel/reread":   0,
-	"internal/kernel/rtlink":   0,
-	"client/agent":             1,
-	"client/relay":             1,
-	"internal/handover":        1,
-	"internal/kerneltrace":     1,
-	"internal/kernelfilter":    1,
-	"internal/source":          1,
-	"internal/consumer":        2,
-	"internal/hoststat":        2,
-	"internal/kernelsource":    2,
-	"internal/selfsource":      2,
-	"internal/session":         2,
-	"internal/agent":           3,
-	"internal/agent/agenttest": 3,
-
 	"internal/hoststat/alarm":    1,
 	"internal/hoststat/roster":   2,
 	"internal/hoststat/poll":     2,
@@ -92,6 +69,30 @@ var floors = map[string]int{
 	"internal/hoststat/monitor":  3,
 	"internal/hoststat/screen":   3,
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
+
+	"internal/cli": 4,
+	"cmd/weir":     5,
+
+	"internal/repo":             6, // tests only, above everything
+	"internal/kernel/ftrace":    0,
+	"internal/kernel/tracefs":   0,
+	"internal/kernel/proc":      0,
+	"internal/kernel/reread":    0,
+	"internal/kernel/rtlink":    0,
+	"client/agent":              1,
+	"client/relay":              1,
+	"internal/handover":         1,
+	"internal/kerneltrace":      1,
+	"internal/kernelfilter":     1,
+	"internal/source":           1,
+	"internal/consumer":         2,
+	"internal/hoststat":         2,
+	"internal/hoststat/metrics": 3,
+	"internal/kernelsource":     2,
+	"internal/selfsource":       2,
+	"internal/session":          2,
+	"internal/agent":            3,
+	"internal/agent/agenttest":  3,
 }
 
 // edge is an import from one room to another.

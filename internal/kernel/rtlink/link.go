@@ -20,7 +20,10 @@ type Link struct {
 	MTU            uint32
 	OperState      string // as in /sys/class/net/NAME/operstate
 	CarrierChanges uint32
+	Up             bool   // switched on by the administrator, whatever the state
 	Hardware       []byte // address, empty for links without
+	Broadcast      []byte // its counterpart for all stations
+	Alias          string // what the administrator calls it
 	Addresses      []Address
 }
 
@@ -99,11 +102,12 @@ func request(c *netlink.Conn, kind netlink.HeaderType, body []byte) ([]netlink.M
 // parseLink reads a message of RTM_NEWLINK: family, kind, index, flags and changed
 // flags in 16 bytes, then attributes.
 func parseLink(b []byte) (Link, error) {
-	const indexAt = 4
+	const indexAt, flagsAt = 4, 8
 	if len(b) < unix.SizeofIfInfomsg {
 		return Link{}, fmt.Errorf("link: %d bytes, want %d and attributes", len(b), unix.SizeofIfInfomsg)
 	}
 	l := Link{Index: binary.NativeEndian.Uint32(b[indexAt:]), OperState: operStates[0]}
+	l.Up = binary.NativeEndian.Uint32(b[flagsAt:])&unix.IFF_UP != 0
 	ad, err := netlink.NewAttributeDecoder(b[unix.SizeofIfInfomsg:])
 	if err != nil {
 		return Link{}, fmt.Errorf("link %d: %w", l.Index, err)
@@ -116,6 +120,10 @@ func parseLink(b []byte) (Link, error) {
 			l.MTU = ad.Uint32()
 		case unix.IFLA_ADDRESS:
 			l.Hardware = ad.Bytes()
+		case unix.IFLA_BROADCAST:
+			l.Broadcast = ad.Bytes()
+		case unix.IFLA_IFALIAS:
+			l.Alias = ad.String()
 		case unix.IFLA_CARRIER_CHANGES:
 			l.CarrierChanges = ad.Uint32()
 		case unix.IFLA_OPERSTATE:

@@ -5,6 +5,8 @@ package rtlink
 
 import (
 	"net"
+	"os"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -30,6 +32,14 @@ func TestDumpLikeNet(t *testing.T) {
 		l, ok := byIndex[o.Index]
 		if !ok || l.Name != o.Name || int(l.MTU) != o.MTU || net.HardwareAddr(l.Hardware).String() != o.HardwareAddr.String() && o.HardwareAddr != nil {
 			t.Errorf("%+v, want %+v", l, o)
+		}
+		if up := o.Flags&net.FlagUp != 0; l.Up != up {
+			t.Errorf("%s is up: %v, want %v", l.Name, l.Up, up)
+		}
+		for file, got := range map[string]string{"broadcast": net.HardwareAddr(l.Broadcast).String(), "ifalias": l.Alias} {
+			if want, err := os.ReadFile("/sys/class/net/" + o.Name + "/" + file); err == nil && got != strings.TrimSuffix(string(want), "\n") {
+				t.Errorf("%s: %s %q, want %q", l.Name, file, got, want)
+			}
 		}
 		addresses, err := o.Addrs()
 		if err != nil {
@@ -82,6 +92,9 @@ func TestLayoutOfStructs(t *testing.T) {
 	if n := unsafe.Offsetof(ethtoolCmd{}.speed); n != 12 {
 		t.Errorf("speed is at %d, want 12", n)
 	}
+	if n := unsafe.Offsetof(ethtoolCmd{}.duplex); n != 14 {
+		t.Errorf("duplex is at %d, want 14", n)
+	}
 	if n := unsafe.Offsetof(ethtoolCmd{}.speedHigh); n != 28 {
 		t.Errorf("speed_hi is at %d, want 28", n)
 	}
@@ -90,10 +103,24 @@ func TestLayoutOfStructs(t *testing.T) {
 	}
 }
 
-func TestSpeedOfNothing(t *testing.T) {
+func TestPortOfNothing(t *testing.T) {
 	for _, name := range []string{"lo", "no-such-link", "a name that is too long"} {
-		if n, ok := Speed(name); ok {
-			t.Errorf("%s: %d Mb/s", name, n)
+		if p, ok := PortOf(name); ok {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
+// The files of /sys say the same of ports that are up.
+func TestPortLikeSysfs(t *testing.T) {
+	links, err := Dump()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		duplex, err := os.ReadFile("/sys/class/net/" + l.Name + "/duplex")
+		if p, ok := PortOf(l.Name); l.Up && (ok != (err == nil) || ok && p.Duplex != strings.TrimSpace(string(duplex))) {
+			t.Errorf("%s: %+v (%v), want duplex %q (%v)", l.Name, p, ok, duplex, err)
 		}
 	}
 }

@@ -15,7 +15,8 @@ type ethtoolCmd struct {
 	cmd       uint32
 	_         [2]uint32 // supported, advertising
 	speed     uint16
-	_         [6]byte // duplex … mdio_support
+	duplex    uint8
+	_         [5]byte // port … mdio_support
 	_         [2]uint32
 	speedHigh uint16
 	_         [2]byte
@@ -32,21 +33,39 @@ type ifreqData struct {
 // unknownSpeed is what drivers say of a link that is down.
 const unknownSpeed = 0xffffffff
 
-// Speed asks the driver of a link for its speed in Mb/s. It reports false where the
-// driver does not know one. The driver may take its time.
-func Speed(name string) (uint32, bool) {
+// Port is what a driver says of a link that is up.
+type Port struct {
+	Speed  uint32 // in Mb/s; 0: not known
+	Duplex string // half, full or unknown
+}
+
+// PortOf asks the driver of a link. It reports false where there is nothing to ask
+// about. The driver may take its time.
+func PortOf(name string) (Port, bool) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, false
+		return Port{}, false
 	}
 	defer unix.Close(fd)
 	cmd := &ethtoolCmd{cmd: unix.ETHTOOL_GSET}
 	request := &ifreqData{data: unsafe.Pointer(cmd)}
 	if copy(request.name[:unix.IFNAMSIZ-1], name) != len(name) {
-		return 0, false
+		return Port{}, false
 	}
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(request)))
 	runtime.KeepAlive(cmd)
-	speed := uint32(cmd.speedHigh)<<16 | uint32(cmd.speed)
-	return speed, errno == 0 && speed != unknownSpeed && speed != 0 && speed != 0xffff
+	if errno != 0 {
+		return Port{}, false
+	}
+	p := Port{Speed: uint32(cmd.speedHigh)<<16 | uint32(cmd.speed), Duplex: "unknown"}
+	if p.Speed == unknownSpeed || p.Speed == unknownSpeed>>16 {
+		p.Speed = 0
+	}
+	if int(cmd.duplex) < len(duplexes) {
+		p.Duplex = duplexes[cmd.duplex]
+	}
+	return p, true
 }
+
+// duplexes are the kernel's numbers of them.
+var duplexes = [...]string{"half", "full"}

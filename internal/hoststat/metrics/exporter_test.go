@@ -1,0 +1,307 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// exporter is a running node_exporter.
+type exporter struct {
+	url string
+	pid int
+}
+
+// newExporter starts one, with more arguments, and ends it with the test. It tries
+// more than once: another program may take the port that was free, and a dial to a
+// port where nobody listens yet may find itself.
+func newExporter(t testing.TB, args ...string) *exporter {
+	t.Helper()
+	program := peer.Need(t, "prometheus-node-exporter")
+	const tries = 5
+	for try := 1; ; try++ {
+		x, said := startExporter(t, program, args)
+		switch {
+		case x != nil:
+			return x
+		case try == tries:
+			t.Fatalf("node_exporter ended:\n%s", said)
+		}
+	}
+}
+
+// startExporter returns nil, and what the program said, if it ends at once.
+func startExporter(t testing.TB, program string, args []string) (x *exporter, said string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	var log bytes.Buffer
+	c := exec.Command(program, append([]string{"--web.listen-address=" + address, "--web.disable-exporter-metrics"}, args...)...)
+	c.Stdout, c.Stderr = &log, &log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { // ends with the program, which the cleanup kills
+		_ = c.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		<-ended
+	})
+	over := false
+	wait.Until(t, "node_exporter answers", func() bool {
+		select {
+		case <-ended:
+			over = true
+			return true
+		default:
+		}
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return false
+		}
+		defer conn.Close()
+		return conn.LocalAddr().String() != address
+	})
+	if over {
+		return nil, log.String()
+	}
+	return &exporter{"http://" + address + "/metrics", c.Process.Pid}, ""
+}
+
+// get scrapes it.
+func (x *exporter) get(t testing.TB, query string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, x.url+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: wait.Patience}
+	defer client.CloseIdleConnections()
+	a, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	b, err := io.ReadAll(a.Body)
+	if err != nil || a.StatusCode != http.StatusOK {
+		t.Fatalf("node_exporter answers %s: %v", a.Status, err)
+	}
+	return string(b)
+}
+
+// shown are the families of reference section 11: prefixes of names, and names that
+// end in a blank.
+var shown = []string{
+	"node_cpu_", "node_load", "node_memory_", "node_disk_", "node_filesystem_", "node_pressure_", "node_sockstat_", "node_netstat_",
+	"node_vmstat_", "node_softnet_", "node_hwmon_temp_celsius ", "node_hwmon_fan_rpm ", "node_hwmon_in_volts ", "node_hwmon_power_watt ",
+	"node_hwmon_curr_amps ", "node_network_receive_", "node_network_transmit_", "node_network_up ", "node_network_mtu_bytes ",
+	"node_network_speed_bytes ", "node_network_info ", "node_network_iface_id ", "node_network_carrier_changes_total ", "node_intr_total ",
+	"node_context_switches_total ", "node_forks_total ", "node_boot_time_seconds ", "node_procs_", "node_filefd_",
+	"node_entropy_available_bits ", "node_nf_conntrack_entries", "node_uname_info ", "node_os_", "node_time_seconds ",
+	"node_timex_sync_status ", "node_timex_offset_seconds ", "node_timex_maxerror_seconds ", "node_timex_estimated_error_seconds ",
+}
+
+// unlisted are families of these collectors that are not in the table.
+var unlisted = []string{
+	"node_network_receive_nohandler_total", "node_network_transmit_queue_length", "node_cpu_scaling_", "node_cpu_frequency_",
+	"node_cpu_core_throttles_total", "node_cpu_package_throttles_total", "node_disk_filesystem_info", "node_disk_device_mapper_info",
+	"node_disk_ata_",
+}
+
+// isShown reports whether a family of node_exporter is to be shown.
+func isShown(name string) bool {
+	begins := func(prefix string) bool { return strings.HasPrefix(name+" ", prefix) }
+	return slices.ContainsFunc(shown, begins) && !slices.ContainsFunc(unlisted, begins)
+}
+
+// TestNodeExporter compares this host with what node_exporter says of it: the same
+// series, the same types, and values between those before and behind.
+func TestNodeExporter(t *testing.T) {
+	x := newExporter(t)
+	s := newServer(t, hoststat.Options{MinInterval: -1})
+	var before, ours, behind scraped
+	wait.Until(t, "what is read in the background is there", func() bool {
+		before = parse(t, x.get(t, ""))
+		ours = parse(t, exposition(t, s.Node, ""))
+		behind = parse(t, x.get(t, ""))
+		return len(differences(before, ours)) == 0
+	})
+	for _, d := range append(differences(before, ours), differences(behind, ours)...) {
+		t.Error(d)
+	}
+	between(t, before, ours, behind)
+}
+
+// differences are series and types that only one has.
+func differences(node, ours scraped) []string {
+	var list []string
+	name := func(series string) string { n, _, _ := strings.Cut(series, "|"); return n }
+	for series := range node.samples {
+		if _, ok := ours.samples[series]; !ok && isShown(name(series)) {
+			list = append(list, "missing: "+series)
+		}
+	}
+	for series := range ours.samples {
+		if _, ok := node.samples[series]; !ok {
+			list = append(list, "not of node_exporter: "+series)
+		}
+	}
+	for n, kind := range ours.types {
+		if node.types[n] != kind {
+			list = append(list, n+": type "+kind+", want "+node.types[n])
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// volatile are gauges that may be another number at any time.
+var volatile = []string{
+	"node_load", "node_memory_", "node_sockstat_", "node_procs_", "node_filefd_allocated", "node_entropy_", "node_disk_io_now", "node_timex_",
+	"node_filesystem_free_bytes", "node_filesystem_avail_bytes", "node_filesystem_files_free", "node_nf_conntrack_entries", "node_netstat_Tcp_CurrEstab",
+	"node_time_seconds",
+}
+
+// between demands of samples to be those before, or to lie between those before and
+// behind if they rise. Of those that may be anything it demands the magnitude.
+func between(t *testing.T, before, ours, behind scraped) {
+	t.Helper()
+	for series, v := range ours.samples {
+		low, high := before.samples[series], behind.samples[series]
+		name, _, _ := strings.Cut(series, "|")
+		if strings.HasPrefix(name, "node_scrape_") {
+			continue
+		}
+		if name == "node_cpu_seconds_total" { // iowait and idle may fall a little
+			const little = 0.05
+			low, high = low-little, high+little
+		}
+		if slices.ContainsFunc(volatile, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			const some = 100 // below, anything goes
+			low, high = low/2-some, high*2+some
+		}
+		if v < low && !near(v, low) || v > high && !near(v, high) {
+			t.Errorf("%s = %v, want %v … %v", series, v, low, high)
+		}
+	}
+}
+
+// host is a fixture with what this host may not have.
+func host() files {
+	stat := "cpu  11 22 33 44 55 66 77 88 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\ncpu2 10 20 30 40 50 60 70 80 0 0\n" +
+		"intr 77 1 2 3\nctxt 88\nbtime 1000\nprocesses 99\nprocs_running 2\nprocs_blocked 1\nsoftirq 55 1 2 3 4 5 6 7 8 9 10\n"
+	return files{
+		"proc/stat":                                 stat,
+		"proc/loadavg":                              "0.20 1.18 12.12 1/80 11206\n",
+		"proc/meminfo":                              "MemTotal: 16 kB\nMemFree: 8 kB\nActive(anon): 3 kB\nHugePages_Total: 7\nHugepagesize: 2048 kB\nDirectMap4k: 4 kB\n",
+		"proc/vmstat":                               "nr_free_pages 5\npgpgin 1\npgpgout 2\npswpin 3\npswpout 4\npgfault 5\npgmajfault 6\noom_kill 7\n",
+		"proc/diskstats":                            "   8       0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8       1 sda1 1 2 3 4 5 6 7 8 9 10 11\n 259       0 nvme0n1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n 253       0 dm-0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
+		"proc/net/sockstat":                         "sockets: used 294\nTCP: inuse 35 orphan 1 tw 4 alloc 59 mem 22\nUDP: inuse 12 mem 9\nUDPLITE: inuse 1\nRAW: inuse 2\nFRAG: inuse 3 memory 4\n",
+		"proc/net/sockstat6":                        "TCP6: inuse 17\nUDP6: inuse 9\nUDPLITE6: inuse 0\nRAW6: inuse 1\nFRAG6: inuse 0 memory 8\n",
+		"proc/net/snmp":                             "Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: MaxConn CurrEstab InErrs\nTcp: -1 14 2\nUdp: InDatagrams InErrors\nUdp: 5 6\nUdpLite: InErrors\nUdpLite: 7\n",
+		"proc/net/netstat":                          "TcpExt: ListenDrops SyncookiesSent TCPTimeouts TW\nTcpExt: 1 2 3 4\nIpExt: InOctets OutOctets\nIpExt: 18446744073709551615 6\n",
+		"proc/net/snmp6":                            "Ip6InOctets                     \t7\nIp6InReceives                   \t8\nUdpLite6InErrors                \t9\nIcmp6OutMsgs\t10\n",
+		"proc/net/softnet_stat":                     "00000010 00000002 00000003 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n000000ff 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000002\n",
+		"proc/net/dev":                              "Inter-|   Receive                                                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n    lo: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n  eth0: 101 102 103 104 105 106 107 108 109 110 111 112 113 114 115 116\n",
+		"proc/pressure/cpu":                         "some avg10=1.50 avg60=0.00 avg300=0.25 total=2500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+		"proc/pressure/memory":                      "some avg10=0.00 avg60=0.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=2\n",
+		"proc/pressure/io":                          "some avg10=0.00 avg60=0.00 avg300=0.00 total=3\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=4\n",
+		"proc/sys/fs/file-nr":                       "1024\t0\t1631329\n",
+		"proc/sys/fs/inode-nr":                      "1\t2\n",
+		"proc/sys/fs/dentry-state":                  "1\t2\t3\t4\t5\t6\n",
+		"proc/sys/kernel/random/entropy_avail":      "255\n",
+		"proc/sys/kernel/pid_max":                   "4194304\n",
+		"proc/sys/kernel/threads-max":               "1000\n",
+		"proc/sys/kernel/random/poolsize":           "256\n",
+		"proc/sys/net/netfilter/nf_conntrack_count": "17\n",
+		"proc/sys/net/netfilter/nf_conntrack_max":   "65536\n",
+		"proc/1/mountinfo":                          "",
+		"proc/self/mountinfo":                       "",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/device":       "-> ../../../coretemp.0",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/name":         "coretemp\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_input":  "45500\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_label":  "Core \"0\"\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/fan2_input":   "1200\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/in0_input":    "1050\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/curr1_input":  "1500\n",
+		"sys/devices/platform/coretemp.0/hwmon/hwmon0/power1_input": "12500000\n",
+		"sys/class/hwmon/hwmon0":                                    "-> ../../devices/platform/coretemp.0/hwmon/hwmon0",
+		"sys/devices/virtual/hwmon/hwmon1/name":                     "acpitz\n",
+		"sys/devices/virtual/hwmon/hwmon1/temp1_input":              "-5000\n",
+		"sys/class/hwmon/hwmon1":                                    "-> ../../devices/virtual/hwmon/hwmon1",
+		"sys/class/net/.keep":                                       "",
+		"root/etc/os-release":                                       "PRETTY_NAME=\"Test OS 7\"\nNAME=\"Test OS\"\nVERSION_ID=\"7.4.1\"\nID=test\nID_LIKE='debian other'\n",
+		"root/run/udev/data/b8:0":                                   "S:disk/by-id/x\nE:ID_MODEL=Fast_Disk\nE:ID_PATH=pci-0000:00:1f.2-ata-1\nE:ID_REVISION=1.0\nE:ID_SERIAL_SHORT=S\"1\nE:ID_WWN=0x5\n",
+	}
+}
+
+// TestNodeExporterFixture compares a host that is files only.
+func TestNodeExporterFixture(t *testing.T) {
+	o := host().write(t)
+	x := newExporter(t, "--path.procfs="+o.ProcRoot, "--path.sysfs="+o.SysRoot, "--path.rootfs="+o.Root,
+		"--path.udev.data="+filepath.Join(o.Root, "run/udev/data"), "--no-collector.netdev.netlink")
+	s := newServer(t, o)
+	node, ours := parse(t, x.get(t, "")), parse(t, exposition(t, s.Node, ""))
+	compared := 0
+	for series, v := range node.samples {
+		name, _, _ := strings.Cut(series, "|")
+		switch {
+		case !isShown(name), strings.HasPrefix(name, "node_os_"): // of this host in either
+		case strings.HasPrefix(name, "node_time"), strings.HasPrefix(name, "node_filesystem_"):
+		case strings.Contains(series, "|cpu=1|"), strings.HasSuffix(series, "|cpu=1"): // is not there: it makes up the numbers between
+		default:
+			compared++
+			ours.want(t, map[string]float64{series: v})
+		}
+	}
+	for series := range ours.samples {
+		if _, ok := node.samples[series]; !ok && strings.HasPrefix(series, "node_hwmon_") {
+			t.Errorf("not of node_exporter: %s", series)
+		}
+	}
+	if compared < 100 {
+		t.Errorf("only %d series compared", compared)
+	}
+	ours.want(t, map[string]float64{
+		"node_cpu_seconds_total|cpu=1|mode=user":                        none,
+		"node_softnet_processed_total|cpu=2":                            255,
+		"node_hwmon_temp_celsius|chip=platform_coretemp_0|sensor=temp1": 45.5,
+		"node_hwmon_temp_celsius|chip=acpitz|sensor=temp1":              -5,
+		"node_disk_info|device=sda|major=8|minor=0|model=Fast_Disk|path=pci-0000:00:1f.2-ata-1|revision=1.0|serial=S\"1|wwn=0x5": 1,
+		"node_os_version|id=test|id_like=debian other|name=Test OS":                                                              7.4,
+	})
+}
+
+// TestShown tests the list of families that the comparisons go by.
+func TestShown(t *testing.T) {
+	for name, want := range map[string]bool{
+		"node_load1": true, "node_memory_MemFree_bytes": true, "node_filesystem_files": true, "node_network_up": true,
+		"node_network_receive_nohandler_total": false, "node_arp_entries": false, "node_network_carrier": false,
+		"node_scrape_collector_success": false,
+	} {
+		if got := isShown(name); got != want {
+			t.Errorf("%s is compared: %v, want %v", name, got, want)
+		}
+	}
+}

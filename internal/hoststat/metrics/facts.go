@@ -1,0 +1,178 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/kernel/reread"
+)
+
+// factAge is for how long a fact is not looked up again.
+const factAge = time.Minute
+
+// maxFacts bounds how many disks are remembered.
+const maxFacts = 4096
+
+// facts are the labels of the host and its disks that no section has: they hardly
+// change, and the engine's clients have no use for them.
+type facts struct {
+	root string
+	now  func() time.Time
+
+	mu sync.Mutex
+	// Guarded by mu.
+	disks   map[string]*diskFact // by "MAJOR:MINOR"
+	host    systemFact
+	hostAt  time.Time
+	scratch []byte
+}
+
+// diskFact are the labels of a disk.
+type diskFact struct {
+	labels string
+	at     time.Time
+}
+
+// systemFact is what the distribution calls itself. It is not changed.
+type systemFact struct {
+	labels  string // all of them; empty: not known
+	short   string
+	version []byte // the number of it; nil: none
+	domain  string // of the host's name
+}
+
+func newFacts(root string) *facts {
+	return &facts{root: root, now: time.Now, disks: make(map[string]*diskFact)}
+}
+
+// diskLabels are the labels of a disk and the device manager's names of what they
+// say, the first that it has.
+var diskLabels = [...]struct{ label, key, or string }{
+	{"model", "ID_MODEL", ""},
+	{"path", "ID_PATH", ""},
+	{"revision", "ID_REVISION", ""},
+	{"serial", "SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT"},
+	{"wwn", "ID_WWN", ""},
+}
+
+// disk returns the labels of a disk.
+func (f *facts) disk(major, minor []byte) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.scratch = append(append(append(f.scratch[:0], major...), ':'), minor...)
+	known, now := f.disks[string(f.scratch)], f.now()
+	if known != nil && now.Sub(known.at) < factAge {
+		return known.labels
+	}
+	if known == nil && len(f.disks) >= maxFacts {
+		clear(f.disks)
+	}
+	text := f.file("run/udev/data/b" + string(f.scratch))
+	var pairs []string
+	for _, l := range diskLabels {
+		value := property(text, "E:"+l.key)
+		if value == "" && l.or != "" {
+			value = property(text, "E:"+l.or)
+		}
+		pairs = append(pairs, l.label, value)
+	}
+	known = &diskFact{fixedLabels(pairs...), now}
+	f.disks[string(f.scratch)] = known
+	return known.labels
+}
+
+// systemLabels are the labels of the distribution, which are the keys of its file in
+// small letters.
+var systemLabels = [...]string{
+	"build_id", "id", "id_like", "image_id", "image_version", "name", "pretty_name", "variant", "variant_id", "version", "version_codename",
+	"version_id",
+}
+
+// system returns what the host's distribution is.
+func (f *facts) system() systemFact {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if !f.hostAt.IsZero() && now.Sub(f.hostAt) < factAge {
+		return f.host
+	}
+	f.hostAt = now
+	var u unix.Utsname
+	_ = unix.Uname(&u) // it cannot fail with a valid address
+	f.host = systemFact{domain: fixedLabels("domainname", unix.ByteSliceToString(u.Domainname[:]))}
+	text := f.file("etc/os-release")
+	if text == nil {
+		text = f.file("usr/lib/os-release")
+	}
+	if text == nil {
+		return f.host
+	}
+	var pairs, short []string
+	for _, l := range systemLabels {
+		value := unquote(property(text, strings.ToUpper(l)))
+		pairs = append(pairs, l, value)
+		if l == "id" || l == "id_like" || l == "name" {
+			short = append(short, l, value)
+		}
+		if l == "version_id" {
+			f.host.version = majorMinor(value)
+		}
+	}
+	f.host.labels, f.host.short = fixedLabels(pairs...), fixedLabels(short...)
+	return f.host
+}
+
+// file returns a file's text, nil if there is none.
+func (f *facts) file(path string) []byte {
+	text, err := reread.Read(0, filepath.Join(f.root, path), nil)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// property finds KEY=value in a file of such lines.
+func property(text []byte, key string) string {
+	for line := range bytes.Lines(text) {
+		if name, value, ok := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte("=")); ok && string(name) == key {
+			return string(value)
+		}
+	}
+	return ""
+}
+
+// unquote takes the shell's quotes off.
+func unquote(s string) string {
+	if n := len(s); n >= 2 && (s[0] == '"' || s[0] == '\'') && s[n-1] == s[0] {
+		return s[1 : n-1]
+	}
+	return s
+}
+
+// majorMinor returns the number at the begin of a version, 22.04 of "22.04.3 LTS";
+// nil if there is none.
+func majorMinor(version string) []byte {
+	end, points := 0, 0
+	for ; end < len(version); end++ {
+		c := version[end]
+		if c == '.' && end > 0 && points == 0 {
+			points++
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+	}
+	if end == 0 {
+		return nil
+	}
+	return []byte(version[:end])
+}
