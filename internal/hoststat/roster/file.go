@@ -32,7 +32,7 @@ type File struct {
 	View     string
 	Tasks    []string // names or globs of processes
 	Users    []string
-	Root     bool // processes of root as well
+	Root     bool // besides those of Users, processes of root
 	Alarms   []alarm.Rule
 	Warnings []string
 	Paths    []string // the file and what it includes
@@ -327,7 +327,11 @@ func (f *File) Mask() string {
 			words = append(words, "name="+name)
 		}
 	}
-	for _, name := range f.Users {
+	users := f.Users
+	if f.Root && len(users) > 0 {
+		users = append(slices.Clone(users), "root")
+	}
+	for _, name := range users {
 		if !strings.ContainsAny(name, " \t\n") {
 			words = append(words, "user="+name)
 		}

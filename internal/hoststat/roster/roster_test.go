@@ -105,7 +105,7 @@ func TestLoad(t *testing.T) {
 	if got := texts(f.Hosts); got != want {
 		t.Errorf("hosts\n%s, want\n%s", got, want)
 	}
-	if f.Delay != 2500*time.Millisecond || f.View != "load" || !f.Root || f.Mask() != "name=worker* user=alice" || len(f.Paths) != 2 {
+	if f.Delay != 2500*time.Millisecond || f.View != "load" || !f.Root || f.Mask() != "name=worker* user=alice user=root" || len(f.Paths) != 2 {
 		t.Errorf("%+v", f)
 	}
 	if len(f.Alarms) != 1 || f.Alarms[0].ID != "busy" || f.Alarms[0].For != time.Minute || f.Alarms[0].Clear == nil || f.Alarms[0].Level != "crit" || f.Alarms[0].Note != "too much" {
