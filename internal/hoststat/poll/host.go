@@ -42,8 +42,7 @@ type Host struct {
 
 	// Owned by the loop.
 	link     *link
-	phase    uint32 // what its slot is made of
-	due      time.Time
+	phase    uint32    // what its slot is made of
 	deadline time.Time // of what is under way, or when to try again; zero: none
 	attempts int       // since a message came
 	wordless int       // sessions in a row that the host ended without a word
