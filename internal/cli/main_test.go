@@ -39,6 +39,7 @@ func TestProgram(t *testing.T) {
 		"weir": false, "/usr/bin/weir": false, "lttng-relayd": true, "/usr/bin/lttng-relayd": true,
 		"/src/.libs/lt-lttng-relayd": true, "lttng-relayd-old": false, "lttng-sessiond": false,
 		"xmlsysd": true, "/usr/sbin/xmlsysd": true,
+		"wulfstat": true, "/usr/bin/wulflogger": true,
 	}
 	for name, want := range tests {
 		if got := program(name) != nil; got != want {

@@ -17,7 +17,12 @@ type programMain func(args []string, stdout, stderr io.Writer) int
 
 // programs lists the names that weir answers to beside its own.
 func programs() map[string]programMain {
-	return map[string]programMain{"lttng-relayd": lttngRelayd, "xmlsysd": xmlsysdProgram}
+	return map[string]programMain{
+		"lttng-relayd": lttngRelayd,
+		"wulflogger":   wulflogger,
+		"wulfstat":     wulfstat,
+		"xmlsysd":      xmlsysdProgram,
+	}
 }
 
 // newRootCommand builds the whole command tree.
@@ -48,6 +53,8 @@ this host itself, without a module, to files or to any relay.
 		newSessionsCommand(),
 		newViewCommand(),
 		newConvertCommand(),
+		newTopCommand(),
+		newStatCommand(),
 	)
 	root.AddGroup(&cobra.Group{ID: sessionGroup, Title: "Record this host (the session daemon's commands):"})
 	for _, c := range sessionCommands() {

@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 		"weir":         func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 		"lttng-relayd": func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 		"xmlsysd":      func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"wulfstat":     func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
+		"wulflogger":   func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 	})
 }
 

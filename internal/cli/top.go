@@ -1,0 +1,108 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/gdamore/tcell/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/hoststat/monitor"
+	"github.com/weir-io/weir/internal/hoststat/page"
+	"github.com/weir-io/weir/internal/hoststat/screen"
+)
+
+// topFlags are the flags of "weir top".
+type topFlags struct {
+	watchFlags
+	ascii, noColor, vi, batch bool
+	history                   int
+}
+
+// newTopCommand returns "weir top".
+func newTopCommand() *cobra.Command {
+	var f topFlags
+	c := &cobra.Command{
+		Use:   "top [flags] [HOST]...",
+		Short: "Watch hosts on the terminal",
+		Long: `Watch hosts with a statistics daemon ("weir xmlsysd", or the xmlsysd of 2002) on
+the terminal: those named, such as node[01-16] or gpu1:7888, else those in the
+wulfhosts file, else this one. The program answers to the name wulfstat as well.
+
+The key h shows all keys. Views are load, virtual memory, memory, network,
+system, processes, disks, file systems, pressure stalls, sensors, users and
+alarms; Enter shows all of a host. Alarms are in the wulfhosts file.
+
+The file is read anew on SIGHUP and when it has changed. NO_COLOR and TERM are
+honoured.`,
+		Example: `  weir top
+  weir top -t vm -d 1 node[01-16]
+  weir top -f wulfhosts --on-alarm /usr/local/bin/tell`,
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	f.add(c)
+	fs := c.Flags()
+	fs.BoolVar(&f.ascii, "ascii", false, "draw with ASCII alone")
+	fs.BoolVar(&f.noColor, "no-color", false, "use no colours")
+	fs.BoolVar(&f.vi, "vi", false, "j and k move, and o shows processes")
+	fs.IntVar(&f.history, "history", 0, "keep `N` points of history of each host at the period, and twice as many by minute; -1: none (default 720)")
+	fs.BoolVarP(&f.batch, "batch", "b", false, "print pages like weir stat instead of drawing")
+	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args) }
+	return c
+}
+
+func (f *topFlags) run(c *cobra.Command, hosts []string) error {
+	if f.batch {
+		s := statFlags{watchFlags: f.watchFlags, format: string(page.Plain)}
+		return s.run(c, hosts)
+	}
+	if _, _, err := f.table(""); err != nil {
+		return err
+	}
+	// What would be logged would be drawn over: alarms are on the screen.
+	m, err := f.open(hosts, io.Discard, func(o *monitor.Options) { o.History = f.history })
+	if err != nil {
+		return err
+	}
+	view, options, err := f.table(m.File.View)
+	if err != nil {
+		return err
+	}
+	terminal, err := tcell.NewScreen()
+	if err != nil {
+		return errors.Join(err, errors.New("weir stat prints without a terminal"))
+	}
+	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	return runMonitor(ctx, m, reload, func(ctx context.Context) error {
+		return screen.Run(ctx, terminal, m.Cluster, screen.Options{
+			View: view, Table: options, Count: f.count, ASCII: f.ascii, ViKeys: f.vi,
+			Plain: f.noColor || os.Getenv("NO_COLOR") != "", Suspend: stopProcess,
+			Save: func(name string) (io.WriteCloser, error) {
+				return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+			},
+		})
+	})
+}
+
+// stopProcess stops the process group as the terminal would, until it is
+// continued.
+func stopProcess() { _ = syscall.Kill(0, syscall.SIGSTOP) }
+
+// wulfstat is the whole program when it is called by that name.
+func wulfstat(args []string, stdout, stderr io.Writer) int {
+	return Main(append([]string{"weir", "top"}, args...), stdout, stderr)
+}

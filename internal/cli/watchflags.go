@@ -1,0 +1,164 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/hoststat/monitor"
+	"github.com/weir-io/weir/internal/hoststat/poll"
+	hosttable "github.com/weir-io/weir/internal/hoststat/table"
+)
+
+// watchFlags are the flags that "weir top" and "weir stat" have in common. The
+// short ones are those of wulfstat and wulflogger.
+type watchFlags struct {
+	view    string
+	delay   float64
+	count   int
+	file    string
+	local   bool
+	verbose int
+
+	sync             bool
+	filter           string
+	sort             string
+	reverse          bool
+	onAlarm          string
+	ca, cert, key    string
+	absolute, expand bool
+}
+
+func (f *watchFlags) add(c *cobra.Command) {
+	fs := c.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.view, "type", "t", "", "`VIEW` to begin with, by name or number: vm, load, memory, net, system, jobs, commands, disks, filesystems, pressure, sensors, users, alarms (default load)")
+	fs.Float64VarP(&f.delay, "delay", "d", 0, "poll each host every `SECONDS`, 0.5 to 60 (default 5)")
+	fs.IntVarP(&f.count, "count", "c", 0, "end after `N` periods; 0: go on")
+	fs.StringVarP(&f.file, "file", "f", "", "read hosts and alarms from `FILE` (default $WULFHOSTS, ./wulfhosts, ~/.wulfhosts, ~/.config/weir/wulfhosts, /etc/wulfhosts)")
+	fs.BoolVarP(&f.local, "local", "l", false, "watch this host alone")
+	fs.CountVarP(&f.verbose, "verbose", "v", "tell alarms on standard error, and twice: states of hosts")
+	fs.BoolVar(&f.sync, "sync", false, "poll all hosts at once instead of spreading them over the period")
+	fs.StringVar(&f.filter, "filter", "", "show only hosts whose names match `REGEXP`")
+	fs.StringVar(&f.sort, "sort", "", "sort by `COLUMN`")
+	fs.BoolVar(&f.reverse, "reverse", false, "sort the other way round: numbers from the least")
+	fs.BoolVar(&f.absolute, "absolute", false, "show what was counted since the hosts booted instead of rates")
+	fs.BoolVar(&f.expand, "expand", false, "show interfaces and sensors each in a row")
+	fs.StringVar(&f.onAlarm, "on-alarm", "", "run `COMMAND` when an alarm begins or ends: words between blanks, no shell; WEIR_ALARM, WEIR_HOST, WEIR_STATE, WEIR_LEVEL and WEIR_VALUE tell which")
+	fs.StringVar(&f.ca, "tls-ca", "", "trust hosts by TLS whose certificates `FILE` has signed")
+	fs.StringVar(&f.cert, "tls-cert", "", "own certificate for hosts by TLS: `FILE`")
+	fs.StringVar(&f.key, "tls-key", "", "its key: `FILE`")
+	mustComplete(c, "type", words(viewNames()))
+}
+
+// viewNames are the names of views for completion.
+func viewNames() []string {
+	var names []string
+	for _, v := range hosttable.Views() {
+		names = append(names, v.Name+"\t"+v.Title)
+	}
+	return names
+}
+
+// words completes one of several words.
+func words(all []string) completer {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return all, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// table returns the view and its options. The file's view counts where no other
+// one is named.
+func (f *watchFlags) table(fallback string) (*hosttable.View, hosttable.Options, error) {
+	var o hosttable.Options
+	name := f.view
+	if name == "" {
+		name = fallback
+	}
+	if name == "" {
+		name = "load"
+	}
+	v, ok := hosttable.ViewByName(name)
+	if !ok {
+		return nil, o, usageErrorf("no view %q", name)
+	}
+	o = hosttable.Options{Sort: v.Sorted, Reverse: v.Reverse, Absolute: f.absolute, All: f.expand}
+	if f.sort != "" {
+		if v.Column(f.sort) < 0 {
+			return nil, o, usageErrorf("the view %s has no column %q", v.Name, f.sort)
+		}
+		o.Sort, o.Reverse = f.sort, !f.reverse
+	}
+	if f.filter != "" {
+		re, err := regexp.Compile(f.filter)
+		if err != nil {
+			return nil, o, usageErrorf("filter: %w", err)
+		}
+		o.Filter = re
+	}
+	return v, o, nil
+}
+
+// open finds out what to watch.
+func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.Options)) (*monitor.Monitor, error) {
+	if f.delay != 0 && !(f.delay >= poll.MinDelay.Seconds() && f.delay <= poll.MaxDelay.Seconds()) {
+		return nil, usageErrorf("delay %v: want 0.5 to 60 seconds", f.delay)
+	}
+	if f.count < 0 {
+		return nil, usageErrorf("count %d: want 0 or more", f.count)
+	}
+	secure, err := f.tls()
+	if err != nil {
+		return nil, usageErrorf("%w", err)
+	}
+	level := slog.LevelWarn - slog.Level(4*min(f.verbose, 2))
+	o := monitor.Options{
+		Hosts: hosts, File: f.file, Local: f.local, Delay: time.Duration(f.delay * float64(time.Second)), Sync: f.sync,
+		TLS: secure, Command: strings.Fields(f.onAlarm),
+		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level})),
+	}
+	change(&o)
+	m, err := monitor.Open(o)
+	if err != nil {
+		return nil, usageErrorf("%w", err)
+	}
+	return m, nil
+}
+
+// tls makes the configuration for hosts by TLS.
+func (f *watchFlags) tls() (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.ca != "" {
+		text, err := os.ReadFile(f.ca)
+		if err != nil {
+			return nil, err
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s has no certificate", f.ca)
+		}
+	}
+	if (f.cert == "") != (f.key == "") {
+		return nil, errors.New("--tls-cert and --tls-key go together")
+	}
+	if f.cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
