@@ -310,7 +310,7 @@ func (o *relayOutput) metadata(text []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = append(o.text[:len(o.text):len(o.text)], text...)
-	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+	return o.spool.put(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		return c.meta.SendMetadata(ctx, text)
@@ -323,7 +323,7 @@ func (o *relayOutput) regenerate(text []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = text
-	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+	return o.spool.put(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		return c.meta.ResetMetadata(ctx, text)
@@ -339,7 +339,7 @@ func (o *relayOutput) writer(s *stream) (packetWriter, error) {
 	if !begun {
 		return w, nil
 	}
-	return w, o.spool.put(o.ctx, item{do: func(c *connection) error { return o.addStream(c, s) }}, nil)
+	return w, o.spool.put(item{do: func(c *connection) error { return o.addStream(c, s) }}, nil)
 }
 
 // addStream makes a stream that has come since the session on the relay began. A
@@ -370,7 +370,7 @@ func (o *relayOutput) options(s *stream) relay.StreamOptions {
 // that it returns waits for that.
 func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
 	done := make(chan error, 1)
-	err := o.spool.put(o.ctx, item{do: func(c *connection) error {
+	err := o.spool.put(item{do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		done <- do(ctx, c)
@@ -471,12 +471,28 @@ type relayWriter struct {
 	s *stream
 }
 
-func (w *relayWriter) write(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
-	return w.o.spool.put(ctx, item{stream: w.s, info: info}, packet)
+func (w *relayWriter) write(packet []byte, info ctf.PacketInfo) error {
+	return w.o.spool.put(item{stream: w.s, info: info}, packet)
 }
 
-func (w *relayWriter) beacon(ctx context.Context, until uint64) error {
-	return w.o.spool.put(ctx, item{do: func(c *connection) error {
+// writeWaiting is write that waits for room until ctx ends.
+func (w *relayWriter) writeWaiting(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
+	for {
+		changed := w.o.spool.watch()
+		err := w.write(packet, info)
+		if !errors.Is(err, errSpoolFull) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+}
+
+func (w *relayWriter) beacon(until uint64) error {
+	return w.o.spool.put(item{do: func(c *connection) error {
 		return c.streams[w.s].Beacon(w.o.ctx, until)
 	}}, nil)
 }

@@ -97,7 +97,7 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU, ctx: e.waits}
+	s := &stream{channel: c, cpu: o.CPU}
 	if c.Ring { // weir's own domain would tell itself again
 		s.losses = e.losses
 	}

@@ -31,16 +31,20 @@ type item struct {
 	metadata bool // it appends to the metadata
 }
 
-// errSpoolClosed reports that nobody takes what is put.
-var errSpoolClosed = errors.New("the output is closed")
+var (
+	// errSpoolClosed reports that nobody takes what is put.
+	errSpoolClosed = errors.New("the output is closed")
+	// errSpoolFull reports a packet for which there is no room now.
+	errSpoolFull = errors.New("the spool is full")
+)
 
 // spool keeps what the relay has not confirmed: packets in memory first, then in
 // a file. It is a queue with two ends and a mark: what lies before the mark has
 // been sent, and goes when the relay confirms it, or is sent again to another
 // one.
 //
-// put waits while the spool is full, and with it the ring is not read: it loses
-// events by its own rules, and counts them.
+// While the spool is full packets wait with their streams, whose rings are not
+// read: these lose events by their own rules, and count them.
 type spool struct {
 	// Immutable.
 	maxMemory, maxDisk int64
@@ -54,7 +58,8 @@ type spool struct {
 	disk    int64         // likewise
 	file    *os.File      // guarded by mu; nil until it is needed
 	end     int64         // of the file
-	full    bool          // a put waits
+	waiting []*stream     // that were refused since there was room; guarded by mu
+	full    bool          // one was
 	level   level         // guarded by mu
 	closed  bool
 }
@@ -72,44 +77,53 @@ func (q *spool) change() {
 	q.changed = make(chan struct{})
 }
 
-// put appends an item, of a packet's bytes a copy. It waits for room for a packet
-// until ctx ends.
-func (q *spool) put(ctx context.Context, it item, packet []byte) error {
+// put appends an item, of a packet's bytes a copy. A packet for which there is no
+// room is refused with errSpoolFull; its stream is woken when there is some.
+func (q *spool) put(it item, packet []byte) error {
 	it.at, it.size = time.Now(), int64(len(packet))
-	for {
-		q.mu.Lock()
-		if q.closed {
-			q.mu.Unlock()
-			return errSpoolClosed
-		}
-		done, err := q.tryPut(it, packet)
-		q.full = !done && err == nil
-		wait := q.changed
-		if done {
-			q.change()
-		}
-		q.mu.Unlock()
-		q.tellLevel()
-		if done || err != nil {
-			return err
-		}
-		select {
-		case <-wait:
-		case <-time.After(tellPeriod): // what was not to be told yet
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	defer q.tell()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return errSpoolClosed
 	}
+	switch done, err := q.tryPut(it, packet); {
+	case err != nil:
+		return err
+	case done:
+		q.change()
+		return nil
+	}
+	q.full = true
+	if it.stream != nil && !slices.Contains(q.waiting, it.stream) {
+		q.waiting = append(q.waiting, it.stream)
+	}
+	return errSpoolFull
 }
 
-// tellLevel tells how full the spool is, if that is due.
-func (q *spool) tellLevel() {
+// tell wakes streams for which there is room now, and tells how full the spool is,
+// if that is due.
+func (q *spool) tell() {
 	q.mu.Lock()
+	var woken []*stream
+	if !q.full {
+		woken, q.waiting = q.waiting, nil
+	}
 	told, due := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
 	q.mu.Unlock()
+	for _, s := range woken {
+		s.hasRoom()
+	}
 	if due {
 		q.level.tell(told)
 	}
+}
+
+// watch returns a channel that is closed at the next change.
+func (q *spool) watch() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
 }
 
 // tryPut appends if there is room. An empty spool has room for any packet.
@@ -203,7 +217,7 @@ func (q *spool) idle() bool {
 // confirm drops sent items for which done is true, from the oldest on up to the
 // first packet for which it is not. What is no packet is done when it was sent.
 func (q *spool) confirm(done func(*item) bool) {
-	defer q.tellLevel()
+	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
@@ -222,11 +236,13 @@ func (q *spool) confirm(done func(*item) bool) {
 
 // drop gives a packet's room back.
 func (q *spool) drop(it *item) {
-	switch {
-	case it.size == 0:
-	case it.data != nil:
+	if it.size == 0 {
+		return
+	}
+	q.full = false
+	if it.data != nil {
 		q.memory -= it.size
-	default:
+	} else {
 		q.disk -= it.size
 		// A hole where nobody reads any more; without support the file grows.
 		_ = unix.Fallocate(int(q.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, it.offset, it.size)
@@ -237,6 +253,7 @@ func (q *spool) drop(it *item) {
 // relay, but drops packets that has says are there. Things that were done stay
 // done, and metadata goes: all of it is sent first.
 func (q *spool) rewind(has func(*item) bool) {
+	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	kept := q.items[:0]
@@ -283,7 +300,7 @@ func (q *spool) takePackets() ([]item, *os.File) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	all := slices.DeleteFunc(q.items, func(it item) bool { return it.size == 0 })
-	q.items, q.sent, q.memory, q.disk = nil, 0, 0, 0
+	q.items, q.sent, q.memory, q.disk, q.full = nil, 0, 0, 0, false
 	q.change()
 	return all, q.file
 }
@@ -291,6 +308,7 @@ func (q *spool) takePackets() ([]item, *os.File) {
 // discardUnsent drops the packets behind the mark and returns how many of each
 // stream. What is no packet stays.
 func (q *spool) discardUnsent() map[*stream]uint64 {
+	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lost := make(map[*stream]uint64)

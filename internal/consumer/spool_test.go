@@ -28,7 +28,7 @@ func testSpool(t *testing.T, memory, disk int64) *spool {
 
 func put(t *testing.T, q *spool, n uint64, packet []byte) {
 	t.Helper()
-	if err := q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: n}}, packet); err != nil {
+	if err := q.put(item{info: ctf.PacketInfo{Sequence: n}}, packet); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,23 +69,26 @@ func TestSpoolIsFull(t *testing.T) {
 	q := testSpool(t, 100, 100)
 	put(t, q, 0, make([]byte, 100))
 	put(t, q, 1, make([]byte, 100))
-	if err := q.put(now(t), item{}, make([]byte, 1)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v, want to wait", err)
+	woken := &stream{}
+	if err := q.put(item{stream: woken}, make([]byte, 1)); !errors.Is(err, errSpoolFull) || !noRoom(err) {
+		t.Fatalf("got %v, want %v", err, errSpoolFull)
 	}
 	if !q.status().full {
 		t.Error("the status does not tell that it is full")
 	}
-	done := make(chan error, 1)
-	go func() { done <- q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: 2}}, make([]byte, 100)) }()
 	for range 2 {
 		if _, err := q.next(now(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
-	if err := <-done; err != nil {
-		t.Errorf("after a confirmation: %v", err)
+	if woken.room.Load() {
+		t.Error("the stream is woken without room")
 	}
+	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
+	if !woken.room.Load() {
+		t.Error("the stream is not woken")
+	}
+	put(t, q, 2, make([]byte, 100))
 	if st := q.status(); st.bytes != 200 || st.full {
 		t.Errorf("got %+v, want 200 bytes", st)
 	}
@@ -122,7 +125,7 @@ func TestSpoolRewinds(t *testing.T) {
 	text := order
 	text.metadata = true
 	for _, it := range []item{text, order} {
-		if err := q.put(t.Context(), it, nil); err != nil {
+		if err := q.put(it, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +136,7 @@ func TestSpoolRewinds(t *testing.T) {
 		}
 	}
 	for _, it := range []item{text, order} {
-		if err := q.put(t.Context(), it, nil); err != nil {
+		if err := q.put(it, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +168,7 @@ func TestSpoolAccounts(t *testing.T) {
 	for range 5000 {
 		switch r.IntN(4) {
 		case 0, 1:
-			if q.put(now(t), item{info: ctf.PacketInfo{Sequence: next}}, bytes.Repeat([]byte{byte(next)}, 1+r.IntN(200))) == nil {
+			if q.put(item{info: ctf.PacketInfo{Sequence: next}}, bytes.Repeat([]byte{byte(next)}, 1+r.IntN(200))) == nil {
 				next++
 			}
 		case 2:
@@ -204,11 +207,9 @@ func TestSpoolAccounts(t *testing.T) {
 func TestSpoolEnds(t *testing.T) {
 	q := testSpool(t, 100, 0)
 	put(t, q, 0, make([]byte, 100))
-	done := make(chan error, 1)
-	go func() { done <- q.put(t.Context(), item{}, make([]byte, 100)) }()
 	q.close()
-	if err := <-done; !errors.Is(err, errSpoolClosed) {
-		t.Errorf("a put that waits: got %v, want %v", err, errSpoolClosed)
+	if err := q.put(item{}, make([]byte, 100)); !errors.Is(err, errSpoolClosed) {
+		t.Errorf("got %v, want %v", err, errSpoolClosed)
 	}
 	if _, err := q.next(now(t)); err != nil {
 		t.Errorf("what is there is still to be had: %v", err)
@@ -219,7 +220,7 @@ func TestSpoolEnds(t *testing.T) {
 	s := new(stream)
 	q = testSpool(t, 1000, 0)
 	for range 3 {
-		if err := q.put(t.Context(), item{stream: s}, []byte{1}); err != nil {
+		if err := q.put(item{stream: s}, []byte{1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,11 +249,11 @@ func TestSpoolDiscardsUnsent(t *testing.T) {
 	q := testSpool(t, 250, 1000)
 	s := new(stream)
 	for i := range uint64(5) {
-		if err := q.put(t.Context(), item{stream: s, info: ctf.PacketInfo{Sequence: i}}, make([]byte, 100)); err != nil {
+		if err := q.put(item{stream: s, info: ctf.PacketInfo{Sequence: i}}, make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := q.put(t.Context(), item{do: func(*connection) error { return nil }}, nil); err != nil {
+	if err := q.put(item{do: func(*connection) error { return nil }}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
@@ -276,5 +277,81 @@ func TestOwnEvents(t *testing.T) {
 	h.stop()
 	if n := h.recorded(); n != 1 {
 		t.Errorf("%d events were recorded, want 1: the user's own", n)
+	}
+}
+
+// within fails the test when something takes longer than a process is waited for.
+func (h *host) within(what string, do func() error) {
+	h.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- do() }() // received below, unless it hangs
+	select {
+	case err := <-ended:
+		h.must(err)
+	case <-time.After(2 * finishTimeout):
+		h.Fatalf("%s hangs", what)
+	}
+}
+
+// fillSpool has the relay of a session away until its spool has no more room.
+func (h *host) fillSpool(r *testRelay) {
+	h.Helper()
+	h.emit()
+	h.stop() // the relay has the streams
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	text := strings.Repeat("x", 20<<10)
+	for range 4 { // no more than the source's socket holds
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	h.until("the spool is full", func() bool { return h.session().Consumer.SpoolFull })
+}
+
+// smallSpool has room for one packet, of any size.
+func smallSpool(o *Options) { o.SpoolMemory, o.SpoolDisk = 1, 1 }
+
+// TestFullSpoolHoldsNobodyUp gives orders to a consumer whose spool is full while its
+// relay is away, and has it go on when that is back.
+func TestFullSpoolHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, smallSpool)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.fillSpool(r)
+	before := h.recorded()
+	h.within("disable-consumer", func() error {
+		_, err := h.daemon.DisableConsumer(t.Context(), h.by, sessionName, false)
+		return err
+	})
+	h.within("enable-consumer", func() error {
+		_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		return err
+	})
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 0 || c.Confirmed != c.Packets || h.recorded() <= before {
+		t.Errorf("%d of %d packets are confirmed, %d lost; %d events after %d", c.Confirmed, c.Packets, c.Lost, h.recorded(), before)
+	}
+}
+
+// TestFullSpoolRescued moves a session whose spool is full to a directory.
+func TestFullSpoolRescued(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, smallSpool)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.fillSpool(r)
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{h.place("rescue")})
+	h.must(err)
+	h.within("enable-consumer", func() error {
+		_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		return err
+	})
+	h.until("what waits for room is there", func() bool { return len(h.packets(h.place("rescue"))) > 0 })
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 0 {
+		t.Errorf("%d packets are lost", c.Lost)
 	}
 }
