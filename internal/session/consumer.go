@@ -357,16 +357,30 @@ func (d *Daemon) DisableConsumer(ctx context.Context, by Caller, name string, no
 			warn(&done, agent.CodeNoConsumer, "the consumer of session "+s.name+" is disabled already")
 			return nil
 		}
-		for _, m := range s.running() {
-			if err := m.pause(ctx, now); err != nil {
-				return err
-			}
+		if err := s.pause(ctx, now); err != nil {
+			return err
 		}
 		c.paused = true
 		c.set(agent.ConsumerDisabled)
 		return nil
 	})
 	return done, err
+}
+
+// pause has all processes read no further, or none. One that gives no answer does
+// what it was told later, and then what takes that back.
+func (s *Session) pause(ctx context.Context, now bool) error {
+	for i, m := range s.running() {
+		err := m.pause(ctx, now)
+		if err == nil {
+			continue
+		}
+		for _, m := range s.running()[:i+1] {
+			err = errors.Join(err, m.goOn(ctx, time.Second))
+		}
+		return err
+	}
+	return nil
 }
 
 // close ends what no domain has taken.

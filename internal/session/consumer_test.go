@@ -4,11 +4,13 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -354,4 +356,44 @@ func TestFullSpoolRescued(t *testing.T) {
 	if c := h.session().Consumer; c.Lost != 0 {
 		t.Errorf("%d packets are lost", c.Lost)
 	}
+}
+
+// TestDisableInterrupted disables a consumer for somebody who is gone.
+func TestDisableInterrupted(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := h.daemon.DisableConsumer(gone, h.by, sessionName, false)
+	h.must(err)
+	if s := h.session().Consumer.State; s != agent.ConsumerDisabled {
+		t.Errorf("consumer is %s, want disabled", s)
+	}
+	_, err = h.daemon.EnableConsumer(gone, h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken, want 1", n)
+	}
+}
+
+// TestDisableInVain disables the consumer of a process that gives no answer in time:
+// it is not disabled, also when the process goes on.
+func TestDisableInVain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	pid := h.pid()
+	h.must(syscall.Kill(pid, syscall.SIGSTOP))
+	_, err := h.daemon.DisableConsumer(t.Context(), h.by, sessionName, false)
+	h.must(syscall.Kill(pid, syscall.SIGCONT))
+	if err == nil {
+		t.Error("disabled by a process that was stopped")
+	}
+	if s := h.session().Consumer.State; s != agent.ConsumerStreaming {
+		t.Errorf("consumer is %s, want streaming", s)
+	}
+	h.emit()
+	h.until("it is recorded", func() bool { return h.recorded() == 1 })
 }

@@ -382,8 +382,19 @@ type unsettledError struct{ text string }
 
 func (e *unsettledError) Error() string { return e.text }
 
+// pause has the process read no further. As with tellOutput, whoever wanted that may
+// be gone meanwhile.
 func (m *domain) pause(ctx context.Context, now bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	return m.proc.Call(ctx, handover.OpPause, handover.Pause{Now: now}, nil)
+}
+
+// goOn takes a pause back, and waits for that for a time.
+func (m *domain) goOn(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	return m.proc.Call(ctx, handover.OpResume, struct{}{}, nil)
 }
 
 // resume lets a paused process read on. What the rings of a stopped session still
@@ -392,7 +403,7 @@ func (m *domain) resume(ctx context.Context) error {
 	if m.proc == nil {
 		return nil
 	}
-	if err := m.proc.Call(ctx, handover.OpResume, struct{}{}, nil); err != nil || m.s.active {
+	if err := m.goOn(ctx, finishTimeout); err != nil || m.s.active {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout+drainTimeout)
