@@ -322,7 +322,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		var out *relayOutput
 		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for
-				e.notice(handover.NoticeLost, handover.Lost{Error: err.Error()})
+				e.notice(handover.NoticeLost, handover.Lost{Output: o.Number, Error: err.Error()})
 			}
 		})
 		return out, nil

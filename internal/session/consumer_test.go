@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/internal/handover"
 )
 
 // TestDisabledStaysSo has a consumer that is disabled read nothing, whatever
@@ -396,4 +397,26 @@ func TestDisableInVain(t *testing.T) {
 	}
 	h.emit()
 	h.until("it is recorded", func() bool { return h.recorded() == 1 })
+}
+
+// TestLateLoss has a session told late that its relay is lost: it has moved on.
+func TestLateLoss(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	var m *domain
+	var old uint64
+	h.must(h.daemon.with(h.by, sessionName, func(s *Session) error {
+		m = s.domains[0]
+		old = m.output
+		return nil
+	}))
+	h.enable(h.place("trace"))
+	h.within("a search for a relay", func() error {
+		m.reconnect(handover.Lost{Output: old, Error: "late"})
+		return nil
+	})
+	if c := h.session().Consumer; c.State != agent.ConsumerStreaming || c.LastError != "" {
+		t.Errorf("consumer is %s, last error %q; want streaming, none", c.State, c.LastError)
+	}
 }

@@ -39,6 +39,8 @@ type domain struct {
 	deaths []time.Time
 
 	visited   bool      // the relay in use has streams of the domain
+	prepared  uint64    // number of the last output that a process was told of
+	output    uint64    // of the one in use
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
 	kept      string    // name of what the process keeps of packets that no relay has got
 	unsettled bool      // when it was drained last, not everything came to its place
@@ -228,14 +230,16 @@ type change struct {
 	m       *domain
 	local   *local // nil: a relay, or none
 	visited bool   // a relay
+	number  uint64 // of the output
 }
 
 // prepare has the process prepare the session's destination, or leaves nothing
 // behind.
 func (m *domain) prepare(ctx context.Context) (*change, error) {
 	c := &m.s.consumer
-	o := handover.Output{Kind: handover.OutputNone, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
-	next := &change{m: m}
+	m.prepared++
+	o := handover.Output{Kind: handover.OutputNone, Number: m.prepared, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
+	next := &change{m: m, number: m.prepared}
 	switch {
 	case c.now.path != "":
 		l, err := m.s.openLocal(c.now.path, m.src.Domain())
@@ -280,7 +284,7 @@ func (n *change) commit(ctx context.Context) error {
 	defer cancel()
 	err := m.proc.Call(ctx, handover.OpCommit, struct{}{}, nil)
 	old := m.local
-	m.local, m.lostAt = n.local, time.Time{}
+	m.local, m.output, m.lostAt = n.local, n.number, time.Time{}
 	m.visited = m.visited || n.visited
 	if old != nil {
 		old.settle()
