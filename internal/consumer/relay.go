@@ -227,6 +227,9 @@ func (o *relayOutput) send(c *connection, it *item) error {
 		return it.do(c)
 	}
 	st := c.streams[it.stream]
+	if it.beacon != nil { // nobody moves it on any more
+		return st.Beacon(o.ctx, it.beacon.until)
+	}
 	if _, ok := c.stored[it.stream]; !ok {
 		c.stored[it.stream] = st.Sent()
 	}
@@ -491,8 +494,11 @@ func (w *relayWriter) writeWaiting(ctx context.Context, packet []byte, info ctf.
 	}
 }
 
+// beacon is for viewers: without a relay there are none, and another one gets those
+// to come.
 func (w *relayWriter) beacon(until uint64) error {
-	return w.o.spool.put(item{do: func(c *connection) error {
-		return c.streams[w.s].Beacon(w.o.ctx, until)
-	}}, nil)
+	if w.o.isLost() {
+		return nil
+	}
+	return w.o.spool.beat(w.s, until)
 }

@@ -29,7 +29,12 @@ type item struct {
 	// do is what another thing than a packet does; it is done once.
 	do       func(*connection) error
 	metadata bool // it appends to the metadata
+	beacon   *beacon
 }
+
+// beacon tells that nothing happens in a stream up to a time, which moves on until
+// the beacon is sent.
+type beacon struct{ until uint64 }
 
 var (
 	// errSpoolClosed reports that nobody takes what is put.
@@ -62,13 +67,14 @@ type spool struct {
 	full    bool          // one was
 	level   level         // guarded by mu
 	closed  bool
+	beacons map[*stream]*beacon // behind the last packet of each stream, not sent; guarded by mu
 }
 
 func newSpool(maxMemory, maxDisk int64, dir *os.File) *spool {
 	if dir == nil {
 		maxDisk = 0
 	}
-	return &spool{maxMemory: maxMemory, maxDisk: maxDisk, dir: dir, changed: make(chan struct{})}
+	return &spool{maxMemory: maxMemory, maxDisk: maxDisk, dir: dir, changed: make(chan struct{}), beacons: make(map[*stream]*beacon)}
 }
 
 // change wakes all who wait. The caller holds mu.
@@ -99,6 +105,21 @@ func (q *spool) put(it item, packet []byte) error {
 		q.waiting = append(q.waiting, it.stream)
 	}
 	return errSpoolFull
+}
+
+// beat appends a beacon, or moves the one on that waits behind the stream's last
+// packet: there are no more beacons than packets and streams.
+func (q *spool) beat(s *stream, until uint64) error {
+	q.mu.Lock()
+	b := q.beacons[s]
+	if b != nil {
+		b.until = max(b.until, until)
+	}
+	q.mu.Unlock()
+	if b != nil {
+		return nil
+	}
+	return q.put(item{stream: s, beacon: &beacon{until}}, nil)
 }
 
 // tell wakes streams for which there is room now, and tells how full the spool is,
@@ -143,6 +164,12 @@ func (q *spool) tryPut(it item, packet []byte) (bool, error) {
 	default:
 		return false, nil
 	}
+	switch {
+	case it.beacon != nil:
+		q.beacons[it.stream] = it.beacon
+	case it.size > 0:
+		delete(q.beacons, it.stream)
+	}
 	q.items = append(q.items, it)
 	return true, nil
 }
@@ -179,6 +206,9 @@ func (q *spool) next(ctx context.Context) (item, error) {
 		if q.sent < len(q.items) {
 			it := q.items[q.sent]
 			q.sent++
+			if it.beacon != nil && q.beacons[it.stream] == it.beacon {
+				delete(q.beacons, it.stream)
+			}
 			file := q.file
 			q.mu.Unlock()
 			return q.load(it, file)
@@ -251,7 +281,7 @@ func (q *spool) drop(it *item) {
 
 // rewind puts the mark before everything that is kept, to be sent to another
 // relay, but drops packets that has says are there. Things that were done stay
-// done, and metadata goes: all of it is sent first.
+// done, and metadata goes: all of it is sent first. Beacons go, as others follow.
 func (q *spool) rewind(has func(*item) bool) {
 	defer q.tell()
 	q.mu.Lock()
@@ -261,12 +291,13 @@ func (q *spool) rewind(has func(*item) bool) {
 		switch it := q.items[i]; {
 		case it.size > 0 && has(&it):
 			q.drop(&it)
-		case it.size > 0, i >= q.sent && !it.metadata:
+		case it.size > 0, i >= q.sent && !it.metadata && it.beacon == nil:
 			kept = append(kept, it)
 		}
 	}
 	clear(q.items[len(kept):])
 	q.items, q.sent = kept, 0
+	clear(q.beacons)
 	q.change()
 }
 
@@ -301,6 +332,7 @@ func (q *spool) takePackets() ([]item, *os.File) {
 	defer q.mu.Unlock()
 	all := slices.DeleteFunc(q.items, func(it item) bool { return it.size == 0 })
 	q.items, q.sent, q.memory, q.disk, q.full = nil, 0, 0, 0, false
+	clear(q.beacons)
 	q.change()
 	return all, q.file
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/ctf"
 )
@@ -273,5 +274,60 @@ func TestSpoolDiscardsUnsent(t *testing.T) {
 		if it, err := q.next(now(t)); err != nil || it.info.Sequence != want {
 			t.Errorf("sent again: packet %d, %v; want %d", it.info.Sequence, err, want)
 		}
+	}
+}
+
+// TestSpoolMergesBeacons keeps one beacon of a stream behind its last packet.
+func TestSpoolMergesBeacons(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	a, b := new(stream), new(stream)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for until := range uint64(100) {
+		must(q.beat(a, until))
+		must(q.beat(b, 100+until))
+	}
+	must(q.put(item{stream: a}, []byte{1}))
+	must(q.beat(a, 200))
+	must(q.beat(a, 201))
+	type sent struct {
+		of    *stream
+		until uint64 // 0: a packet
+	}
+	for i, want := range []sent{{a, 99}, {b, 199}, {a, 0}, {a, 201}} {
+		it, err := q.next(now(t))
+		must(err)
+		got := sent{of: it.stream}
+		if it.beacon != nil {
+			got.until = it.beacon.until
+		}
+		if got != want {
+			t.Errorf("item %d: got until %d of %p, want %d of %p", i, got.until, got.of, want.until, want.of)
+		}
+	}
+	must(q.beat(a, 300)) // the last one is on its way
+	if q.idle() {
+		t.Error("a beacon was added to one that was sent")
+	}
+	q.rewind(none)
+	if n := len(q.items); n != 1 {
+		t.Errorf("%d items for another relay, want the packet", n)
+	}
+	must(q.beat(a, 400))
+	if n := len(q.items); n != 2 {
+		t.Errorf("%d items, want the packet and a beacon", n)
+	}
+}
+
+// TestNoBeaconWithoutRelay drops beacons while the relay is lost.
+func TestNoBeaconWithoutRelay(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	w := &relayWriter{&relayOutput{spool: q, lostAt: time.Now()}, new(stream)}
+	if err := w.beacon(1); err != nil || !q.settled() {
+		t.Errorf("got %v, settled %v; want nothing in the spool", err, q.settled())
 	}
 }
