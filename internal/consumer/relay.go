@@ -45,6 +45,7 @@ type relayOutput struct {
 	spool   *spool
 	keeper  *keeper // of what no relay has got at the end
 	onLost  func(error)
+	tell    func(error) // what the relay has refused; nil: nobody listens
 	ctx     context.Context
 	cancel  context.CancelFunc
 	stopped chan struct{} // closed by the goroutine
@@ -329,8 +330,19 @@ func (o *relayOutput) regenerate(text []byte) error {
 	return o.spool.put(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
-		return c.meta.ResetMetadata(ctx, text)
+		return o.refused(c.meta.ResetMetadata(ctx, text))
 	}}, nil)
+}
+
+// refused tells an error with which the session on the relay goes on, or returns it.
+func (o *relayOutput) refused(err error) error {
+	if _, ok := errors.AsType[*relay.RefusedError](err); !ok && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if o.tell != nil {
+		o.tell(err)
+	}
+	return nil
 }
 
 func (o *relayOutput) writer(s *stream) (packetWriter, error) {

@@ -325,6 +325,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 				e.notice(handover.NoticeLost, handover.Lost{Output: o.Number, Error: err.Error()})
 			}
 		})
+		out.tell = func(err error) { e.notice(handover.NoticeError, handover.Failure{Error: err.Error()}) }
 		return out, nil
 	}
 	handover.CloseAll(files)

@@ -420,3 +420,20 @@ func TestLateLoss(t *testing.T) {
 		t.Errorf("consumer is %s, last error %q; want streaming, none", c.State, c.LastError)
 	}
 }
+
+// TestRegenerateLive has the metadata of a live session written anew, which no relay
+// takes.
+func TestRegenerateLive(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.beginAs(agent.Live, r.uris()...)
+	_, err := h.daemon.RegenerateMetadata(t.Context(), h.by, sessionName)
+	if p, ok := errors.AsType[*agent.Problem](err); !ok || p.Code != agent.CodeLive {
+		t.Errorf("got %v, want problem %d", err, agent.CodeLive)
+	}
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.State != agent.ConsumerReady || c.Confirmed != c.Packets {
+		t.Errorf("consumer is %s with %d of %d packets confirmed", c.State, c.Confirmed, c.Packets)
+	}
+}
