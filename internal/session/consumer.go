@@ -65,15 +65,20 @@ func (c *consumer) document() agent.Consumer {
 	return doc
 }
 
-// setTemplate stores a destination: nothing is connected. What is in use stays so
-// until the new one is.
+// setTemplate stores a destination: nothing is connected. What is in use, or
+// disabled, stays so until the new one is. The same destination is no new one.
 func (c *consumer) setTemplate(uris []agent.URI) error {
 	next, err := parseDestination(uris)
 	if err != nil {
 		return err
 	}
+	kept := c.inUse() || c.state == agent.ConsumerDisabled
+	if (kept || c.state == agent.ConsumerFailed) && (agent.SameURIs(uris, c.uris) || next.path != "" && next.path == c.now.path) {
+		c.template, c.next = nil, destination{}
+		return nil
+	}
 	c.template, c.next = slices.Clone(uris), next
-	if !c.inUse() {
+	if !kept {
 		c.set(agent.ConsumerTemplate)
 	}
 	return nil
@@ -125,6 +130,9 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 			c.set(agent.ConsumerFailed)
 		case before == agent.ConsumerTemplate || before == agent.ConsumerNone:
 			c.set(agent.ConsumerTemplate)
+		case before == agent.ConsumerDisabled: // as if nobody had tried
+			c.template, c.next = nil, destination{}
+			c.set(before)
 		default:
 			c.set(before) // the old destination stays in use
 		}

@@ -437,3 +437,54 @@ func TestRegenerateLive(t *testing.T) {
 		t.Errorf("consumer is %s with %d of %d packets confirmed", c.State, c.Confirmed, c.Packets)
 	}
 }
+
+// TestEnableSamePlace enables the destination that a session has.
+func TestEnableSamePlace(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	for _, to := range [][]agent.URI{{h.place("trace")}, r.uris()} {
+		h.begin(to...)
+		_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, to)
+		h.must(err)
+		done, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		h.must(err)
+		if len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, "enabled already") {
+			t.Errorf("%v: got warnings %v, want that it is enabled", to, done.Warnings)
+		}
+		h.disable()
+		h.enable(to...)
+		h.emit()
+		h.stop()
+		if c := h.session().Consumer; h.recorded() != 1 || c.State != agent.ConsumerReady {
+			t.Errorf("%v: %d events were taken, consumer is %s; want 1, ready", to, h.recorded(), c.State)
+		}
+		_, err = h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+		h.must(err)
+	}
+	if all, err := filepath.Glob(filepath.Join(r.dir, "*", "*")); err != nil || len(all) != 1 {
+		t.Errorf("at the relay: %v, %v; want one session", all, err)
+	}
+}
+
+// TestDisabledAfterRefusedPlace has a disabled consumer stay disabled when another
+// place is refused, and go on at the old one.
+func TestDisabledAfterRefusedPlace(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("first"))
+	h.disable()
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{localURI("/proc/weir")})
+	h.must(err)
+	if _, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{}); err == nil {
+		t.Error("a directory below /proc was taken")
+	}
+	if s := h.session().Consumer.State; s != agent.ConsumerDisabled {
+		t.Errorf("consumer is %s, want disabled", s)
+	}
+	_, err = h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken, want 1", n)
+	}
+}
