@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 func testSpool(t *testing.T, memory, disk int64) *spool {
@@ -329,5 +330,31 @@ func TestNoBeaconWithoutRelay(t *testing.T) {
 	w := &relayWriter{&relayOutput{spool: q, lostAt: time.Now()}, new(stream)}
 	if err := w.beacon(1); err != nil || !q.settled() {
 		t.Errorf("got %v, settled %v; want nothing in the spool", err, q.settled())
+	}
+}
+
+// TestSnapshotWaitsForRoom has a snapshot wait for room in the spool, and give up at
+// the end of the process.
+func TestSnapshotWaitsForRoom(t *testing.T) {
+	q := testSpool(t, 100, 0)
+	w := &relayWriter{&relayOutput{spool: q}, new(stream)}
+	e := &engine{}
+	e.waits, e.hurry = context.WithCancel(t.Context())
+	p := packet{bytes: make([]byte, 100)}
+	if err := e.writeSnapshot(w, p); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- e.writeSnapshot(w, p) }()
+	wait.Until(t, "it waits", func() bool { return q.status().full })
+	q.takePackets()
+	if err := <-written; err != nil {
+		t.Errorf("after there was room: %v", err)
+	}
+	go func() { written <- e.writeSnapshot(w, p) }()
+	wait.Until(t, "it waits", func() bool { return q.status().full })
+	e.hurry()
+	if err := <-written; !errors.Is(err, errSpoolFull) || !errors.Is(err, context.Canceled) {
+		t.Errorf("at the end: got %v", err)
 	}
 }
