@@ -380,7 +380,7 @@ func (e *engine) settle(most time.Duration) (st handover.Stopped) {
 func (e *engine) pause(p handover.Pause, files []*os.File) error {
 	handover.CloseAll(files)
 	var err error
-	if !e.paused && e.running {
+	if !e.paused && !e.hello.Snapshot { // a stopped one may wait for room
 		err = e.each(func(s *stream) error { return s.source.hold() })
 	}
 	e.paused = true
@@ -391,11 +391,17 @@ func (e *engine) pause(p handover.Pause, files []*os.File) error {
 }
 
 func (e *engine) resume() error {
-	e.paused = false
-	if !e.running {
+	if !e.paused {
 		return nil
 	}
-	return e.start()
+	e.paused = false
+	switch {
+	case e.running:
+		return e.start()
+	case e.hello.Snapshot:
+		return nil
+	}
+	return e.each(func(s *stream) error { return s.source.goOn() })
 }
 
 // current is the output in use.
