@@ -121,7 +121,7 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 	if c.template == nil {
 		return s.enableAgain(ctx, done)
 	}
-	before := c.state
+	before, away := c.state, s.away()
 	c.set(agent.ConsumerConnecting)
 	if err := s.connect(ctx, o); err != nil {
 		c.err = err.Error()
@@ -140,6 +140,9 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 	}
 	c.err = ""
 	c.set(s.consumerState())
+	for _, m := range away {
+		warn(done, agent.CodeUnknown, m.leftText())
+	}
 	for _, m := range s.domains {
 		for _, ch := range m.channels {
 			m.warnOfPackets(ch, done)
@@ -193,8 +196,16 @@ func (s *Session) consumerState() agent.ConsumerState {
 }
 
 // lost reports whether a process has lost its relay.
-func (s *Session) lost() bool {
-	return slices.ContainsFunc(s.domains, func(m *domain) bool { return !m.lostAt.IsZero() })
+func (s *Session) lost() bool { return len(s.away()) > 0 }
+
+// away returns the domains whose process has lost its relay.
+func (s *Session) away() (all []*domain) {
+	for _, m := range s.domains {
+		if !m.lostAt.IsZero() {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // connect makes the template the destination of all domains, or leaves all as

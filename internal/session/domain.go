@@ -42,6 +42,7 @@ type domain struct {
 	prepared  uint64    // number of the last output that a process was told of
 	output    uint64    // of the one in use
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
+	left      []string  // what outputs that were replaced have left behind, for people
 	kept      string    // name of what the process keeps of packets that no relay has got
 	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself

@@ -114,11 +114,31 @@ func (m *domain) keptNotice(body json.RawMessage) {
 	if json.Unmarshal(body, &rest) != nil {
 		return
 	}
-	for _, text := range m.takeKept(rest) {
-		m.s.log.Warn("old output was not settled", "kept", text)
+	texts := m.takeKept(rest)
+	if rest.Lost > 0 {
+		texts = append(texts, fmt.Sprintf("domain %s: %d packets are lost: no relay has confirmed them", m.src.Domain(), rest.Lost))
+	}
+	for _, text := range texts {
+		m.s.log.Warn("old output was not settled", "text", text)
 		m.s.d.notify(m.s, "error", text)
 	}
-	if rest.Lost > 0 {
-		m.s.d.notify(m.s, "error", fmt.Sprintf("domain %s: %d packets are lost: no relay has confirmed them", m.src.Domain(), rest.Lost))
+	m.s.background.Go(func() { // a command may wait for what comes behind the notice
+		m.s.mu.Lock()
+		defer m.s.mu.Unlock()
+		m.left = append(m.left, texts...)
+		m.left = m.left[max(len(m.left)-maxLeft, 0):]
+	})
+}
+
+// maxLeft is how many times the status tells what outputs have left behind.
+const maxLeft = 8
+
+// leftText tells what becomes of packets for a relay that is away when the session
+// has another place.
+func (m *domain) leftText() string {
+	text := fmt.Sprintf("domain %s: the relay that it had is away: packets that it has not got ", m.src.Domain())
+	if m.s.d.opts.SpoolDir == "" {
+		return text + "are lost"
 	}
+	return text + "are kept below " + filepath.Join(m.s.d.opts.SpoolDir, keptDir)
 }
