@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
@@ -33,6 +34,8 @@ type domain struct {
 	channels []*channel
 	last     uint32 // number of the last channel
 
+	kept atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
+
 	proc   *process // nil until recording begins
 	text   []byte   // all metadata that a consumer was told
 	local  *local   // the directory in use; nil for a relay
@@ -43,7 +46,6 @@ type domain struct {
 	output    uint64    // of the one in use
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
 	left      []string  // what outputs that were replaced have left behind, for people
-	kept      string    // name of what the process keeps of packets that no relay has got
 	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
@@ -164,8 +166,8 @@ func (m *domain) greet(ctx context.Context, p *process) error {
 		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
 		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
 	}
-	m.kept = keptName(m.s, m.src.Domain(), time.Now())
-	h.Keep = m.kept
+	h.Keep = keptName(m.s, m.src.Domain(), time.Now())
+	m.kept.Store(&h.Keep)
 	var spool *os.File
 	if o.SpoolDir != "" { // also for a directory: a relay may come later
 		var err error
