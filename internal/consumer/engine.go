@@ -473,7 +473,20 @@ func (e *engine) end(o handover.End) handover.Ended {
 	e.closed(e.out.close(ctx))
 	e.retired.Wait()
 	e.losses.flush()
-	lost := e.lost() - e.lostBefore.Load()
+	var st handover.Status
+	e.out.status(&st)
+	rest := e.summary(e.lost()-e.lostBefore.Load(), &st)
+	for _, place := range rest.Places {
+		e.log.Info("packets that no relay has got are kept", "place", place)
+	}
+	if rest.Lost > 0 || rest.Error != "" {
+		e.log.Warn("output not closed in order", "lost", rest.Lost, "err", rest.Error)
+	}
+	return rest
+}
+
+// summary is what became of packets, of which so many are lost.
+func (e *engine) summary(lost uint64, st *handover.Status) handover.Ended {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.rest.Lost = lost
@@ -482,17 +495,8 @@ func (e *engine) end(o handover.End) handover.Ended {
 			e.rest.Events += s.unread.Load()
 		}
 	}
-	if lost > 0 && e.rest.Error == "" {
-		var st handover.Status
-		if e.out.status(&st); st.Output == handover.OutputDirectory {
-			e.rest.Error = st.LastError
-		}
-	}
-	for _, place := range e.rest.Places {
-		e.log.Info("packets that no relay has got are kept", "place", place)
-	}
-	if e.rest.Lost > 0 || e.rest.Error != "" {
-		e.log.Warn("output not closed in order", "lost", e.rest.Lost, "err", e.rest.Error)
+	if lost > 0 && e.rest.Error == "" && st.Output == handover.OutputDirectory {
+		e.rest.Error = st.LastError
 	}
 	return e.rest
 }

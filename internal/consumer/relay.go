@@ -127,9 +127,10 @@ func (o *relayOutput) run() {
 
 func (o *relayOutput) lostNow(err error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.countLostLocked()
+	more := o.countLostLocked()
 	o.conn, o.lostAt, o.failure = nil, time.Now(), err.Error()
+	o.mu.Unlock()
+	more.tell()
 }
 
 // serve sends to one relay until it is lost or the output closed.
@@ -204,6 +205,7 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 		return has
 	})
 	o.mu.Unlock()
+	o.spool.tell()
 	if len(text) == 0 {
 		return c, nil
 	}
@@ -245,13 +247,15 @@ func (o *relayOutput) confirm(c *connection) error {
 		return err
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.forgetLocked(c)
-	o.countLostLocked()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	o.spool.tell()
+	more.tell()
 	return nil
 }
 
-// forgetLocked drops what the relay has from the spool.
+// forgetLocked drops what the relay has from the spool, which tells later.
 func (o *relayOutput) forgetLocked(c *connection) {
 	o.spool.confirm(func(it *item) bool {
 		// Counted, as numbers have gaps where a packet was lost before it came here.
@@ -264,26 +268,35 @@ func (o *relayOutput) forgetLocked(c *connection) {
 	})
 }
 
+// losing is how many packets of each stream are lost, which is told without a lock.
+type losing map[*stream]uint64
+
+func (l losing) tell() {
+	for s, n := range l {
+		s.lose(n)
+	}
+}
+
 // countLostLocked counts what was given up on its way by UDP since the last time.
 // It runs on the goroutine that owns the connection.
-func (o *relayOutput) countLostLocked() {
+func (o *relayOutput) countLostLocked() losing {
 	if o.conn == nil {
-		return
+		return nil
 	}
+	all := make(losing)
 	for s, st := range o.conn.streams {
 		more := st.Lost() - o.conn.lost[s]
 		o.conn.lost[s] += more
 		o.given[s] += more
-		s.lose(more)
+		all[s] = more
 	}
+	return all
 }
 
 // dropQueued gives up the packets that no relay was sent; they are counted, and
 // their successors' numbers tell.
 func (o *relayOutput) dropQueued() {
-	for s, n := range o.spool.discardUnsent() {
-		s.lose(n)
-	}
+	losing(o.spool.discardUnsent()).tell()
 }
 
 // finish ends the session on the relay. One that has not confirmed everything
@@ -302,19 +315,22 @@ func (o *relayOutput) finish(r *relay.Session) {
 		r.Abort()
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.conn != nil {
 		o.forgetLocked(o.conn)
 	}
-	o.countLostLocked()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	o.spool.tell()
+	more.tell()
 }
 
 func (o *relayOutput) metadata(text []byte) error {
 	text = append([]byte(nil), text...)
+	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = append(o.text[:len(o.text):len(o.text)], text...)
-	return o.spool.put(item{metadata: true, do: func(c *connection) error {
+	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		return c.meta.SendMetadata(ctx, text)
@@ -324,10 +340,11 @@ func (o *relayOutput) metadata(text []byte) error {
 // regenerate replaces the text.
 func (o *relayOutput) regenerate(text []byte) error {
 	text = append([]byte(nil), text...)
+	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = text
-	return o.spool.put(item{metadata: true, do: func(c *connection) error {
+	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		return o.refused(c.meta.ResetMetadata(ctx, text))

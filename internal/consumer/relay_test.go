@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/lttng"
 )
 
@@ -28,6 +29,31 @@ func TestRefusedIsNotLost(t *testing.T) {
 	for _, err := range []error{nil, relay.ErrNoReply} {
 		if got := o.refused(err); got != err || told != nil {
 			t.Errorf("%v: got %v, told %v; want it back", err, got, told)
+		}
+	}
+}
+
+// TestToldWithoutLock has the daemon told of a spool while nobody holds a lock: it may
+// be slow to listen.
+func TestToldWithoutLock(t *testing.T) {
+	for name, give := range map[string]func(*relayOutput) error{
+		"metadata":   func(o *relayOutput) error { return o.metadata([]byte("text")) },
+		"regenerate": func(o *relayOutput) error { return o.regenerate([]byte("text")) },
+	} {
+		q := testSpool(t, 100, 0)
+		put(t, q, 0, make([]byte, 60)) // of which nobody was told
+		o := &relayOutput{spool: q}
+		told := false
+		q.level.tell = func(handover.Spool) {
+			told = true
+			if !o.mu.TryLock() {
+				t.Errorf("%s: told under the output's lock", name)
+				return
+			}
+			o.mu.Unlock()
+		}
+		if err := give(o); err != nil || !told {
+			t.Errorf("%s: got %v, told %v", name, err, told)
 		}
 	}
 }

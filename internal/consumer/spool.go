@@ -86,8 +86,13 @@ func (q *spool) change() {
 // put appends an item, of a packet's bytes a copy. A packet for which there is no
 // room is refused with errSpoolFull; its stream is woken when there is some.
 func (q *spool) put(it item, packet []byte) error {
-	it.at, it.size = time.Now(), int64(len(packet))
 	defer q.tell()
+	return q.add(it, packet)
+}
+
+// add is put without telling, which the caller does once it holds no lock.
+func (q *spool) add(it item, packet []byte) error {
+	it.at, it.size = time.Now(), int64(len(packet))
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -123,7 +128,7 @@ func (q *spool) beat(s *stream, until uint64) error {
 }
 
 // tell wakes streams for which there is room now, and tells how full the spool is,
-// if that is due.
+// if that is due. Who calls it holds no lock: the daemon may be slow to listen.
 func (q *spool) tell() {
 	q.mu.Lock()
 	var woken []*stream
@@ -246,8 +251,8 @@ func (q *spool) idle() bool {
 
 // confirm drops sent items for which done is true, from the oldest on up to the
 // first packet for which it is not. What is no packet is done when it was sent.
+// The caller tells.
 func (q *spool) confirm(done func(*item) bool) {
-	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
@@ -282,8 +287,8 @@ func (q *spool) drop(it *item) {
 // rewind puts the mark before everything that is kept, to be sent to another
 // relay, but drops packets that has says are there. Things that were done stay
 // done, and metadata goes: all of it is sent first. Beacons go, as others follow.
+// The caller tells.
 func (q *spool) rewind(has func(*item) bool) {
-	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	kept := q.items[:0]

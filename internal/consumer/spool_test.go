@@ -87,6 +87,7 @@ func TestSpoolIsFull(t *testing.T) {
 		t.Error("the stream is woken without room")
 	}
 	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
+	q.tell()
 	if !woken.room.Load() {
 		t.Error("the stream is not woken")
 	}
