@@ -6,7 +6,6 @@ package cli
 import (
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
@@ -16,15 +15,12 @@ import (
 
 // loadSpool lists the traces that were kept for relays, or sends them to one.
 func (f *loadFlags) loadSpool(c *agentCall) error {
-	all, err := resend.List(filepath.Join(f.stateDir, "spool", "kept"))
+	all, err := resend.List(filepath.Join(f.stateDir, "spool", "kept"), f.name)
 	if err != nil {
 		return err
 	}
-	if f.name != "" {
-		all = slices.DeleteFunc(all, func(t resend.Trace) bool { return t.Name != f.name })
-		if len(all) == 0 {
-			return agent.NewProblem(agent.CodeSessionNotFound, fmt.Sprintf("load: nothing of the name %s is kept below %s", f.name, f.stateDir))
-		}
+	if f.name != "" && len(all) == 0 {
+		return agent.NewProblem(agent.CodeSessionNotFound, fmt.Sprintf("load: nothing of the name %s is kept below %s", f.name, f.stateDir))
 	}
 	c.set("kept", all)
 	if f.url == "" {

@@ -283,7 +283,7 @@ func (w *fileWriter) limit() int64 {
 	return int64(w.s.channel.TracefileBytes)
 }
 
-func (w *fileWriter) write(_ context.Context, packet []byte, info ctf.PacketInfo) error {
+func (w *fileWriter) write(packet []byte, info ctf.PacketInfo) error {
 	err := w.store(packet, info)
 	w.d.failed(w, err)
 	return err
@@ -322,7 +322,7 @@ func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
 	return nil
 }
 
-func (w *fileWriter) beacon(context.Context, uint64) error { return nil }
+func (w *fileWriter) beacon(uint64) error { return nil }
 
 // cut takes away the parts of a packet that found no room.
 func (w *fileWriter) cut() error {

@@ -57,7 +57,7 @@ func numbers(t *testing.T, path ...string) (seq, offsets []uint64) {
 func give(t *testing.T, w packetWriter, n uint64, size int) {
 	t.Helper()
 	info := ctf.PacketInfo{Sequence: n, Size: uint64(size) * 8, ContentSize: uint64(size) * 8}
-	if err := w.write(t.Context(), bytes.Repeat([]byte{byte(n)}, size), info); err != nil {
+	if err := w.write(bytes.Repeat([]byte{byte(n)}, size), info); err != nil {
 		t.Fatal(err)
 	}
 }

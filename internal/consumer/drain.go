@@ -33,7 +33,7 @@ const (
 // drain empties one ring of the kernel, on a goroutine of its own. What the engine
 // wants it is told between two rounds.
 type drain struct {
-	mailbox
+	*mailbox
 	stall
 
 	// Immutable.
@@ -211,7 +211,7 @@ func (d *drain) beat() {
 		return
 	}
 	d.conv.NotBefore(until)
-	if err := d.s.out.beacon(d.s.ctx, until); err != nil {
+	if err := d.s.out.beacon(until); err != nil {
 		d.fail(err)
 	}
 }

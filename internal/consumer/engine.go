@@ -34,7 +34,7 @@ type engine struct {
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelFunc
-	waits  context.Context // ends when the daemon wants an end: nothing waits for room or a relay then
+	waits  context.Context // ends when the daemon wants an end: nothing waits for a relay then
 	hurry  context.CancelFunc
 
 	// Owned by the goroutine that carries out orders.
@@ -325,7 +325,12 @@ func (e *engine) stop(o handover.Stop) (handover.Stopped, error) {
 	if e.hello.Snapshot || e.paused {
 		return handover.Stopped{}, nil
 	}
-	err := e.each(func(s *stream) error { return s.source.stop() })
+	ctx, cancel := context.WithTimeout(e.waits, o.Settle)
+	defer cancel()
+	full, err := e.drain(ctx)
+	if full != nil { // the streams go on when there is room
+		return handover.Stopped{Unsettled: full.Error()}, err
+	}
 	st := handover.Stopped{}
 	// Packets that follow lost ones tell that, unless they are lost too.
 	for round := range tellRounds {
@@ -343,6 +348,25 @@ func (e *engine) stop(o handover.Stop) (handover.Stopped, error) {
 	return st, err
 }
 
+// drain reads what the rings still hold, as the spool gets room for it, until ctx
+// ends. It returns why not all is read beside other errors.
+func (e *engine) drain(ctx context.Context) (full, err error) {
+	for {
+		full = nil
+		err = errors.Join(err, e.each(func(s *stream) error {
+			serr := s.source.stop()
+			if !errors.Is(serr, errSpoolFull) {
+				return serr
+			}
+			full = serr
+			return nil
+		}))
+		if full == nil || e.out.settle(ctx) != nil {
+			return full, err
+		}
+	}
+}
+
 // settle waits until everything that was read is at its place.
 func (e *engine) settle(most time.Duration) (st handover.Stopped) {
 	ctx, cancel := context.WithTimeout(e.waits, most)
@@ -356,7 +380,7 @@ func (e *engine) settle(most time.Duration) (st handover.Stopped) {
 func (e *engine) pause(p handover.Pause, files []*os.File) error {
 	handover.CloseAll(files)
 	var err error
-	if !e.paused && e.running {
+	if !e.paused && !e.hello.Snapshot { // a stopped one may wait for room
 		err = e.each(func(s *stream) error { return s.source.hold() })
 	}
 	e.paused = true
@@ -367,11 +391,17 @@ func (e *engine) pause(p handover.Pause, files []*os.File) error {
 }
 
 func (e *engine) resume() error {
-	e.paused = false
-	if !e.running {
+	if !e.paused {
 		return nil
 	}
-	return e.start()
+	e.paused = false
+	switch {
+	case e.running:
+		return e.start()
+	case e.hello.Snapshot:
+		return nil
+	}
+	return e.each(func(s *stream) error { return s.source.goOn() })
 }
 
 // current is the output in use.
@@ -410,20 +440,25 @@ func (e *engine) end(o handover.End) handover.Ended {
 			if o.Halted {
 				last = s.source.stop
 			}
-			if err := last(); err != nil {
+			if err := last(); err != nil && !errors.Is(err, errSpoolFull) {
 				e.log.Warn("stream not read to its end", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
 			}
 		}
+	}
+	r, ok := e.out.(*relayOutput)
+	there := ok && o.Settle > 0 && !r.isLost()
+	settled, cancel := context.WithTimeout(e.ctx, o.Settle)
+	defer cancel()
+	if there {
+		e.makeRoom(settled, o.Halted)
 	}
 	if (o.Halted || e.running) && !e.hello.Snapshot {
 		if err := e.each(func(s *stream) error { return s.source.tellAll() }); err != nil {
 			e.log.Warn("losses are not told in the trace", "err", err)
 		}
 	}
-	if r, ok := e.out.(*relayOutput); ok && o.Settle > 0 && !r.isLost() {
-		ctx, cancel := context.WithTimeout(e.ctx, o.Settle)
-		_ = r.settle(ctx) // what is not settled then is told below
-		cancel()
+	if there {
+		_ = r.settle(settled) // what is not settled then is told below
 	}
 	for _, s := range e.streams {
 		if err := s.source.close(); err != nil {
@@ -438,7 +473,20 @@ func (e *engine) end(o handover.End) handover.Ended {
 	e.closed(e.out.close(ctx))
 	e.retired.Wait()
 	e.losses.flush()
-	lost := e.lost() - e.lostBefore.Load()
+	var st handover.Status
+	e.out.status(&st)
+	rest := e.summary(e.lost()-e.lostBefore.Load(), &st)
+	for _, place := range rest.Places {
+		e.log.Info("packets that no relay has got are kept", "place", place)
+	}
+	if rest.Lost > 0 || rest.Error != "" {
+		e.log.Warn("output not closed in order", "lost", rest.Lost, "err", rest.Error)
+	}
+	return rest
+}
+
+// summary is what became of packets, of which so many are lost.
+func (e *engine) summary(lost uint64, st *handover.Status) handover.Ended {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.rest.Lost = lost
@@ -447,19 +495,25 @@ func (e *engine) end(o handover.End) handover.Ended {
 			e.rest.Events += s.unread.Load()
 		}
 	}
-	if lost > 0 && e.rest.Error == "" {
-		var st handover.Status
-		if e.out.status(&st); st.Output == handover.OutputDirectory {
-			e.rest.Error = st.LastError
-		}
-	}
-	for _, place := range e.rest.Places {
-		e.log.Info("packets that no relay has got are kept", "place", place)
-	}
-	if e.rest.Lost > 0 || e.rest.Error != "" {
-		e.log.Warn("output not closed in order", "lost", e.rest.Lost, "err", e.rest.Error)
+	if lost > 0 && e.rest.Error == "" && st.Output == handover.OutputDirectory {
+		e.rest.Error = st.LastError
 	}
 	return e.rest
+}
+
+// makeRoom has packets that found no room in the spool go there at the end, as far
+// as the relay makes some until ctx ends.
+func (e *engine) makeRoom(ctx context.Context, halted bool) {
+	switch {
+	case e.paused || e.hello.Snapshot:
+	case halted:
+		if _, err := e.drain(ctx); err != nil { // what is not read is told as lost
+			e.log.Warn("streams not read to their end", "err", err)
+		}
+	case e.running:
+		for e.each((*stream).retry) != nil && e.out.settle(ctx) == nil {
+		}
+	}
 }
 
 // lost is how many packets of all streams are lost.

@@ -18,7 +18,7 @@ import (
 // themselves. While it does not read, the socket's buffer fills, and the source
 // counts what it cannot send.
 type intake struct {
-	mailbox
+	*mailbox
 	stall
 
 	log  *slog.Logger
@@ -109,7 +109,7 @@ func (in *intake) beat() {
 		return
 	}
 	in.last = until
-	if err := in.s.out.beacon(in.s.ctx, until); err != nil {
+	if err := in.s.out.beacon(until); err != nil {
 		in.fail(err)
 	}
 }
@@ -176,5 +176,11 @@ func (in *intake) account(to *handover.StreamStatus) { to.Events = in.conn.Event
 func (in *intake) close() error {
 	err := in.end()
 	in.s.abandon()
+	for { // what the source has sent and nobody had room for
+		if _, _, err := in.conn.Receive(); err != nil {
+			break
+		}
+		in.s.lose(1)
+	}
 	return errors.Join(err, in.conn.Close())
 }

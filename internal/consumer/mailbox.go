@@ -5,6 +5,7 @@ package consumer
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,9 @@ type mailbox struct {
 	orders chan order
 	wakefd int
 	ended  chan struct{} // closed by the goroutine
+
+	mu     sync.Mutex
+	closed bool // wakefd is; guarded by mu
 }
 
 // order is something to be done.
@@ -23,12 +27,12 @@ type order struct {
 	done chan error
 }
 
-func newMailbox() (mailbox, error) {
+func newMailbox() (*mailbox, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		return mailbox{}, fmt.Errorf("eventfd: %w", err)
+		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	return mailbox{make(chan order, 1), fd, make(chan struct{})}, nil
+	return &mailbox{orders: make(chan order, 1), wakefd: fd, ended: make(chan struct{})}, nil
 }
 
 // call has something done, and waits for it.
@@ -39,7 +43,15 @@ func (m *mailbox) call(do func() error) error {
 	return <-o.done
 }
 
-func (m *mailbox) wake() { _, _ = unix.Write(m.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+// wake has the goroutine look around. It may come after the end. The descriptor
+// never blocks.
+func (m *mailbox) wake() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		_, _ = unix.Write(m.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
+}
 
 // obey does what waits to be done; false at the end.
 func (m *mailbox) obey() bool {
@@ -63,5 +75,8 @@ func (m *mailbox) end() error {
 	close(m.orders)
 	m.wake()
 	<-m.ended
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
 	return unix.Close(m.wakefd)
 }

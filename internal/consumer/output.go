@@ -39,11 +39,12 @@ type output interface {
 
 // packetWriter takes the packets of one stream.
 type packetWriter interface {
-	// write takes a packet, whose bytes it does not keep. An error means that the
-	// packet is lost.
-	write(ctx context.Context, packet []byte, info ctf.PacketInfo) error
+	// write takes a packet, whose bytes it does not keep. It waits for nothing: after
+	// an error of which noRoom is true the packet may be written again, after another
+	// one it is lost.
+	write(packet []byte, info ctf.PacketInfo) error
 	// beacon tells that nothing happens up to a time.
-	beacon(ctx context.Context, until uint64) error
+	beacon(until uint64) error
 }
 
 // nowhere is the output of sessions without one: packets are counted.
@@ -58,8 +59,8 @@ func (nowhere) settle(context.Context) error                          { return n
 func (nowhere) close(context.Context) (unsent, error)                 { return unsent{}, nil }
 func (nowhere) status(to *handover.Status)                            { to.Output = handover.OutputNone }
 func (nowhere) confirmed(*stream) uint64                              { return 0 }
-func (nowhere) beacon(context.Context, uint64) error                  { return nil }
-func (nowhere) write(context.Context, []byte, ctf.PacketInfo) error   { return nil }
+func (nowhere) beacon(uint64) error                                   { return nil }
+func (nowhere) write([]byte, ctf.PacketInfo) error                    { return nil }
 
 // done is the wait for what is done at once.
 func done() error { return nil }

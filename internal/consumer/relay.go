@@ -45,6 +45,7 @@ type relayOutput struct {
 	spool   *spool
 	keeper  *keeper // of what no relay has got at the end
 	onLost  func(error)
+	tell    func(error) // what the relay has refused; nil: nobody listens
 	ctx     context.Context
 	cancel  context.CancelFunc
 	stopped chan struct{} // closed by the goroutine
@@ -126,9 +127,10 @@ func (o *relayOutput) run() {
 
 func (o *relayOutput) lostNow(err error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.countLostLocked()
+	more := o.countLostLocked()
 	o.conn, o.lostAt, o.failure = nil, time.Now(), err.Error()
+	o.mu.Unlock()
+	more.tell()
 }
 
 // serve sends to one relay until it is lost or the output closed.
@@ -203,6 +205,7 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 		return has
 	})
 	o.mu.Unlock()
+	o.spool.tell()
 	if len(text) == 0 {
 		return c, nil
 	}
@@ -227,6 +230,9 @@ func (o *relayOutput) send(c *connection, it *item) error {
 		return it.do(c)
 	}
 	st := c.streams[it.stream]
+	if it.beacon != nil { // nobody moves it on any more
+		return st.Beacon(o.ctx, it.beacon.until)
+	}
 	if _, ok := c.stored[it.stream]; !ok {
 		c.stored[it.stream] = st.Sent()
 	}
@@ -241,13 +247,15 @@ func (o *relayOutput) confirm(c *connection) error {
 		return err
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.forgetLocked(c)
-	o.countLostLocked()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	o.spool.tell()
+	more.tell()
 	return nil
 }
 
-// forgetLocked drops what the relay has from the spool.
+// forgetLocked drops what the relay has from the spool, which tells later.
 func (o *relayOutput) forgetLocked(c *connection) {
 	o.spool.confirm(func(it *item) bool {
 		// Counted, as numbers have gaps where a packet was lost before it came here.
@@ -260,26 +268,35 @@ func (o *relayOutput) forgetLocked(c *connection) {
 	})
 }
 
+// losing is how many packets of each stream are lost, which is told without a lock.
+type losing map[*stream]uint64
+
+func (l losing) tell() {
+	for s, n := range l {
+		s.lose(n)
+	}
+}
+
 // countLostLocked counts what was given up on its way by UDP since the last time.
 // It runs on the goroutine that owns the connection.
-func (o *relayOutput) countLostLocked() {
+func (o *relayOutput) countLostLocked() losing {
 	if o.conn == nil {
-		return
+		return nil
 	}
+	all := make(losing)
 	for s, st := range o.conn.streams {
 		more := st.Lost() - o.conn.lost[s]
 		o.conn.lost[s] += more
 		o.given[s] += more
-		s.lose(more)
+		all[s] = more
 	}
+	return all
 }
 
 // dropQueued gives up the packets that no relay was sent; they are counted, and
 // their successors' numbers tell.
 func (o *relayOutput) dropQueued() {
-	for s, n := range o.spool.discardUnsent() {
-		s.lose(n)
-	}
+	losing(o.spool.discardUnsent()).tell()
 }
 
 // finish ends the session on the relay. One that has not confirmed everything
@@ -298,19 +315,22 @@ func (o *relayOutput) finish(r *relay.Session) {
 		r.Abort()
 	}
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.conn != nil {
 		o.forgetLocked(o.conn)
 	}
-	o.countLostLocked()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	o.spool.tell()
+	more.tell()
 }
 
 func (o *relayOutput) metadata(text []byte) error {
 	text = append([]byte(nil), text...)
+	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = append(o.text[:len(o.text):len(o.text)], text...)
-	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		return c.meta.SendMetadata(ctx, text)
@@ -320,14 +340,26 @@ func (o *relayOutput) metadata(text []byte) error {
 // regenerate replaces the text.
 func (o *relayOutput) regenerate(text []byte) error {
 	text = append([]byte(nil), text...)
+	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text = text
-	return o.spool.put(o.ctx, item{metadata: true, do: func(c *connection) error {
+	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
-		return c.meta.ResetMetadata(ctx, text)
+		return o.refused(c.meta.ResetMetadata(ctx, text))
 	}}, nil)
+}
+
+// refused tells an error with which the session on the relay goes on, or returns it.
+func (o *relayOutput) refused(err error) error {
+	if _, ok := errors.AsType[*relay.RefusedError](err); !ok && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	if o.tell != nil {
+		o.tell(err)
+	}
+	return nil
 }
 
 func (o *relayOutput) writer(s *stream) (packetWriter, error) {
@@ -339,7 +371,7 @@ func (o *relayOutput) writer(s *stream) (packetWriter, error) {
 	if !begun {
 		return w, nil
 	}
-	return w, o.spool.put(o.ctx, item{do: func(c *connection) error { return o.addStream(c, s) }}, nil)
+	return w, o.spool.put(item{do: func(c *connection) error { return o.addStream(c, s) }}, nil)
 }
 
 // addStream makes a stream that has come since the session on the relay began. A
@@ -370,7 +402,7 @@ func (o *relayOutput) options(s *stream) relay.StreamOptions {
 // that it returns waits for that.
 func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
 	done := make(chan error, 1)
-	err := o.spool.put(o.ctx, item{do: func(c *connection) error {
+	err := o.spool.put(item{do: func(c *connection) error {
 		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
 		defer cancel()
 		done <- do(ctx, c)
@@ -471,12 +503,31 @@ type relayWriter struct {
 	s *stream
 }
 
-func (w *relayWriter) write(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
-	return w.o.spool.put(ctx, item{stream: w.s, info: info}, packet)
+func (w *relayWriter) write(packet []byte, info ctf.PacketInfo) error {
+	return w.o.spool.put(item{stream: w.s, info: info}, packet)
 }
 
-func (w *relayWriter) beacon(ctx context.Context, until uint64) error {
-	return w.o.spool.put(ctx, item{do: func(c *connection) error {
-		return c.streams[w.s].Beacon(w.o.ctx, until)
-	}}, nil)
+// writeWaiting is write that waits for room until ctx ends.
+func (w *relayWriter) writeWaiting(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
+	for {
+		changed := w.o.spool.watch()
+		err := w.write(packet, info)
+		if !errors.Is(err, errSpoolFull) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+}
+
+// beacon is for viewers: without a relay there are none, and another one gets those
+// to come.
+func (w *relayWriter) beacon(until uint64) error {
+	if w.o.isLost() {
+		return nil
+	}
+	return w.o.spool.beat(w.s, until)
 }

@@ -97,7 +97,7 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU, ctx: e.waits}
+	s := &stream{channel: c, cpu: o.CPU}
 	if c.Ring { // weir's own domain would tell itself again
 		s.losses = e.losses
 	}
@@ -322,9 +322,10 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		var out *relayOutput
 		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for
-				e.notice(handover.NoticeLost, handover.Lost{Error: err.Error()})
+				e.notice(handover.NoticeLost, handover.Lost{Output: o.Number, Error: err.Error()})
 			}
 		})
+		out.tell = func(err error) { e.notice(handover.NoticeError, handover.Failure{Error: err.Error()}) }
 		return out, nil
 	}
 	handover.CloseAll(files)

@@ -70,12 +70,23 @@ func (e *engine) record(out output, most int64) error {
 			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
 		}
 		for _, p := range packets {
-			if err := writers[i].write(e.ctx, p.bytes, p.info); err != nil {
+			if err := e.writeSnapshot(writers[i], p); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// writeSnapshot writes a packet, for which a relay may make room for some time.
+func (e *engine) writeSnapshot(w packetWriter, p packet) error {
+	to, ok := w.(*relayWriter)
+	if !ok {
+		return w.write(p.bytes, p.info)
+	}
+	ctx, cancel := context.WithTimeout(e.waits, settleTimeout)
+	defer cancel()
+	return to.writeWaiting(ctx, p.bytes, p.info)
 }
 
 // packet is a packet that is kept.

@@ -29,18 +29,27 @@ type item struct {
 	// do is what another thing than a packet does; it is done once.
 	do       func(*connection) error
 	metadata bool // it appends to the metadata
+	beacon   *beacon
 }
 
-// errSpoolClosed reports that nobody takes what is put.
-var errSpoolClosed = errors.New("the output is closed")
+// beacon tells that nothing happens in a stream up to a time, which moves on until
+// the beacon is sent.
+type beacon struct{ until uint64 }
+
+var (
+	// errSpoolClosed reports that nobody takes what is put.
+	errSpoolClosed = errors.New("the output is closed")
+	// errSpoolFull reports a packet for which there is no room now.
+	errSpoolFull = errors.New("the spool is full")
+)
 
 // spool keeps what the relay has not confirmed: packets in memory first, then in
 // a file. It is a queue with two ends and a mark: what lies before the mark has
 // been sent, and goes when the relay confirms it, or is sent again to another
 // one.
 //
-// put waits while the spool is full, and with it the ring is not read: it loses
-// events by its own rules, and counts them.
+// While the spool is full packets wait with their streams, whose rings are not
+// read: these lose events by their own rules, and count them.
 type spool struct {
 	// Immutable.
 	maxMemory, maxDisk int64
@@ -54,16 +63,18 @@ type spool struct {
 	disk    int64         // likewise
 	file    *os.File      // guarded by mu; nil until it is needed
 	end     int64         // of the file
-	full    bool          // a put waits
+	waiting []*stream     // that were refused since there was room; guarded by mu
+	full    bool          // one was
 	level   level         // guarded by mu
 	closed  bool
+	beacons map[*stream]*beacon // behind the last packet of each stream, not sent; guarded by mu
 }
 
 func newSpool(maxMemory, maxDisk int64, dir *os.File) *spool {
 	if dir == nil {
 		maxDisk = 0
 	}
-	return &spool{maxMemory: maxMemory, maxDisk: maxDisk, dir: dir, changed: make(chan struct{})}
+	return &spool{maxMemory: maxMemory, maxDisk: maxDisk, dir: dir, changed: make(chan struct{}), beacons: make(map[*stream]*beacon)}
 }
 
 // change wakes all who wait. The caller holds mu.
@@ -72,44 +83,73 @@ func (q *spool) change() {
 	q.changed = make(chan struct{})
 }
 
-// put appends an item, of a packet's bytes a copy. It waits for room for a packet
-// until ctx ends.
-func (q *spool) put(ctx context.Context, it item, packet []byte) error {
-	it.at, it.size = time.Now(), int64(len(packet))
-	for {
-		q.mu.Lock()
-		if q.closed {
-			q.mu.Unlock()
-			return errSpoolClosed
-		}
-		done, err := q.tryPut(it, packet)
-		q.full = !done && err == nil
-		wait := q.changed
-		if done {
-			q.change()
-		}
-		q.mu.Unlock()
-		q.tellLevel()
-		if done || err != nil {
-			return err
-		}
-		select {
-		case <-wait:
-		case <-time.After(tellPeriod): // what was not to be told yet
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+// put appends an item, of a packet's bytes a copy. A packet for which there is no
+// room is refused with errSpoolFull; its stream is woken when there is some.
+func (q *spool) put(it item, packet []byte) error {
+	defer q.tell()
+	return q.add(it, packet)
 }
 
-// tellLevel tells how full the spool is, if that is due.
-func (q *spool) tellLevel() {
+// add is put without telling, which the caller does once it holds no lock.
+func (q *spool) add(it item, packet []byte) error {
+	it.at, it.size = time.Now(), int64(len(packet))
 	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return errSpoolClosed
+	}
+	switch done, err := q.tryPut(it, packet); {
+	case err != nil:
+		return err
+	case done:
+		q.change()
+		return nil
+	}
+	q.full = true
+	if it.stream != nil && !slices.Contains(q.waiting, it.stream) {
+		q.waiting = append(q.waiting, it.stream)
+	}
+	return errSpoolFull
+}
+
+// beat appends a beacon, or moves the one on that waits behind the stream's last
+// packet: there are no more beacons than packets and streams.
+func (q *spool) beat(s *stream, until uint64) error {
+	q.mu.Lock()
+	b := q.beacons[s]
+	if b != nil {
+		b.until = max(b.until, until)
+	}
+	q.mu.Unlock()
+	if b != nil {
+		return nil
+	}
+	return q.put(item{stream: s, beacon: &beacon{until}}, nil)
+}
+
+// tell wakes streams for which there is room now, and tells how full the spool is,
+// if that is due. Who calls it holds no lock: the daemon may be slow to listen.
+func (q *spool) tell() {
+	q.mu.Lock()
+	var woken []*stream
+	if !q.full {
+		woken, q.waiting = q.waiting, nil
+	}
 	told, due := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
 	q.mu.Unlock()
+	for _, s := range woken {
+		s.hasRoom()
+	}
 	if due {
 		q.level.tell(told)
 	}
+}
+
+// watch returns a channel that is closed at the next change.
+func (q *spool) watch() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.changed
 }
 
 // tryPut appends if there is room. An empty spool has room for any packet.
@@ -128,6 +168,12 @@ func (q *spool) tryPut(it item, packet []byte) (bool, error) {
 		q.disk += size
 	default:
 		return false, nil
+	}
+	switch {
+	case it.beacon != nil:
+		q.beacons[it.stream] = it.beacon
+	case it.size > 0:
+		delete(q.beacons, it.stream)
 	}
 	q.items = append(q.items, it)
 	return true, nil
@@ -165,6 +211,9 @@ func (q *spool) next(ctx context.Context) (item, error) {
 		if q.sent < len(q.items) {
 			it := q.items[q.sent]
 			q.sent++
+			if it.beacon != nil && q.beacons[it.stream] == it.beacon {
+				delete(q.beacons, it.stream)
+			}
 			file := q.file
 			q.mu.Unlock()
 			return q.load(it, file)
@@ -202,8 +251,8 @@ func (q *spool) idle() bool {
 
 // confirm drops sent items for which done is true, from the oldest on up to the
 // first packet for which it is not. What is no packet is done when it was sent.
+// The caller tells.
 func (q *spool) confirm(done func(*item) bool) {
-	defer q.tellLevel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
@@ -222,11 +271,13 @@ func (q *spool) confirm(done func(*item) bool) {
 
 // drop gives a packet's room back.
 func (q *spool) drop(it *item) {
-	switch {
-	case it.size == 0:
-	case it.data != nil:
+	if it.size == 0 {
+		return
+	}
+	q.full = false
+	if it.data != nil {
 		q.memory -= it.size
-	default:
+	} else {
 		q.disk -= it.size
 		// A hole where nobody reads any more; without support the file grows.
 		_ = unix.Fallocate(int(q.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, it.offset, it.size)
@@ -235,7 +286,8 @@ func (q *spool) drop(it *item) {
 
 // rewind puts the mark before everything that is kept, to be sent to another
 // relay, but drops packets that has says are there. Things that were done stay
-// done, and metadata goes: all of it is sent first.
+// done, and metadata goes: all of it is sent first. Beacons go, as others follow.
+// The caller tells.
 func (q *spool) rewind(has func(*item) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -244,12 +296,13 @@ func (q *spool) rewind(has func(*item) bool) {
 		switch it := q.items[i]; {
 		case it.size > 0 && has(&it):
 			q.drop(&it)
-		case it.size > 0, i >= q.sent && !it.metadata:
+		case it.size > 0, i >= q.sent && !it.metadata && it.beacon == nil:
 			kept = append(kept, it)
 		}
 	}
 	clear(q.items[len(kept):])
 	q.items, q.sent = kept, 0
+	clear(q.beacons)
 	q.change()
 }
 
@@ -283,7 +336,8 @@ func (q *spool) takePackets() ([]item, *os.File) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	all := slices.DeleteFunc(q.items, func(it item) bool { return it.size == 0 })
-	q.items, q.sent, q.memory, q.disk = nil, 0, 0, 0
+	q.items, q.sent, q.memory, q.disk, q.full = nil, 0, 0, 0, false
+	clear(q.beacons)
 	q.change()
 	return all, q.file
 }
@@ -291,6 +345,7 @@ func (q *spool) takePackets() ([]item, *os.File) {
 // discardUnsent drops the packets behind the mark and returns how many of each
 // stream. What is no packet stays.
 func (q *spool) discardUnsent() map[*stream]uint64 {
+	defer q.tell()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	lost := make(map[*stream]uint64)

@@ -11,8 +11,10 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 func testSpool(t *testing.T, memory, disk int64) *spool {
@@ -28,7 +30,7 @@ func testSpool(t *testing.T, memory, disk int64) *spool {
 
 func put(t *testing.T, q *spool, n uint64, packet []byte) {
 	t.Helper()
-	if err := q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: n}}, packet); err != nil {
+	if err := q.put(item{info: ctf.PacketInfo{Sequence: n}}, packet); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,23 +71,27 @@ func TestSpoolIsFull(t *testing.T) {
 	q := testSpool(t, 100, 100)
 	put(t, q, 0, make([]byte, 100))
 	put(t, q, 1, make([]byte, 100))
-	if err := q.put(now(t), item{}, make([]byte, 1)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("got %v, want to wait", err)
+	woken := &stream{}
+	if err := q.put(item{stream: woken}, make([]byte, 1)); !errors.Is(err, errSpoolFull) || !noRoom(err) {
+		t.Fatalf("got %v, want %v", err, errSpoolFull)
 	}
 	if !q.status().full {
 		t.Error("the status does not tell that it is full")
 	}
-	done := make(chan error, 1)
-	go func() { done <- q.put(t.Context(), item{info: ctf.PacketInfo{Sequence: 2}}, make([]byte, 100)) }()
 	for range 2 {
 		if _, err := q.next(now(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
-	if err := <-done; err != nil {
-		t.Errorf("after a confirmation: %v", err)
+	if woken.room.Load() {
+		t.Error("the stream is woken without room")
 	}
+	q.confirm(func(it *item) bool { return it.info.Sequence == 0 })
+	q.tell()
+	if !woken.room.Load() {
+		t.Error("the stream is not woken")
+	}
+	put(t, q, 2, make([]byte, 100))
 	if st := q.status(); st.bytes != 200 || st.full {
 		t.Errorf("got %+v, want 200 bytes", st)
 	}
@@ -122,7 +128,7 @@ func TestSpoolRewinds(t *testing.T) {
 	text := order
 	text.metadata = true
 	for _, it := range []item{text, order} {
-		if err := q.put(t.Context(), it, nil); err != nil {
+		if err := q.put(it, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +139,7 @@ func TestSpoolRewinds(t *testing.T) {
 		}
 	}
 	for _, it := range []item{text, order} {
-		if err := q.put(t.Context(), it, nil); err != nil {
+		if err := q.put(it, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +171,7 @@ func TestSpoolAccounts(t *testing.T) {
 	for range 5000 {
 		switch r.IntN(4) {
 		case 0, 1:
-			if q.put(now(t), item{info: ctf.PacketInfo{Sequence: next}}, bytes.Repeat([]byte{byte(next)}, 1+r.IntN(200))) == nil {
+			if q.put(item{info: ctf.PacketInfo{Sequence: next}}, bytes.Repeat([]byte{byte(next)}, 1+r.IntN(200))) == nil {
 				next++
 			}
 		case 2:
@@ -204,11 +210,9 @@ func TestSpoolAccounts(t *testing.T) {
 func TestSpoolEnds(t *testing.T) {
 	q := testSpool(t, 100, 0)
 	put(t, q, 0, make([]byte, 100))
-	done := make(chan error, 1)
-	go func() { done <- q.put(t.Context(), item{}, make([]byte, 100)) }()
 	q.close()
-	if err := <-done; !errors.Is(err, errSpoolClosed) {
-		t.Errorf("a put that waits: got %v, want %v", err, errSpoolClosed)
+	if err := q.put(item{}, make([]byte, 100)); !errors.Is(err, errSpoolClosed) {
+		t.Errorf("got %v, want %v", err, errSpoolClosed)
 	}
 	if _, err := q.next(now(t)); err != nil {
 		t.Errorf("what is there is still to be had: %v", err)
@@ -219,7 +223,7 @@ func TestSpoolEnds(t *testing.T) {
 	s := new(stream)
 	q = testSpool(t, 1000, 0)
 	for range 3 {
-		if err := q.put(t.Context(), item{stream: s}, []byte{1}); err != nil {
+		if err := q.put(item{stream: s}, []byte{1}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,11 +252,11 @@ func TestSpoolDiscardsUnsent(t *testing.T) {
 	q := testSpool(t, 250, 1000)
 	s := new(stream)
 	for i := range uint64(5) {
-		if err := q.put(t.Context(), item{stream: s, info: ctf.PacketInfo{Sequence: i}}, make([]byte, 100)); err != nil {
+		if err := q.put(item{stream: s, info: ctf.PacketInfo{Sequence: i}}, make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := q.put(t.Context(), item{do: func(*connection) error { return nil }}, nil); err != nil {
+	if err := q.put(item{do: func(*connection) error { return nil }}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -272,5 +276,86 @@ func TestSpoolDiscardsUnsent(t *testing.T) {
 		if it, err := q.next(now(t)); err != nil || it.info.Sequence != want {
 			t.Errorf("sent again: packet %d, %v; want %d", it.info.Sequence, err, want)
 		}
+	}
+}
+
+// TestSpoolMergesBeacons keeps one beacon of a stream behind its last packet.
+func TestSpoolMergesBeacons(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	a, b := new(stream), new(stream)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for until := range uint64(100) {
+		must(q.beat(a, until))
+		must(q.beat(b, 100+until))
+	}
+	must(q.put(item{stream: a}, []byte{1}))
+	must(q.beat(a, 200))
+	must(q.beat(a, 201))
+	type sent struct {
+		of    *stream
+		until uint64 // 0: a packet
+	}
+	for i, want := range []sent{{a, 99}, {b, 199}, {a, 0}, {a, 201}} {
+		it, err := q.next(now(t))
+		must(err)
+		got := sent{of: it.stream}
+		if it.beacon != nil {
+			got.until = it.beacon.until
+		}
+		if got != want {
+			t.Errorf("item %d: got until %d of %p, want %d of %p", i, got.until, got.of, want.until, want.of)
+		}
+	}
+	must(q.beat(a, 300)) // the last one is on its way
+	if q.idle() {
+		t.Error("a beacon was added to one that was sent")
+	}
+	q.rewind(none)
+	if n := len(q.items); n != 1 {
+		t.Errorf("%d items for another relay, want the packet", n)
+	}
+	must(q.beat(a, 400))
+	if n := len(q.items); n != 2 {
+		t.Errorf("%d items, want the packet and a beacon", n)
+	}
+}
+
+// TestNoBeaconWithoutRelay drops beacons while the relay is lost.
+func TestNoBeaconWithoutRelay(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	w := &relayWriter{&relayOutput{spool: q, lostAt: time.Now()}, new(stream)}
+	if err := w.beacon(1); err != nil || !q.settled() {
+		t.Errorf("got %v, settled %v; want nothing in the spool", err, q.settled())
+	}
+}
+
+// TestSnapshotWaitsForRoom has a snapshot wait for room in the spool, and give up at
+// the end of the process.
+func TestSnapshotWaitsForRoom(t *testing.T) {
+	q := testSpool(t, 100, 0)
+	w := &relayWriter{&relayOutput{spool: q}, new(stream)}
+	e := &engine{}
+	e.waits, e.hurry = context.WithCancel(t.Context())
+	p := packet{bytes: make([]byte, 100)}
+	if err := e.writeSnapshot(w, p); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { written <- e.writeSnapshot(w, p) }()
+	wait.Until(t, "it waits", func() bool { return q.status().full })
+	q.takePackets()
+	if err := <-written; err != nil {
+		t.Errorf("after there was room: %v", err)
+	}
+	go func() { written <- e.writeSnapshot(w, p) }()
+	wait.Until(t, "it waits", func() bool { return q.status().full })
+	e.hurry()
+	if err := <-written; !errors.Is(err, errSpoolFull) || !errors.Is(err, context.Canceled) {
+		t.Errorf("at the end: got %v", err)
 	}
 }

@@ -13,12 +13,15 @@ import (
 	"github.com/weir-io/weir/ctf"
 )
 
-// retryPeriod is how often it is tried to write packets that found no room.
+// retryPeriod is how often it is tried to write packets that found no room, where
+// nobody tells that there is some.
 const retryPeriod = 5 * time.Second
 
-// noRoom reports an error of a file system that is full, or of a user who may not
-// have more of it: there may be room later.
-func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+// noRoom reports an error of a file system or a spool that is full, or of a user
+// who may not have more of it: there may be room later.
+func noRoom(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, errSpoolFull)
+}
 
 // errStalled ends the reading of a ring whose packets find no room.
 var errStalled = errors.New("packets wait for room")
@@ -51,7 +54,7 @@ func (s *stream) WritePacket(p []byte, info ctf.PacketInfo) error {
 
 // give writes a packet to the output.
 func (s *stream) give(p []byte, info ctf.PacketInfo) error {
-	err := s.out.write(s.ctx, p, info)
+	err := s.out.write(p, info)
 	switch {
 	case err == nil:
 		s.packets.Add(1)
@@ -89,7 +92,7 @@ func (t *stall) due() bool {
 	if !t.s.stalled() {
 		return true
 	}
-	if time.Now().Before(t.retryAt) {
+	if !t.s.room.Swap(false) && time.Now().Before(t.retryAt) {
 		return false
 	}
 	t.retryAt = time.Now().Add(retryPeriod)

@@ -4,7 +4,6 @@
 package consumer
 
 import (
-	"context"
 	"sync/atomic"
 
 	"github.com/weir-io/weir/internal/handover"
@@ -23,8 +22,7 @@ type stream struct {
 	// Immutable.
 	channel *channel
 	cpu     uint32
-	losses  *losses         // nil: nobody is told
-	ctx     context.Context // ends with the engine: a wait for room ends then
+	losses  *losses // nil: nobody is told
 
 	source source // set before anything comes from it
 
@@ -35,6 +33,16 @@ type stream struct {
 	packets, bytes, lost, discarded atomic.Uint64
 	unread                          atomic.Uint64 // events that its end has left in the ring
 	untold                          atomic.Bool   // packets were lost and no later one was given
+	room                            atomic.Bool   // there may be room for the packets that wait
+}
+
+// hasRoom has the stream try again to write what waits for room. It may be called
+// by anybody.
+func (s *stream) hasRoom() {
+	s.room.Store(true)
+	if s.source != nil {
+		s.source.wake()
+	}
 }
 
 // tellLoss has it told that something is lost.
@@ -74,5 +82,7 @@ type source interface {
 	// will read any more, counts as discarded there.
 	tellAll() error
 	account(*handover.StreamStatus)
+	// wake has it look for room. It may be called by anybody.
+	wake()
 	close() error
 }

@@ -109,8 +109,10 @@ const (
 // at the next packet boundary of each stream, in which nothing can fail but the
 // process.
 type Output struct {
-	Kind  string `json:"kind"`
-	Chunk Chunk  `json:"chunk"`
+	Kind string `json:"kind"`
+	// Number is by which notices name the output, if it is a relay.
+	Number uint64 `json:"number,omitempty"`
+	Chunk  Chunk  `json:"chunk"`
 	// Relay is a relay.Handle of package client/relay, Trace the place of the
 	// domain's streams in the session there, such as "kernel".
 	Relay json.RawMessage `json:"relay,omitempty"`
@@ -175,9 +177,10 @@ type Inject struct {
 	Channel uint32 `json:"channel"`
 }
 
-// Lost tells why the relay is gone.
+// Lost tells why the relay is gone, and of which output.
 type Lost struct {
-	Error string `json:"error"`
+	Output uint64 `json:"output"`
+	Error  string `json:"error"`
 }
 
 // Loss tells what a channel has lost since the last notice: events of which its

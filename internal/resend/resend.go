@@ -14,7 +14,9 @@ package resend
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,34 +45,73 @@ const (
 	indexExt     = ".idx"
 )
 
-// List returns the traces below a directory, which need not exist.
-func List(dir string) ([]Trace, error) {
-	found, err := filepath.Glob(filepath.Join(globEscape(dir), "*", "*", metadataFile))
-	if err != nil {
-		return nil, err
+// List returns the traces below a directory, which need not exist: of one name, or
+// of all if that is empty. Who may not list the directory may know a name.
+func List(dir, name string) ([]Trace, error) {
+	names := []string{name}
+	if name == "" {
+		var err error
+		if names, err = list(dir); err != nil {
+			return nil, err
+		}
+	} else if name != filepath.Base(name) {
+		return nil, fmt.Errorf("name %q of a kept trace: want no path", name)
 	}
-	all := make([]Trace, 0, len(found))
-	for _, path := range found {
-		t := Trace{dir: filepath.Dir(path)}
-		t.Domain, t.Name = filepath.Base(t.dir), filepath.Base(filepath.Dir(t.dir))
-		info, err := os.Stat(t.dir)
+	all := []Trace{}
+	for _, name := range names {
+		domains, err := list(filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		t.Time = info.ModTime()
-		streams, err := t.streams()
-		if err != nil {
-			return nil, err
-		}
-		for _, s := range streams {
-			t.Packets += len(s.packets)
-			for i := range s.packets {
-				t.Bytes += int64(s.packets[i].PacketSize / 8)
+		for _, domain := range domains {
+			t := Trace{Name: name, Domain: domain, dir: filepath.Join(dir, name, domain)}
+			switch err := t.look(); {
+			case errors.Is(err, fs.ErrNotExist): // none
+			case err != nil:
+				return nil, err
+			default:
+				all = append(all, t)
 			}
 		}
-		all = append(all, t)
 	}
 	return all, nil
+}
+
+// list returns what directories are in another one, which need not exist.
+func list(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// look finds out what is in the trace.
+func (t *Trace) look() error {
+	if _, err := os.Stat(filepath.Join(t.dir, metadataFile)); err != nil {
+		return err
+	}
+	info, err := os.Stat(t.dir)
+	if err != nil {
+		return err
+	}
+	t.Time = info.ModTime()
+	streams, err := t.streams()
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		t.Packets += len(s.packets)
+		for i := range s.packets {
+			t.Bytes += int64(s.packets[i].PacketSize / 8)
+		}
+	}
+	return nil
 }
 
 // globEscape makes a path a pattern of itself.

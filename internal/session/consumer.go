@@ -65,15 +65,20 @@ func (c *consumer) document() agent.Consumer {
 	return doc
 }
 
-// setTemplate stores a destination: nothing is connected. What is in use stays so
-// until the new one is.
+// setTemplate stores a destination: nothing is connected. What is in use, or
+// disabled, stays so until the new one is. The same destination is no new one.
 func (c *consumer) setTemplate(uris []agent.URI) error {
 	next, err := parseDestination(uris)
 	if err != nil {
 		return err
 	}
+	kept := c.inUse() || c.state == agent.ConsumerDisabled
+	if (kept || c.state == agent.ConsumerFailed) && (agent.SameURIs(uris, c.uris) || next.path != "" && next.path == c.now.path) {
+		c.template, c.next = nil, destination{}
+		return nil
+	}
 	c.template, c.next = slices.Clone(uris), next
-	if !c.inUse() {
+	if !kept {
 		c.set(agent.ConsumerTemplate)
 	}
 	return nil
@@ -116,7 +121,7 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 	if c.template == nil {
 		return s.enableAgain(ctx, done)
 	}
-	before := c.state
+	before, away := c.state, s.away()
 	c.set(agent.ConsumerConnecting)
 	if err := s.connect(ctx, o); err != nil {
 		c.err = err.Error()
@@ -125,6 +130,9 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 			c.set(agent.ConsumerFailed)
 		case before == agent.ConsumerTemplate || before == agent.ConsumerNone:
 			c.set(agent.ConsumerTemplate)
+		case before == agent.ConsumerDisabled: // as if nobody had tried
+			c.template, c.next = nil, destination{}
+			c.set(before)
 		default:
 			c.set(before) // the old destination stays in use
 		}
@@ -132,6 +140,9 @@ func (s *Session) enableConsumer(ctx context.Context, o agent.EnableConsumer, do
 	}
 	c.err = ""
 	c.set(s.consumerState())
+	for _, m := range away {
+		warn(done, agent.CodeUnknown, m.leftText())
+	}
 	for _, m := range s.domains {
 		for _, ch := range m.channels {
 			m.warnOfPackets(ch, done)
@@ -185,8 +196,16 @@ func (s *Session) consumerState() agent.ConsumerState {
 }
 
 // lost reports whether a process has lost its relay.
-func (s *Session) lost() bool {
-	return slices.ContainsFunc(s.domains, func(m *domain) bool { return !m.lostAt.IsZero() })
+func (s *Session) lost() bool { return len(s.away()) > 0 }
+
+// away returns the domains whose process has lost its relay.
+func (s *Session) away() (all []*domain) {
+	for _, m := range s.domains {
+		if !m.lostAt.IsZero() {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // connect makes the template the destination of all domains, or leaves all as
@@ -357,16 +376,30 @@ func (d *Daemon) DisableConsumer(ctx context.Context, by Caller, name string, no
 			warn(&done, agent.CodeNoConsumer, "the consumer of session "+s.name+" is disabled already")
 			return nil
 		}
-		for _, m := range s.running() {
-			if err := m.pause(ctx, now); err != nil {
-				return err
-			}
+		if err := s.pause(ctx, now); err != nil {
+			return err
 		}
 		c.paused = true
 		c.set(agent.ConsumerDisabled)
 		return nil
 	})
 	return done, err
+}
+
+// pause has all processes read no further, or none. One that gives no answer does
+// what it was told later, and then what takes that back.
+func (s *Session) pause(ctx context.Context, now bool) error {
+	for i, m := range s.running() {
+		err := m.pause(ctx, now)
+		if err == nil {
+			continue
+		}
+		for _, m := range s.running()[:i+1] {
+			err = errors.Join(err, m.goOn(ctx, time.Second))
+		}
+		return err
+	}
+	return nil
 }
 
 // close ends what no domain has taken.

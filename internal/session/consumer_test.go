@@ -4,15 +4,19 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
+	"github.com/weir-io/weir/internal/handover"
 )
 
 // TestDisabledStaysSo has a consumer that is disabled read nothing, whatever
@@ -276,5 +280,211 @@ func TestOwnEvents(t *testing.T) {
 	h.stop()
 	if n := h.recorded(); n != 1 {
 		t.Errorf("%d events were recorded, want 1: the user's own", n)
+	}
+}
+
+// within fails the test when something takes longer than a process is waited for.
+func (h *host) within(what string, do func() error) {
+	h.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- do() }() // received below, unless it hangs
+	select {
+	case err := <-ended:
+		h.must(err)
+	case <-time.After(2 * finishTimeout):
+		h.Fatalf("%s hangs", what)
+	}
+}
+
+// fillSpool has the relay of a session away until its spool has no more room.
+func (h *host) fillSpool(r *testRelay) {
+	h.Helper()
+	h.emit()
+	h.stop() // the relay has the streams
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	text := strings.Repeat("x", 20<<10)
+	for range 4 { // no more than the source's socket holds
+		h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+	}
+	h.until("the spool is full", func() bool { return h.session().Consumer.SpoolFull })
+}
+
+// smallSpool has room for one packet, of any size.
+func smallSpool(o *Options) { o.SpoolMemory, o.SpoolDisk = 1, 1 }
+
+// TestFullSpoolHoldsNobodyUp gives orders to a consumer whose spool is full while its
+// relay is away, and has it go on when that is back.
+func TestFullSpoolHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, smallSpool)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.fillSpool(r)
+	before := h.recorded()
+	h.within("disable-consumer", func() error {
+		_, err := h.daemon.DisableConsumer(t.Context(), h.by, sessionName, false)
+		return err
+	})
+	h.within("enable-consumer", func() error {
+		_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		return err
+	})
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 0 || c.Confirmed != c.Packets || h.recorded() <= before {
+		t.Errorf("%d of %d packets are confirmed, %d lost; %d events after %d", c.Confirmed, c.Packets, c.Lost, h.recorded(), before)
+	}
+}
+
+// TestFullSpoolRescued moves a session whose spool is full to a directory.
+func TestFullSpoolRescued(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, smallSpool)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.fillSpool(r)
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{h.place("rescue")})
+	h.must(err)
+	h.within("enable-consumer", func() error {
+		_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		return err
+	})
+	h.until("what waits for room is there", func() bool { return len(h.packets(h.place("rescue"))) > 0 })
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 0 {
+		t.Errorf("%d packets are lost", c.Lost)
+	}
+}
+
+// TestDisableInterrupted disables a consumer for somebody who is gone.
+func TestDisableInterrupted(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := h.daemon.DisableConsumer(gone, h.by, sessionName, false)
+	h.must(err)
+	if s := h.session().Consumer.State; s != agent.ConsumerDisabled {
+		t.Errorf("consumer is %s, want disabled", s)
+	}
+	_, err = h.daemon.EnableConsumer(gone, h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken, want 1", n)
+	}
+}
+
+// TestDisableInVain disables the consumer of a process that gives no answer in time:
+// it is not disabled, also when the process goes on.
+func TestDisableInVain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	pid := h.pid()
+	h.must(syscall.Kill(pid, syscall.SIGSTOP))
+	_, err := h.daemon.DisableConsumer(t.Context(), h.by, sessionName, false)
+	h.must(syscall.Kill(pid, syscall.SIGCONT))
+	if err == nil {
+		t.Error("disabled by a process that was stopped")
+	}
+	if s := h.session().Consumer.State; s != agent.ConsumerStreaming {
+		t.Errorf("consumer is %s, want streaming", s)
+	}
+	h.emit()
+	h.until("it is recorded", func() bool { return h.recorded() == 1 })
+}
+
+// TestLateLoss has a session told late that its relay is lost: it has moved on.
+func TestLateLoss(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	var m *domain
+	var old uint64
+	h.must(h.daemon.with(h.by, sessionName, func(s *Session) error {
+		m = s.domains[0]
+		old = m.output
+		return nil
+	}))
+	h.enable(h.place("trace"))
+	h.within("a search for a relay", func() error {
+		m.reconnect(handover.Lost{Output: old, Error: "late"})
+		return nil
+	})
+	if c := h.session().Consumer; c.State != agent.ConsumerStreaming || c.LastError != "" {
+		t.Errorf("consumer is %s, last error %q; want streaming, none", c.State, c.LastError)
+	}
+}
+
+// TestRegenerateLive has the metadata of a live session written anew, which no relay
+// takes.
+func TestRegenerateLive(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	h.beginAs(agent.Live, r.uris()...)
+	_, err := h.daemon.RegenerateMetadata(t.Context(), h.by, sessionName)
+	if p, ok := errors.AsType[*agent.Problem](err); !ok || p.Code != agent.CodeLive {
+		t.Errorf("got %v, want problem %d", err, agent.CodeLive)
+	}
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.State != agent.ConsumerReady || c.Confirmed != c.Packets {
+		t.Errorf("consumer is %s with %d of %d packets confirmed", c.State, c.Confirmed, c.Packets)
+	}
+}
+
+// TestEnableSamePlace enables the destination that a session has.
+func TestEnableSamePlace(t *testing.T) {
+	h := newHost(t)
+	r := h.relay()
+	for _, to := range [][]agent.URI{{h.place("trace")}, r.uris()} {
+		h.begin(to...)
+		_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, to)
+		h.must(err)
+		done, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+		h.must(err)
+		if len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, "enabled already") {
+			t.Errorf("%v: got warnings %v, want that it is enabled", to, done.Warnings)
+		}
+		h.disable()
+		h.enable(to...)
+		h.emit()
+		h.stop()
+		if c := h.session().Consumer; h.recorded() != 1 || c.State != agent.ConsumerReady {
+			t.Errorf("%v: %d events were taken, consumer is %s; want 1, ready", to, h.recorded(), c.State)
+		}
+		_, err = h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+		h.must(err)
+	}
+	if all, err := filepath.Glob(filepath.Join(r.dir, "*", "*")); err != nil || len(all) != 1 {
+		t.Errorf("at the relay: %v, %v; want one session", all, err)
+	}
+}
+
+// TestDisabledAfterRefusedPlace has a disabled consumer stay disabled when another
+// place is refused, and go on at the old one.
+func TestDisabledAfterRefusedPlace(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("first"))
+	h.disable()
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{localURI("/proc/weir")})
+	h.must(err)
+	if _, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{}); err == nil {
+		t.Error("a directory below /proc was taken")
+	}
+	if s := h.session().Consumer.State; s != agent.ConsumerDisabled {
+		t.Errorf("consumer is %s, want disabled", s)
+	}
+	_, err = h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.emit()
+	h.stop()
+	if n := h.recorded(); n != 1 {
+		t.Errorf("%d events were taken, want 1", n)
 	}
 }

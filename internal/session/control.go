@@ -142,6 +142,9 @@ func (d *Daemon) RegenerateMetadata(ctx context.Context, by Caller, name string)
 		if !s.started {
 			return problemf(agent.CodeNeverStarted, "session %s has never been started", s.name)
 		}
+		if s.mode == agent.Live { // viewers have read it
+			return problemf(agent.CodeLive, "session %s is live: its metadata cannot be written anew", s.name)
+		}
 		for _, m := range s.running() {
 			text, err := m.trace.Regenerate()
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
@@ -33,14 +34,18 @@ type domain struct {
 	channels []*channel
 	last     uint32 // number of the last channel
 
+	kept atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
+
 	proc   *process // nil until recording begins
 	text   []byte   // all metadata that a consumer was told
 	local  *local   // the directory in use; nil for a relay
 	deaths []time.Time
 
 	visited   bool      // the relay in use has streams of the domain
+	prepared  uint64    // number of the last output that a process was told of
+	output    uint64    // of the one in use
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
-	kept      string    // name of what the process keeps of packets that no relay has got
+	left      []string  // what outputs that were replaced have left behind, for people
 	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
@@ -161,8 +166,8 @@ func (m *domain) greet(ctx context.Context, p *process) error {
 		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
 		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
 	}
-	m.kept = keptName(m.s, m.src.Domain(), time.Now())
-	h.Keep = m.kept
+	h.Keep = keptName(m.s, m.src.Domain(), time.Now())
+	m.kept.Store(&h.Keep)
 	var spool *os.File
 	if o.SpoolDir != "" { // also for a directory: a relay may come later
 		var err error
@@ -228,14 +233,16 @@ type change struct {
 	m       *domain
 	local   *local // nil: a relay, or none
 	visited bool   // a relay
+	number  uint64 // of the output
 }
 
 // prepare has the process prepare the session's destination, or leaves nothing
 // behind.
 func (m *domain) prepare(ctx context.Context) (*change, error) {
 	c := &m.s.consumer
-	o := handover.Output{Kind: handover.OutputNone, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
-	next := &change{m: m}
+	m.prepared++
+	o := handover.Output{Kind: handover.OutputNone, Number: m.prepared, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
+	next := &change{m: m, number: m.prepared}
 	switch {
 	case c.now.path != "":
 		l, err := m.s.openLocal(c.now.path, m.src.Domain())
@@ -280,7 +287,7 @@ func (n *change) commit(ctx context.Context) error {
 	defer cancel()
 	err := m.proc.Call(ctx, handover.OpCommit, struct{}{}, nil)
 	old := m.local
-	m.local, m.lostAt = n.local, time.Time{}
+	m.local, m.output, m.lostAt = n.local, n.number, time.Time{}
 	m.visited = m.visited || n.visited
 	if old != nil {
 		old.settle()
@@ -382,8 +389,19 @@ type unsettledError struct{ text string }
 
 func (e *unsettledError) Error() string { return e.text }
 
+// pause has the process read no further. As with tellOutput, whoever wanted that may
+// be gone meanwhile.
 func (m *domain) pause(ctx context.Context, now bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	return m.proc.Call(ctx, handover.OpPause, handover.Pause{Now: now}, nil)
+}
+
+// goOn takes a pause back, and waits for that for a time.
+func (m *domain) goOn(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	return m.proc.Call(ctx, handover.OpResume, struct{}{}, nil)
 }
 
 // resume lets a paused process read on. What the rings of a stopped session still
@@ -392,7 +410,7 @@ func (m *domain) resume(ctx context.Context) error {
 	if m.proc == nil {
 		return nil
 	}
-	if err := m.proc.Call(ctx, handover.OpResume, struct{}{}, nil); err != nil || m.s.active {
+	if err := m.goOn(ctx, finishTimeout); err != nil || m.s.active {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout+drainTimeout)

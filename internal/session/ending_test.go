@@ -7,6 +7,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,4 +157,33 @@ func TestDestroyKeeps(t *testing.T) {
 	if n := h.kept(); n != 1 {
 		t.Errorf("%d packets are kept, want 1", n)
 	}
+}
+
+// TestMoveTellsKept moves a session away from a relay that is lost: the command and
+// the status tell of the packets that the relay has not got.
+func TestMoveTellsKept(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.emit()
+	h.until("it is spooled", func() bool { return h.session().Consumer.SpoolBytes > 0 })
+	_, err := h.daemon.SetConsumerURI(t.Context(), h.by, sessionName, []agent.URI{h.place("trace")})
+	h.must(err)
+	done, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	place := filepath.Join(h.dir, "spool", keptDir)
+	if len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, place) {
+		t.Errorf("got warnings %v, want where packets are kept", done.Warnings)
+	}
+	h.until("the status tells where the packet is kept", func() bool {
+		return slices.ContainsFunc(h.session().Warnings, func(text string) bool {
+			return strings.Contains(text, "1 packets that no relay has got are kept in "+place)
+		})
+	})
 }

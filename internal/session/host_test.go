@@ -86,7 +86,13 @@ func newHost(t *testing.T, options ...func(*Options)) *host {
 // begin makes and starts the session, which records events of type trigger.
 func (h *host) begin(to ...agent.URI) {
 	h.Helper()
-	_, _, err := h.daemon.Create(h.Context(), h.by, agent.CreateSession{Name: sessionName, URIs: to})
+	h.beginAs(agent.Normal, to...)
+}
+
+// beginAs is begin of a session of a mode.
+func (h *host) beginAs(mode agent.Mode, to ...agent.URI) {
+	h.Helper()
+	_, _, err := h.daemon.Create(h.Context(), h.by, agent.CreateSession{Name: sessionName, Mode: mode, URIs: to})
 	h.must(err)
 	_, err = h.daemon.EnableEvents(h.Context(), h.by, sessionName, agent.EnableEvents{
 		Domain: selfsource.Domain, Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: "weir:trigger"}},

@@ -37,6 +37,10 @@ func keptName(s *Session, domain string, at time.Time) string {
 // returns what is to be told of it.
 func (m *domain) takeKept(rest handover.Ended) (told []string) {
 	for _, name := range rest.Places {
+		if !m.isKept(name) {
+			m.s.log.Error("consumer process names a place that is not its own", "domain", m.src.Domain(), "place", name)
+			continue
+		}
 		place, err := m.s.takeKept(name, m.src.Domain())
 		if err != nil {
 			m.s.log.Warn("kept packets stay with the consumer's user", "err", err)
@@ -46,29 +50,59 @@ func (m *domain) takeKept(rest handover.Ended) (told []string) {
 	return told
 }
 
+// isKept reports whether a name is that which the process was told, or one with a
+// number behind it. The process has no privilege, and its word none.
+func (m *domain) isKept(name string) bool {
+	own := m.kept.Load()
+	if own == nil {
+		return false
+	}
+	number, ok := strings.CutPrefix(name, *own)
+	if !ok || number == "" {
+		return ok
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(number, "-"), 10, 32)
+	return err == nil && number == fmt.Sprintf("-%d", n)
+}
+
+// takeKept moves a trace within the directory of spools, whatever links others have
+// set there meanwhile.
 func (s *Session) takeKept(name, domain string) (place string, err error) {
 	uid, _ := s.consumerIdentity()
-	place = filepath.Join(s.d.opts.SpoolDir, strconv.FormatUint(uint64(uid), 10), name)
-	all := filepath.Join(s.d.opts.SpoolDir, keptDir, name)
-	trace := filepath.Join(all, domain)
-	if err := os.MkdirAll(filepath.Dir(all), keptMode); err != nil {
-		return place, err
-	}
-	if err := os.Mkdir(all, dirMode); err != nil {
-		return place, err
-	}
-	if err := os.Rename(place, trace); err != nil {
-		return place, errors.Join(err, os.Remove(all))
-	}
-	if os.Geteuid() != 0 {
-		return all, nil
-	}
-	dir, err := os.OpenFile(all, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	from, all := filepath.Join(strconv.FormatUint(uint64(uid), 10), name), filepath.Join(keptDir, name)
+	place = filepath.Join(s.d.opts.SpoolDir, from)
+	spools, err := os.OpenRoot(s.d.opts.SpoolDir)
 	if err != nil {
-		return all, err
+		return place, err
+	}
+	defer spools.Close()
+	if info, err := spools.Lstat(from); err != nil {
+		return place, err
+	} else if !info.IsDir() {
+		return place, fmt.Errorf("%s: want a directory, got %v", place, info.Mode())
+	}
+	if err := spools.MkdirAll(keptDir, keptMode); err != nil {
+		return place, err
+	}
+	if err := spools.Mkdir(all, dirMode); err != nil {
+		return place, err
+	}
+	if err := spools.Rename(from, filepath.Join(all, domain)); err != nil {
+		return place, errors.Join(err, spools.Remove(all))
+	}
+	place = filepath.Join(s.d.opts.SpoolDir, all)
+	if os.Geteuid() != 0 {
+		return place, nil
+	}
+	dir, err := spools.OpenFile(all, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return place, err
 	}
 	defer dir.Close()
-	return all, chownTree(int(dir.Fd()), int(s.uid), int(s.gid), 2)
+	if uid == s.uid { // what is in it is the creator's already
+		return place, dir.Chown(int(s.uid), int(s.gid))
+	}
+	return place, chownTree(int(dir.Fd()), int(s.uid), int(s.gid), 2)
 }
 
 // AdoptKept puts what consumers of a daemon that was killed have kept in its place.
@@ -114,11 +148,31 @@ func (m *domain) keptNotice(body json.RawMessage) {
 	if json.Unmarshal(body, &rest) != nil {
 		return
 	}
-	for _, text := range m.takeKept(rest) {
-		m.s.log.Warn("old output was not settled", "kept", text)
+	texts := m.takeKept(rest)
+	if rest.Lost > 0 {
+		texts = append(texts, fmt.Sprintf("domain %s: %d packets are lost: no relay has confirmed them", m.src.Domain(), rest.Lost))
+	}
+	for _, text := range texts {
+		m.s.log.Warn("old output was not settled", "text", text)
 		m.s.d.notify(m.s, "error", text)
 	}
-	if rest.Lost > 0 {
-		m.s.d.notify(m.s, "error", fmt.Sprintf("domain %s: %d packets are lost: no relay has confirmed them", m.src.Domain(), rest.Lost))
+	m.s.background.Go(func() { // a command may wait for what comes behind the notice
+		m.s.mu.Lock()
+		defer m.s.mu.Unlock()
+		m.left = append(m.left, texts...)
+		m.left = m.left[max(len(m.left)-maxLeft, 0):]
+	})
+}
+
+// maxLeft is how many times the status tells what outputs have left behind.
+const maxLeft = 8
+
+// leftText tells what becomes of packets for a relay that is away when the session
+// has another place.
+func (m *domain) leftText() string {
+	text := fmt.Sprintf("domain %s: the relay that it had is away: packets that it has not got ", m.src.Domain())
+	if m.s.d.opts.SpoolDir == "" {
+		return text + "are lost"
 	}
+	return text + "are kept below " + filepath.Join(m.s.d.opts.SpoolDir, keptDir)
 }

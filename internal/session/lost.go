@@ -34,10 +34,9 @@ func (m *domain) noticed(n handover.Message) {
 	switch n.Op {
 	case handover.NoticeLost:
 		var lost handover.Lost
-		if json.Unmarshal(n.Body, &lost) != nil {
-			lost.Error = "relay lost"
+		if json.Unmarshal(n.Body, &lost) == nil {
+			m.s.background.Go(func() { m.reconnect(lost) })
 		}
-		m.s.background.Go(func() { m.reconnect(lost.Error) })
 	case handover.NoticeError:
 		var f handover.Failure
 		if json.Unmarshal(n.Body, &f) == nil {
@@ -79,13 +78,14 @@ func (m *domain) spoolText(s handover.Spool) string {
 }
 
 // reconnect dials until there is a relay again, and gives it to the process, which
-// has kept the packets that the old one has not confirmed.
-func (m *domain) reconnect(reason string) {
-	s := m.s
+// has kept the packets that the old one has not confirmed. By the time that it has
+// the session's lock another output may be in use: then there is nothing to do.
+func (m *domain) reconnect(lost handover.Lost) {
+	s, reason := m.s, lost.Error
 	s.mu.Lock()
 	c := &s.consumer
 	p := m.proc
-	if s.gone || p == nil {
+	if s.gone || p == nil || lost.Output != m.output {
 		s.mu.Unlock()
 		return
 	}

@@ -180,6 +180,7 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	for _, m := range s.domains {
 		domain, broken := m.document(ctx, &doc.Consumer)
 		doc.Domains = append(doc.Domains, domain)
+		doc.Warnings = append(doc.Warnings, m.left...)
 		if broken && doc.State == agent.Active {
 			doc.State = agent.OutputError
 		}
