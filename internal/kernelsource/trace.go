@@ -6,8 +6,8 @@ package kernelsource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,35 +83,42 @@ func instanceProblem(err error) error {
 	return agent.NewProblem(agent.CodeKernelUnavailable, err.Error())
 }
 
-// Track implements source.Trace.
+// Track implements source.Trace. What tracked processes have started stays
+// tracked while others are added.
 func (t *trace) Track(pids []int32) error {
 	if len(pids) > 0 && !numbered() {
 		return agent.NewProblem(agent.CodeNotSupported, "processes cannot be tracked by their numbers in a name space of process ids")
 	}
+	more := len(t.pids) > 0 && !slices.ContainsFunc(t.pids, func(p int32) bool { return !slices.Contains(pids, p) })
 	t.pids = pids
 	var errs []error
 	for _, c := range t.channels {
+		if more {
+			errs = append(errs, cover(pids, nil, c.instance.AddPIDs))
+			continue
+		}
 		errs = append(errs, t.trackIn(c))
 	}
 	return errors.Join(errs...)
 }
 
-// trackIn restricts a channel. The kernel has no way to say "none", but a process
-// that never is: its own idle threads have the number 0, and no process has the
-// highest one.
+// trackIn restricts a channel to the threads of processes, and to what they start
+// later.
 func (t *trace) trackIn(c *channel) error {
 	if t.pids == nil {
 		return c.instance.SetPIDs(nil)
 	}
-	pids := ints(t.pids)
-	if len(pids) == 0 {
-		pids = []int{noProcess}
+	if err := c.instance.SetOption("event-fork", true); err != nil {
+		return err
 	}
-	return c.instance.SetPIDs(pids)
+	if len(t.pids) == 0 {
+		return c.instance.SetPIDs([]int{noProcess})
+	}
+	return cover(t.pids, c.instance.SetPIDs, c.instance.AddPIDs)
 }
 
-// noProcess is a number that no process gets: the highest that the kernel can
-// count to.
+// noProcess stands for none, which the kernel has no way to say. It is the last
+// number that a process can get, and only where pid_max is at its highest.
 const noProcess = 1<<22 - 1
 
 // Exclude implements source.Trace.
@@ -146,28 +153,7 @@ func (t *trace) excludeIn(c *channel) error {
 	if err := c.instance.SetOption("event-fork", true); err != nil {
 		return err
 	}
-	var tids []int
-	for _, p := range t.excluded {
-		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p))
-		if err != nil {
-			continue // it has ended
-		}
-		for _, e := range entries {
-			tid := 0
-			if _, err := fmt.Sscan(e.Name(), &tid); err == nil {
-				tids = append(tids, tid)
-			}
-		}
-	}
-	return c.instance.SetNotracePIDs(tids)
-}
-
-func ints(pids []int32) []int {
-	all := make([]int, len(pids))
-	for i, p := range pids {
-		all[i] = int(p)
-	}
-	return all
+	return cover(t.excluded, c.instance.SetNotracePIDs, c.instance.AddNotracePIDs)
 }
 
 // Metadata implements source.Trace.
