@@ -77,6 +77,9 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 		return nil, problemf(agent.CodeInvalid, "session %s has %d channels: no more are allowed", m.s.name, n)
 	}
 	sized := set.SubbufBytes != 0
+	if err := checkTimers(set); err != nil {
+		return nil, err
+	}
 	set, err := settle(set, m.src.Defaults(m.s.mode), done)
 	if err != nil {
 		return nil, err

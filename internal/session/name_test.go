@@ -4,10 +4,13 @@
 package session
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/selfsource"
 )
 
 func TestNames(t *testing.T) {
@@ -28,9 +31,40 @@ func TestNames(t *testing.T) {
 
 func TestLiveTimers(t *testing.T) {
 	h := newHost(t)
-	for _, r := range []agent.CreateSession{{Mode: agent.Live, LiveTimer: -1}, {Mode: agent.Normal, LiveTimer: 1}} {
-		if _, _, err := h.daemon.Create(t.Context(), h.by, r); err == nil {
-			t.Errorf("a %s session with timer %v was made", r.Mode, r.LiveTimer)
+	for _, r := range []agent.CreateSession{
+		{Mode: agent.Live, LiveTimer: -1}, {Mode: agent.Live, LiveTimer: time.Microsecond}, {Mode: agent.Live, LiveTimer: minTimer - 1},
+		{Mode: agent.Normal, LiveTimer: 1}, {Mode: agent.Normal, LiveTimer: time.Second},
+	} {
+		if _, _, err := h.daemon.Create(t.Context(), h.by, r); !isInvalid(err) {
+			t.Errorf("a %s session with timer %v: got %v, want it refused", r.Mode, r.LiveTimer, err)
 		}
 	}
+	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Mode: agent.Live, LiveTimer: minTimer}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShortTimers refuses what would leave other threads no time.
+func TestShortTimers(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: "other", Mode: agent.NoOutput}); err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range []agent.ChannelSettings{
+		{ReadTimer: time.Microsecond}, {SwitchTimer: time.Millisecond}, {MonitorTimer: minTimer - 1}, {ReadTimer: -time.Second},
+	} {
+		_, err := h.daemon.EnableChannel(t.Context(), h.by, "other", agent.EnableChannel{Domain: selfsource.Domain, Name: "c", ChannelSettings: set})
+		if !isInvalid(err) {
+			t.Errorf("timers %v, %v, %v: got %v, want them refused", set.ReadTimer, set.SwitchTimer, set.MonitorTimer, err)
+		}
+	}
+	if _, err := h.daemon.EnableRotation(t.Context(), h.by, sessionName, agent.RotationSchedule{Period: time.Millisecond}); !isInvalid(err) {
+		t.Errorf("rotation each millisecond: got %v, want it refused", err)
+	}
+}
+
+func isInvalid(err error) bool {
+	p, ok := errors.AsType[*agent.Problem](err)
+	return ok && p.Code == agent.CodeInvalid
 }

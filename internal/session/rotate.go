@@ -185,6 +185,9 @@ func (d *Daemon) EnableRotation(_ context.Context, by Caller, name string, r age
 		case r.Bytes > 0 && r.Bytes < uint64(os.Getpagesize()):
 			return problemf(agent.CodeInvalid, "size %d of a chunk: want at least %d bytes", r.Bytes, os.Getpagesize())
 		}
+		if err := checkTimer("rotation period", r.Period, minRotation); err != nil {
+			return err
+		}
 		if r.Period > 0 {
 			s.schedule.Period = r.Period
 		}

@@ -123,6 +123,9 @@ func (s *Session) begin(ctx context.Context, r agent.CreateSession, done *agent.
 	if s.live < 0 || s.live > 0 && s.mode != agent.Live {
 		return problemf(agent.CodeInvalid, "live timer %v of a session that is %s: want one above 0, of a live session", s.live, s.mode)
 	}
+	if err := checkTimer("live timer", s.live, minTimer); err != nil {
+		return err
+	}
 	uris := r.URIs
 	switch s.mode {
 	case agent.Normal:
