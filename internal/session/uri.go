@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	controlPort = 5342
-	dataPort    = 5343
+	controlPort uint16 = 5342
+	dataPort    uint16 = 5343
 )
 
 // localURI is a directory.
@@ -30,6 +31,45 @@ func isLocal(uris []agent.URI) bool {
 	return len(uris) == 1 && uris[0].DestinationType == agent.DestinationPath
 }
 
+// spelled is the destination that is described, each stream with its hops and its
+// port: what reads it back needs to guess nothing.
+func (c *consumer) spelled() []agent.URI {
+	uris := c.uris
+	if c.state == agent.ConsumerTemplate {
+		uris = c.template
+	}
+	return spell(uris)
+}
+
+// spell writes out what a URI for both streams stands for, and ports.
+func spell(uris []agent.URI) []agent.URI {
+	if isLocal(uris) {
+		return uris
+	}
+	var control, data []agent.URI
+	for _, u := range uris {
+		if u.Stream != agent.DataStream {
+			u := u
+			u.Stream = agent.ControlStream
+			if u.Type == agent.Destination {
+				u.Port = cmp.Or(u.Port, controlPort)
+			}
+			control = append(control, u)
+		}
+		if u.Stream != agent.ControlStream {
+			if u.Type == agent.Destination {
+				if u.Stream == agent.BothStreams {
+					u.Port = 0 // that of the control stream
+				}
+				u.Port = cmp.Or(u.Port, dataPort)
+			}
+			u.Stream = agent.DataStream
+			data = append(data, u)
+		}
+	}
+	return append(control, data...)
+}
+
 // destination is what a list of URIs says: a directory, or the two ways to a
 // relay.
 type destination struct {
@@ -39,6 +79,8 @@ type destination struct {
 	udp           bool
 	trusted       bool      // that both ways lead to one relay
 	datagrams     relay.UDP // if udp
+
+	controlOptions, dataOptions map[string]string
 }
 
 // parseDestination reads a list of URIs. Hops come before their destination.
@@ -68,13 +110,13 @@ func parseDestination(uris []agent.URI) (destination, error) {
 			if u.Protocol == agent.UDP {
 				return d, problemf(agent.CodeInvalid, "control path must be TCP")
 			}
-			d.control, d.subdir, haveControl = wayTo(u, hops, controlPort), u.Subdir, true
+			d.control, d.subdir, haveControl, d.controlOptions = wayTo(u, hops, controlPort), u.Subdir, true, u.Options
 		}
 		if u.Stream != agent.ControlStream {
 			if u.Stream == agent.BothStreams {
 				u.Port = 0 // that of the control stream
 			}
-			d.data, d.udp, haveData = wayTo(u, hops, dataPort), u.Protocol == agent.UDP, true
+			d.data, d.udp, haveData, d.dataOptions = wayTo(u, hops, dataPort), u.Protocol == agent.UDP, true, u.Options
 			if d.udp {
 				var err error
 				if d.datagrams, err = datagramOptions(u); err != nil {
@@ -118,7 +160,8 @@ func wayTo(u agent.URI, hops []lttng.Hop, port uint16) lttng.URL {
 	return lttng.URL{Hops: hops, Scheme: scheme(u, protocol), Host: u.Address, Port: lttng.Port{Number: port, Set: true}, Subdir: u.Subdir}
 }
 
-// String is the canonical form, as lttng prints it.
+// String is the canonical form, as lttng prints it, with hops before it and options
+// behind it.
 func (d destination) String() string {
 	switch {
 	case d.path != "":
@@ -130,10 +173,21 @@ func (d destination) String() string {
 	if strings.Contains(d.control.Host, ":") || d.control.Scheme == "tcp6" {
 		family = "tcp6"
 	}
-	s := fmt.Sprintf("%s://%s/", family, net.JoinHostPort(d.control.Host, strconv.Itoa(int(d.control.Port.Number))))
-	s += d.subdir
-	if d.data.Host != d.control.Host || d.udp {
-		return s + fmt.Sprintf(" [data: %s://%s]", d.data.Scheme, net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number))))
+	s := fmt.Sprintf("%s%s://%s/", hopsText(d.control.Hops), family, net.JoinHostPort(d.control.Host, strconv.Itoa(int(d.control.Port.Number))))
+	s += d.subdir + agent.FormatOptions(d.controlOptions)
+	options := agent.FormatOptions(d.dataOptions)
+	if d.data.Host != d.control.Host || d.udp || len(d.data.Hops) > 0 {
+		at := net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number)))
+		return s + fmt.Sprintf(" [data: %s%s://%s%s]", hopsText(d.data.Hops), d.data.Scheme, at, options)
 	}
-	return s + fmt.Sprintf(" [data: %d]", d.data.Port.Number)
+	return s + fmt.Sprintf(" [data: %d%s]", d.data.Port.Number, options)
+}
+
+// hopsText is what comes before a destination.
+func hopsText(hops []lttng.Hop) string {
+	var s strings.Builder
+	for _, h := range hops {
+		s.WriteString(h.String() + ",")
+	}
+	return s.String()
 }
