@@ -96,6 +96,12 @@ type ChannelStream struct {
 	Events    uint64 `json:"events"`
 	Discarded uint64 `json:"discarded"`
 	Lost      uint64 `json:"packets_lost,omitempty"`
+	// Unknown are events of which nobody told what they are like, Bad records that
+	// could not be read: neither is in the trace. Clamped are events that are, with a
+	// time that did not go back.
+	Unknown uint64 `json:"unknown_events,omitempty"`
+	Bad     uint64 `json:"bad_records,omitempty"`
+	Clamped uint64 `json:"clamped,omitempty"`
 	// UsageBytes is how much of the ring is filled, of RingBytes; all of it for a
 	// second after events were lost.
 	UsageBytes uint64 `json:"usage_bytes,omitempty"`

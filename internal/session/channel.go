@@ -269,7 +269,7 @@ func (c *channel) document(streams []handover.StreamStatus) agent.Channel {
 		if st.Channel == c.id {
 			doc.Streams = append(doc.Streams, agent.ChannelStream{
 				CPU: st.CPU, Packets: st.Packets, Bytes: st.Bytes, Events: st.Events, Discarded: st.Discarded, Lost: st.Lost,
-				UsageBytes: st.Usage, RingBytes: st.RingBytes,
+				Unknown: st.Unknown, Bad: st.Bad, Clamped: st.Clamped, UsageBytes: st.Usage, RingBytes: st.RingBytes,
 			})
 		}
 	}
