@@ -207,7 +207,7 @@ func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
 		c.detours++
 	}
 	for range n {
-		r, err := s.dial(ctx, next, cmp.Or(o.Timeout, 10*time.Second), c.detours)
+		r, err := s.dial(ctx, next, next.within(o), c.detours)
 		if err != nil {
 			undo()
 			return relayProblem(err)
@@ -330,7 +330,7 @@ func (c *consumer) takeReady(ctx context.Context, again bool) (*relay.Session, e
 		}
 		c.s.log.Info("relay was lost while nothing was recorded", "err", r.Err())
 	}
-	timeout := cmp.Or(c.opts.Timeout, 10*time.Second)
+	timeout := c.now.within(c.opts)
 	r, err := c.s.dial(ctx, c.now, timeout, c.detours)
 	if err == nil && again && !r.Resumable() {
 		c.s.abandon(r)

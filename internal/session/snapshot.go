@@ -178,7 +178,7 @@ func (s *Session) recordTo(ctx context.Context, p snapshotOutput) (string, error
 func (s *Session) recordToRelay(ctx context.Context, m *domain, p snapshotOutput, name string, o handover.Snapshot) error {
 	to := p.to
 	to.subdir = filepath.Join(cmp.Or(to.subdir, s.directoryName()), name)
-	r, err := s.dial(ctx, to, 10*time.Second, 0)
+	r, err := s.dial(ctx, to, to.within(agent.EnableConsumer{}), 0)
 	if err != nil {
 		return relayProblem(err)
 	}

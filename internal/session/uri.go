@@ -6,10 +6,13 @@ package session
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
@@ -19,6 +22,8 @@ import (
 const (
 	controlPort uint16 = 5342
 	dataPort    uint16 = 5343
+
+	defaultDialTimeout = 10 * time.Second
 )
 
 // localURI is a directory.
@@ -77,8 +82,9 @@ type destination struct {
 	control, data lttng.URL
 	subdir        string
 	udp           bool
-	trusted       bool      // that both ways lead to one relay
-	datagrams     relay.UDP // if udp
+	trusted       bool          // that both ways lead to one relay
+	datagrams     relay.UDP     // if udp
+	timeout       time.Duration // of connecting; 0: not said
 
 	controlOptions, dataOptions map[string]string
 }
@@ -102,6 +108,9 @@ func parseDestination(uris []agent.URI) (destination, error) {
 		case u.Type == agent.Hop:
 			hops = append(hops, lttng.Hop{Scheme: scheme(u, "tcp"), Host: u.Address, Port: u.Port})
 			continue
+		}
+		if err := d.takeOptions(u); err != nil {
+			return d, err
 		}
 		if u.Address == "" {
 			return d, problemf(agent.CodeInvalid, "destination of the %s stream has no address", u.Stream)
@@ -139,6 +148,40 @@ func parseDestination(uris []agent.URI) (destination, error) {
 		return d, problemf(agent.CodeInvalid, "subdirectory %q: want a path without ..", d.subdir)
 	}
 	return d, nil
+}
+
+// takeOptions reads the options that are not for datagrams only, and refuses those
+// that nobody honours.
+func (d *destination) takeOptions(u agent.URI) error {
+	for _, key := range slices.Sorted(maps.Keys(u.Options)) {
+		value := u.Options[key]
+		switch key {
+		case agent.OptionTimeout:
+			t, err := time.ParseDuration(value)
+			if err != nil || t <= 0 {
+				return problemf(agent.CodeInvalid, "option %s: got %q, want a time above 0", key, value)
+			}
+			d.timeout = max(d.timeout, t)
+		case agent.OptionMTU, agent.OptionWindow, agent.OptionReliable:
+			if u.Protocol != agent.UDP {
+				return problemf(agent.CodeInvalid, "option %s is for UDP", key)
+			}
+		case agent.OptionRate:
+			if u.Protocol != agent.UDP {
+				return problemf(agent.CodeNotSupported, "option %s is for UDP: TCP is not limited yet", key)
+			}
+		case agent.OptionCompress:
+			return problemf(agent.CodeNotSupported, "option %s: packets are not compressed yet", key)
+		default:
+			return problemf(agent.CodeInvalid, "option %q: unknown", key)
+		}
+	}
+	return nil
+}
+
+// within is how long connecting may take: as the command says, or a URI.
+func (d *destination) within(o agent.EnableConsumer) time.Duration {
+	return cmp.Or(o.Timeout, d.timeout, defaultDialTimeout)
 }
 
 func scheme(u agent.URI, protocol string) lttng.Scheme {
@@ -179,6 +222,9 @@ func (d destination) String() string {
 	if d.data.Host != d.control.Host || d.udp || len(d.data.Hops) > 0 {
 		at := net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number)))
 		return s + fmt.Sprintf(" [data: %s%s://%s%s]", hopsText(d.data.Hops), d.data.Scheme, at, options)
+	}
+	if maps.Equal(d.controlOptions, d.dataOptions) {
+		options = "" // those of net://
 	}
 	return s + fmt.Sprintf(" [data: %d%s]", d.data.Port.Number, options)
 }
