@@ -40,6 +40,12 @@ type Session struct {
 	State     State         `json:"state"`
 	Created   time.Time     `json:"created"`
 	LiveTimer time.Duration `json:"live_timer,omitempty"`
+	// Hostname, Clock and Naming are as they were chosen, "" for the defaults;
+	// TraceSelf that weir's own threads are not left out.
+	Hostname  string `json:"hostname,omitempty"`
+	Clock     string `json:"clock,omitempty"`
+	Naming    string `json:"naming,omitempty"`
+	TraceSelf bool   `json:"trace_self,omitempty"`
 	// Output is the consumer's destination in canonical form, such as
 	// "tcp4://127.0.0.1:5342/ [data: 5343]" or a directory; "" for none.
 	Output   string           `json:"output,omitempty"`

@@ -55,7 +55,7 @@ func (c *consumer) describe() string {
 }
 
 func (c *consumer) document() agent.Consumer {
-	doc := agent.Consumer{State: c.state, Since: c.since, LastError: c.err}
+	doc := agent.Consumer{State: c.state, Since: c.since, LastError: c.err, Options: c.opts}
 	doc.URIs = agent.Strings(c.spelled())
 	if !c.retryAt.IsZero() {
 		doc.RetryIn = max(time.Until(c.retryAt), 0)

@@ -170,7 +170,10 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	doc := agent.Session{
 		Name: s.name, ID: s.id, UID: s.uid, GID: s.gid, Mode: s.mode, State: agent.Inactive, Created: s.created,
 		LiveTimer: s.live, Output: s.consumer.describe(), Domains: []agent.Domain{}, Rotation: s.schedule.RotationSchedule,
-		Chunks: s.rotated,
+		Chunks: s.rotated, Clock: s.clock, Naming: s.naming, TraceSelf: s.self,
+	}
+	if s.hostname != s.d.opts.Hostname {
+		doc.Hostname = s.hostname
 	}
 	switch {
 	case s.failed != "":

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/weir-io/weir/client/agent"
 )
 
 // TestKernelSaveLoad saves sessions of several destinations and makes them again,
@@ -48,6 +51,38 @@ func TestKernelSaveLoad(t *testing.T) {
 		r.stop()
 		m.wantWrites("on the relay", 4*1000, m.out)
 		m.wantWrites("in a directory", 1000, filepath.Join(m.dir, "traces"))
+		a.end()
+	})
+}
+
+// TestKernelSaveOptions saves a session of which all was chosen.
+func TestKernelSaveOptions(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		r := m.startWeir()
+		a.do("create", "chosen", "--hostname=elsewhere", "--clock=boot", "--naming=tracefs", "--trace-self")
+		a.do("enable-consumer", relayURL, "--spool=1M", "--reconnect-timeout=30", "--timeout=5", "--allow-split")
+		a.do("enable-event", "-k", "sched_switch")
+		a.do("untrack", "-k", "--pid", "-a")
+		before := a.session("chosen")
+		files := m.mkdir("saved")
+		a.do("save", "chosen", "-o", files)
+		a.do("destroy")
+		a.do("load", "chosen", "-i", files)
+		after := a.session("chosen")
+		if after.Hostname != "elsewhere" || after.Clock != "boot" || after.Naming != "tracefs" || !after.TraceSelf {
+			m.Errorf("hostname %q, clock %q, naming %q, trace-self %t", after.Hostname, after.Clock, after.Naming, after.TraceSelf)
+		}
+		want := agent.EnableConsumer{SpoolBytes: 1 << 20, ReconnectTimeout: 30 * time.Second, Timeout: 5 * time.Second, AllowSplit: true}
+		if before.Consumer.Options != want || after.Consumer.Options != want {
+			m.Errorf("consumer has %+v, before %+v; want %+v", after.Consumer.Options, before.Consumer.Options, want)
+		}
+		d := after.Domains[0]
+		if d.PIDs == nil || len(d.PIDs) > 0 || d.UIDs != nil {
+			m.Errorf("tracked are processes %v, users %v; want none, all", d.PIDs, d.UIDs)
+		}
+		a.do("destroy")
+		r.stop()
 		a.end()
 	})
 }
