@@ -73,8 +73,10 @@ type Daemon struct {
 const (
 	defaultSpoolMemory = 64 << 20
 	defaultSpoolDisk   = 1 << 30
-	maxNameBytes       = 255
-	maxSessions        = 1024
+	// maxNameBytes leaves room for what names of files have behind that of a session
+	// or snapshot: its time, and a number.
+	maxNameBytes = 255 - len("-20060102-150405-000000")
+	maxSessions  = 1024
 )
 
 // New makes a daemon without sessions. Close ends it.

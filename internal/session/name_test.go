@@ -19,7 +19,7 @@ func TestNames(t *testing.T) {
 	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: "keeps", Mode: agent.Snapshot, URIs: to}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{".", "..", "a/b", "../a", "a\x00", "a\nb", "\x1b[2J", strings.Repeat("a", 256)} {
+	for _, name := range []string{".", "..", "a/b", "../a", "a\x00", "a\nb", "\x1b[2J", strings.Repeat("a", maxNameBytes+1)} {
 		if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: name, Mode: agent.NoOutput}); err == nil {
 			t.Errorf("session %q was made", name)
 		}
@@ -27,6 +27,20 @@ func TestNames(t *testing.T) {
 			t.Errorf("snapshot output %q was made", name)
 		}
 	}
+}
+
+// TestLongName records a session of the longest name.
+func TestLongName(t *testing.T) {
+	h := newHost(t)
+	home, name := t.TempDir(), strings.Repeat("a", maxNameBytes)
+	_, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: name, Home: home})
+	h.must(err)
+	_, err = h.daemon.EnableEvents(t.Context(), h.by, name, agent.EnableEvents{
+		Domain: selfsource.Domain, Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: "weir:trigger"}},
+	})
+	h.must(err)
+	_, err = h.daemon.Start(t.Context(), h.by, name)
+	h.must(err)
 }
 
 func TestLiveTimers(t *testing.T) {

@@ -158,8 +158,8 @@ func TestHopsAreOfTheDestinationBehindThem(t *testing.T) {
 
 func TestCheckName(t *testing.T) {
 	for name, good := range map[string]bool{
-		"a": true, "a b": true, ".a": true, strings.Repeat("x", 255): true,
-		"a/b": false, ".": false, "..": false, "a\x00": false, "a\nb": false, strings.Repeat("x", 256): false,
+		"a": true, "a b": true, ".a": true, strings.Repeat("x", maxNameBytes): true,
+		"a/b": false, ".": false, "..": false, "a\x00": false, "a\nb": false, strings.Repeat("x", maxNameBytes+1): false,
 	} {
 		if err := checkName(name); (err == nil) != good {
 			t.Errorf("name %q: %v", name, err)
