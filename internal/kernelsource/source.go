@@ -179,6 +179,9 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 
 // KernelEvents lists events, by a pattern over any of their names; "" is all.
 func (s *Source) KernelEvents(pattern string, kind agent.EventType, fields bool) ([]agent.KernelEvent, error) {
+	if err := checkPatterns(&agent.EventRule{Pattern: pattern}); err != nil {
+		return nil, err
+	}
 	events, err := s.list()
 	if err != nil {
 		return nil, err

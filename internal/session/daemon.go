@@ -181,11 +181,15 @@ func checkName(name string) error {
 func (d *Daemon) add(s *Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.stopped:
+	if d.stopped {
 		return problemf(agent.CodeNoDaemon, "the session daemon is stopping")
-	case len(d.sessions) >= maxSessions:
-		return problemf(agent.CodeUnknown, "%d sessions: no more are allowed", maxSessions)
+	}
+	owners := make([]uint32, 0, len(d.sessions))
+	for _, old := range d.sessions {
+		owners = append(owners, old.uid)
+	}
+	if err := sessionQuota.check(s.uid, owners); err != nil {
+		return err
 	}
 	for _, old := range d.sessions {
 		if old.uid == s.uid && old.name == s.name {
