@@ -44,6 +44,8 @@ type Source struct {
 	// processors tells of those that are online, as /sys/devices/system/cpu does.
 	processors fs.FS
 
+	own ownThreads
+
 	mu      sync.Mutex
 	fs      *tracefs.FS // guarded by mu; nil until it can be opened
 	formats map[tracefs.EventName]*ftrace.Format

@@ -34,8 +34,7 @@ type trace struct {
 	clock  string
 
 	channels []*channel
-	pids     []int32 // tracked; nil: all
-	excluded []int32
+	pids     []int32             // tracked; nil: all
 	watch    *tracefs.EventWatch // nil: no rule is for events to come
 	offset   int64               // of the clock of the day, as last told; 0: not yet
 }
@@ -51,7 +50,11 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	if c.instance, err = t.s.create(t.fs, t.info, name, o); err != nil {
 		return nil, instanceProblem(err)
 	}
-	if err := errors.Join(t.trackIn(c), t.excludeIn(c)); err != nil {
+	err = t.trackIn(c)
+	if !t.info.TraceSelf {
+		err = errors.Join(err, t.s.own.add(c))
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
 	t.channels = append(t.channels, c)
@@ -123,12 +126,13 @@ const noProcess = 1<<22 - 1
 
 // Exclude implements source.Trace.
 func (t *trace) Exclude(pids []int32) error {
-	t.excluded = pids
-	var errs []error
-	for _, c := range t.channels {
-		errs = append(errs, t.excludeIn(c))
+	if numbered() {
+		return t.s.own.exclude(t, pids)
 	}
-	return errors.Join(errs...)
+	if !t.info.TraceSelf {
+		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
+	}
+	return nil
 }
 
 // initNamespace is the number of the first name space of process ids, which the
@@ -139,21 +143,6 @@ const initNamespace = "pid:[4026531836]"
 func numbered() bool {
 	link, err := os.Readlink("/proc/self/ns/pid")
 	return err != nil || link == initNamespace
-}
-
-// excludeIn leaves out the threads of processes, and what they start later.
-func (t *trace) excludeIn(c *channel) error {
-	if len(t.excluded) == 0 {
-		return nil
-	}
-	if !numbered() {
-		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
-		return nil
-	}
-	if err := c.instance.SetOption("event-fork", true); err != nil {
-		return err
-	}
-	return cover(t.excluded, c.instance.SetNotracePIDs, c.instance.AddNotracePIDs)
 }
 
 // Metadata implements source.Trace.
@@ -202,6 +191,7 @@ func (t *trace) env() []schema.EnvEntry {
 
 // Close implements source.Trace.
 func (t *trace) Close() error {
+	t.s.own.leave(t)
 	var errs []error
 	for _, c := range t.channels {
 		errs = append(errs, c.remove())
@@ -211,6 +201,7 @@ func (t *trace) Close() error {
 
 // remove takes the channel's instance away.
 func (c *channel) remove() error {
+	c.t.s.own.forget(c)
 	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()
 	err := c.t.s.remove(ctx, c.instance)
