@@ -48,7 +48,7 @@ disk, or confirmed by the relay.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
-	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait")
+	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait; the next command for the session does")
 	return agentCommand(c, true, func(c *agentCall) error {
 		name, err := c.name()
 		if err != nil {
@@ -106,7 +106,7 @@ and free what it holds. The trace stays.`,
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
 	c.Flags().BoolVarP(&all, "all", "a", false, "end all sessions")
-	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait")
+	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait; sessions end in the background")
 	return agentCommand(c, true, func(c *agentCall) error {
 		return eachSession(c, all, func(name string) error {
 			done, err := c.api.DestroySession(c.ctx, name, !noWait)

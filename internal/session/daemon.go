@@ -64,10 +64,12 @@ type Daemon struct {
 	watches watchers
 
 	mu       sync.Mutex
-	sessions []*Session // guarded by mu; in the order of creation
-	last     uint64     // guarded by mu; id of the last session
-	triggers []*trigger // guarded by mu
-	stopped  bool       // guarded by mu
+	sessions []*Session     // guarded by mu; in the order of creation
+	leaving  []*Session     // guarded by mu; that are being destroyed and not found any more
+	last     uint64         // guarded by mu; id of the last session
+	triggers []*trigger     // guarded by mu
+	stopped  bool           // guarded by mu
+	work     sync.WaitGroup // ends of leaving sessions; added to under mu, not once stopped
 }
 
 const (
@@ -184,8 +186,8 @@ func (d *Daemon) add(s *Session) error {
 	if d.stopped {
 		return problemf(agent.CodeNoDaemon, "the session daemon is stopping")
 	}
-	owners := make([]uint32, 0, len(d.sessions))
-	for _, old := range d.sessions {
+	owners := make([]uint32, 0, len(d.sessions)+len(d.leaving))
+	for _, old := range slices.Concat(d.sessions, d.leaving) {
 		owners = append(owners, old.uid)
 	}
 	if err := sessionQuota.check(s.uid, owners); err != nil {
@@ -206,6 +208,7 @@ func (d *Daemon) remove(s *Session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sessions = slices.DeleteFunc(d.sessions, func(o *Session) bool { return o == s })
+	d.leaving = slices.DeleteFunc(d.leaving, func(o *Session) bool { return o == s })
 }
 
 // visible returns the sessions that a caller may see.

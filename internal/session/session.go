@@ -47,7 +47,8 @@ type Session struct {
 	self     bool   // the daemon's own threads are traced
 	base     string // directory of traces that no destination is given for
 
-	last atomic.Pointer[agent.Session] // as after the last command
+	last     atomic.Pointer[agent.Session] // as after the last command
+	rotating atomic.Bool                   // a rotation goes on that nobody waits for
 
 	mu       turn // held for whole commands; all below is guarded by it
 	gone     bool
