@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
 )
 
 const (
@@ -194,6 +195,9 @@ func (s *Session) document(ctx context.Context) agent.Session {
 			if text := m.proc.silent.text(m, m.proc); text != "" {
 				doc.Warnings = append(doc.Warnings, text)
 			}
+		}
+		if w, ok := m.trace.(source.Warner); ok {
+			doc.Warnings = append(doc.Warnings, w.Warnings()...)
 		}
 		if to := s.users[m.src.Domain()]; to.UIDs != nil || to.GIDs != nil {
 			doc.Warnings = append(doc.Warnings, usersNote)
