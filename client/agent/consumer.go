@@ -23,13 +23,15 @@ const (
 
 // Consumer is what moves a session's packets.
 type Consumer struct {
-	State     ConsumerState `json:"state"`
-	Since     time.Time     `json:"since"`
-	URIs      []string      `json:"uris,omitempty"` // canonical
-	Packets   uint64        `json:"packets"`
-	Bytes     uint64        `json:"bytes"`
-	Confirmed uint64        `json:"packets_confirmed,omitempty"` // by the relay
-	Lost      uint64        `json:"packets_lost,omitempty"`
+	State ConsumerState `json:"state"`
+	Since time.Time     `json:"since"`
+	URIs  []string      `json:"uris,omitempty"` // canonical
+	// Options are those that it was enabled with.
+	Options   EnableConsumer `json:"options,omitzero"`
+	Packets   uint64         `json:"packets"`
+	Bytes     uint64         `json:"bytes"`
+	Confirmed uint64         `json:"packets_confirmed,omitempty"` // by the relay
+	Lost      uint64         `json:"packets_lost,omitempty"`
 
 	SpoolBytes  int64         `json:"spool_bytes,omitempty"`
 	SpoolOldest time.Time     `json:"spool_oldest,omitzero"`

@@ -42,12 +42,14 @@
 // comma before a URI are a hop on the way to it; there may be 8.
 // Options are KEY=VALUE, joined by &:
 //
-//	rate      bytes per second at most, with k, M or G
 //	timeout   of connecting, in seconds or as 500ms
-//	compress  zstd; for weir's relay
+//	rate      bytes per second at most, with k, M or G; UDP
 //	mtu       of datagrams, 128 to 65451; UDP
 //	window    bytes that are kept for sending again; UDP
 //	reliable  0: lost datagrams are not sent again; UDP
+//
+// Options rate of TCP and compress are refused with [CodeNotSupported]: nobody
+// honours them yet.
 //
 // # Concurrency
 //

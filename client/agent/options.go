@@ -5,8 +5,10 @@ package agent
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,9 +17,9 @@ import (
 // Keys of a URI's options. Values are kept in one form: sizes and numbers in
 // decimal digits, durations as time.Duration prints them, booleans as 0 and 1.
 const (
-	OptionRate     = "rate"     // bytes per second
+	OptionRate     = "rate"     // UDP: bytes per second
 	OptionTimeout  = "timeout"  // of connecting
-	OptionCompress = "compress" // zstd
+	OptionCompress = "compress" // zstd; not supported yet
 	OptionMTU      = "mtu"      // UDP: payload of a datagram, bytes
 	OptionWindow   = "window"   // UDP: bytes that may be unconfirmed
 	OptionReliable = "reliable" // UDP: lost datagrams are sent again
@@ -38,7 +40,7 @@ type option struct {
 
 // options are all that a URI can have.
 var options = map[string]option{
-	OptionRate:     {read: readSize},
+	OptionRate:     {udp: true, read: readSize},
 	OptionTimeout:  {read: readTimeout},
 	OptionCompress: {read: readCompress},
 	OptionMTU:      {udp: true, read: readMTU},
@@ -73,10 +75,16 @@ func parseOptions(uri, query string) (map[string]string, error) {
 	return read, nil
 }
 
-// checkOptions refuses options of datagrams where there are none.
+// checkOptions refuses options of datagrams where there are none, and those that
+// nobody honours yet.
 func (t target) checkOptions(udp bool) error {
-	for key := range t.options {
-		if options[key].udp && !udp {
+	for _, key := range slices.Sorted(maps.Keys(t.options)) {
+		switch {
+		case key == OptionCompress:
+			return refuseAs(CodeNotSupported, t.text, fmt.Sprintf("option %q: packets are not compressed yet", key))
+		case key == OptionRate && !udp:
+			return refuseAs(CodeNotSupported, t.text, fmt.Sprintf("option %q is for UDP: TCP is not limited yet", key))
+		case options[key].udp && !udp:
 			return refuse(t.text, fmt.Sprintf("option %q is for UDP", key))
 		}
 	}

@@ -257,11 +257,13 @@ func networkURI(kind URIType, stream StreamType, scheme lttng.Scheme, host strin
 }
 
 // refuse makes the problem of one URI.
-func refuse(uri, text string) error {
+func refuse(uri, text string) error { return refuseAs(CodeInvalid, uri, text) }
+
+func refuseAs(code Code, uri, text string) error {
 	if len(uri) > 80 {
 		uri = uri[:80] + "…"
 	}
-	return NewProblem(CodeInvalid, fmt.Sprintf("%q: %s", uri, text))
+	return NewProblem(code, fmt.Sprintf("%q: %s", uri, text))
 }
 
 // refuseURL makes the problem of a URI that the protocol's package refuses.

@@ -76,6 +76,7 @@ type SnapshotOutput struct {
 	ID       uint32 `json:"id,omitempty"`
 	Name     string `json:"name,omitempty"`
 	MaxBytes uint64 `json:"max_bytes,omitempty"` // 0: all
+	Pause    bool   `json:"pause,omitempty"`     // nothing is recorded while the rings are read; for one snapshot
 	URIs     []URI  `json:"uris,omitempty"`
 }
 

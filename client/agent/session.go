@@ -40,6 +40,12 @@ type Session struct {
 	State     State         `json:"state"`
 	Created   time.Time     `json:"created"`
 	LiveTimer time.Duration `json:"live_timer,omitempty"`
+	// Hostname, Clock and Naming are as they were chosen, "" for the defaults;
+	// TraceSelf that weir's own threads are not left out.
+	Hostname  string `json:"hostname,omitempty"`
+	Clock     string `json:"clock,omitempty"`
+	Naming    string `json:"naming,omitempty"`
+	TraceSelf bool   `json:"trace_self,omitempty"`
 	// Output is the consumer's destination in canonical form, such as
 	// "tcp4://127.0.0.1:5342/ [data: 5343]" or a directory; "" for none.
 	Output   string           `json:"output,omitempty"`
@@ -96,6 +102,12 @@ type ChannelStream struct {
 	Events    uint64 `json:"events"`
 	Discarded uint64 `json:"discarded"`
 	Lost      uint64 `json:"packets_lost,omitempty"`
+	// Unknown are events of which nobody told what they are like, Bad records that
+	// could not be read: neither is in the trace. Clamped are events that are, with a
+	// time that did not go back.
+	Unknown uint64 `json:"unknown_events,omitempty"`
+	Bad     uint64 `json:"bad_records,omitempty"`
+	Clamped uint64 `json:"clamped,omitempty"`
 	// UsageBytes is how much of the ring is filled, of RingBytes; all of it for a
 	// second after events were lost.
 	UsageBytes uint64 `json:"usage_bytes,omitempty"`

@@ -28,13 +28,19 @@ func (u URI) String() string {
 	if u.Type == Hop {
 		return s
 	}
-	s += "/" + u.Subdir
+	return s + "/" + u.Subdir + FormatOptions(u.Options)
+}
+
+// FormatOptions returns options as they are behind a URI, such as
+// "?mtu=1400&rate=1000000"; "" for none.
+func FormatOptions(options map[string]string) string {
+	var s strings.Builder
 	separator := "?"
-	for _, key := range slices.Sorted(maps.Keys(u.Options)) {
-		s += separator + key + "=" + url.QueryEscape(u.Options[key])
+	for _, key := range slices.Sorted(maps.Keys(options)) {
+		s.WriteString(separator + key + "=" + url.QueryEscape(options[key]))
 		separator = "&"
 	}
-	return s
+	return s.String()
 }
 
 func (u URI) scheme() string {

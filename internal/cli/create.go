@@ -55,7 +55,7 @@ The session is named auto-YYYYMMDD-HHMMSS unless a NAME is given.`,
 	fl.StringVarP(&f.output, "output", "o", "", "write the trace into the directory `DIR`")
 	fl.StringVarP(&f.url, "set-url", "U", "", "send control and data to `URL`")
 	f.uris.add(fl, "ctrl-url", "data-url")
-	fl.Var(&f.live, "live", "a live session with this timer, in µs")
+	fl.Var(&f.live, "live", "a live session with this timer, in µs; at least 10 ms")
 	fl.Lookup("live").NoOptDefVal = liveTimer
 	fl.BoolVar(&f.snapshot, "snapshot", false, "keep what happens in memory, for snapshots")
 	fl.BoolVar(&f.noOutput, "no-output", false, "record to no place")

@@ -48,7 +48,7 @@ disk, or confirmed by the relay.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
-	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait")
+	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait; the next command for the session does")
 	return agentCommand(c, true, func(c *agentCall) error {
 		name, err := c.name()
 		if err != nil {
@@ -73,8 +73,8 @@ func newClearCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "clear [SESSION]",
 		Short: "Drop what a session has recorded",
-		Long: `Drop what a session has recorded since it began or was rotated last. It goes on
-recording if it does.`,
+		Long: `Drop what a session has recorded since it began or was rotated last; of a
+session of snapshots, what its rings hold. It goes on recording if it does.`,
 		Example:           "  weir clear\n  weir clear -a",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
@@ -106,7 +106,7 @@ and free what it holds. The trace stays.`,
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
 	c.Flags().BoolVarP(&all, "all", "a", false, "end all sessions")
-	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait")
+	c.Flags().BoolVarP(&noWait, "no-wait", "n", false, "do not wait; sessions end in the background")
 	return agentCommand(c, true, func(c *agentCall) error {
 		return eachSession(c, all, func(name string) error {
 			done, err := c.api.DestroySession(c.ctx, name, !noWait)
@@ -156,7 +156,7 @@ func newRegenerateCommand() *cobra.Command {
 		regenerateCommand("metadata", "Write the metadata again", "Metadata", `Write the metadata of a session again, with the clock's offset as it is now:
 after a large correction of the host's time.`, func(c *agentCall, name string) (agent.Done, error) { return c.api.RegenerateMetadata(c.ctx, name) }),
 		regenerateCommand("statedump", "Record the state of the system again", "State dump", `Record the state of the system again: processes, files, interfaces. After
-"weir clear", or when a snapshot would begin later than the last dump.`, func(c *agentCall, name string) (agent.Done, error) { return c.api.RegenerateStatedump(c.ctx, name) }),
+"weir clear", for instance. Each snapshot has a state of its own.`, func(c *agentCall, name string) (agent.Done, error) { return c.api.RegenerateStatedump(c.ctx, name) }),
 	)
 	return c
 }

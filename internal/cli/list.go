@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,6 +19,7 @@ type listFlags struct {
 	fields, syscall bool
 	channel         string
 	domains         bool
+	capabilities    bool
 }
 
 // newListCommand returns "weir list".
@@ -30,7 +32,8 @@ func newListCommand() *cobra.Command {
 recorded and lost, and how its consumer is.
 
 With -k and without a SESSION: the events that the kernel offers; --syscall the
-system calls, -f also the fields of each.`,
+system calls, -f also the fields of each; --capabilities what else the kernel
+can do.`,
 		Example: `  weir list
   weir list demo -c channel0
   weir list -k --syscall`,
@@ -41,6 +44,7 @@ system calls, -f also the fields of each.`,
 	f.domain.add(fl)
 	fl.BoolVarP(&f.fields, "fields", "f", false, "show the fields of events")
 	fl.BoolVar(&f.syscall, "syscall", false, "list system calls")
+	fl.BoolVar(&f.capabilities, "capabilities", false, "list what the kernel's tracing can do")
 	fl.StringVarP(&f.channel, "channel", "c", "", "only this `CHANNEL` of the session")
 	fl.BoolVarP(&f.domains, "domain", "d", false, "only the domains of the session")
 	c = agentCommand(c, true, f.run)
@@ -56,7 +60,7 @@ func (f *listFlags) run(c *agentCall) error {
 		}
 		return f.session(c, name)
 	}
-	if f.domain == (domainFlags{}) && !f.syscall {
+	if f.domain == (domainFlags{}) && !f.syscall && !f.capabilities {
 		return listTracingSessions(c)
 	}
 	if f.domain == (domainFlags{}) {
@@ -69,7 +73,23 @@ func (f *listFlags) run(c *agentCall) error {
 	if domain != domainKernel {
 		return usageErrorf("list -w: want a session")
 	}
+	if f.capabilities {
+		return sayCapabilities(c)
+	}
 	return f.events(c)
+}
+
+// sayCapabilities lists what the daemon's host can do.
+func sayCapabilities(c *agentCall) error {
+	all, err := c.api.Capabilities(c.ctx)
+	if err != nil {
+		return err
+	}
+	c.set("capabilities", all)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		c.say("%s: %s", name, all[name])
+	}
+	return nil
 }
 
 // events lists what the kernel offers.

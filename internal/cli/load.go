@@ -189,7 +189,10 @@ func (l *loading) request() (agent.CreateSession, error) {
 	if s.Mode == agent.Snapshot || s.Mode == agent.NoOutput {
 		uris = nil
 	}
-	return agent.CreateSession{Name: l.name, Mode: s.Mode, LiveTimer: s.LiveTimer, URIs: uris, Home: tracesHome(os.Getenv)}, nil
+	return agent.CreateSession{
+		Name: l.name, Mode: s.Mode, LiveTimer: s.LiveTimer, URIs: uris, Home: tracesHome(os.Getenv),
+		Hostname: s.Hostname, Clock: s.Clock, Naming: s.Naming, TraceSelf: s.TraceSelf,
+	}, nil
 }
 
 // fill gives the session all that it had.
@@ -218,7 +221,7 @@ func (l *loading) fill(uris []agent.URI) error {
 		}
 	}
 	if isNetwork(uris) {
-		if err := l.did(c.api.EnableConsumer(c.ctx, l.name, agent.EnableConsumer{})); err != nil {
+		if err := l.did(c.api.EnableConsumer(c.ctx, l.name, s.Consumer.Options)); err != nil {
 			return err
 		}
 	}
@@ -237,6 +240,20 @@ func (l *loading) domain(d agent.Domain) error {
 	c := l.call
 	for _, ch := range d.Channels {
 		if err := l.channel(d.Name, ch); err != nil {
+			return err
+		}
+	}
+	// None is what is left when all are taken out.
+	for _, none := range []struct {
+		is bool
+		of agent.TrackOf
+	}{
+		{d.PIDs != nil && len(d.PIDs) == 0, ""}, {d.UIDs != nil && len(d.UIDs) == 0, agent.TrackUID}, {d.GIDs != nil && len(d.GIDs) == 0, agent.TrackGID},
+	} {
+		if !none.is {
+			continue
+		}
+		if err := l.did(c.api.Untrack(c.ctx, l.name, agent.Track{Domain: d.Name, All: true, Of: none.of})); err != nil {
 			return err
 		}
 	}

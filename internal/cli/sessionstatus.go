@@ -178,6 +178,9 @@ func sayStatistics(c *agentCall, streams []agent.ChannelStream) {
 		sum.Bytes += s.Bytes
 		sum.Discarded += s.Discarded
 		sum.Lost += s.Lost
+		sum.Unknown += s.Unknown
+		sum.Bad += s.Bad
+		sum.Clamped += s.Clamped
 		if s.UsageBytes >= sum.UsageBytes {
 			sum.UsageBytes, sum.RingBytes = s.UsageBytes, s.RingBytes
 		}
@@ -189,8 +192,18 @@ func sayStatistics(c *agentCall, streams []agent.ChannelStream) {
 	if sum.RingBytes > 0 {
 		c.say("      Fullest ring:     %d of %d bytes", sum.UsageBytes, sum.RingBytes)
 	}
-	if sum.Lost > 0 {
-		c.say("      Lost packets:     %d", sum.Lost)
+	for _, n := range []struct {
+		title string
+		count uint64
+	}{
+		{"Lost packets:     %d", sum.Lost},
+		{"Unknown events:   %d, which are not in the trace", sum.Unknown},
+		{"Bad records:      %d, which are not in the trace", sum.Bad},
+		{"Clamped times:    %d, of events whose time went back", sum.Clamped},
+	} {
+		if n.count > 0 {
+			c.say("      "+n.title, n.count)
+		}
 	}
 }
 

@@ -50,16 +50,18 @@ func newSnapshotRecordCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "record [URL]",
 		Short:   "Record a snapshot",
-		Long:    "Record what the rings hold now to URL, or to the session's output.",
+		Long:    "Record what the rings hold now to URL, or to the session's output, with the\nstate of the system as it is.",
 		Example: "  weir snapshot record\n  weir snapshot record -m 10M -n crash /var/traces",
 		Args:    cobra.MaximumNArgs(1),
 	}
 	f.add(c)
+	pause := c.Flags().Bool("pause", false, "record nothing while the rings are read")
 	return agentCommand(c, true, func(c *agentCall) error {
 		to, err := f.output(c)
 		if err != nil {
 			return err
 		}
+		to.Pause = *pause
 		name, err := c.current()
 		if err != nil {
 			return err

@@ -30,11 +30,12 @@ type trackFlags struct {
 // newTrackCommand returns "weir track".
 func newTrackCommand() *cobra.Command {
 	return trackCommand("track", "Record only some processes or users",
-		`Restrict what a session records to processes and what they fork, or to users
-and groups, by those that a thread really has. Which these are is looked up when
-its events are read: of a thread that has ended by then they may not be known.
-The first one restricts the session to itself, further ones add to it. With -a,
-and --pid, --uid or --gid to choose which, all are recorded again.`,
+		`Restrict what a session records to processes, with all their threads and what
+they fork, or to users and groups, by those that a thread really has. Which
+these are is looked up when its events are read: of a thread that has ended by
+then they may not be known. The first one restricts the session to itself,
+further ones add to it. With -a, and --pid, --uid or --gid to choose which, all
+are recorded again.`,
 		"  weir track -k --pid 2345,2346\n  weir track -k --pid -a",
 		"%s added to what session %s tracks", (*agent.Client).Track)
 }

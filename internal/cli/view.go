@@ -4,15 +4,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/view"
@@ -38,6 +42,7 @@ type viewFlags struct {
 	head, tail, jobs                        int
 	follow, fromBeginning, json, noProgress bool
 	maxArchive                              string
+	reader, path                            string
 }
 
 // newViewCommand returns "weir view".
@@ -78,12 +83,18 @@ traces has is told on standard error:
 	}
 	f.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if f.path != "" {
+			args = append(args, f.path)
+		}
 		f.terminal = view.Terminal{
 			Getenv: os.Getenv, Stdout: f.file == "",
 			TTY: isTerminal(c.OutOrStdout()) && isTerminal(c.ErrOrStderr()),
 		}
 		if len(args) == 0 {
 			args = []string{currentOutput(c.Context())}
+		}
+		if f.reader != "" {
+			return f.runReader(c, args)
 		}
 		job, err := f.job(args)
 		if err != nil {
@@ -96,6 +107,8 @@ traces has is told on standard error:
 
 func (f *viewFlags) add(c *cobra.Command) {
 	fl := c.Flags()
+	fl.StringVarP(&f.reader, "viewer", "e", "", "have the program `READER` print, such as babeltrace2, with arguments of its own before the traces'")
+	fl.StringVarP(&f.path, "trace-path", "t", "", "a trace in the directory `DIR`, as an argument")
 	fl.StringVarP(&f.output, "output", "o", "text", "output: text, json, csv, chrome, count, summary")
 	fl.StringVarP(&f.file, "file", "w", "", "write to this file instead of standard output")
 	fl.BoolVar(&f.json, "json", false, "print count and summary as JSON; else the same as --output json")
@@ -121,6 +134,30 @@ func (f *viewFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.fromBeginning, "from-beginning", false, "live sessions: from the oldest packet that the relay has, not from now on")
 	fl.StringVar(&f.maxArchive, "max-archive", "16GiB", "refuse an archive on standard input whose files are more than this `SIZE`")
 	fl.BoolVar(&f.noProgress, "no-progress", false, "show no progress on a terminal")
+}
+
+// runReader has another program print the traces.
+func (f *viewFlags) runReader(c *cobra.Command, paths []string) error {
+	var other []string
+	c.Flags().Visit(func(fl *pflag.Flag) {
+		if fl.Name != "viewer" && fl.Name != "trace-path" {
+			other = append(other, "--"+fl.Name)
+		}
+	})
+	words := strings.Fields(f.reader)
+	if len(other) > 0 || len(words) == 0 {
+		return usageErrorf("--viewer: want a program alone, which has no %s", cmp.Or(strings.Join(other, ", "), "name"))
+	}
+	ctx := c.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	reader := exec.CommandContext(ctx, words[0], append(words[1:], paths...)...)
+	reader.Stdin, reader.Stdout, reader.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
+	if err := reader.Run(); err != nil {
+		return fmt.Errorf("%s: %w", words[0], err)
+	}
+	return nil
 }
 
 // job makes of the flags and arguments what is to be done.

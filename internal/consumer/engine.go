@@ -47,7 +47,8 @@ type engine struct {
 	uuid     [16]byte
 	text     []byte // all metadata
 	users    handover.Users
-	next     *candidate // output that was prepared, or nil
+	next     *candidate                         // output that was prepared, or nil
+	dumps    map[*stream]*kerneltrace.StateDump // for the next snapshot
 	keeper   *keeper
 	losses   *losses
 	ended    bool // by order
@@ -176,7 +177,13 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 	case handover.OpRotate:
 		return nil, with(m, files, func(r handover.Rotate, f []*os.File) error { return e.rotate(r, f, output.rotate) })
 	case handover.OpClear:
-		return nil, with(m, files, func(r handover.Rotate, f []*os.File) error { return e.rotate(r, f, output.clear) })
+		return nil, with(m, files, func(r handover.Rotate, f []*os.File) error {
+			if e.hello.Snapshot {
+				handover.CloseAll(f)
+				return e.clearSnapshots()
+			}
+			return e.rotate(r, f, output.clear)
+		})
 	case handover.OpInject:
 		return nil, with(m, files, e.inject)
 	case handover.OpSnapshot:

@@ -60,12 +60,14 @@ func (e *engine) record(out output, most int64) error {
 	if r, ok := out.(*relayOutput); ok {
 		r.begin()
 	}
+	dumps := e.dumps
+	e.dumps = nil // the next snapshot has its own
 	for i, s := range e.streams {
 		d, ok := s.source.(*drain)
 		if !ok {
 			continue // what gives packets itself keeps none
 		}
-		packets, err := d.snapshot(most / int64(len(e.streams)))
+		packets, err := d.snapshot(most/int64(len(e.streams)), dumps[s])
 		if err != nil {
 			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
 		}
@@ -105,8 +107,9 @@ func (p *packets) WritePacket(b []byte, info ctf.PacketInfo) error {
 }
 
 // snapshot converts the pages in the ring and those that were read before, and
-// returns the newest packets up to a number of bytes, 0 for all.
-func (d *drain) snapshot(most int64) (all packets, err error) {
+// behind them what is so now, if there is a state dump. It returns the newest
+// packets up to a number of bytes, 0 for all.
+func (d *drain) snapshot(most int64, dump *kerneltrace.StateDump) (all packets, err error) {
 	err = d.call(func() error {
 		if _, err := d.ring.DrainEmpty(d.page, d.keepPage); err != nil {
 			return err
@@ -118,6 +121,11 @@ func (d *drain) snapshot(most int64) (all packets, err error) {
 		for _, page := range d.kept {
 			if err := conv.Page(page); err != nil {
 				d.fail(err)
+			}
+		}
+		if dump != nil {
+			if err := conv.StateDump(d.now(), dump); err != nil {
+				return err
 			}
 		}
 		c := conv.Counts()
@@ -147,7 +155,28 @@ func (d *drain) keepPage(page []byte) error {
 	return nil
 }
 
-// inject writes the state dump into the channel's stream of the first CPU.
+// clearSnapshots lets go of what the rings hold, and of what snapshots have read
+// of them.
+func (e *engine) clearSnapshots() error {
+	for _, s := range e.streams {
+		d, ok := s.source.(*drain)
+		if !ok {
+			continue
+		}
+		err := d.call(func() error {
+			d.kept = nil
+			_, err := d.ring.DrainEmpty(d.page, func([]byte) error { return nil })
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
+		}
+	}
+	return nil
+}
+
+// inject writes the state dump into the channel's stream of the first CPU; where
+// snapshots are recorded, with the next one.
 func (e *engine) inject(o handover.Inject, files []*os.File) error {
 	b, err := blob(handover.OpInject, files)
 	if err != nil {
@@ -165,7 +194,11 @@ func (e *engine) inject(o handover.Inject, files []*os.File) error {
 		dump.Tell(t.tasks)
 	}
 	d, ok := c.streams[0].source.(*drain)
-	if !ok || e.hello.Snapshot {
+	if !ok {
+		return nil
+	}
+	if e.hello.Snapshot {
+		e.dumps = map[*stream]*kerneltrace.StateDump{c.streams[0]: &dump}
 		return nil
 	}
 	return d.call(func() error { return d.conv.StateDump(d.now(), &dump) })

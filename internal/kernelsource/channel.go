@@ -19,8 +19,13 @@ import (
 	"github.com/weir-io/weir/internal/source"
 )
 
-// maxNearest is how many similar names an unknown one is answered with.
-const maxNearest = 3
+const (
+	maxNearest  = 3  // similar names that an unknown one is answered with
+	maxMistyped = 64 // bytes of a name for which similar ones are looked for
+	// Each name and exclusion is compared with that of each event.
+	maxPatternBytes = 255
+	maxExclusions   = 64
+)
 
 // channel is a tracing instance.
 type channel struct {
@@ -49,6 +54,9 @@ type rule struct {
 
 // AddRule implements source.Channel.
 func (c *channel) AddRule(r *agent.EventRule) (warnings []error, err error) {
+	if err := checkPatterns(r); err != nil {
+		return nil, err
+	}
 	var chosen []tracefs.EventName
 	switch r.Type {
 	case agent.Tracepoint, agent.Syscall, agent.AllEvents:
@@ -84,6 +92,19 @@ func (c *channel) AddRule(r *agent.EventRule) (warnings []error, err error) {
 	r.Matches = len(ru.events) - len(refused)
 	c.rules = append(c.rules, ru)
 	return warnings, nil
+}
+
+// checkPatterns refuses what would take too long to compare.
+func checkPatterns(r *agent.EventRule) error {
+	if len(r.Exclusions) > maxExclusions {
+		return agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("%d exclusions: want at most %d", len(r.Exclusions), maxExclusions))
+	}
+	for _, p := range append([]string{r.Pattern}, r.Exclusions...) {
+		if len(p) > maxPatternBytes {
+			return agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("name %.32s… of %d bytes: want at most %d", p, len(p), maxPatternBytes))
+		}
+	}
+	return nil
 }
 
 // choose returns the events that a rule chooses, which are some.
@@ -315,6 +336,9 @@ func nearest(events []tracefs.EventName, name string, naming kerneltrace.Naming)
 	type near struct {
 		name     string
 		distance int
+	}
+	if len(name) > maxMistyped {
+		return ""
 	}
 	var all []near
 	for _, n := range events {

@@ -20,6 +20,9 @@ import (
 // defaultClock is the one clock that all sources have: CLOCK_MONOTONIC.
 const defaultClock = "mono"
 
+// localClock is each processor's own: for kernels that have no other.
+const localClock = "local"
+
 // offset is how far the clock of the day is ahead of a clock of the kernel's.
 type offset struct {
 	ns    int64
@@ -48,12 +51,16 @@ func measureOffset(clock int32) offset {
 }
 
 // chooseClock is the trace clock to use: the one asked for, which the kernel must
-// have.
+// have; or the best that it has.
 func chooseClock(asked string, have []string) (string, error) {
-	if asked == "" {
-		asked = defaultClock
-	}
 	switch asked {
+	case "":
+		for _, name := range []string{defaultClock, "boot", localClock} {
+			if slices.Contains(have, name) {
+				return name, nil
+			}
+		}
+		asked = defaultClock
 	case "mono", "boot":
 	default:
 		return "", agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("clock %q: want mono or boot", asked))
@@ -68,10 +75,21 @@ func chooseClock(asked string, have []string) (string, error) {
 func (t *trace) traceClock() *schema.Clock {
 	t.offset = t.s.clock(clockID(t.clock)).ns
 	c := ctf.MonotonicClock(bootID(), t.offset)
-	if t.clock == "boot" {
+	switch t.clock {
+	case "boot":
 		c.Name, c.Description = "boot", "Monotonic Clock that counts suspended time"
+	case localClock: // comparable with no other trace's
+		c.Name, c.Description, c.UUID = localClock, "Clock of each processor", nil
 	}
 	return c
+}
+
+// Warnings implements source.Warner.
+func (t *trace) Warnings() []string {
+	if t.clock != localClock {
+		return nil
+	}
+	return []string{"the kernel's only trace clock is that of each processor: times are not comparable across CPUs"}
 }
 
 // bootID identifies the boot of this host; zeros where the kernel does not tell.

@@ -213,7 +213,10 @@ int main(int argc, char **argv) {
 `
 
 // hitter compiles the program, where each user may run it.
-func (h *host) hitter() string {
+func (h *host) hitter() string { return h.compile("hits", hits) }
+
+// compile compiles a program, where each user may run it.
+func (h *host) compile(name, text string) string {
 	h.Helper()
 	peer.Need(h.T, "gcc")
 	for dir := h.dir; dir != os.TempDir() && len(dir) > 1; dir = filepath.Dir(dir) {
@@ -221,11 +224,11 @@ func (h *host) hitter() string {
 			h.Fatal(err)
 		}
 	}
-	text, path := filepath.Join(h.dir, "hits.c"), filepath.Join(h.dir, "hits")
-	if err := os.WriteFile(text, []byte(hits), 0o600); err != nil {
+	source, path := filepath.Join(h.dir, name+".c"), filepath.Join(h.dir, name)
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 		h.Fatal(err)
 	}
-	h.run("gcc", "-O1", "-o", path, text)
+	h.run("gcc", "-O1", "-pthread", "-o", path, source)
 	return path
 }
 

@@ -44,6 +44,8 @@ type Source struct {
 	// processors tells of those that are online, as /sys/devices/system/cpu does.
 	processors fs.FS
 
+	own ownThreads
+
 	mu      sync.Mutex
 	fs      *tracefs.FS // guarded by mu; nil until it can be opened
 	formats map[tracefs.EventName]*ftrace.Format
@@ -179,6 +181,9 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 
 // KernelEvents lists events, by a pattern over any of their names; "" is all.
 func (s *Source) KernelEvents(pattern string, kind agent.EventType, fields bool) ([]agent.KernelEvent, error) {
+	if err := checkPatterns(&agent.EventRule{Pattern: pattern}); err != nil {
+		return nil, err
+	}
 	events, err := s.list()
 	if err != nil {
 		return nil, err

@@ -6,8 +6,8 @@ package kernelsource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +34,7 @@ type trace struct {
 	clock  string
 
 	channels []*channel
-	pids     []int32 // tracked; nil: all
-	excluded []int32
+	pids     []int32             // tracked; nil: all
 	watch    *tracefs.EventWatch // nil: no rule is for events to come
 	offset   int64               // of the clock of the day, as last told; 0: not yet
 }
@@ -51,7 +50,11 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	if c.instance, err = t.s.create(t.fs, t.info, name, o); err != nil {
 		return nil, instanceProblem(err)
 	}
-	if err := errors.Join(t.trackIn(c), t.excludeIn(c)); err != nil {
+	err = t.trackIn(c)
+	if !t.info.TraceSelf {
+		err = errors.Join(err, t.s.own.add(c))
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
 	t.channels = append(t.channels, c)
@@ -83,45 +86,53 @@ func instanceProblem(err error) error {
 	return agent.NewProblem(agent.CodeKernelUnavailable, err.Error())
 }
 
-// Track implements source.Trace.
+// Track implements source.Trace. What tracked processes have started stays
+// tracked while others are added.
 func (t *trace) Track(pids []int32) error {
 	if len(pids) > 0 && !numbered() {
 		return agent.NewProblem(agent.CodeNotSupported, "processes cannot be tracked by their numbers in a name space of process ids")
 	}
+	more := len(t.pids) > 0 && !slices.ContainsFunc(t.pids, func(p int32) bool { return !slices.Contains(pids, p) })
 	t.pids = pids
 	var errs []error
 	for _, c := range t.channels {
+		if more {
+			errs = append(errs, cover(pids, nil, c.instance.AddPIDs))
+			continue
+		}
 		errs = append(errs, t.trackIn(c))
 	}
 	return errors.Join(errs...)
 }
 
-// trackIn restricts a channel. The kernel has no way to say "none", but a process
-// that never is: its own idle threads have the number 0, and no process has the
-// highest one.
+// trackIn restricts a channel to the threads of processes, and to what they start
+// later.
 func (t *trace) trackIn(c *channel) error {
 	if t.pids == nil {
 		return c.instance.SetPIDs(nil)
 	}
-	pids := ints(t.pids)
-	if len(pids) == 0 {
-		pids = []int{noProcess}
+	if err := c.instance.SetOption("event-fork", true); err != nil {
+		return err
 	}
-	return c.instance.SetPIDs(pids)
+	if len(t.pids) == 0 {
+		return c.instance.SetPIDs([]int{noProcess})
+	}
+	return cover(t.pids, c.instance.SetPIDs, c.instance.AddPIDs)
 }
 
-// noProcess is a number that no process gets: the highest that the kernel can
-// count to.
+// noProcess stands for none, which the kernel has no way to say. It is the last
+// number that a process can get, and only where pid_max is at its highest.
 const noProcess = 1<<22 - 1
 
 // Exclude implements source.Trace.
 func (t *trace) Exclude(pids []int32) error {
-	t.excluded = pids
-	var errs []error
-	for _, c := range t.channels {
-		errs = append(errs, t.excludeIn(c))
+	if numbered() {
+		return t.s.own.exclude(t, pids)
 	}
-	return errors.Join(errs...)
+	if !t.info.TraceSelf {
+		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
+	}
+	return nil
 }
 
 // initNamespace is the number of the first name space of process ids, which the
@@ -132,42 +143,6 @@ const initNamespace = "pid:[4026531836]"
 func numbered() bool {
 	link, err := os.Readlink("/proc/self/ns/pid")
 	return err != nil || link == initNamespace
-}
-
-// excludeIn leaves out the threads of processes, and what they start later.
-func (t *trace) excludeIn(c *channel) error {
-	if len(t.excluded) == 0 {
-		return nil
-	}
-	if !numbered() {
-		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
-		return nil
-	}
-	if err := c.instance.SetOption("event-fork", true); err != nil {
-		return err
-	}
-	var tids []int
-	for _, p := range t.excluded {
-		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p))
-		if err != nil {
-			continue // it has ended
-		}
-		for _, e := range entries {
-			tid := 0
-			if _, err := fmt.Sscan(e.Name(), &tid); err == nil {
-				tids = append(tids, tid)
-			}
-		}
-	}
-	return c.instance.SetNotracePIDs(tids)
-}
-
-func ints(pids []int32) []int {
-	all := make([]int, len(pids))
-	for i, p := range pids {
-		all[i] = int(p)
-	}
-	return all
 }
 
 // Metadata implements source.Trace.
@@ -216,6 +191,7 @@ func (t *trace) env() []schema.EnvEntry {
 
 // Close implements source.Trace.
 func (t *trace) Close() error {
+	t.s.own.leave(t)
 	var errs []error
 	for _, c := range t.channels {
 		errs = append(errs, c.remove())
@@ -225,6 +201,7 @@ func (t *trace) Close() error {
 
 // remove takes the channel's instance away.
 func (c *channel) remove() error {
+	c.t.s.own.forget(c)
 	ctx, cancel := context.WithTimeout(context.Background(), removeTimeout)
 	defer cancel()
 	err := c.t.s.remove(ctx, c.instance)

@@ -77,6 +77,9 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 		return nil, problemf(agent.CodeInvalid, "session %s has %d channels: no more are allowed", m.s.name, n)
 	}
 	sized := set.SubbufBytes != 0
+	if err := checkTimers(set); err != nil {
+		return nil, err
+	}
 	set, err := settle(set, m.src.Defaults(m.s.mode), done)
 	if err != nil {
 		return nil, err
@@ -266,7 +269,7 @@ func (c *channel) document(streams []handover.StreamStatus) agent.Channel {
 		if st.Channel == c.id {
 			doc.Streams = append(doc.Streams, agent.ChannelStream{
 				CPU: st.CPU, Packets: st.Packets, Bytes: st.Bytes, Events: st.Events, Discarded: st.Discarded, Lost: st.Lost,
-				UsageBytes: st.Usage, RingBytes: st.RingBytes,
+				Unknown: st.Unknown, Bad: st.Bad, Clamped: st.Clamped, UsageBytes: st.Usage, RingBytes: st.RingBytes,
 			})
 		}
 	}

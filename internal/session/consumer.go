@@ -55,10 +55,8 @@ func (c *consumer) describe() string {
 }
 
 func (c *consumer) document() agent.Consumer {
-	doc := agent.Consumer{State: c.state, Since: c.since, LastError: c.err}
-	if s := c.describe(); s != "" {
-		doc.URIs = []string{s}
-	}
+	doc := agent.Consumer{State: c.state, Since: c.since, LastError: c.err, Options: c.opts}
+	doc.URIs = agent.Strings(c.spelled())
 	if !c.retryAt.IsZero() {
 		doc.RetryIn = max(time.Until(c.retryAt), 0)
 	}
@@ -228,7 +226,7 @@ func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
 		c.detours++
 	}
 	for range n {
-		r, err := s.dial(ctx, next, cmp.Or(o.Timeout, 10*time.Second), c.detours)
+		r, err := s.dial(ctx, next, next.within(o), c.detours)
 		if err != nil {
 			undo()
 			return relayProblem(err)
@@ -351,7 +349,7 @@ func (c *consumer) takeReady(ctx context.Context, again bool) (*relay.Session, e
 		}
 		c.s.log.Info("relay was lost while nothing was recorded", "err", r.Err())
 	}
-	timeout := cmp.Or(c.opts.Timeout, 10*time.Second)
+	timeout := c.now.within(c.opts)
 	r, err := c.s.dial(ctx, c.now, timeout, c.detours)
 	if err == nil && again && !r.Resumable() {
 		c.s.abandon(r)

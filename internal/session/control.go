@@ -58,22 +58,35 @@ func (s *Session) startTracing(ctx context.Context, done *agent.Done) error {
 	return nil
 }
 
-// Stop ends recording. With wait, everything recorded is at its place then.
+// Stop ends recording. With wait, everything recorded is at its place then; else
+// the rings are drained later.
 func (d *Daemon) Stop(ctx context.Context, by Caller, name string, wait bool) (done agent.Done, err error) {
+	if !wait {
+		return done, d.stopLater(by, name, &done)
+	}
 	err = d.with(by, name, func(s *Session) error {
 		if !s.active {
-			warn(&done, agent.CodeAlreadyStopped, "tracing of session "+s.name+" has been stopped already")
+			s.warnStopped(&done)
 			return nil
 		}
-		return s.stopTracing(ctx, wait, &done)
+		return s.stopTracing(ctx, true, &done)
 	})
 	return done, err
+}
+
+func (s *Session) warnStopped(done *agent.Done) {
+	warn(done, agent.CodeAlreadyStopped, "tracing of session "+s.name+" has been stopped already")
 }
 
 // stopTracing ends recording and has the rings drained. Without wait the relay may
 // confirm later.
 func (s *Session) stopTracing(ctx context.Context, wait bool, done *agent.Done) error {
-	errs := []error{s.halt()}
+	return errors.Join(s.halt(), s.settleStopped(ctx, wait, done))
+}
+
+// settleStopped has the rings of a halted session drained.
+func (s *Session) settleStopped(ctx context.Context, wait bool, done *agent.Done) error {
+	var errs []error
 	for m, err := range s.drain(ctx, finishTimeout, false) {
 		if wait {
 			errs = append(errs, fmt.Errorf("domain %s: not everything is at its place: %w", m.src.Domain(), err))

@@ -64,17 +64,21 @@ type Daemon struct {
 	watches watchers
 
 	mu       sync.Mutex
-	sessions []*Session // guarded by mu; in the order of creation
-	last     uint64     // guarded by mu; id of the last session
-	triggers []*trigger // guarded by mu
-	stopped  bool       // guarded by mu
+	sessions []*Session     // guarded by mu; in the order of creation
+	leaving  []*Session     // guarded by mu; that are being destroyed and not found any more
+	last     uint64         // guarded by mu; id of the last session
+	triggers []*trigger     // guarded by mu
+	stopped  bool           // guarded by mu
+	work     sync.WaitGroup // ends of leaving sessions; added to under mu, not once stopped
 }
 
 const (
 	defaultSpoolMemory = 64 << 20
 	defaultSpoolDisk   = 1 << 30
-	maxNameBytes       = 255
-	maxSessions        = 1024
+	// maxNameBytes leaves room for what names of files have behind that of a session
+	// or snapshot: its time, and a number.
+	maxNameBytes = 255 - len("-20060102-150405-000000")
+	maxSessions  = 1024
 )
 
 // New makes a daemon without sessions. Close ends it.
@@ -179,11 +183,15 @@ func checkName(name string) error {
 func (d *Daemon) add(s *Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case d.stopped:
+	if d.stopped {
 		return problemf(agent.CodeNoDaemon, "the session daemon is stopping")
-	case len(d.sessions) >= maxSessions:
-		return problemf(agent.CodeUnknown, "%d sessions: no more are allowed", maxSessions)
+	}
+	owners := make([]uint32, 0, len(d.sessions)+len(d.leaving))
+	for _, old := range slices.Concat(d.sessions, d.leaving) {
+		owners = append(owners, old.uid)
+	}
+	if err := sessionQuota.check(s.uid, owners); err != nil {
+		return err
 	}
 	for _, old := range d.sessions {
 		if old.uid == s.uid && old.name == s.name {
@@ -200,6 +208,7 @@ func (d *Daemon) remove(s *Session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sessions = slices.DeleteFunc(d.sessions, func(o *Session) bool { return o == s })
+	d.leaving = slices.DeleteFunc(d.leaving, func(o *Session) bool { return o == s })
 }
 
 // visible returns the sessions that a caller may see.

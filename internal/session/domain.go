@@ -117,10 +117,8 @@ func (m *domain) launch(ctx context.Context) (err error) {
 			err = errors.Join(err, p.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if !m.s.self {
-		if err := m.trace.Exclude([]int32{int32(os.Getpid()), p.pid()}); err != nil {
-			m.s.log.Warn("the daemon's own threads are recorded", "err", err)
-		}
+	if err := m.trace.Exclude([]int32{int32(os.Getpid()), p.pid()}); err != nil {
+		m.s.log.Warn("the daemon's own threads are recorded", "err", err)
 	}
 	if err := m.greet(ctx, p); err != nil {
 		return err

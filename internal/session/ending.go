@@ -41,7 +41,7 @@ func (d *Daemon) Close(ctx context.Context) error {
 	defer cancel()
 	d.mu.Lock()
 	d.stopped = true
-	all := slices.Clone(d.sessions)
+	all := slices.Concat(d.sessions, d.leaving)
 	d.mu.Unlock()
 	errs := make([]error, len(all))
 	var wg sync.WaitGroup
@@ -53,7 +53,7 @@ func (d *Daemon) Close(ctx context.Context) error {
 			}
 		})
 	}
-	if !await(ctx, &wg) {
+	if !await(ctx, &wg) || !await(ctx, &d.work) {
 		return errors.New("not all sessions have ended")
 	}
 	return errors.Join(errs...)
@@ -133,7 +133,10 @@ func (d *Daemon) Destroy(ctx context.Context, by Caller, name string, wait bool)
 	if err != nil {
 		return agent.Done{}, err
 	}
-	return s.destroy(ctx, wait)
+	if !wait {
+		return agent.Done{}, d.destroyLater(s)
+	}
+	return s.destroy(ctx, true)
 }
 
 // destroyNow is destroy of a session that is a trigger's own.

@@ -146,10 +146,8 @@ func (m *domain) tryAgain(p *process, at time.Time) bool {
 		s.mu.Unlock()
 		return true
 	}
-	to, timeout := s.consumer.now, s.consumer.opts.Timeout
-	if timeout == 0 {
-		timeout = 10 * time.Second
-	}
+	to := s.consumer.now
+	timeout := to.within(s.consumer.opts)
 	detour := s.consumer.detours
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)

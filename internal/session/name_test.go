@@ -4,10 +4,13 @@
 package session
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/selfsource"
 )
 
 func TestNames(t *testing.T) {
@@ -16,7 +19,7 @@ func TestNames(t *testing.T) {
 	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: "keeps", Mode: agent.Snapshot, URIs: to}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{".", "..", "a/b", "../a", "a\x00", "a\nb", "\x1b[2J", strings.Repeat("a", 256)} {
+	for _, name := range []string{".", "..", "a/b", "../a", "a\x00", "a\nb", "\x1b[2J", strings.Repeat("a", maxNameBytes+1)} {
 		if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: name, Mode: agent.NoOutput}); err == nil {
 			t.Errorf("session %q was made", name)
 		}
@@ -26,11 +29,56 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestLongName records a session of the longest name.
+func TestLongName(t *testing.T) {
+	h := newHost(t)
+	home, name := t.TempDir(), strings.Repeat("a", maxNameBytes)
+	_, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: name, Home: home})
+	h.must(err)
+	_, err = h.daemon.EnableEvents(t.Context(), h.by, name, agent.EnableEvents{
+		Domain: selfsource.Domain, Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: "weir:trigger"}},
+	})
+	h.must(err)
+	_, err = h.daemon.Start(t.Context(), h.by, name)
+	h.must(err)
+}
+
 func TestLiveTimers(t *testing.T) {
 	h := newHost(t)
-	for _, r := range []agent.CreateSession{{Mode: agent.Live, LiveTimer: -1}, {Mode: agent.Normal, LiveTimer: 1}} {
-		if _, _, err := h.daemon.Create(t.Context(), h.by, r); err == nil {
-			t.Errorf("a %s session with timer %v was made", r.Mode, r.LiveTimer)
+	for _, r := range []agent.CreateSession{
+		{Mode: agent.Live, LiveTimer: -1}, {Mode: agent.Live, LiveTimer: time.Microsecond}, {Mode: agent.Live, LiveTimer: minTimer - 1},
+		{Mode: agent.Normal, LiveTimer: 1}, {Mode: agent.Normal, LiveTimer: time.Second},
+	} {
+		if _, _, err := h.daemon.Create(t.Context(), h.by, r); !isInvalid(err) {
+			t.Errorf("a %s session with timer %v: got %v, want it refused", r.Mode, r.LiveTimer, err)
 		}
 	}
+	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Mode: agent.Live, LiveTimer: minTimer}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShortTimers refuses what would leave other threads no time.
+func TestShortTimers(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: "other", Mode: agent.NoOutput}); err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range []agent.ChannelSettings{
+		{ReadTimer: time.Microsecond}, {SwitchTimer: time.Millisecond}, {MonitorTimer: minTimer - 1}, {ReadTimer: -time.Second},
+	} {
+		_, err := h.daemon.EnableChannel(t.Context(), h.by, "other", agent.EnableChannel{Domain: selfsource.Domain, Name: "c", ChannelSettings: set})
+		if !isInvalid(err) {
+			t.Errorf("timers %v, %v, %v: got %v, want them refused", set.ReadTimer, set.SwitchTimer, set.MonitorTimer, err)
+		}
+	}
+	if _, err := h.daemon.EnableRotation(t.Context(), h.by, sessionName, agent.RotationSchedule{Period: time.Millisecond}); !isInvalid(err) {
+		t.Errorf("rotation each millisecond: got %v, want it refused", err)
+	}
+}
+
+func isInvalid(err error) bool {
+	p, ok := errors.AsType[*agent.Problem](err)
+	return ok && p.Code == agent.CodeInvalid
 }

@@ -61,7 +61,7 @@ func (h *host) packets(place agent.URI) (numbers []uint64) {
 // cannot use: the first stays where it was, and nothing is left there.
 func TestRedirectAllOrNothing(t *testing.T) {
 	h := newTwoDomains(t, localURI(filepath.Join(t.TempDir(), "first")))
-	first := localURI(h.session().Consumer.URIs[0])
+	first := localURI(h.session().Output)
 	h.emit()
 	bad := h.place("bad")
 	h.must(os.MkdirAll(filepath.Join(bad.Path, secondDomain, "taken"), 0o755))
@@ -76,7 +76,7 @@ func TestRedirectAllOrNothing(t *testing.T) {
 	if n := descriptors(t); n > before {
 		t.Errorf("%d descriptors are open, before %d", n, before)
 	}
-	if c := h.session().Consumer; c.State != agent.ConsumerStreaming || c.URIs[0] != first.Path {
+	if c := h.session().Consumer; c.State != agent.ConsumerStreaming || c.URIs[0] != first.String() {
 		t.Errorf("consumer is %s at %v, want streaming at %s", c.State, c.URIs, first.Path)
 	}
 	if _, err := os.Stat(filepath.Join(bad.Path, selfsource.Domain)); err == nil {
@@ -121,7 +121,7 @@ func TestRedirectToRelayAllOrNothing(t *testing.T) {
 	if err == nil {
 		t.Error("moved with a process that was stopped")
 	}
-	first := localURI(h.session().Consumer.URIs[0])
+	first := localURI(h.session().Output)
 	h.emit()
 	h.stop()
 	if got := h.packets(first); len(got) == 0 {

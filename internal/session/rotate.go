@@ -92,8 +92,14 @@ func (s *Session) written(ctx context.Context) (n uint64) {
 	return n
 }
 
-// Rotate begins a new chunk; the old one is complete then.
-func (d *Daemon) Rotate(ctx context.Context, by Caller, name string, _ bool) (done agent.Done, err error) {
+// Rotate begins a new chunk. With wait, the old one is complete then.
+func (d *Daemon) Rotate(ctx context.Context, by Caller, name string, wait bool) (done agent.Done, err error) {
+	if err := d.rotationPending(by, name); err != nil {
+		return done, err
+	}
+	if !wait {
+		return done, d.rotateLater(by, name)
+	}
 	err = d.with(by, name, func(s *Session) error { return s.rotate(ctx, &done) })
 	return done, err
 }
@@ -184,6 +190,9 @@ func (d *Daemon) EnableRotation(_ context.Context, by Caller, name string, r age
 			return problemf(agent.CodeScheduleExists, "session %s has such a schedule already", s.name)
 		case r.Bytes > 0 && r.Bytes < uint64(os.Getpagesize()):
 			return problemf(agent.CodeInvalid, "size %d of a chunk: want at least %d bytes", r.Bytes, os.Getpagesize())
+		}
+		if err := checkTimer("rotation period", r.Period, minRotation); err != nil {
+			return err
 		}
 		if r.Period > 0 {
 			s.schedule.Period = r.Period

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
 )
 
 const (
@@ -47,7 +48,8 @@ type Session struct {
 	self     bool   // the daemon's own threads are traced
 	base     string // directory of traces that no destination is given for
 
-	last atomic.Pointer[agent.Session] // as after the last command
+	last     atomic.Pointer[agent.Session] // as after the last command
+	rotating atomic.Bool                   // a rotation goes on that nobody waits for
 
 	mu       turn // held for whole commands; all below is guarded by it
 	gone     bool
@@ -123,6 +125,9 @@ func (s *Session) begin(ctx context.Context, r agent.CreateSession, done *agent.
 	if s.live < 0 || s.live > 0 && s.mode != agent.Live {
 		return problemf(agent.CodeInvalid, "live timer %v of a session that is %s: want one above 0, of a live session", s.live, s.mode)
 	}
+	if err := checkTimer("live timer", s.live, minTimer); err != nil {
+		return err
+	}
 	uris := r.URIs
 	switch s.mode {
 	case agent.Normal:
@@ -167,7 +172,10 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	doc := agent.Session{
 		Name: s.name, ID: s.id, UID: s.uid, GID: s.gid, Mode: s.mode, State: agent.Inactive, Created: s.created,
 		LiveTimer: s.live, Output: s.consumer.describe(), Domains: []agent.Domain{}, Rotation: s.schedule.RotationSchedule,
-		Chunks: s.rotated,
+		Chunks: s.rotated, Clock: s.clock, Naming: s.naming, TraceSelf: s.self,
+	}
+	if s.hostname != s.d.opts.Hostname {
+		doc.Hostname = s.hostname
 	}
 	switch {
 	case s.failed != "":
@@ -188,6 +196,9 @@ func (s *Session) document(ctx context.Context) agent.Session {
 			if text := m.proc.silent.text(m, m.proc); text != "" {
 				doc.Warnings = append(doc.Warnings, text)
 			}
+		}
+		if w, ok := m.trace.(source.Warner); ok {
+			doc.Warnings = append(doc.Warnings, w.Warnings()...)
 		}
 		if to := s.users[m.src.Domain()]; to.UIDs != nil || to.GIDs != nil {
 			doc.Warnings = append(doc.Warnings, usersNote)

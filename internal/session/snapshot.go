@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -107,7 +108,7 @@ func (d *Daemon) SnapshotRecord(ctx context.Context, by Caller, name string, to 
 	return done, err
 }
 
-func (s *Session) record(ctx context.Context, to agent.SnapshotOutput, done *agent.Done) error {
+func (s *Session) record(ctx context.Context, to agent.SnapshotOutput, done *agent.Done) (err error) {
 	if err := s.needSnapshots(); err != nil {
 		return err
 	}
@@ -128,6 +129,13 @@ func (s *Session) record(ctx context.Context, to agent.SnapshotOutput, done *age
 	if len(places) == 0 {
 		return problemf(agent.CodeInvalid, "session %s has no place for snapshots", s.name)
 	}
+	if to.Pause && s.active {
+		goOn, err := s.pauseRecording()
+		if err != nil {
+			return errors.Join(err, goOn())
+		}
+		defer func() { err = errors.Join(err, goOn()) }()
+	}
 	for _, p := range places {
 		if to.MaxBytes > 0 {
 			p.MaxBytes = to.MaxBytes
@@ -146,11 +154,33 @@ func (s *Session) record(ctx context.Context, to agent.SnapshotOutput, done *age
 	return nil
 }
 
+// pauseRecording lets no channel record, and returns what lets those go on that
+// are enabled.
+func (s *Session) pauseRecording() (goOn func() error, err error) {
+	for _, m := range s.domains {
+		err = errors.Join(err, m.stopRecording())
+	}
+	return func() error {
+		var errs []error
+		for _, m := range s.domains {
+			for _, c := range m.channels {
+				if c.enabled {
+					errs = append(errs, c.Start())
+				}
+			}
+		}
+		return errors.Join(errs...)
+	}, err
+}
+
 // recordTo stores a snapshot at one place.
 func (s *Session) recordTo(ctx context.Context, p snapshotOutput) (string, error) {
 	name := fmt.Sprintf("%s-%s-%d", p.Name, time.Now().Format(timeLayout), s.snaps)
 	place := filepath.Join(p.to.path, name)
 	for _, m := range s.running() {
+		if err := m.dumpState(ctx); err != nil {
+			s.log.Warn("state not dumped", "domain", m.src.Domain(), "err", err)
+		}
 		o := handover.Snapshot{
 			Output:   handover.Output{Kind: handover.OutputDirectory, Chunk: handover.Chunk{ID: s.snaps, Begin: time.Now()}, Trace: m.src.Domain()},
 			MaxBytes: int64(p.MaxBytes),
@@ -178,7 +208,7 @@ func (s *Session) recordTo(ctx context.Context, p snapshotOutput) (string, error
 func (s *Session) recordToRelay(ctx context.Context, m *domain, p snapshotOutput, name string, o handover.Snapshot) error {
 	to := p.to
 	to.subdir = filepath.Join(cmp.Or(to.subdir, s.directoryName()), name)
-	r, err := s.dial(ctx, to, 10*time.Second, 0)
+	r, err := s.dial(ctx, to, to.within(agent.EnableConsumer{}), 0)
 	if err != nil {
 		return relayProblem(err)
 	}

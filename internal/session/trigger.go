@@ -133,22 +133,28 @@ const (
 func (d *Daemon) enter(t *trigger) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rules := 0
+	var owners, ofRules []uint32
 	named := func(name string) bool {
 		return slices.ContainsFunc(d.triggers, func(o *trigger) bool { return o.by.UID == t.by.UID && o.Name == name })
 	}
 	for _, o := range d.triggers {
+		owners = append(owners, o.by.UID)
 		if o.Condition.Type == onEvent {
-			rules++
+			ofRules = append(ofRules, o.by.UID)
 		}
 	}
 	switch {
 	case d.stopped:
 		return problemf(agent.CodeNoDaemon, "the session daemon is stopping")
-	case len(d.triggers) >= maxTriggers, rules >= maxRuleTriggers && t.Condition.Type == onEvent:
-		return problemf(agent.CodeUnknown, "%d triggers, %d of them about events: no more are allowed", len(d.triggers), rules)
 	case t.Name != "" && named(t.Name):
 		return problemf(agent.CodeTriggerExists, "trigger %s exists already", t.Name)
+	}
+	err := triggerQuota.check(t.by.UID, owners)
+	if err == nil && t.Condition.Type == onEvent {
+		err = ruleTriggerQuota.check(t.by.UID, ofRules)
+	}
+	if err != nil {
+		return err
 	}
 	for i := 0; t.Name == ""; i++ {
 		if name := fmt.Sprintf("trigger%d", i); !named(name) {

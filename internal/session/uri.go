@@ -4,11 +4,15 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
@@ -16,8 +20,10 @@ import (
 )
 
 const (
-	controlPort = 5342
-	dataPort    = 5343
+	controlPort uint16 = 5342
+	dataPort    uint16 = 5343
+
+	defaultDialTimeout = 10 * time.Second
 )
 
 // localURI is a directory.
@@ -30,6 +36,45 @@ func isLocal(uris []agent.URI) bool {
 	return len(uris) == 1 && uris[0].DestinationType == agent.DestinationPath
 }
 
+// spelled is the destination that is described, each stream with its hops and its
+// port: what reads it back needs to guess nothing.
+func (c *consumer) spelled() []agent.URI {
+	uris := c.uris
+	if c.state == agent.ConsumerTemplate {
+		uris = c.template
+	}
+	return spell(uris)
+}
+
+// spell writes out what a URI for both streams stands for, and ports.
+func spell(uris []agent.URI) []agent.URI {
+	if isLocal(uris) {
+		return uris
+	}
+	var control, data []agent.URI
+	for _, u := range uris {
+		if u.Stream != agent.DataStream {
+			u := u
+			u.Stream = agent.ControlStream
+			if u.Type == agent.Destination {
+				u.Port = cmp.Or(u.Port, controlPort)
+			}
+			control = append(control, u)
+		}
+		if u.Stream != agent.ControlStream {
+			if u.Type == agent.Destination {
+				if u.Stream == agent.BothStreams {
+					u.Port = 0 // that of the control stream
+				}
+				u.Port = cmp.Or(u.Port, dataPort)
+			}
+			u.Stream = agent.DataStream
+			data = append(data, u)
+		}
+	}
+	return append(control, data...)
+}
+
 // destination is what a list of URIs says: a directory, or the two ways to a
 // relay.
 type destination struct {
@@ -37,8 +82,11 @@ type destination struct {
 	control, data lttng.URL
 	subdir        string
 	udp           bool
-	trusted       bool      // that both ways lead to one relay
-	datagrams     relay.UDP // if udp
+	trusted       bool          // that both ways lead to one relay
+	datagrams     relay.UDP     // if udp
+	timeout       time.Duration // of connecting; 0: not said
+
+	controlOptions, dataOptions map[string]string
 }
 
 // parseDestination reads a list of URIs. Hops come before their destination.
@@ -61,6 +109,9 @@ func parseDestination(uris []agent.URI) (destination, error) {
 			hops = append(hops, lttng.Hop{Scheme: scheme(u, "tcp"), Host: u.Address, Port: u.Port})
 			continue
 		}
+		if err := d.takeOptions(u); err != nil {
+			return d, err
+		}
 		if u.Address == "" {
 			return d, problemf(agent.CodeInvalid, "destination of the %s stream has no address", u.Stream)
 		}
@@ -68,13 +119,13 @@ func parseDestination(uris []agent.URI) (destination, error) {
 			if u.Protocol == agent.UDP {
 				return d, problemf(agent.CodeInvalid, "control path must be TCP")
 			}
-			d.control, d.subdir, haveControl = wayTo(u, hops, controlPort), u.Subdir, true
+			d.control, d.subdir, haveControl, d.controlOptions = wayTo(u, hops, controlPort), u.Subdir, true, u.Options
 		}
 		if u.Stream != agent.ControlStream {
 			if u.Stream == agent.BothStreams {
 				u.Port = 0 // that of the control stream
 			}
-			d.data, d.udp, haveData = wayTo(u, hops, dataPort), u.Protocol == agent.UDP, true
+			d.data, d.udp, haveData, d.dataOptions = wayTo(u, hops, dataPort), u.Protocol == agent.UDP, true, u.Options
 			if d.udp {
 				var err error
 				if d.datagrams, err = datagramOptions(u); err != nil {
@@ -99,6 +150,40 @@ func parseDestination(uris []agent.URI) (destination, error) {
 	return d, nil
 }
 
+// takeOptions reads the options that are not for datagrams only, and refuses those
+// that nobody honours.
+func (d *destination) takeOptions(u agent.URI) error {
+	for _, key := range slices.Sorted(maps.Keys(u.Options)) {
+		value := u.Options[key]
+		switch key {
+		case agent.OptionTimeout:
+			t, err := time.ParseDuration(value)
+			if err != nil || t <= 0 {
+				return problemf(agent.CodeInvalid, "option %s: got %q, want a time above 0", key, value)
+			}
+			d.timeout = max(d.timeout, t)
+		case agent.OptionMTU, agent.OptionWindow, agent.OptionReliable:
+			if u.Protocol != agent.UDP {
+				return problemf(agent.CodeInvalid, "option %s is for UDP", key)
+			}
+		case agent.OptionRate:
+			if u.Protocol != agent.UDP {
+				return problemf(agent.CodeNotSupported, "option %s is for UDP: TCP is not limited yet", key)
+			}
+		case agent.OptionCompress:
+			return problemf(agent.CodeNotSupported, "option %s: packets are not compressed yet", key)
+		default:
+			return problemf(agent.CodeInvalid, "option %q: unknown", key)
+		}
+	}
+	return nil
+}
+
+// within is how long connecting may take: as the command says, or a URI.
+func (d *destination) within(o agent.EnableConsumer) time.Duration {
+	return cmp.Or(o.Timeout, d.timeout, defaultDialTimeout)
+}
+
 func scheme(u agent.URI, protocol string) lttng.Scheme {
 	if u.Family != 0 {
 		protocol += strconv.Itoa(u.Family)
@@ -118,7 +203,8 @@ func wayTo(u agent.URI, hops []lttng.Hop, port uint16) lttng.URL {
 	return lttng.URL{Hops: hops, Scheme: scheme(u, protocol), Host: u.Address, Port: lttng.Port{Number: port, Set: true}, Subdir: u.Subdir}
 }
 
-// String is the canonical form, as lttng prints it.
+// String is the canonical form, as lttng prints it, with hops before it and options
+// behind it.
 func (d destination) String() string {
 	switch {
 	case d.path != "":
@@ -130,10 +216,24 @@ func (d destination) String() string {
 	if strings.Contains(d.control.Host, ":") || d.control.Scheme == "tcp6" {
 		family = "tcp6"
 	}
-	s := fmt.Sprintf("%s://%s/", family, net.JoinHostPort(d.control.Host, strconv.Itoa(int(d.control.Port.Number))))
-	s += d.subdir
-	if d.data.Host != d.control.Host || d.udp {
-		return s + fmt.Sprintf(" [data: %s://%s]", d.data.Scheme, net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number))))
+	s := fmt.Sprintf("%s%s://%s/", hopsText(d.control.Hops), family, net.JoinHostPort(d.control.Host, strconv.Itoa(int(d.control.Port.Number))))
+	s += d.subdir + agent.FormatOptions(d.controlOptions)
+	options := agent.FormatOptions(d.dataOptions)
+	if d.data.Host != d.control.Host || d.udp || len(d.data.Hops) > 0 {
+		at := net.JoinHostPort(d.data.Host, strconv.Itoa(int(d.data.Port.Number)))
+		return s + fmt.Sprintf(" [data: %s%s://%s%s]", hopsText(d.data.Hops), d.data.Scheme, at, options)
 	}
-	return s + fmt.Sprintf(" [data: %d]", d.data.Port.Number)
+	if maps.Equal(d.controlOptions, d.dataOptions) {
+		options = "" // those of net://
+	}
+	return s + fmt.Sprintf(" [data: %d%s]", d.data.Port.Number, options)
+}
+
+// hopsText is what comes before a destination.
+func hopsText(hops []lttng.Hop) string {
+	var s strings.Builder
+	for _, h := range hops {
+		s.WriteString(h.String() + ",")
+	}
+	return s.String()
 }

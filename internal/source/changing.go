@@ -36,6 +36,11 @@ type Synced interface {
 	ClockSync() (handover.ClockSync, bool)
 }
 
+// Warner is a trace that its user should know something of.
+type Warner interface {
+	Warnings() []string
+}
+
 // UserTracker is a trace that can be restricted to users, by its consumer.
 type UserTracker interface {
 	// CheckUsers tells why it cannot.

@@ -55,7 +55,8 @@ type Trace interface {
 	// StateDump returns the events, for a consumer to write into a channel, that
 	// tell what was so before the first event; nil if there are none.
 	StateDump() (channel uint32, events []byte, err error)
-	// Exclude leaves out what processes do, of the daemon's own.
+	// Exclude tells of the trace's own processes, of the daemon's: what they do is
+	// left out of all traces of the domain but those with TraceSelf.
 	Exclude(pids []int32) error
 	Close() error
 }
