@@ -46,8 +46,11 @@ func TestLongName(t *testing.T) {
 func TestLiveTimers(t *testing.T) {
 	h := newHost(t)
 	for _, r := range []agent.CreateSession{
-		{Mode: agent.Live, LiveTimer: -1}, {Mode: agent.Live, LiveTimer: time.Microsecond}, {Mode: agent.Live, LiveTimer: minTimer - 1},
-		{Mode: agent.Normal, LiveTimer: 1}, {Mode: agent.Normal, LiveTimer: time.Second},
+		{Mode: agent.Live, LiveTimer: -1},
+		{Mode: agent.Live, LiveTimer: time.Microsecond},
+		{Mode: agent.Live, LiveTimer: minTimer - 1},
+		{Mode: agent.Normal, LiveTimer: 1},
+		{Mode: agent.Normal, LiveTimer: time.Second},
 	} {
 		if _, _, err := h.daemon.Create(t.Context(), h.by, r); !isInvalid(err) {
 			t.Errorf("a %s session with timer %v: got %v, want it refused", r.Mode, r.LiveTimer, err)

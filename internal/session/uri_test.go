@@ -94,9 +94,13 @@ func TestParseDestination(t *testing.T) {
 // TestSpell reads back what a session tells of its destination.
 func TestSpell(t *testing.T) {
 	for _, text := range [][3]string{
-		{"/a/b"}, {"net://h"}, {"net4://h:1:2/sub"}, {"tcp6://[::1]:9/x"},
+		{"/a/b"},
+		{"net://h"},
+		{"net4://h:1:2/sub"},
+		{"tcp6://[::1]:9/x"},
 		{"", "tcp://a:1,tcp://b:2,tcp4://h/sub", "tcp://c:3,tcp4://h"},
-		{"", "tcp://h", "udp://h?mtu=1400&rate=5000000&window=1M&reliable=0"}, {"", "tcp://h:3", "tcp://g"},
+		{"", "tcp://h", "udp://h?mtu=1400&rate=5000000&window=1M&reliable=0"},
+		{"", "tcp://h:3", "tcp://g"},
 	} {
 		want, _, err := agent.ParseConsumerURIs(text[0], text[1], text[2], "/")
 		if err != nil {

@@ -29,8 +29,14 @@ var statCounters = [...]struct {
 	metric Metric
 	most   float64
 }{
-	{BlocksIn, mostUnknown}, {BlocksOut, mostUnknown}, {SwapIn, mostUnknown}, {SwapOut, mostUnknown},
-	{Interrupts, 1e9}, {Switches, 1e9}, {Forks, mostEvents}, {OOMKill, mostEvents},
+	{BlocksIn, mostUnknown},
+	{BlocksOut, mostUnknown},
+	{SwapIn, mostUnknown},
+	{SwapOut, mostUnknown},
+	{Interrupts, 1e9},
+	{Switches, 1e9},
+	{Forks, mostEvents},
+	{OOMKill, mostEvents},
 }
 
 // message is a message on its way into a host.

@@ -27,8 +27,11 @@ var diskMetrics = [...]struct {
 	value  int
 	unit   float64
 }{
-	{DiskReads, DiskRowReads, 1}, {DiskWrites, DiskRowWrites, 1}, {DiskRead, DiskRowReadBytes, sectorBytes},
-	{DiskWrite, DiskRowWriteBytes, sectorBytes}, {DiskUtil, DiskRowUtil, 1},
+	{DiskReads, DiskRowReads, 1},
+	{DiskWrites, DiskRowWrites, 1},
+	{DiskRead, DiskRowReadBytes, sectorBytes},
+	{DiskWrite, DiskRowWriteBytes, sectorBytes},
+	{DiskUtil, DiskRowUtil, 1},
 }
 
 var mostNet = []float64{mostUnknown, mostUnknown, mostPackets, mostPackets, mostEvents, mostEvents}

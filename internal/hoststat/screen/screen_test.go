@@ -71,8 +71,10 @@ func cluster(t testing.TB) *poll.Cluster {
 	a, b := machines()
 	liar := &polltest.Daemon{Answer: func(int, int) []byte { return []byte("HTTP/1.1 400 \x1b[31mno\n") }}
 	c.SetTargets([]poll.Target{
-		{Name: "alpha", Address: still(a), Group: "rack1"}, {Name: "beta", Address: still(b), Group: "rack2"},
-		{Name: "dead", Address: "127.0.0.1:1", Group: "rack1"}, {Name: "liar", Address: liar.Start(t), Group: "rack2"},
+		{Name: "alpha", Address: still(a), Group: "rack1"},
+		{Name: "beta", Address: still(b), Group: "rack2"},
+		{Name: "dead", Address: "127.0.0.1:1", Group: "rack1"},
+		{Name: "liar", Address: liar.Start(t), Group: "rack2"},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -141,8 +143,10 @@ func contents(s tcell.SimulationScreen) string {
 
 // press presses keys: characters, and names in braces.
 func press(a *app, keys string) {
-	named := map[string]tcell.Key{"Enter": tcell.KeyEnter, "Esc": tcell.KeyEscape, "Down": tcell.KeyDown, "Up": tcell.KeyUp, "End": tcell.KeyEnd,
-		"Right": tcell.KeyRight, "Tab": tcell.KeyTab, "Back": tcell.KeyBackspace2}
+	named := map[string]tcell.Key{
+		"Enter": tcell.KeyEnter, "Esc": tcell.KeyEscape, "Down": tcell.KeyDown, "Up": tcell.KeyUp, "End": tcell.KeyEnd,
+		"Right": tcell.KeyRight, "Tab": tcell.KeyTab, "Back": tcell.KeyBackspace2,
+	}
 	for len(keys) > 0 {
 		if name, rest, ok := strings.Cut(keys[1:], "}"); ok && keys[0] == '{' {
 			a.event(tcell.NewEventKey(named[name], 0, tcell.ModNone))

@@ -67,8 +67,10 @@ func Views() []*View {
 			column("release", "KERNEL", 12, Text), numeric("cpus", 4, Count, poll.NCPU), column("clock", "MHz", 6, Text), column("cache", "KB", 6, Text),
 			column("localtime", "TIME", 11, Text), numeric("up", 11, Duration, poll.Uptime), numeric("duty%", 5, Tenth, poll.Duty), column("model", "CPU", 24, Text))},
 		{Name: "jobs", Title: "processes", Key: 'j', rows: jobRows, Want: poll.WantTasks, Columns: jobs, Sorted: "cpu", Reverse: true},
-		{Name: "commands", Title: "processes, command lines", Key: 'J', rows: jobRows, Want: poll.WantTasks | poll.WantCommandLines, Sorted: "cpu", Reverse: true,
-			Columns: append(jobs[:len(jobs):len(jobs)], column("command", "COMMAND", 60, Text))},
+		{
+			Name: "commands", Title: "processes, command lines", Key: 'J', rows: jobRows, Want: poll.WantTasks | poll.WantCommandLines, Sorted: "cpu", Reverse: true,
+			Columns: append(jobs[:len(jobs):len(jobs)], column("command", "COMMAND", 60, Text)),
+		},
 		{Name: "disks", Title: "disks", Key: 'd', rows: diskRows, Columns: withHost(column("disk", "DISK", 10, Text),
 			column("reads", "r/s", 6, Count), column("writes", "w/s", 6, Count), column("read_bytes", "rB/s", 6, Bytes), column("write_bytes", "wB/s", 6, Bytes),
 			column("await", "await", 6, Tenth), column("queue", "queue", 6, Hundred), column("util", "util", 10, Bar))},
@@ -83,8 +85,10 @@ func Views() []*View {
 			column("label", "LABEL", 16, Text), column("value", "value", 8, Tenth), column("crit", "crit", 8, Tenth))},
 		{Name: "users", Title: "users and clocks", Key: 'u', rows: userRow, Columns: withHost(numeric("users", 5, Count, poll.Users),
 			column("localtime", "TIME", 11, Text), numeric("up", 11, Duration, poll.Uptime), column("boot", "BOOT", 14, Time), numeric("offset s", 12, Hundred, poll.ClockOffset))},
-		{Name: "alarms", Title: "alarms", Key: 'a', Columns: []Column{column("host", "HOST", 16, Text), column("state", "STATE", 7, Text),
-			column("level", "LEVEL", 5, Text), column("since", "SINCE", 14, Time), column("alarm", "ALARM", 12, Text), column("value", "VALUE", 8, Hundred), column("text", "TEXT", 50, Text)}},
+		{Name: "alarms", Title: "alarms", Key: 'a', Columns: []Column{
+			column("host", "HOST", 16, Text), column("state", "STATE", 7, Text),
+			column("level", "LEVEL", 5, Text), column("since", "SINCE", 14, Time), column("alarm", "ALARM", 12, Text), column("value", "VALUE", 8, Hundred), column("text", "TEXT", 50, Text),
+		}},
 	}
 }
 
