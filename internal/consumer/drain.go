@@ -274,6 +274,7 @@ func (d *drain) resume(died bool) (uint64, error) {
 
 // WritePacket notes a packet and hands it on. It implements ctf.PacketSink.
 func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
+	d.ledger.Tell(info.Discarded)
 	err := d.s.WritePacket(packet, info)
 	c := d.conv.Counts()
 	d.ledger.Note(info.Sequence+1, d.base+c.Events+c.UnknownEvents+c.BadRecords+c.Filtered, info.End)

@@ -148,14 +148,21 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 		mailbox: m, stall: stall{s: s}, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
 		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024),
 	}
+	gone, told := ledger.Lost(), uint64(0)
+	if o.Resumed {
+		told = ledger.Told()
+	}
 	first, err := d.resume(o.Resumed)
 	if err != nil {
 		return nil, errors.Join(err, ring.Close(), ledger.Close())
 	}
 	d.conv = kerneltrace.NewConverter(t.Table, kerneltrace.ConverterOptions{
 		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, NotBefore: ledger.End(), Tasks: t.tasks,
-		TID: int32(os.Getpid()),
+		TID: int32(os.Getpid()), Discarded: told,
 	}, d)
+	if d.gone > gone {
+		d.conv.Lose(d.gone - gone)
+	}
 	d.sieve = sieve{conv: d.conv, table: t.Table}
 	if s.channel.Tell {
 		d.matches = &matches{notice: e.notice}

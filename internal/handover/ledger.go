@@ -27,6 +27,7 @@ type ledgerPage struct {
 	lost      atomic.Uint64 // of them, with consumers that died
 	begin     atomic.Uint64 // time before the first record
 	end       atomic.Uint64 // time of the end of the last packet
+	told      atomic.Uint64 // discarded events that packets tell, the one being written included
 }
 
 // NewLedger makes an empty one.
@@ -93,6 +94,13 @@ func (l *Ledger) Note(packets, accounted, end uint64) {
 	l.page().packets.Store(packets)
 	l.page().accounted.Store(accounted)
 }
+
+// Tell writes how many discarded events a packet tells that is about to be written:
+// later ones must not tell less.
+func (l *Ledger) Tell(discarded uint64) { l.page().told.Store(discarded) }
+
+// Told is what was told last.
+func (l *Ledger) Told() uint64 { return l.page().told.Load() }
 
 // End is the time of the end of the last packet that was noted.
 func (l *Ledger) End() uint64 { return l.page().end.Load() }

@@ -142,6 +142,9 @@ func (c *Converter) Filter(id uint32, keep func(record []byte) bool) {
 // Counts returns what became of the records until now.
 func (c *Converter) Counts() Counts { return c.counts }
 
+// Lose counts events that are lost, which the next packet tells.
+func (c *Converter) Lose(events uint64) { c.discarded += events }
+
 // Discarded is the number of events lost until now, as far as the converter
 // knows.
 func (c *Converter) Discarded() uint64 { return c.discarded }
@@ -365,9 +368,11 @@ func (c *Converter) end(time uint64) {
 	packet := c.buf[:c.pos]
 	c.pos = 0
 	if lost := c.discarded; c.seq == 0 && c.told == 0 && lost > 0 {
-		c.discarded = 0
+		// Readers order packets by their begin.
+		begin := c.begin
+		c.begin, c.discarded = max(begin, 1)-1, 0
 		c.hand(append([]byte(nil), packet[:packetStart]...), c.begin)
-		c.discarded = lost
+		c.begin, c.discarded = begin, lost
 	}
 	c.hand(packet, time)
 }

@@ -280,6 +280,25 @@ func TestLossAtTheBeginIsTold(t *testing.T) {
 	}
 }
 
+// A converter that goes on behind another one tells no less than that has told.
+func TestLossGoesOn(t *testing.T) {
+	var p packets
+	c := NewConverter(intTable(t, Options{}), ConverterOptions{FirstPacket: 3, Discarded: 40, PacketBytes: 4096}, &p)
+	c.Lose(2)
+	for i := range 400 { // packets that end because they are full
+		check(t, c.Page(newPage(uint64(7+i)).add(uint64(7+i), intEvent, 0, 0, 1, words(0)).bytes(0)))
+	}
+	check(t, c.Close(1000, 42))
+	if len(p.infos) < 2 {
+		t.Fatalf("%d packets, want several", len(p.infos))
+	}
+	for _, i := range p.infos {
+		if i.Discarded != 42 || i.Sequence < 3 {
+			t.Errorf("packet %d tells %d, want 42", i.Sequence, i.Discarded)
+		}
+	}
+}
+
 // Packets end before they grow above their size; a larger event has one for
 // itself.
 func TestPacketsAreFull(t *testing.T) {

@@ -5,6 +5,9 @@ package tracestore
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +19,54 @@ import (
 // that nobody can read, and a file that makes readers refuse the whole tree.
 // So the new file begins with a copy of the old one, its seed; what arrives is
 // compared with it and, where it differs, replaces it.
+
+// lendMetadata links the trace's metadata of the chunk before into the chunk that
+// a stream of packets has come to, until the metadata stream comes there too and
+// makes a file of its own: that is a command later (writer).
+func (st *Stream) lendMetadata() {
+	if st.metadata || st.chunk == nil {
+		return
+	}
+	for _, m := range st.trace.Streams() {
+		f := m.file
+		if !m.metadata || f == nil || f.size == 0 || f.chunk == st.chunk || st.chunk.exists(f.name) {
+			continue
+		}
+		if err := f.chunk.link(f.name, st.chunk); err != nil {
+			st.session.store.log.Debug("metadata not lent to the next chunk", "file", f.path(), "err", err)
+		}
+	}
+}
+
+// link gives a file the same name in another chunk.
+func (c *chunk) link(name string, to *chunk) error {
+	from, err := c.openDir(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	dir, err := to.openDir(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	err = unix.Linkat(int(from.Fd()), path.Base(name), int(dir.Fd()), path.Base(name), 0)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+// openDir opens a directory of the chunk, if that is there: it may have been
+// cleared, or not made for want of space.
+func (c *chunk) openDir(name string) (*os.File, error) {
+	c.rootMu.RLock()
+	defer c.rootMu.RUnlock()
+	if c.root == nil {
+		return nil, os.ErrNotExist
+	}
+	return c.root.OpenFile(name, unix.O_DIRECTORY, 0)
+}
 
 // seed copies old metadata into the new file (writer). Without it the file
 // fills as the metadata arrives.

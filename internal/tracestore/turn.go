@@ -53,6 +53,7 @@ func (st *Stream) turn(first uint64) error {
 	var err error
 	if t.next != nil {
 		err = st.enterOwned(t.next)
+		st.lendMetadata()
 	}
 	if st.file == nil {
 		st.tail.Idle()
