@@ -39,12 +39,12 @@ func (a *API) registerHost(f huma.API, path, id, summary string, handler http.Ha
 	op := newOperation("GET", path, id, tagHub, summary, codeInvalidRequest, codeTooManyScrapes)
 	op.Responses["200"] = binary("All metrics in Prometheus' text format, or in that of OpenMetrics if the header Accept prefers it.", "text/plain")
 	op.Responses["200"].Content["application/openmetrics-text"] = op.Responses["200"].Content["text/plain"]
-	for name, text := range map[string]string{
-		"on":  "Show what of the host this selector of xmlsysd matches; nothing else when it comes first. May be repeated.",
-		"off": "Leave out what of the host this selector of xmlsysd matches. May be repeated.",
+	for _, param := range []struct{ name, text string }{
+		{"on", "Show what of the host this selector of xmlsysd matches; nothing else when it comes first. May be repeated."},
+		{"off", "Leave out what of the host this selector of xmlsysd matches. May be repeated."},
 	} {
 		op.Parameters = append(op.Parameters, &huma.Param{
-			Name: name, In: "query", Description: text,
+			Name: param.name, In: "query", Description: param.text,
 			Schema: &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString}},
 		})
 	}
