@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/daemon"
 )
 
 // RunningError tells that another session daemon has the socket.
@@ -135,57 +137,17 @@ func readPID(f *os.File) int {
 	return n
 }
 
-// listenUnix makes the socket.
+// listenUnix makes the socket: for its owner alone, or for a group as well. Another
+// daemon may listen there and not have the lock: one that was told another name
+// for the socket.
 func listenUnix(ctx context.Context, path string, gid int) (*net.UnixListener, error) {
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
-	// The mode of the descriptor becomes that of the file (less the umask), so
-	// that the socket is at no time open to others.
-	lc := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		if ctlErr := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), 0o600) }); ctlErr != nil {
-			return ctlErr
-		}
-		return err
-	}}
-	l, err := lc.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
+	mode := fs.FileMode(0o600)
 	if gid >= 0 {
-		if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o660)); err != nil {
-			l.Close()
-			return nil, err
-		}
+		mode = 0o660
 	}
-	return l.(*net.UnixListener), nil
-}
-
-// removeStale removes a socket that nobody listens on. It may be that of a
-// daemon without the lock: one that was told another name for it.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	l, err := daemon.ListenUnix(ctx, path, mode, gid)
+	if used, ok := errors.AsType[*daemon.SocketInUseError](err); ok {
+		return nil, &RunningError{Socket: path, PID: used.PID}
 	}
-	if err != nil {
-		return err
-	}
-	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("%s exists and is no socket", path)
-	}
-	c, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
-		defer c.Close()
-		running := &RunningError{Socket: path}
-		if by, err := readCaller(c.(*net.UnixConn), -1); err == nil {
-			running.PID = int(by.PID)
-		}
-		return running
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return err
-	}
-	return os.Remove(path)
+	return l, err
 }

@@ -15,8 +15,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// SocketInUseError tells that another process listens on a Unix socket.
+type SocketInUseError struct {
+	Path string
+	PID  int // who that is, by the credentials of the socket; 0: not known
+}
+
+// Error says who it is.
+func (e *SocketInUseError) Error() string {
+	if e.PID == 0 {
+		return e.Path + " is in use by another process"
+	}
+	return fmt.Sprintf("%s is in use by process %d", e.Path, e.PID)
+}
+
 // ListenUnix makes a Unix socket of a mode, of a group unless gid is -1, and
-// listens. A socket that nobody listens on is replaced.
+// listens. A socket that nobody listens on is replaced; if somebody does, the
+// error is a [*SocketInUseError].
 func ListenUnix(ctx context.Context, path string, mode fs.FileMode, gid int) (*net.UnixListener, error) {
 	if err := clearSocket(ctx, path); err != nil {
 		return nil, err
@@ -61,11 +76,25 @@ func clearSocket(ctx context.Context, path string) error {
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err == nil {
-		conn.Close()
-		return fmt.Errorf("%s is in use by another process", path)
+		defer conn.Close()
+		return &SocketInUseError{Path: path, PID: listenerOf(conn.(*net.UnixConn))}
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		return err
 	}
 	return os.Remove(path)
+}
+
+// listenerOf returns the process that listens at the other end, 0 if unknown.
+func listenerOf(conn *net.UnixConn) (pid int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			pid = int(cred.Pid)
+		}
+	})
+	return pid
 }
