@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -327,6 +328,39 @@ func TestStopUnderLoad(t *testing.T) {
 	}
 	u.wait()
 	checkConfirmed(t, filepath.Join(dir, "out", rec.Session.Path, relaytest.StreamPath), u)
+}
+
+// A relay that is killed after a stream has gone to the next chunk, and before its
+// metadata went there, leaves a chunk that can be read. Its metadata is a file of
+// its own.
+func TestKillBeforeMetadataTurns(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	rec := p.relay.Record(t, relaytest.Plan{})
+	rec.SendDescription()
+	nextChunk(t, rec)
+	turn := turnTo(rec, 1, 0)
+	turn.Streams = turn.Streams[:1]
+	relaytest.MustOK(t, "ROTATE_STREAMS", rec.Rotate(turn))
+	rec.SendWhole(0, 0, 200)
+	wait.Until(t, "the packet is stored", func() bool {
+		return rec.DataPending(rec.Streams[0], 0) == lttng.ReplyNotPending
+	})
+	p.kill()
+	rec.Close()
+	session := filepath.Join(dir, "out", rec.Session.Path)
+	var files []os.FileInfo
+	err := filepath.WalkDir(session, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "metadata" {
+			return err
+		}
+		info, err := d.Info()
+		files = append(files, info)
+		return err
+	})
+	if err != nil || len(files) != 2 || files[0].Size() == 0 || files[0].Size() != files[1].Size() || os.SameFile(files[0], files[1]) {
+		t.Errorf("metadata %v, %v; want two files of the same size, not one", files, err)
+	}
 }
 
 // A relay that is killed after one domain has made the next chunk, and before

@@ -5,7 +5,8 @@ package tracestore
 
 import (
 	"bytes"
-	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path"
 
@@ -20,9 +21,11 @@ import (
 // So the new file begins with a copy of the old one, its seed; what arrives is
 // compared with it and, where it differs, replaces it.
 
-// lendMetadata links the trace's metadata of the chunk before into the chunk that
+// lendMetadata copies the trace's metadata of the chunk before into the chunk that
 // a stream of packets has come to, until the metadata stream comes there too and
-// makes a file of its own: that is a command later (writer).
+// makes a file of its own: that is a command later (writer). The copy appears
+// whole, where the file system can do that, and is its own file: who goes on in
+// it after a kill does not change the chunk before.
 func (st *Stream) lendMetadata() {
 	if st.metadata || st.chunk == nil {
 		return
@@ -32,29 +35,39 @@ func (st *Stream) lendMetadata() {
 		if !m.metadata || f == nil || f.size == 0 || f.chunk == st.chunk || st.chunk.exists(f.name) {
 			continue
 		}
-		if err := f.chunk.link(f.name, st.chunk); err != nil {
-			st.session.store.log.Debug("metadata not lent to the next chunk", "file", f.path(), "err", err)
+		if err := st.chunk.adopt(f); err != nil {
+			st.session.store.log.Warn("metadata not lent to the next chunk", "file", f.path(), "err", err)
 		}
 	}
 }
 
-// link gives a file the same name in another chunk.
-func (c *chunk) link(name string, to *chunk) error {
-	from, err := c.openDir(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	dir, err := to.openDir(path.Dir(name))
+// adopt makes a copy of another chunk's file, all of it or nothing.
+func (c *chunk) adopt(f *TraceFile) error {
+	dir, err := c.openDir(path.Dir(f.name))
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	err = unix.Linkat(int(from.Fd()), path.Base(name), int(dir.Fd()), path.Base(name), 0)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
+	from, err := f.data.Acquire()
+	if err != nil {
+		return err
 	}
-	return err
+	defer f.data.Release()
+	fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o660)
+	if err != nil {
+		return fmt.Errorf("file without a name: %w", err)
+	}
+	defer unix.Close(fd)
+	for at := int64(0); at < f.size; {
+		n, err := unix.Sendfile(fd, from, &at, int(f.size-at))
+		if err != nil && err != unix.EINTR {
+			return err
+		}
+		if n == 0 && err == nil {
+			return fmt.Errorf("offset %d of %d: %w", at, f.size, io.ErrUnexpectedEOF)
+		}
+	}
+	return unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), int(dir.Fd()), path.Base(f.name), unix.AT_SYMLINK_FOLLOW)
 }
 
 // openDir opens a directory of the chunk, if that is there: it may have been
