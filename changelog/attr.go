@@ -1,0 +1,111 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package changelog
+
+// Attr is what an object was like when it was looked at, which may be later than
+// the record. Times are in nanoseconds since 1970; Blocks are of 512 bytes.
+type Attr struct {
+	Valid                Valid // what changed
+	Mode                 uint32
+	Links                uint32
+	UID, GID             uint32
+	Size, Blocks         uint64
+	Atime, Mtime, Ctime  int64
+	RdevMajor, RdevMinor uint32
+}
+
+// Valid names attributes, with Lustre's bits.
+type Valid uint64
+
+// Attributes.
+const (
+	ValidMode     Valid = 0x1
+	ValidUID      Valid = 0x2
+	ValidGID      Valid = 0x4
+	ValidSize     Valid = 0x8
+	ValidAtime    Valid = 0x10
+	ValidMtime    Valid = 0x20
+	ValidCtime    Valid = 0x40
+	ValidAtimeSet Valid = 0x80
+	ValidMtimeSet Valid = 0x100
+	ValidFlags    Valid = 0x400
+	ValidFromOpen Valid = 0x4000
+	ValidBlocks   Valid = 0x8000
+	ValidProject  Valid = 0x10000
+)
+
+// Proc is the process that did it. Numbers that are not known are Unknown.
+type Proc struct {
+	PID, TID, PPID uint32
+	LoginUID       uint32 // of the audit system
+	FSUID, FSGID   uint32
+	Cgroup         uint64
+	By             By
+	Comm           [16]byte // up to the first NUL
+}
+
+// Unknown is an id that nobody could tell.
+const Unknown = 0xFFFFFFFF
+
+// By says how the process was found.
+type By uint8
+
+// Ways to find a process.
+const (
+	ByNone By = iota
+	ByPidfd
+	ByProc
+	ByBPF
+	ByAudit
+	ByOwner // the creator of an object is its owner
+)
+
+// Reint is the block of Lustre's MDS_REINT requests: 136 bytes, little-endian.
+type Reint [136]byte
+
+// NID is the client that a change came from, as Lustre's lnet_nid of 20 bytes.
+type NID [20]byte
+
+// Marker is what a record of type Mark tells.
+type Marker struct {
+	Kind MarkKind
+	// The rest is there where the kind has it.
+	Mask              Mask
+	From, To          uint64
+	Feed              string
+	Reason            string
+	Since, Until      int64 // nanoseconds since 1970
+	Lost              uint64
+	Scan              uint64
+	Entries           uint64
+	Differences       uint64
+	UUID, Device, Dir string
+	First, Last       uint64
+	Errno             uint32
+	Count             uint32
+	Object            FID
+}
+
+// MarkKind is the marker's flag in the record.
+type MarkKind uint32
+
+// Kinds of marks.
+const (
+	MarkStart     MarkKind = 0x10000
+	MarkFini      MarkKind = 0x20000
+	MarkPurge     MarkKind = 0x40000
+	MarkGap       MarkKind = 0x1000000
+	MarkScanBegin MarkKind = 0x2000000
+	MarkScanEnd   MarkKind = 0x4000000
+	MarkMount     MarkKind = 0x8000000
+	MarkUnmount   MarkKind = 0x10000000
+	MarkAbort     MarkKind = 0x20000000
+	MarkFSError   MarkKind = 0x40000000
+)
+
+// Mask is a set of types.
+type Mask uint32
+
+// DefaultMask is all but ATIME, OPEN, GXATR and NOPEN.
+const DefaultMask Mask = (1<<numTypes - 1) &^ (1<<Atime | 1<<Open | 1<<Getxattr | 1<<DeniedOpen)

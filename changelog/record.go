@@ -1,0 +1,61 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package changelog
+
+// Record is one change. Its byte slices may point into the buffer that it was
+// decoded from and are good for as long as that is.
+type Record struct {
+	// The header. Index counts from 1 within a journal, without holes. Prev is the
+	// index of the record before of the same target, 0 if unknown. Time is in
+	// nanoseconds since 1970 and does not go back within a journal.
+	Index, Prev uint64
+	Time        int64
+	Type        Type
+	Flags       Flags
+	Has         Fields
+	Target      FID // object; zero in marks
+	Parent      FID // directory that Name is in; zero if unknown
+	Name        []byte
+
+	// Of renames: where the object was. With FlagExchange, Source is the other object,
+	// which Target changed places with.
+	Source, SourceParent FID
+	SourceName           []byte
+
+	// Of the names, from the root of the source and without a leading slash; what they
+	// were at this place in the journal.
+	Path, SourcePath []byte
+
+	// Who did it.
+	UID, GID uint32 // HasUser
+	NID      NID    // HasNID
+	Job      []byte // at most 31 bytes; nil if unknown
+	Proc     Proc   // HasProc
+
+	// What the object is like now.
+	Attr  Attr   // HasAttr
+	Link  []byte // target of a symbolic link; nil if not one
+	Xattr []byte // name of an extended attribute; nil if unknown
+	Open  uint32 // HasOpen: OpenRead and others
+
+	Mark   *Marker  // of marks only
+	Merged uint32   // events of the kernel folded into this; 0: unknown, taken for 1
+	Host   [16]byte // HasHost: machine, in merged feeds
+	Reint  Reint    // HasReint
+}
+
+// Fields says which parts of a record are there that have no value of their own
+// for being absent.
+type Fields uint16
+
+// Parts of a record.
+const (
+	HasUser Fields = 1 << iota
+	HasNID
+	HasProc
+	HasAttr
+	HasOpen
+	HasHost
+	HasReint
+)
