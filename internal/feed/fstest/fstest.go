@@ -1,0 +1,122 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fstest makes file systems for tests: ext4, xfs, btrfs and tmpfs, in a mount
+// namespace of the test process's own, so that nothing stays behind it however it
+// ends.
+package fstest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/weir-io/weir/internal/peer"
+)
+
+// Kinds are the kinds of file systems that can be watched.
+var Kinds = []string{"ext4", "xfs", "btrfs", "tmpfs"}
+
+// inside is set in the process that has the namespace.
+const inside = "WEIR_FSTEST_NAMESPACE"
+
+// Main runs the tests of a package in a mount namespace of its own: TestMain calls
+// it. Without root it runs them as they are, and New skips.
+func Main(m *testing.M) {
+	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
+		os.Exit(m.Run())
+	}
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Args[0] = os.Args[0]
+	c.Env = append(os.Environ(), inside+"=1")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// Unshare makes all mounts private, as unshare(1) does.
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	var exit *exec.ExitError
+	switch err := c.Run(); {
+	case errors.As(err, &exit):
+		os.Exit(max(exit.ExitCode(), 1))
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "mount namespace for tests:", err)
+		os.Exit(1)
+	}
+}
+
+// makers are the commands that make file systems in an image.
+var makers = map[string][]string{
+	"ext4":  {"mkfs.ext4", "-q", "-F"},
+	"xfs":   {"mkfs.xfs", "-q"},
+	"btrfs": {"mkfs.btrfs", "-q"},
+}
+
+// Size is how large the file systems of New are, in bytes; images are sparse.
+const Size = 512 << 20
+
+// FS is a mounted file system.
+type FS struct {
+	Kind  string
+	Dir   string // where it is mounted
+	image string // empty for tmpfs
+	tb    testing.TB
+}
+
+// New makes a file system of a kind and mounts it until the test ends. The test is
+// skipped without root, and where the kind cannot be made.
+func New(tb testing.TB, kind string) *FS { return Sized(tb, kind, Size) }
+
+// Sized is New with a size in bytes.
+func Sized(tb testing.TB, kind string, size int64) *FS {
+	tb.Helper()
+	peer.Root(tb, "to mount file systems")
+	f := &FS{Kind: kind, Dir: tb.TempDir(), tb: tb}
+	if maker := makers[kind]; maker != nil {
+		f.image = filepath.Join(tb.TempDir(), kind+".img")
+		peer.Need(tb, maker[0])
+		f.makeImage(maker, size)
+	}
+	f.Mount()
+	tb.Cleanup(func() { _ = syscall.Unmount(f.Dir, syscall.MNT_DETACH) })
+	return f
+}
+
+func (f *FS) makeImage(maker []string, size int64) {
+	f.tb.Helper()
+	img, err := os.Create(f.image)
+	if err == nil {
+		err = errors.Join(img.Truncate(size), img.Close())
+	}
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	f.run(append(maker, f.image)...)
+}
+
+func (f *FS) run(args ...string) {
+	f.tb.Helper()
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		f.tb.Fatalf("%v: %v: %s", args, err, out)
+	}
+}
+
+// Mount mounts the file system again; a tmpfs is a new one then.
+func (f *FS) Mount() {
+	f.tb.Helper()
+	if f.image == "" {
+		f.run("mount", "-t", "tmpfs", "-o", "size=50%", "tmpfs", f.Dir)
+		return
+	}
+	f.run("mount", "-o", "loop", f.image, f.Dir)
+}
+
+// Unmount unmounts it; nobody may use it.
+func (f *FS) Unmount() {
+	f.tb.Helper()
+	f.run("umount", f.Dir)
+}
+
+// Path is a path in the file system.
+func (f *FS) Path(elem ...string) string { return filepath.Join(append([]string{f.Dir}, elem...)...) }

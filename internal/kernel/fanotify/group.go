@@ -1,0 +1,206 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package fanotify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Masks of events, the kernel's FAN_ constants. They are what a mark asks for and
+// what an event carries.
+const (
+	Access       = unix.FAN_ACCESS
+	Modify       = unix.FAN_MODIFY
+	Attrib       = unix.FAN_ATTRIB
+	CloseWrite   = unix.FAN_CLOSE_WRITE
+	CloseNoWrite = unix.FAN_CLOSE_NOWRITE
+	Open         = unix.FAN_OPEN
+	OpenExec     = unix.FAN_OPEN_EXEC
+	Create       = unix.FAN_CREATE
+	Delete       = unix.FAN_DELETE
+	Rename       = unix.FAN_RENAME
+	FSError      = unix.FAN_FS_ERROR
+	Overflow     = unix.FAN_Q_OVERFLOW // in events only
+	OnDir        = unix.FAN_ONDIR
+)
+
+// Changes is the mask of all that changes names, contents or attributes.
+const Changes = Create | Delete | Rename | Attrib | Modify | CloseWrite | OnDir
+
+// groupFlags ask for both names of a rename, the object and its parent by
+// handle, and the process by descriptor. The queue has no limit of the kernel's:
+// who reads watches its length (Unread).
+const groupFlags = unix.FAN_CLASS_NOTIF | unix.FAN_CLOEXEC | unix.FAN_NONBLOCK |
+	unix.FAN_REPORT_DFID_NAME_TARGET | unix.FAN_REPORT_PIDFD
+
+// Group is a notification group. One goroutine reads it; Wake and Unread may be
+// called by others.
+type Group struct {
+	file *os.File
+	conn rawConn
+}
+
+// rawConn is what Read needs of syscall.RawConn.
+type rawConn interface {
+	Read(func(fd uintptr) (done bool)) error
+	Control(func(fd uintptr)) error
+}
+
+// UnsupportedError says what the kernel or the process lacks for watching.
+type UnsupportedError struct {
+	Feature string // as in "fanotify group with names and process descriptors"
+	Err     error
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("watching file systems: %s: %s", e.Feature, e.reason())
+}
+
+func (e *UnsupportedError) reason() string {
+	switch {
+	case errors.Is(e.Err, unix.EPERM):
+		return "not permitted: it takes CAP_SYS_ADMIN and CAP_DAC_READ_SEARCH"
+	case errors.Is(e.Err, unix.ENOSYS), errors.Is(e.Err, unix.EINVAL):
+		return fmt.Sprintf("not in this kernel (%v)", e.Err)
+	}
+	return e.Err.Error()
+}
+
+func (e *UnsupportedError) Unwrap() error { return e.Err }
+
+// OpenGroup makes a group. With limited, its queue has the kernel's limit
+// (fs.fanotify.max_queued_events), and an event of mask Overflow stands where events
+// were lost.
+func OpenGroup(limited bool) (*Group, error) {
+	flags := uint(groupFlags)
+	if !limited {
+		flags |= unix.FAN_UNLIMITED_QUEUE
+	}
+	fd, err := unix.FanotifyInit(flags, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_LARGEFILE)
+	if err != nil {
+		return nil, &UnsupportedError{"fanotify group with names and process descriptors", err}
+	}
+	return GroupOf(os.NewFile(uintptr(fd), "fanotify"))
+}
+
+// GroupOf takes over a group that another process opened.
+func GroupOf(f *os.File) (*Group, error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("fanotify group: %w", err), f.Close())
+	}
+	return &Group{file: f, conn: conn}, nil
+}
+
+// Mark watches the file system that path is on for the events of mask; those asked
+// for before go on. The path is best that of the mount's root.
+func (g *Group) Mark(path string, mask uint64) error { return g.mark(unix.FAN_MARK_ADD, path, mask) }
+
+// Unmark stops watching for the events of mask.
+func (g *Group) Unmark(path string, mask uint64) error {
+	return g.mark(unix.FAN_MARK_REMOVE, path, mask)
+}
+
+func (g *Group) mark(op uint, path string, mask uint64) error {
+	var err error
+	ctlErr := g.conn.Control(func(fd uintptr) {
+		err = unix.FanotifyMark(int(fd), op|unix.FAN_MARK_FILESYSTEM, mask, unix.AT_FDCWD, path)
+	})
+	if err == nil {
+		err = ctlErr
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("watching the file system of %s: %w", path, markReason(err))
+}
+
+// markReason says what the errors of fanotify_mark mean for a whole file system.
+func markReason(err error) error {
+	switch {
+	case errors.Is(err, unix.EXDEV):
+		return &UnsupportedError{"a subvolume by itself (name the top of the file system)", err}
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENODEV):
+		return &UnsupportedError{"file handles on this kind of file system", err}
+	case errors.Is(err, unix.EPERM):
+		return &UnsupportedError{"marks on whole file systems", err}
+	case errors.Is(err, unix.EINVAL):
+		return &UnsupportedError{"events with both names of a rename", err}
+	}
+	return err
+}
+
+// MinBuffer is the least buffer to read into: an event with two names of 255
+// bytes must fit.
+const MinBuffer = 4096
+
+// Read waits for events and reads as many as fit into b, which must have MinBuffer
+// bytes at least. It reads straight into b, so that b can be memory that outlives the
+// process. It returns os.ErrClosed after Close and os.ErrDeadlineExceeded after
+// Wake.
+func (g *Group) Read(b []byte) (int, error) {
+	var n int
+	var err error
+	waitErr := g.conn.Read(func(fd uintptr) bool {
+		n, err = unix.Read(int(fd), b)
+		return err != unix.EAGAIN
+	})
+	if waitErr != nil {
+		return 0, waitErr
+	}
+	return readResult(n, err)
+}
+
+// TryRead is Read that returns 0 where no event waits.
+func (g *Group) TryRead(b []byte) (int, error) {
+	var n int
+	var err error
+	ctlErr := g.conn.Control(func(fd uintptr) { n, err = unix.Read(int(fd), b) })
+	if ctlErr != nil {
+		return 0, ctlErr
+	}
+	if err == unix.EAGAIN {
+		return 0, nil
+	}
+	return readResult(n, err)
+}
+
+func readResult(n int, err error) (int, error) {
+	if err != nil {
+		return 0, fmt.Errorf("fanotify group: read: %w", err)
+	}
+	return n, nil
+}
+
+// Wake has a Read that waits, or the next that would, return at the time; the zero
+// time takes that back.
+func (g *Group) Wake(at time.Time) error { return g.file.SetReadDeadline(at) }
+
+// eventSize is what FIONREAD counts for each event, whatever its length.
+const eventSize = 24
+
+// Unread is how many events wait.
+func (g *Group) Unread() (int, error) {
+	var n int
+	var err error
+	ctlErr := g.conn.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	if err == nil {
+		err = ctlErr
+	}
+	if err != nil {
+		return 0, fmt.Errorf("fanotify group: FIONREAD: %w", err)
+	}
+	return n / eventSize, nil
+}
+
+// File is the group's descriptor, for handing it to another process.
+func (g *Group) File() *os.File { return g.file }
+
+// Close ends the group unless another process holds it, too.
+func (g *Group) Close() error { return g.file.Close() }

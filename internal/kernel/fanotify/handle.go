@@ -1,0 +1,61 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package fanotify
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is an open directory of a file system, by which its handles are opened. While
+// it is open, the file system cannot be unmounted.
+type Root struct{ file *os.File }
+
+// OpenRoot opens the directory that a file system is mounted on.
+func OpenRoot(dir string) (*Root, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return &Root{os.NewFile(uintptr(fd), dir)}, nil
+}
+
+// FD is the directory's descriptor, good until Close.
+func (r *Root) FD() int { return int(r.file.Fd()) }
+
+// Dir is the path that the root was opened by.
+func (r *Root) Dir() string { return r.file.Name() }
+
+// Close lets go of the file system.
+func (r *Root) Close() error { return r.file.Close() }
+
+// Open opens the object that a handle names; flags as in open(2). The error is ESTALE
+// where there is no such object any more.
+func (r *Root) Open(h Handle, flags int) (fd int, err error) {
+	for {
+		fd, err = unix.OpenByHandleAt(r.FD(), unix.NewFileHandle(h.Type, h.Bytes), flags|unix.O_CLOEXEC)
+		if err != unix.EINTR {
+			return fd, err
+		}
+	}
+}
+
+// HandleAt returns the handle of a name in a directory, or of the directory itself if
+// the name is empty. A symbolic link is not followed. FSID is not set.
+func HandleAt(dirfd int, name string) (Handle, error) {
+	flags := 0
+	if name == "" {
+		flags = unix.AT_EMPTY_PATH
+	}
+	fh, _, err := unix.NameToHandleAt(dirfd, name, flags)
+	if err != nil {
+		return Handle{}, err
+	}
+	return Handle{Type: fh.Type(), Bytes: fh.Bytes()}, nil
+}
+
+// String is the handle as type and hexadecimal bytes.
+func (h Handle) String() string { return fmt.Sprintf("%#x:%x", h.Type, h.Bytes) }
