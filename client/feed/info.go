@@ -1,0 +1,61 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Info is what is known of a feed.
+type Info struct {
+	ID     string          `json:"id"` // as in "cl1"
+	Name   string          `json:"name,omitempty"`
+	Source string          `json:"source"` // UUID
+	Dir    string          `json:"dir,omitempty"`
+	Kind   string          `json:"kind"` // persistent or transient
+	Mode   Mode            `json:"mode"`
+	State  string          `json:"state"` // active or aborted
+	Owner  uint32          `json:"owner"`
+	Mask   string          `json:"mask"`
+	Filter json.RawMessage `json:"filter,omitempty"`
+
+	First          uint64 `json:"first"` // first index not cancelled; 0: none
+	Last           uint64 `json:"last"`  // of the journal
+	Available      uint64 `json:"available"`
+	AvailableExact bool   `json:"available_exact"`
+	Bytes          int64  `json:"bytes"`
+	Cancelled      uint64 `json:"cancelled"`
+	Delivered      uint64 `json:"delivered"`
+	Consumer       *Lease `json:"consumer,omitempty"`
+
+	Created    time.Time `json:"created"`
+	LastRead   time.Time `json:"last_read,omitzero"`
+	LastCancel time.Time `json:"last_cancel,omitzero"`
+
+	AbortTimeout Seconds `json:"abort_timeout"`
+	AbortSize    uint64  `json:"abort_size"`
+	AbortBytes   uint64  `json:"abort_bytes"`
+	AbortIn      string  `json:"abort_in,omitempty"`
+	Aborted      *Abort  `json:"aborted,omitempty"`
+	Gaps         uint64  `json:"gaps"`
+	LastGap      uint64  `json:"last_gap,omitempty"` // index
+	Rate         float64 `json:"rate_1m"`           // records a second
+}
+
+// Lease tells who reads a feed.
+type Lease struct {
+	PID   int       `json:"pid,omitempty"`
+	UID   uint32    `json:"uid"`
+	Since time.Time `json:"since"`
+	Held  uint64    `json:"held"` // records delivered and not cancelled
+}
+
+// Abort tells why a feed was given up, and what it lost.
+type Abort struct {
+	Reason string    `json:"reason"`
+	First  uint64    `json:"first"`
+	Last   uint64    `json:"last"`
+	Since  time.Time `json:"since"`
+}
