@@ -41,7 +41,7 @@ type Info struct {
 	Aborted      *Abort  `json:"aborted,omitempty"`
 	Gaps         uint64  `json:"gaps"`
 	LastGap      uint64  `json:"last_gap,omitempty"` // index
-	Rate         float64 `json:"rate_1m"`           // records a second
+	Rate         float64 `json:"rate_1m"`            // records a second
 }
 
 // Lease tells who reads a feed.

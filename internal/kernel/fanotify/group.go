@@ -4,6 +4,7 @@
 package fanotify
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -204,3 +205,18 @@ func (g *Group) File() *os.File { return g.file }
 
 // Close ends the group unless another process holds it, too.
 func (g *Group) Close() error { return g.file.Close() }
+
+// Watches reports whether a file system is marked. A mark goes with the file system
+// when that is unmounted, without an event.
+func (g *Group) Watches() (bool, error) {
+	var b []byte
+	var err error
+	ctlErr := g.conn.Control(func(fd uintptr) { b, err = os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd)) })
+	if err == nil {
+		err = ctlErr
+	}
+	if err != nil {
+		return false, fmt.Errorf("fanotify group: %w", err)
+	}
+	return bytes.Contains(b, []byte("fanotify sdev:")), nil
+}

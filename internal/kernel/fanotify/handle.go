@@ -35,13 +35,18 @@ func (r *Root) Close() error { return r.file.Close() }
 // Open opens the object that a handle names; flags as in open(2). The error is ESTALE
 // where there is no such object any more.
 func (r *Root) Open(h Handle, flags int) (fd int, err error) {
-	for {
+	for range openTries {
 		fd, err = unix.OpenByHandleAt(r.FD(), unix.NewFileHandle(h.Type, h.Bytes), flags|unix.O_CLOEXEC)
-		if err != unix.EINTR {
-			return fd, err
+		if err != unix.EINTR && err != unix.ENOMEM {
+			break
 		}
 	}
+	return fd, err
 }
+
+// openTries is how often an object is opened: the kernel has been seen to answer
+// ENOMEM for one that was being removed, with memory to spare.
+const openTries = 8
 
 // HandleAt returns the handle of a name in a directory, or of the directory itself if
 // the name is empty. A symbolic link is not followed. FSID is not set.

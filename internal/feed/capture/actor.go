@@ -1,0 +1,137 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// actor is who did something, as far as that is known for sure.
+type actor struct {
+	proc    changelog.Proc
+	job     []byte
+	hasUser bool
+	hasProc bool
+}
+
+// sign adds the actor to a record.
+func (a *actor) sign(r *changelog.Record) {
+	r.Job = a.job
+	if a.hasProc {
+		r.Proc = a.proc
+		r.Has |= changelog.HasProc
+	}
+	if a.hasUser {
+		r.UID, r.GID = a.proc.FSUID, a.proc.FSGID
+		r.Has |= changelog.HasUser
+	}
+}
+
+// JobID says what records name as the job of a process.
+type JobID string
+
+// Kinds of jobs.
+const (
+	JobNone    JobID = "none"
+	JobCommUID JobID = "comm_uid" // as in "cp.1000"
+	JobCgroup  JobID = "cgroup"
+)
+
+// maxJob is how many bytes of a job a record has room for.
+const maxJob = 31
+
+// actors finds out who did it. It remembers processes while one buffer of events is
+// taken over: later they may be others.
+type actors struct {
+	job  JobID
+	seen map[int32]*actor
+}
+
+// find returns the actor of an event. The descriptor proves that the process which is
+// asked is the one of the event: while it has not been waited for, nobody else has its
+// number.
+func (a *actors) find(pid, pidfd int32) actor {
+	if pid <= 0 || pidfd < 0 {
+		return nobody(pid)
+	}
+	if known := a.seen[pid]; known != nil {
+		return *known
+	}
+	found := a.ask(pid, int(pidfd))
+	a.seen[pid] = &found
+	return found
+}
+
+// forget forgets the processes.
+func (a *actors) forget() { clear(a.seen) }
+
+// nobody is the actor of whom only the number is known, if that.
+func nobody(pid int32) actor {
+	n := actor{proc: changelog.Proc{
+		PID: changelog.Unknown, TID: changelog.Unknown, PPID: changelog.Unknown,
+		LoginUID: changelog.Unknown, FSUID: changelog.Unknown, FSGID: changelog.Unknown,
+	}}
+	if pid > 0 {
+		n.proc.PID, n.hasProc = uint32(pid), true
+	}
+	return n
+}
+
+func (a *actors) ask(pid int32, pidfd int) actor {
+	n := nobody(pid)
+	comm, commErr := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	login, loginErr := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", pid))
+	n.identify(pid, pidfd)
+	if unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
+		return n // what was read may be another's
+	}
+	if commErr == nil {
+		copy(n.proc.Comm[:], bytes.TrimSuffix(comm, []byte{'\n'}))
+	}
+	if id, err := strconv.ParseUint(string(login), 10, 32); loginErr == nil && err == nil {
+		n.proc.LoginUID = uint32(id)
+	}
+	n.job = a.jobOf(&n)
+	return n
+}
+
+// identify asks for the ids of the process: by its descriptor, or by its directory in
+// kernels that do not tell.
+func (n *actor) identify(pid int32, pidfd int) {
+	if p, err := fanotify.ProcessOf(pidfd); err == nil {
+		n.proc.PPID = p.PPID
+		if p.HasCgroup {
+			n.proc.Cgroup = p.Cgroup
+		}
+		if p.HasIDs {
+			n.proc.FSUID, n.proc.FSGID, n.proc.By = p.FSUID, p.FSGID, changelog.ByPidfd
+			n.hasUser = true
+		}
+		return
+	}
+	var st unix.Stat_t
+	if unix.Stat(fmt.Sprintf("/proc/%d", pid), &st) == nil && unix.PidfdSendSignal(pidfd, 0, nil, 0) == nil {
+		n.proc.FSUID, n.proc.FSGID, n.proc.By = st.Uid, st.Gid, changelog.ByProc
+		n.hasUser = true
+	}
+}
+
+func (a *actors) jobOf(n *actor) []byte {
+	var job []byte
+	switch comm, _, _ := bytes.Cut(n.proc.Comm[:], []byte{0}); {
+	case a.job == JobCommUID && n.hasUser && len(comm) > 0:
+		job = strconv.AppendUint(append(append(job, comm...), '.'), uint64(n.proc.FSUID), 10)
+	case a.job == JobCgroup && n.proc.Cgroup != 0:
+		job = strconv.AppendUint(job, n.proc.Cgroup, 10)
+	}
+	return job[:min(len(job), maxJob)]
+}

@@ -1,0 +1,135 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// commit makes the batch durable, together with the changes of the index and the
+// serial of the events that it comes from, 0 for none.
+func (w *worker) commit(serial uint64) error {
+	w.index.flush(&w.batch)
+	if w.batch.Empty() && serial == 0 {
+		return nil
+	}
+	w.batch.Serial = serial
+	return w.apply(context.Background())
+}
+
+func (w *worker) apply(ctx context.Context) error {
+	begun := time.Now()
+	if err := w.s.journal.Apply(ctx, &w.batch); err != nil {
+		return fmt.Errorf("journal %x: records from %d: %w", w.s.uuid, w.batch.Next()-uint64(w.batch.Len()), err)
+	}
+	w.count.commits++
+	w.count.commitTime += time.Since(begun)
+	w.batch.Reset(w.next())
+	return nil
+}
+
+// commitIfLarge commits in the midst of something that makes many records.
+func (w *worker) commitIfLarge() error {
+	if w.batch.Len() < maxBatch && len(w.index.changedObjects) < maxBatch {
+		return nil
+	}
+	return w.commit(0)
+}
+
+// Times between two attempts to write to a journal that cannot be written.
+const (
+	firstRetry = time.Second
+	lastRetry  = time.Minute
+)
+
+// commitRetrying is commit for a store that has no room: it tries again until there
+// is. Meanwhile the kernel keeps the events, up to MaxUnread.
+func (w *worker) commitRetrying(ctx context.Context, serial uint64) error {
+	err := w.commit(serial)
+	for wait := firstRetry; err != nil; wait = min(2*wait, lastRetry) {
+		w.stall(err)
+		if err := w.guardQueue(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-w.s.retry:
+		case <-time.After(wait):
+		}
+		err = w.apply(ctx)
+	}
+	w.resume()
+	return nil
+}
+
+// stall says that the journal cannot be written.
+func (w *worker) stall(err error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	if w.s.status.State != StateStalled {
+		w.log.Error("journal cannot be written; events wait in the kernel", "error", err)
+	}
+	w.s.status.State, w.s.status.Problem = StateStalled, err.Error()
+}
+
+func (w *worker) resume() {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	if w.s.status.State == StateStalled {
+		w.log.Info("journal can be written again")
+		w.s.status.State, w.s.status.Problem = StateActive, ""
+	}
+}
+
+// guardQueue gives up the kernel's queue where it has grown beyond what the host
+// should bear. What it held is a gap.
+func (w *worker) guardQueue() error {
+	unread, err := w.group.Unread()
+	if err != nil || unread <= w.s.maxUnread {
+		return err
+	}
+	w.log.Error("too many events unread; they are given up", "unread", unread, "limit", w.s.maxUnread)
+	return w.reopen(changelog.GapStalled, uint64(unread))
+}
+
+// reopen begins anew with an empty queue. What was in the old one is a gap.
+func (w *worker) reopen(reason string, lost uint64) error {
+	since := w.time
+	if err := w.drainQueue(); err != nil {
+		return err
+	}
+	w.tick()
+	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: reason, Since: since, Until: w.time, Lost: lost})
+	w.count.gaps++
+	return w.beginScan(false, nil)
+}
+
+// drainQueue throws away what waits in the queue.
+func (w *worker) drainQueue() error {
+	unread, err := w.group.Unread()
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, spoolRead)
+	for unread > 0 {
+		n, err := w.group.TryRead(buf)
+		if err != nil || n == 0 {
+			return err
+		}
+		for b := buf[:n]; len(b) > 0; unread-- {
+			var e fanotify.Event
+			if b, err = fanotify.Decode(b, &e); err != nil {
+				return err
+			}
+			closeProcess(&e)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// mark appends a mark to the batch.
+func (w *worker) mark(m changelog.Marker) {
+	r := &w.record
+	*r = changelog.Record{Index: w.batch.Next(), Time: w.time, Type: changelog.Mark, Mark: &m}
+	w.append(r)
+}
+
+// overflowed tells that the kernel threw events away. Names are compared anew.
+func (w *worker) overflowed() error {
+	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapOverflow, Since: w.time, Until: w.time})
+	w.count.gaps++
+	return w.beginScan(false, nil)
+}
+
+// failedFS tells of an error that the file system reports.
+func (w *worker) failedFS(e *fanotify.Event) {
+	f, _ := changelog.FIDOfHandle(e.Object.Type, e.Object.Bytes)
+	w.mark(changelog.Marker{Kind: changelog.MarkFSError, Errno: e.Errno, Count: e.Count, Object: f})
+}
+
+func closeProcess(e *fanotify.Event) {
+	if e.PIDFD >= 0 {
+		unix.Close(int(e.PIDFD))
+	}
+}
+
+// lookAtMount finds out whether the file system is mounted and watched, and tells of
+// changes.
+func (w *worker) lookAtMount(ctx context.Context) error {
+	watched, err := w.group.Watches()
+	if err != nil {
+		return err
+	}
+	dir, found := findMount(w.s.uuid, w.s.kindName, w.disk.dir)
+	switch {
+	case w.present && !watched:
+		w.disk.close()
+		w.present = false
+		w.mark(changelog.Marker{Kind: changelog.MarkUnmount, UUID: w.s.uuid.String(), Dir: w.disk.dir})
+		if err := w.commitRetrying(ctx, 0); err != nil {
+			return err
+		}
+		w.log.Warn("file system was unmounted", "dir", w.disk.dir)
+		if !found {
+			return nil
+		}
+		return w.mounted(dir)
+	case !w.present && found:
+		return w.mounted(dir)
+	case w.present && found && dir != w.disk.dir:
+		w.disk.close()
+		w.disk.dir = dir
+	}
+	return nil
+}
+
+// mounted begins to watch the file system where it is mounted now.
+func (w *worker) mounted(dir string) error {
+	w.disk.dir = dir
+	if err := w.group.Mark(dir, w.events()); err != nil {
+		return err
+	}
+	w.present = true
+	w.tick()
+	w.log.Info("file system is mounted again", "dir", dir)
+	w.mark(changelog.Marker{Kind: changelog.MarkMount, UUID: w.s.uuid.String(), Dir: dir})
+	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapUnmounted, Since: w.time, Until: w.time})
+	w.count.gaps++
+	return w.beginScan(false, nil)
+}
+
+// findMount finds a mount of a file system, best the one that is known.
+func findMount(uuid [16]byte, kind, known string) (dir string, found bool) {
+	if isMounted(known, uuid) {
+		return known, true
+	}
+	mounts, err := fanotify.ReadMounts()
+	if err != nil {
+		return "", false
+	}
+	for _, m := range mounts {
+		if m.Type == kind && m.Root == "/" && isMounted(m.Dir, uuid) {
+			return m.Dir, true
+		}
+	}
+	return "", false
+}
+
+func isMounted(dir string, uuid [16]byte) bool {
+	root, err := fanotify.OpenRoot(dir)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	id, err := root.UUID()
+	return err == nil && id == uuid
+}
+
+// events is the kernel's mask for what feeds ask for.
+func (w *worker) events() uint64 {
+	mask := uint64(fanotify.Changes | fanotify.FSError)
+	if w.mask&(1<<changelog.Open) != 0 {
+		mask |= fanotify.Open | fanotify.OpenExec
+	}
+	if w.mask&(1<<changelog.Atime) != 0 {
+		mask |= fanotify.Access
+	}
+	return mask
+}

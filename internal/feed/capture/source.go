@@ -1,0 +1,306 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// Options say what to watch and how.
+type Options struct {
+	Dir    string // where the file system is mounted
+	Store  journal.Store
+	Holder Holder // nil: events that are not committed are lost with this process
+	Log    *slog.Logger
+	Dirs   bool  // keep directories only in the index
+	Job    JobID // default: JobCommUID
+	// MtimeInterval drops records of contents that change again within it.
+	MtimeInterval time.Duration
+	MaxUnread     int  // events; default: 4,000,000
+	Limited       bool // let the kernel limit its queue
+}
+
+// Holder keeps descriptors for a process that may be killed.
+type Holder interface {
+	// Take returns what is held under a key; nil if nothing is.
+	Take(key string) ([]*os.File, error)
+	// Hold keeps files under a key, in the place of what was held. They stay open here.
+	Hold(key string, files ...*os.File) error
+	// Drop closes what is held under a key.
+	Drop(key string) error
+}
+
+// Source is a file system that is watched.
+type Source struct {
+	// Static after Open.
+	uuid      journal.UUID
+	kindName  string
+	journal   journal.Journal
+	holder    Holder
+	log       *slog.Logger
+	pid       int
+	maxUnread int
+	requests  chan func(context.Context) error
+	retry     chan struct{}
+	ended     chan struct{} // closed by Run
+
+	// Owned by Run.
+	worker *worker
+
+	mu      sync.Mutex // guards what follows
+	status  Status
+	records [32]uint64
+}
+
+// maxUnread is how many events may wait in the kernel, which keeps about 140 bytes for
+// each.
+const maxUnread = 4_000_000
+
+// kindNames are the file systems that are watched.
+var kindNames = map[fanotify.Kind]string{
+	fanotify.Ext4: "ext4", fanotify.XFS: "xfs", fanotify.Btrfs: "btrfs", fanotify.Tmpfs: "tmpfs",
+}
+
+// Identify returns the UUID of the file system mounted at a directory, and its kind.
+// Those that cannot be watched are refused.
+func Identify(dir string) (journal.UUID, string, error) {
+	root, err := fanotify.OpenRoot(dir)
+	if err != nil {
+		return journal.UUID{}, "", err
+	}
+	defer root.Close()
+	kind, err := root.Kind()
+	if err != nil {
+		return journal.UUID{}, "", err
+	}
+	name, ok := kindNames[kind]
+	if !ok {
+		return journal.UUID{}, "", &fanotify.UnsupportedError{
+			Feature: fmt.Sprintf("the kind of file system at %s (%#x; ext4, xfs, btrfs and tmpfs can be)", dir, int64(kind)),
+			Err:     errors.ErrUnsupported,
+		}
+	}
+	id, err := root.UUID()
+	return id, name, err
+}
+
+// Open begins to watch a file system, or goes on where an earlier process ended. Run
+// must be called then.
+func Open(ctx context.Context, o Options) (*Source, error) {
+	id, kind, err := Identify(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	j, err := o.Store.Open(id)
+	if err != nil {
+		return nil, err
+	}
+	if o.MaxUnread == 0 {
+		o.MaxUnread = maxUnread
+	}
+	if o.Job == "" {
+		o.Job = JobCommUID
+	}
+	s := &Source{
+		uuid: id, kindName: kind, journal: j, holder: o.Holder, pid: os.Getpid(), maxUnread: o.MaxUnread,
+		log:      o.Log.With("source", id.String(), "dir", o.Dir),
+		requests: make(chan func(context.Context) error, 16),
+		retry:    make(chan struct{}, 1), ended: make(chan struct{}),
+		status: Status{UUID: id.String(), Dir: o.Dir, Kind: kind, State: StateActive},
+	}
+	if err := s.start(ctx, o); err != nil {
+		return nil, fmt.Errorf("watching %s: %w", o.Dir, err)
+	}
+	return s, nil
+}
+
+// UUID is the file system's.
+func (s *Source) UUID() journal.UUID { return s.uuid }
+
+// Journal is where its records are.
+func (s *Source) Journal() journal.Journal { return s.journal }
+
+// Run takes over events until the end of ctx. What the kernel has not told by then
+// stays with the holder.
+func (s *Source) Run(ctx context.Context) error {
+	defer close(s.ended)
+	w := s.worker
+	stopMounts, err := s.watchMounts(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopMounts()
+	stop := context.AfterFunc(ctx, s.wake)
+	defer stop()
+	err = w.run(ctx)
+	w.disk.close()
+	return errors.Join(err, w.group.Close(), w.spool.unmap())
+}
+
+// wake has Run look at its requests.
+func (s *Source) wake() { _ = s.worker.group.Wake(time.Unix(1, 0)) }
+
+// watchMounts has Run look at the mount whenever something was mounted or unmounted.
+func (s *Source) watchMounts(ctx context.Context) (stop func(), err error) {
+	mounts, err := fanotify.WatchMounts()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for mounts.Wait(ctx) == nil {
+			_ = s.ask(ctx, s.worker.lookAtMount)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+		mounts.Close()
+	}, nil
+}
+
+// ErrEnded is the error of requests to a source that does not run any more.
+var ErrEnded = errors.New("the source is not watched any more")
+
+// ask has Run do something between two batches, and waits for it.
+func (s *Source) ask(ctx context.Context, do func(context.Context) error) error {
+	answer := make(chan error, 1)
+	request := func(ctx context.Context) error {
+		err := do(ctx)
+		answer <- err
+		return nil
+	}
+	select {
+	case s.requests <- request:
+	case <-s.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.wake()
+	select {
+	case err := <-answer:
+		return err
+	case <-s.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// serve does what was asked for.
+func (w *worker) serve(ctx context.Context) error {
+	for {
+		select {
+		case do := <-w.s.requests:
+			w.tick()
+			w.disk.refresh()
+			if err := do(ctx); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// SetMask says which records feeds ask for.
+func (s *Source) SetMask(ctx context.Context, mask changelog.Mask) error {
+	return s.ask(ctx, func(context.Context) error { return s.worker.setMask(mask) })
+}
+
+func (w *worker) setMask(mask changelog.Mask) error {
+	before := w.events()
+	w.mask = mask
+	if !w.present {
+		return nil
+	}
+	if gone := before &^ w.events(); gone != 0 {
+		if err := w.group.Unmark(w.disk.dir, gone); err != nil {
+			return err
+		}
+	}
+	return w.group.Mark(w.disk.dir, w.events())
+}
+
+// Mark appends a mark to the journal and returns its index.
+func (s *Source) Mark(ctx context.Context, m changelog.Marker) (index uint64, err error) {
+	err = s.ask(ctx, func(context.Context) error {
+		index = s.worker.batch.Next()
+		s.worker.mark(m)
+		return s.worker.commit(0)
+	})
+	return index, err
+}
+
+// Rescan compares the index with the disk and returns when that is done.
+func (s *Source) Rescan(ctx context.Context) error {
+	done := make(chan error, 1)
+	err := s.ask(ctx, func(context.Context) error { return s.worker.beginScan(false, done) })
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, done)
+}
+
+func (s *Source) await(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-s.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Ready returns when the index has all that is on the disk.
+func (s *Source) Ready(ctx context.Context) error {
+	done := make(chan error, 1)
+	err := s.ask(ctx, func(context.Context) error {
+		if scan := s.worker.scan; scan != nil {
+			scan.done = append(scan.done, done)
+			return nil
+		}
+		done <- nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.await(ctx, done)
+}
+
+// Retry has a source that is stalled try at once whether its journal can be written.
+func (s *Source) Retry() {
+	select {
+	case s.retry <- struct{}{}:
+	default:
+	}
+}
+
+// Forget stops holding the group: changes from now on are lost. It is called when the
+// last feed is gone and Run has ended.
+func (s *Source) Forget() error {
+	if s.holder == nil {
+		return nil
+	}
+	return s.holder.Drop(s.key())
+}
+
+// key is what the holder knows the source by.
+func (s *Source) key() string { return hex.EncodeToString(s.uuid[:]) }

@@ -1,0 +1,199 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// watched is a source that runs.
+type watched struct {
+	*Source
+	t    *testing.T
+	from uint64 // index to read on from
+	buf  journal.Chunk
+}
+
+// watch runs a source on a directory until the test ends. Changes that the test makes
+// count: it is as if they were another's.
+func watch(t *testing.T, store journal.Store, dir string) *watched {
+	t.Helper()
+	o := Options{Dir: dir, Store: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	s, err := Open(t.Context(), o)
+	must(t, err)
+	s.pid = -1
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	must(t, s.Ready(t.Context()))
+	_, last := s.Journal().Bounds()
+	return &watched{Source: s, t: t, from: last + 1}
+}
+
+func memory(t *testing.T) journal.Store {
+	t.Helper()
+	s, err := journal.OpenMemory()
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settled waits until nothing is on its way any more.
+func (s *watched) settled() {
+	s.t.Helper()
+	wait.Until(s.t, "events to be taken over", func() bool {
+		var idle bool
+		err := s.ask(s.t.Context(), func(context.Context) error {
+			unread, err := s.worker.group.Unread()
+			idle = unread == 0 && s.worker.quiet.empty() && s.worker.scan == nil
+			return err
+		})
+		must(s.t, err)
+		return idle
+	})
+}
+
+// records returns what came since the last call.
+func (s *watched) records() []changelog.Record {
+	s.t.Helper()
+	s.settled()
+	var all []changelog.Record
+	for {
+		c := journal.Chunk{MaxRecords: 1000, MaxBytes: 1 << 20}
+		must(s.t, s.Journal().Read(s.from, &c))
+		if len(c.Ends) == 0 {
+			return all
+		}
+		begin := 0
+		for _, end := range c.Ends {
+			var r changelog.Record
+			must(s.t, changelog.DecodeNative(c.Data[begin:end], &r))
+			if r.Index != s.from {
+				s.t.Fatalf("record: got index %d, want %d", r.Index, s.from)
+			}
+			all = append(all, r)
+			begin = end
+			s.from++
+		}
+	}
+}
+
+// brief is a record as tests name it: "RENME a>d/b synth".
+func brief(r *changelog.Record) string {
+	s := r.Type.String()
+	switch {
+	case r.Type == changelog.Mark:
+		return s + " " + r.Mark.Kind.String()
+	case r.Type == changelog.Rename:
+		s += fmt.Sprintf(" %s>%s", r.SourcePath, r.Path)
+	default:
+		s += " " + string(r.Path)
+	}
+	for _, f := range []struct {
+		flag changelog.Flags
+		name string
+	}{
+		{changelog.FlagLast, "last"},
+		{changelog.FlagExchange, "exchange"},
+		{changelog.FlagSynth, "synth"},
+		{changelog.FlagMerged, "merged"},
+		{changelog.FlagGone, "gone"},
+	} {
+		if r.Flags&f.flag != 0 {
+			s += " " + f.name
+		}
+	}
+	return s
+}
+
+func briefs(all []changelog.Record) string {
+	var lines []string
+	for i := range all {
+		lines = append(lines, brief(&all[i]))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// sh runs a shell command in a directory.
+func sh(t *testing.T, dir, script string) {
+	t.Helper()
+	c := exec.Command("sh", "-ec", script)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
+
+func TestOperations(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			s := watch(t, memory(t), fs.Dir)
+			for _, op := range []struct{ script, want string }{
+				{"echo x > a", "CREAT a; MTIME a; CLOSE a"},
+				{"mkdir d d/e", "MKDIR d; MKDIR d/e"},
+				{"ln -s a s", "SLINK s"},
+				{"mkfifo f", "MKNOD f"},
+				{"ln a b", "HLINK b"},
+				{"rm b", "UNLNK b"},
+				{"chmod 600 a", "SATTR a"},
+				{"chmod 700 d", "SATTR d"},
+				{"setfattr -n user.x -v 1 a", "XATTR a"},
+				{"touch -d 2020-01-01 a", "MTIME a; CLOSE a"},
+				{"mv a d/c", "RENME a>d/c"},
+				{"truncate -s 0 d/c", "TRUNC d/c; CLOSE d/c"},
+				{"echo > v; sync", "CREAT v; MTIME v; CLOSE v"},
+				{"mv d/c v", "RENME d/c>v last"},
+				{"ln v w", "HLINK w"},
+				{"rm w", "UNLNK w"},
+				{"rm v", "UNLNK v last"},
+				{"rmdir d/e", "RMDIR d/e last"},
+				{"echo > d/one; echo > two", "CREAT d/one; MTIME d/one; CLOSE d/one; CREAT two; MTIME two; CLOSE two"},
+				{"mv --exchange d/one two 2>/dev/null || python3 -c 'import ctypes; import sys; sys.exit(ctypes.CDLL(None).renameat2(-100, b\"d/one\", -100, b\"two\", 2))'", "RENME d/one>two exchange"},
+			} {
+				sh(t, fs.Dir, op.script)
+				if got := briefs(s.records()); got != op.want {
+					t.Errorf("%s: got %q, want %q", op.script, got, op.want)
+				}
+			}
+		})
+	}
+}
+
+func TestActorIsKnown(t *testing.T) {
+	fs := fstest.New(t, "ext4")
+	s := watch(t, memory(t), fs.Dir)
+	must(t, os.WriteFile(fs.Path("a"), nil, 0o600))
+	for _, r := range s.records() {
+		if r.Proc.PID != uint32(os.Getpid()) || r.UID != uint32(os.Geteuid()) || r.Proc.By != changelog.ByPidfd {
+			t.Errorf("%s: got process %d, user %d, found by %v, want %d, %d, %v", brief(&r),
+				r.Proc.PID, r.UID, r.Proc.By, os.Getpid(), os.Geteuid(), changelog.ByPidfd)
+		}
+	}
+}

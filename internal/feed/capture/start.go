@@ -1,0 +1,215 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// Values that a journal keeps for its source.
+const (
+	metaIndexed = "indexed" // there once the first scan has ended
+	metaBoot    = "boot"    // identity of the boot that recorded last
+)
+
+// bootID is the kernel's identity of the time since it was booted.
+func bootID() ([]byte, error) { return os.ReadFile("/proc/sys/kernel/random/boot_id") }
+
+// start makes the worker and has it go on where the journal ends.
+func (s *Source) start(ctx context.Context, o Options) error {
+	root, err := fanotify.OpenRoot(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	kind, err := root.Kind()
+	if err != nil {
+		return err
+	}
+	top, err := fanotify.HandleAt(root.FD(), "")
+	if err != nil {
+		return &fanotify.UnsupportedError{Feature: "file handles", Err: err}
+	}
+	f, err := fidOf(top)
+	if err != nil {
+		return err
+	}
+	w := &worker{
+		s: s, log: s.log, disk: newDisk(o.Dir, s.uuid, kind), index: newIndex(s.journal, f), quiet: newQuiet(),
+		actors: &actors{job: o.Job, seen: map[int32]*actor{}}, full: !o.Dirs, present: true,
+		mask: changelog.DefaultMask, mtimeInterval: o.MtimeInterval, modified: map[changelog.FID]time.Time{},
+	}
+	s.worker = w
+	w.batch.Reset(w.next())
+	if err := w.lastTime(); err != nil {
+		return err
+	}
+	w.tick()
+	return w.goOn(ctx, o.Limited)
+}
+
+// lastTime takes over the time of the last record.
+func (w *worker) lastTime() error {
+	first, last := w.s.journal.Bounds()
+	if last < first || last == 0 {
+		return nil
+	}
+	c := journal.Chunk{MaxRecords: 1, MaxBytes: 1}
+	if err := w.s.journal.Read(last, &c); err != nil || len(c.Ends) == 0 {
+		return err
+	}
+	var r changelog.Record
+	if err := changelog.DecodeNative(c.Data[:c.Ends[0]], &r); err != nil {
+		return fmt.Errorf("journal %s: record %d: %w", w.s.uuid, last, err)
+	}
+	w.time = r.Time
+	return nil
+}
+
+// goOn takes over the group that an earlier process left, with what that had read and
+// not committed. Where there is none, events were lost since.
+func (w *worker) goOn(ctx context.Context, limited bool) error {
+	held, err := w.takeHeld()
+	if err != nil {
+		return err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	was, err := w.s.journal.Meta(metaBoot)
+	if err != nil {
+		return err
+	}
+	indexed, err := w.s.journal.Meta(metaIndexed)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(was, boot) {
+		w.batch.SetMeta(metaBoot, boot)
+	}
+	if held {
+		if err := w.takeSpooled(ctx); err != nil {
+			return err
+		}
+		if watched, err := w.group.Watches(); err != nil || watched {
+			return w.wholeOrScan(err, indexed)
+		}
+	} else if err := w.openGroup(limited); err != nil {
+		return err
+	}
+	if err := w.group.Mark(w.disk.dir, w.events()); err != nil {
+		return err
+	}
+	if indexed == nil {
+		return w.firstScan()
+	}
+	reason := changelog.GapAgentDown
+	if held {
+		reason = changelog.GapUnmounted
+	} else if !bytes.Equal(was, boot) {
+		reason = changelog.GapUncleanBoot
+	}
+	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: reason, Since: w.lastRecorded(), Until: w.time})
+	w.count.gaps++
+	return w.beginScan(false, nil)
+}
+
+// wholeOrScan goes on after a process that was killed, perhaps before its first scan
+// had ended.
+func (w *worker) wholeOrScan(err error, indexed []byte) error {
+	if err != nil || indexed != nil {
+		return err
+	}
+	return w.firstScan()
+}
+
+// firstScan makes the index. What is there is no news to anybody: the journal begins
+// with it.
+func (w *worker) firstScan() error {
+	root, err := w.index.object(w.index.root)
+	if err != nil {
+		return err
+	}
+	l, err := w.disk.look(w.index.root)
+	if err != nil {
+		return err
+	}
+	root.Object = l.Object
+	root.Links = 1
+	w.index.put(w.index.root, root)
+	return w.beginScan(true, nil)
+}
+
+// lastRecorded is the time of the last record, in nanoseconds.
+func (w *worker) lastRecorded() int64 {
+	t := w.time
+	if err := w.lastTime(); err == nil {
+		t, w.time = w.time, max(t, w.time)
+	}
+	return t
+}
+
+// takeHeld asks the holder for the group and the spool.
+func (w *worker) takeHeld() (bool, error) {
+	if w.s.holder == nil {
+		return false, nil
+	}
+	files, err := w.s.holder.Take(w.s.key())
+	if err != nil || len(files) == 0 {
+		return false, err
+	}
+	if len(files) != 2 {
+		return false, fmt.Errorf("holder: got %d descriptors for %s, want group and spool", len(files), w.s.key())
+	}
+	defer files[1].Close()
+	if w.spool, err = mapSpool(files[1]); err != nil {
+		return false, err
+	}
+	w.group, err = fanotify.GroupOf(files[0])
+	return true, err
+}
+
+// takeSpooled takes over the buffer of a process that was killed, unless that had
+// committed it.
+func (w *worker) takeSpooled(ctx context.Context) error {
+	if err := w.decode(w.spool.rest(), false); err != nil {
+		return fmt.Errorf("spool of events: %w", err)
+	}
+	w.spool.used = spoolRead + spoolExtra
+	if w.spool.serial() == w.s.journal.Serial() {
+		return nil
+	}
+	return w.expandAll(ctx)
+}
+
+// openGroup opens a group and a spool and has them held.
+func (w *worker) openGroup(limited bool) error {
+	g, err := fanotify.OpenGroup(limited)
+	if err != nil {
+		return err
+	}
+	file, err := newSpoolFile()
+	if err != nil {
+		g.Close()
+		return err
+	}
+	defer file.Close()
+	w.group = g
+	if w.spool, err = mapSpool(file); err != nil {
+		return err
+	}
+	if w.s.holder == nil {
+		return nil
+	}
+	return w.s.holder.Hold(w.s.key(), g.File(), file)
+}

@@ -1,0 +1,84 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+// States of a source.
+const (
+	StateActive  = "active"
+	StateAbsent  = "absent"  // not mounted
+	StateStalled = "stalled" // the journal cannot be written
+)
+
+// Status is what is known of a source.
+type Status struct {
+	UUID    string `json:"uuid"`
+	Dir     string `json:"dir"`
+	Kind    string `json:"kind"`
+	State   string `json:"state"`
+	Problem string `json:"problem,omitempty"`
+
+	Unread   int               `json:"unread"` // events in the kernel's queue
+	Scanning bool              `json:"scanning"`
+	Scans    uint64            `json:"scans"`
+	Events   uint64            `json:"events"`
+	Records  map[string]uint64 `json:"records"` // by type
+	Merged   uint64            `json:"merged"`
+	Synth    uint64            `json:"synthetic"`
+	Seen     uint64            `json:"seen"`    // events that told nothing new
+	Dropped  uint64            `json:"dropped"` // records within mtime_interval
+	Lookups  uint64            `json:"lookups"`
+	Gaps     uint64            `json:"gaps"`
+	Commits  uint64            `json:"commits"`
+	Commit   time.Duration     `json:"commit_time"` // in all, in nanoseconds
+}
+
+// counts are what the worker counts.
+type counts struct {
+	events, seen, dropped, masked, gone, unknown, contradicted uint64
+	synthetic, merged, lookups, gaps, commits                  uint64
+	commitTime                                                 time.Duration
+	records                                                    [32]uint64
+}
+
+// publish lets others see what the worker has counted.
+func (w *worker) publish() {
+	unread, err := w.group.Unread()
+	if err != nil {
+		unread = 0
+	}
+	c := &w.count
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	st := &w.s.status
+	st.Dir, st.Unread, st.Scanning, st.Scans = w.disk.dir, unread, w.scan != nil, w.scans
+	if st.State != StateStalled {
+		st.State = StateActive
+		if !w.present {
+			st.State = StateAbsent
+		}
+	}
+	st.Events, st.Merged, st.Synth, st.Seen, st.Dropped = c.events, c.merged, c.synthetic, c.seen, c.dropped
+	st.Lookups, st.Gaps, st.Commits, st.Commit = c.lookups, c.gaps, c.commits, c.commitTime
+	w.s.records = c.records
+}
+
+// Status returns what is known of the source.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status
+	st.Records = map[string]uint64{}
+	for t, n := range s.records {
+		if n > 0 {
+			st.Records[changelog.Type(t).String()] = n
+		}
+	}
+	return st
+}
