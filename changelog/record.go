@@ -18,8 +18,8 @@ type Record struct {
 	Parent      FID // directory that Name is in; zero if unknown
 	Name        []byte
 
-	// Of renames: where the object was. With FlagExchange, Source is the other object,
-	// which Target changed places with.
+	// Of renames: the object that moved and where it was. Target is then what it took
+	// the place of, zero if nothing; with FlagExchange, Target went where Source was.
 	Source, SourceParent FID
 	SourceName           []byte
 
@@ -41,6 +41,7 @@ type Record struct {
 
 	Mark   *Marker  // of marks only
 	Merged uint32   // events of the kernel folded into this; 0: unknown, taken for 1
+	Edge   Edge     // of renames over the edge of a path filter
 	Host   [16]byte // HasHost: machine, in merged feeds
 	Reint  Reint    // HasReint
 }
@@ -58,4 +59,25 @@ const (
 	HasOpen
 	HasHost
 	HasReint
+	PathCut // Path or SourcePath is only the begin of what it was
 )
+
+// Edge says how a rename crosses the edge of a path filter.
+type Edge uint8
+
+// Crossings.
+const (
+	EdgeNone Edge = iota
+	EdgeIn        // the object was outside
+	EdgeOut       // the object is outside now
+)
+
+func (e Edge) String() string {
+	switch e {
+	case EdgeIn:
+		return "in"
+	case EdgeOut:
+		return "out"
+	}
+	return "none"
+}

@@ -3,6 +3,11 @@
 
 package changelog
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Type is what a record tells of, with Lustre's numbers.
 type Type uint32
 
@@ -35,6 +40,38 @@ const (
 	DeniedOpen
 	numTypes
 )
+
+// typeNames are the words of the text form, which masks have too.
+var typeNames = [numTypes]string{
+	"MARK", "CREAT", "MKDIR", "HLINK", "SLINK", "MKNOD", "UNLNK", "RMDIR", "RENME", "RNMTO", "OPEN", "CLOSE", "LYOUT",
+	"TRUNC", "SATTR", "XATTR", "HSM", "MTIME", "CTIME", "ATIME", "MIGRT", "FLRW", "RESYNC", "GXATR", "NOPEN",
+}
+
+// String returns the word of the text form, as CREAT.
+func (t Type) String() string {
+	if t < numTypes {
+		return typeNames[t]
+	}
+	return "type " + strconv.FormatUint(uint64(t), 10)
+}
+
+// ParseType reads the word of the text form, in any case.
+func ParseType(word string) (Type, error) {
+	t, ok := typeOf(word)
+	if !ok {
+		return 0, &Error{Form: "type", Got: quoted(word), Want: "a type of records, as CREAT"}
+	}
+	return t, nil
+}
+
+func typeOf(word string) (Type, bool) {
+	for t, name := range typeNames {
+		if len(word) == len(name) && strings.EqualFold(word, name) {
+			return Type(t), true
+		}
+	}
+	return 0, false
+}
 
 // Flags are the low 12 bits of a record's flags.
 type Flags uint16
