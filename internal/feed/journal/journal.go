@@ -87,10 +87,13 @@ type Chunk struct {
 
 // Batch is what is committed at once. Its memory may be used again after Apply.
 type Batch struct {
-	data  []byte
-	ends  []int
-	first uint64
-	ops   []op
+	data    []byte
+	ends    []int
+	first   uint64
+	ops     []op
+	bytes   []byte   // names and values of ops
+	objects []Object // of ops
+
 	// Serial of the buffer of events that the batch takes over; 0: none.
 	Serial uint64
 }

@@ -1,0 +1,175 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package journal
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// commit writes a batch durably, and calls done when it is written. The batch is there
+// as a whole or not at all. Who gets an error of start knows that it is not; otherwise
+// await tells, or gives up when the disk refuses or ctx ends, and then nobody knows.
+func (d *database) commit(ctx context.Context, pb *pebble.Batch, done func(order uint64)) error {
+	result, err := d.start(pb, done)
+	if err != nil {
+		return err
+	}
+	return d.await(ctx, result)
+}
+
+// start lets a goroutine write a batch and call done with its place in the order of
+// commits.
+func (d *database) start(pb *pebble.Batch, done func(order uint64)) (result <-chan error, err error) {
+	if _, err := d.disk.health(); err != nil {
+		pb.Close()
+		return nil, err
+	}
+	c := make(chan error, 1)
+	d.writers.Add(1)
+	go func() { // ends with the commit; Close waits for it, or abandons it
+		defer d.writers.Done()
+		order, err := d.write(pb)
+		if err == nil {
+			done(order)
+		}
+		c <- err
+	}()
+	return c, nil
+}
+
+// await waits for what start has started.
+func (d *database) await(ctx context.Context, result <-chan error) error {
+	for {
+		trouble, err := d.disk.health()
+		if err != nil {
+			select {
+			case err := <-result:
+				return err
+			default:
+				return err
+			}
+		}
+		select {
+		case err := <-result:
+			return err
+		case <-trouble: // perhaps over already
+		case <-ctx.Done():
+			return fmt.Errorf("feed store %s: commit: %w", d.dir, context.Cause(ctx))
+		}
+	}
+}
+
+// write is the commit itself.
+func (d *database) write(pb *pebble.Batch) (order uint64, err error) {
+	order, err = d.enqueue(pb)
+	if err != nil {
+		return 0, err
+	}
+	err = pb.SyncWait()
+	if failed := d.disk.failed(); failed != nil {
+		return 0, failed
+	}
+	if err != nil {
+		d.disk.fail(err)
+		return 0, err
+	}
+	return order, pb.Close()
+}
+
+// enqueue hands a batch to the database. Whatever that chokes on is the end of the
+// store: its locks are not released any more.
+func (d *database) enqueue(pb *pebble.Batch) (order uint64, err error) {
+	d.commitMu.Lock()
+	defer d.commitMu.Unlock()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("feed store %s: commit: %v", d.dir, r)
+			d.disk.fail(err)
+		}
+	}()
+	if err := d.disk.failed(); err != nil {
+		return 0, err
+	}
+	d.commits++
+	return d.commits, d.db.ApplyNoSyncWait(pb, pebble.Sync)
+}
+
+// put commits one value.
+func (d *database) put(ctx context.Context, key, value []byte, done func(order uint64)) error {
+	pb := d.db.NewBatch()
+	if err := pb.Set(key, value, nil); err != nil {
+		return err
+	}
+	if done == nil {
+		done = func(uint64) {}
+	}
+	return d.commit(ctx, pb, done)
+}
+
+// room refuses batches while there is less room than what is kept for trimming.
+func (d *database) room() error {
+	usage, err := d.opts.FS.GetDiskUsage(d.dir)
+	if err != nil {
+		return nil // not every file system knows
+	}
+	keep := min(uint64(d.opts.ReserveBytes), usage.TotalBytes/8)
+	if usage.AvailBytes >= keep {
+		return nil
+	}
+	return fmt.Errorf("feed store %s: %d bytes are free and %d are kept for trimming: %w", d.dir, usage.AvailBytes, keep, syscall.ENOSPC)
+}
+
+// users counts who is inside of a store, so that Close waits for them.
+type users struct {
+	mu      sync.Mutex
+	n       int
+	closing bool
+	none    sync.Cond
+}
+
+func (u *users) init() { u.none.L = &u.mu }
+
+func (u *users) enter() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closing {
+		return ErrClosed
+	}
+	u.n++
+	return nil
+}
+
+func (u *users) isClosing() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.closing
+}
+
+func (u *users) exit() {
+	u.mu.Lock()
+	if u.n--; u.n == 0 && u.closing {
+		u.none.Broadcast()
+	}
+	u.mu.Unlock()
+}
+
+// close lets nobody in any more and waits until all are out. It returns false if it
+// was called before.
+func (u *users) close() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closing {
+		return false
+	}
+	u.closing = true
+	for u.n > 0 {
+		u.none.Wait()
+	}
+	return true
+}
