@@ -116,3 +116,6 @@ func stateOf(b []byte) state {
 		serial: binary.BigEndian.Uint64(b[16:]),
 	}
 }
+
+// Empty reports whether nothing would be committed.
+func (b *Batch) Empty() bool { return len(b.ends) == 0 && len(b.ops) == 0 }
