@@ -31,7 +31,13 @@ type watched struct {
 // count: it is as if they were another's.
 func watch(t *testing.T, store journal.Store, dir string) *watched {
 	t.Helper()
-	o := Options{Dir: dir, Store: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	return watchWith(t, Options{Dir: dir, Store: store})
+}
+
+// watchWith is watch with options.
+func watchWith(t *testing.T, o Options) *watched {
+	t.Helper()
+	o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	s, err := Open(t.Context(), o)
 	must(t, err)
 	s.pid = -1
