@@ -5,10 +5,13 @@ package capture
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
 )
 
@@ -45,7 +48,7 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, found := findMount(w.s.uuid, w.s.kindName, w.disk.dir)
+	dir, found := Find(w.s.uuid, w.disk.dir)
 	switch {
 	case w.present && !watched:
 		w.disk.close()
@@ -83,8 +86,8 @@ func (w *worker) mounted(dir string) error {
 	return w.beginScan(false, nil)
 }
 
-// findMount finds a mount of a file system, best the one that is known.
-func findMount(uuid [16]byte, kind, known string) (dir string, found bool) {
+// Find finds where a file system is mounted, best where it was known to be.
+func Find(uuid journal.UUID, known string) (dir string, found bool) {
 	if isMounted(known, uuid) {
 		return known, true
 	}
@@ -92,8 +95,9 @@ func findMount(uuid [16]byte, kind, known string) (dir string, found bool) {
 	if err != nil {
 		return "", false
 	}
+	kinds := slices.Collect(maps.Values(kindNames))
 	for _, m := range mounts {
-		if m.Type == kind && m.Root == "/" && isMounted(m.Dir, uuid) {
+		if m.Root == "/" && slices.Contains(kinds, m.Type) && isMounted(m.Dir, uuid) {
 			return m.Dir, true
 		}
 	}

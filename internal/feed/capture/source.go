@@ -46,7 +46,6 @@ type Holder interface {
 type Source struct {
 	// Static after Open.
 	uuid      journal.UUID
-	kindName  string
 	journal   journal.Journal
 	holder    Holder
 	log       *slog.Logger
@@ -114,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 		o.Job = JobCommUID
 	}
 	s := &Source{
-		uuid: id, kindName: kind, journal: j, holder: o.Holder, pid: os.Getpid(), maxUnread: o.MaxUnread,
+		uuid: id, journal: j, holder: o.Holder, pid: os.Getpid(), maxUnread: o.MaxUnread,
 		log:      o.Log.With("source", id.String(), "dir", o.Dir),
 		requests: make(chan func(context.Context) error, 16),
 		retry:    make(chan struct{}, 1), ended: make(chan struct{}),
@@ -304,3 +303,27 @@ func (s *Source) Forget() error {
 
 // key is what the holder knows the source by.
 func (s *Source) key() string { return hex.EncodeToString(s.uuid[:]) }
+
+// Note stores values of the caller's own with the journal.
+func (s *Source) Note(ctx context.Context, values map[string]string) error {
+	return s.ask(ctx, func(context.Context) error {
+		for k, v := range values {
+			s.worker.batch.SetMeta(k, []byte(v))
+		}
+		return s.worker.commit(0)
+	})
+}
+
+// Paths returns all names of an object, from the root of the source.
+func (s *Source) Paths(ctx context.Context, f changelog.FID) (paths []string, err error) {
+	err = s.ask(ctx, func(context.Context) error {
+		x := s.worker.index
+		return s.journal.Links(f, func(parent changelog.FID, n []byte) bool {
+			if p := x.path(parent, n); p != nil {
+				paths = append(paths, string(p))
+			}
+			return true
+		})
+	})
+	return paths, err
+}

@@ -1,0 +1,194 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
+	"github.com/weir-io/weir/internal/feed/journal"
+)
+
+// Options are what a manager needs.
+type Options struct {
+	Store  journal.Store
+	Holder capture.Holder // nil: events are lost while no agent runs
+	Log    *slog.Logger
+	Now    func() time.Time // default: time.Now
+	// Job says what records name as the job of a process.
+	Job           capture.JobID
+	MtimeInterval time.Duration
+	Access        Access // nil: restricted feeds are refused
+	Space         Space  // nil: the disk is not looked at
+}
+
+// Limits of an agent.
+const (
+	maxSources          = 32
+	maxFeeds            = 256 // persistent, of a source
+	maxTransient        = 64
+	maxTransientPerUser = 4
+)
+
+// Manager owns sources and feeds. Its methods may be called from several goroutines.
+type Manager struct {
+	// Static after New.
+	store journal.Store
+	opts  Options
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu      sync.Mutex
+	sources map[journal.UUID]*source // guarded by mu
+	feeds   map[uint32]*feed         // guarded by mu
+	ctx     context.Context          // of Run; nil before; guarded by mu
+	running sync.WaitGroup           // sources
+}
+
+// New returns a manager of what a store has.
+func New(o Options) (*Manager, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	m := &Manager{
+		store: o.Store, opts: o, log: o.Log, now: o.Now,
+		sources: map[journal.UUID]*source{}, feeds: map[uint32]*feed{},
+	}
+	stored, err := o.Store.Feeds()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range stored {
+		f, err := m.restore(s)
+		if err != nil {
+			return nil, fmt.Errorf("feed cl%d: %w", s.ID, err)
+		}
+		m.feeds[s.ID] = f
+	}
+	return m, nil
+}
+
+// Run watches the sources of all feeds and keeps the feeds within their limits, until
+// the end of ctx.
+func (m *Manager) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	m.mu.Lock()
+	m.ctx = ctx
+	var ids []journal.UUID
+	for _, f := range m.feeds {
+		if !slices.Contains(ids, f.source) {
+			ids = append(ids, f.source)
+		}
+	}
+	m.mu.Unlock()
+	for _, id := range ids {
+		if err := m.revive(ctx, id); err != nil {
+			m.log.Error("source is not watched", "source", id.String(), "error", err)
+		}
+	}
+	m.upkeep(ctx)
+	m.detachAll()
+	m.running.Wait()
+	return nil
+}
+
+// Caller is who asks.
+type Caller struct {
+	UID, GID uint32
+	Groups   []uint32
+	PID      int
+	Admin    bool // root, or of the group that may do everything
+}
+
+// owns reports whether a caller may read and cancel a feed.
+func (c *Caller) owns(f *feed) bool { return c.Admin || c.UID == f.doc.Owner }
+
+// find returns a feed by its id, its name, or both as in "cl1-audit".
+func (m *Manager) find(ref string) (*feed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.feeds {
+		if f.is(ref) {
+			return f, nil
+		}
+	}
+	return nil, client.Errorf(client.CodeNotFound, "feed %q: there is none", ref)
+}
+
+// is reports whether a text names the feed.
+func (f *feed) is(ref string) bool {
+	id := feedID(f.id)
+	return ref == id || f.doc.Name != "" && (ref == f.doc.Name || ref == id+"-"+f.doc.Name)
+}
+
+func feedID(id uint32) string { return "cl" + strconv.FormatUint(uint64(id), 10) }
+
+// List tells of the feeds that a caller may see.
+func (m *Manager) List(c Caller) []client.Info {
+	m.mu.Lock()
+	feeds := make([]*feed, 0, len(m.feeds))
+	for _, f := range m.feeds {
+		if c.owns(f) {
+			feeds = append(feeds, f)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(feeds, func(a, b *feed) int { return int(a.id) - int(b.id) })
+	infos := make([]client.Info, len(feeds))
+	for i, f := range feeds {
+		infos[i] = m.info(f)
+	}
+	return infos
+}
+
+// Info tells of one feed.
+func (m *Manager) Info(c Caller, ref string) (client.Info, error) {
+	f, err := m.owned(c, ref)
+	if err != nil {
+		return client.Info{}, err
+	}
+	return m.info(f), nil
+}
+
+// owned finds a feed for someone who may read and cancel it.
+func (m *Manager) owned(c Caller, ref string) (*feed, error) {
+	f, err := m.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	if !c.owns(f) {
+		return nil, client.Errorf(client.CodeDenied, "feed %q: it is user %d's, and you are user %d", ref, f.doc.Owner, c.UID)
+	}
+	return f, nil
+}
+
+// admin refuses those who may not do everything.
+func admin(c Caller, does string) error {
+	if c.Admin {
+		return nil
+	}
+	return client.Errorf(client.CodeDenied, "user %d: only root, or a member of the group weir, %s", c.UID, does)
+}
+
+// storeError tells a caller that the store failed.
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var known *client.Error
+	if errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return client.Errorf(client.CodeStore, "%s", strings.TrimSpace(err.Error()))
+}

@@ -1,0 +1,223 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/journal"
+)
+
+// Intervals of upkeep.
+const (
+	trimEvery   = time.Second
+	collectIdle = 60 * time.Second // between two looks for feeds that nobody cancels
+	reviveEvery = 5 * time.Second  // between two looks for file systems that are not mounted
+)
+
+// Bounds of the disk: what a store may take of what is free, and what must be left.
+const (
+	maxShare = 4 // a quarter
+	minFree  = 1 << 30
+)
+
+// Reasons why a feed is given up.
+const (
+	abortTimeout = "timeout"
+	abortSize    = "size"
+	abortBytes   = "bytes"
+	abortSpace   = "space"
+)
+
+// upkeep trims journals and gives up feeds that are over their limits, until the end
+// of ctx.
+func (m *Manager) upkeep(ctx context.Context) {
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	var collected, revived time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := m.now()
+		idle := now.Sub(collected) >= collectIdle
+		if idle {
+			collected = now
+		}
+		m.collect(ctx, now, idle)
+		m.trimAll(ctx)
+		if now.Sub(revived) >= reviveEvery {
+			revived = now
+			m.reviveAll(ctx)
+		}
+	}
+}
+
+// collect gives up feeds that are over their limits: those of size at once, those of
+// time when idle is set.
+func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
+	for _, f := range m.live() {
+		s := m.sourceOf(f)
+		if s == nil {
+			continue
+		}
+		first, last := s.Journal().Bounds()
+		f.mu.Lock()
+		reason := ""
+		behind := last - min(f.cancelled, last)
+		switch d := &f.doc; {
+		case behind == 0:
+		case d.AbortSize > 0 && behind > d.AbortSize:
+			reason = abortSize
+		case d.AbortBytes > 0 && uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))) > d.AbortBytes:
+			reason = abortBytes
+		case idle && d.AbortTimeout > 0 && now.Sub(f.idleSince()) > time.Duration(d.AbortTimeout):
+			reason = abortTimeout
+		}
+		f.mu.Unlock()
+		if reason != "" {
+			m.abort(ctx, f, reason, last)
+		}
+	}
+	if idle {
+		m.spare(ctx)
+	}
+}
+
+// live are the persistent feeds that have not been given up.
+func (m *Manager) live() []*feed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var live []*feed
+	for _, f := range m.feeds {
+		f.mu.Lock()
+		if !f.transient && f.doc.Aborted == nil {
+			live = append(live, f)
+		}
+		f.mu.Unlock()
+	}
+	return live
+}
+
+// abort gives a feed up: nothing is kept for it any more.
+func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.doc.Aborted != nil {
+		return
+	}
+	f.doc.Aborted = &client.Abort{Reason: reason, First: f.cancelled + 1, Last: last, Since: m.now()}
+	f.doc.Told = false
+	if err := m.put(ctx, f); err != nil {
+		m.log.Error("feed is given up, and the store does not take it", "feed", feedID(f.id), "error", err)
+	}
+	m.log.Error("feed is given up: records are lost to it", "feed", feedID(f.id), "name", f.doc.Name,
+		"reason", reason, "first", f.doc.Aborted.First, "last", last)
+}
+
+// spare gives up feeds while the store takes too much of the disk: first the one that
+// has not been cancelled for longest.
+func (m *Manager) spare(ctx context.Context) {
+	if m.opts.Space == nil {
+		return
+	}
+	free, err := m.opts.Space.Free()
+	if err != nil {
+		m.log.Warn("free space of the store is not known", "error", err)
+		return
+	}
+	if uint64(m.store.Bytes()) <= free/(maxShare-1) && free >= minFree {
+		return
+	}
+	feeds := m.live()
+	slices.SortFunc(feeds, func(a, b *feed) int { return a.idle().Compare(b.idle()) })
+	for _, f := range feeds {
+		if s := m.sourceOf(f); s != nil {
+			if _, last := s.Journal().Bounds(); last > f.place() {
+				m.abort(ctx, f, abortSpace, last)
+				return // what that frees shows after the next trim
+			}
+		}
+	}
+}
+
+func (f *feed) idle() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.idleSince()
+}
+
+func (f *feed) place() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cancelled
+}
+
+// trimAll deletes records that no feed needs.
+func (m *Manager) trimAll(ctx context.Context) {
+	m.mu.Lock()
+	sources := make([]*source, 0, len(m.sources))
+	for _, s := range m.sources {
+		sources = append(sources, s)
+	}
+	m.mu.Unlock()
+	for _, s := range sources {
+		through := m.needed(s.UUID(), s.Journal())
+		if through <= s.trimmed {
+			continue
+		}
+		if err := s.Journal().Trim(ctx, through); err != nil {
+			m.log.Warn("journal is not trimmed", "source", s.UUID().String(), "through", through, "error", err)
+			continue
+		}
+		s.trimmed = through
+	}
+}
+
+// needed is the last record of a journal that every feed has cancelled.
+func (m *Manager) needed(id journal.UUID, j journal.Journal) uint64 {
+	_, through := j.Bounds()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.feeds {
+		if f.source != id {
+			continue
+		}
+		f.mu.Lock()
+		switch {
+		case f.transient:
+			through = min(through, f.delivered)
+		case f.doc.Aborted == nil:
+			through = min(through, f.cancelled)
+		}
+		f.mu.Unlock()
+	}
+	return through
+}
+
+// reviveAll watches file systems that were not mounted when they were last looked for.
+func (m *Manager) reviveAll(ctx context.Context) {
+	var ids []journal.UUID
+	m.mu.Lock()
+	for _, f := range m.feeds {
+		if m.sources[f.source] == nil && !slices.Contains(ids, f.source) {
+			ids = append(ids, f.source)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(ids, func(a, b journal.UUID) int { return cmp.Compare(a.String(), b.String()) })
+	for _, id := range ids {
+		if err := m.revive(ctx, id); err != nil {
+			m.log.Debug("source is not watched", "source", id.String(), "error", err)
+			continue
+		}
+		m.log.Info("source is watched again", "source", id.String())
+	}
+}
