@@ -60,6 +60,3 @@ const (
 	ByAudit
 	ByOwner // the creator of an object is its owner
 )
-
-// Reint is the block of Lustre's MDS_REINT requests: 136 bytes, little-endian.
-type Reint [136]byte

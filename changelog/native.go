@@ -4,6 +4,7 @@
 package changelog
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 )
@@ -185,13 +186,13 @@ func (d *decoder) value(r *Record, tag, at int, b []byte) error {
 		r.Has |= HasAttr
 	case tagPath:
 		r.Path = b
-		return d.most(tag, at, len(b), PathMax)
+		return d.text(tag, at, b, PathMax)
 	case tagSourcePath:
 		r.SourcePath = b
-		return d.most(tag, at, len(b), PathMax)
+		return d.text(tag, at, b, PathMax)
 	case tagLink:
 		r.Link = b
-		return d.most(tag, at, len(b), LinkMax)
+		return d.text(tag, at, b, LinkMax)
 	case tagProc:
 		r.Has |= HasProc
 		return d.proc(&r.Proc, at, b)
@@ -212,10 +213,13 @@ func (d *decoder) value(r *Record, tag, at int, b []byte) error {
 	return nil
 }
 
-// most refuses a text that is longer than it may be.
-func (d *decoder) most(tag, at, got, most int) error {
-	if got > most {
-		return d.fail(blockNames[tag], at, strconv.Itoa(got)+" bytes", "at most "+strconv.Itoa(most))
+// text refuses a text that is longer than it may be or has a zero in it.
+func (d *decoder) text(tag, at int, b []byte, most int) error {
+	if len(b) > most {
+		return d.fail(blockNames[tag], at, strconv.Itoa(len(b))+" bytes", "at most "+strconv.Itoa(most))
+	}
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		return d.fail(blockNames[tag], at+i, "a zero", "none")
 	}
 	return nil
 }

@@ -81,3 +81,24 @@ func (e Edge) String() string {
 	}
 	return "none"
 }
+
+// CutEdge makes a rename what a reader behind a path filter gets of it: the half that
+// lies outside is gone, but for the objects that cross the edge, and the record says
+// so. With EdgeIn, the half outside is the old one. An exchange has an object that
+// crosses the other way; without an exchange, EdgeOut takes the victim away too.
+func (r *Record) CutEdge(e Edge) {
+	if e == EdgeNone {
+		return
+	}
+	r.Edge = e
+	r.Flags |= FlagPartial
+	if e == EdgeIn {
+		r.SourceParent, r.SourceName, r.SourcePath = FID{}, nil, nil
+		return
+	}
+	r.Parent, r.Name, r.Path = FID{}, nil, nil
+	if r.Flags&FlagExchange == 0 {
+		r.Target = FID{}
+		r.Flags &^= FlagLast
+	}
+}
