@@ -12,5 +12,6 @@ const (
 	GapStalled     = "stalled"    // the journal could not be written for too long
 	GapReadError   = "read_error" // events could not be read or understood
 	GapFIDUnknown  = "fid_unknown"
-	GapReset       = "reset" // the feed was reset
+	GapReset       = "reset"   // the feed was reset
+	GapSkipped     = "skipped" // a transient feed was read too slowly
 )

@@ -295,6 +295,7 @@ type reading struct {
 	*Consumer
 
 	opts    client.ReadOptions
+	selects selection
 	add     func(*changelog.Record) int
 	r       Result
 	bytes   int
@@ -314,7 +315,7 @@ const advanceEvery = 5 * time.Second
 
 func (r *reading) run(ctx context.Context) (Result, error) {
 	r.f.mu.Lock()
-	r.through = max(r.f.delivered, r.f.cancelled)
+	r.through, r.selects = max(r.f.delivered, r.f.cancelled), r.f.selects
 	r.f.mu.Unlock()
 	var deadline <-chan time.Time
 	if r.opts.Wait > 0 {
@@ -369,7 +370,7 @@ func (r *reading) finish(ctx context.Context, last uint64, changed <-chan struct
 		return Result{}, r.err
 	}
 	now := r.m.now()
-	r.f.delivered, r.f.lastRead = r.through, now
+	r.f.delivered, r.f.lastRead = max(r.through, r.f.delivered), now // it may have skipped meanwhile
 	r.held += uint64(r.r.Count)
 	r.f.rate.add(now, r.r.Count)
 	r.r.Through, r.r.More = r.through, r.through < last
@@ -427,35 +428,15 @@ func (r *reading) lookAt() error {
 
 // wants reports whether a record goes to the consumer, and hides what is not for it.
 func (r *reading) wants(rec *changelog.Record) bool {
-	if r.f.mask&(1<<rec.Type) == 0 {
+	res := r.selects.wants(rec)
+	if res == match.None {
 		return false
 	}
 	if rec.Type == changelog.Mark {
 		return true
 	}
-	if r.f.filter != nil {
-		switch r.f.filter.Match(rec) {
-		case match.None:
-			return false
-		case match.EdgeIn:
-			hideSource(rec)
-		case match.EdgeOut:
-			hideTarget(rec)
-		}
-	}
+	rec.CutEdge(res.Edge())
 	return r.viewer == nil || r.viewer.Show(rec)
-}
-
-// hideSource blanks where a renamed object came from.
-func hideSource(r *changelog.Record) {
-	r.SourceParent, r.SourceName, r.SourcePath = changelog.FID{}, nil, nil
-	r.Flags |= changelog.FlagPartial
-}
-
-// hideTarget blanks where a renamed object went.
-func hideTarget(r *changelog.Record) {
-	r.Parent, r.Name, r.Path = changelog.FID{}, nil, nil
-	r.Flags |= changelog.FlagPartial
 }
 
 // advance cancels records that the filter has dropped, so that a feed which wants

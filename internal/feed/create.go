@@ -13,7 +13,6 @@ import (
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/feed/match"
 )
 
 // Create registers a feed.
@@ -47,12 +46,8 @@ func (m *Manager) newFeed(c Caller, o client.CreateOptions) (*feed, place, error
 	if o.Restricted && m.opts.Access == nil {
 		return nil, place{}, client.Errorf(client.CodeBadArgument, "restricted: this agent cannot check what users may see")
 	}
-	filter, err := match.Below(o.Filter, p.part)
-	if err != nil {
-		return nil, place{}, client.Errorf(client.CodeBadArgument, "filter: %v", err)
-	}
 	f := &feed{source: p.id, doc: document{
-		Name: o.Name, Dir: p.dir, Mode: o.Mode, Mask: o.Mask, Filter: filter, Owner: c.UID,
+		Name: o.Name, Dir: p.dir, Part: p.part, Mode: o.Mode, Mask: o.Mask, Filter: o.Filter, Owner: c.UID,
 		Restricted: o.Restricted, ExpandMoves: true, Created: m.now(),
 		AbortTimeout: client.Seconds(defaultAbortTimeout), AbortSize: defaultAbortSize, AbortBytes: defaultAbortBytes,
 	}}
@@ -169,7 +164,7 @@ func (m *Manager) begin(ctx context.Context, f *feed, s *source, start string, f
 		return storeError(err)
 	}
 	if first {
-		if _, err := s.Mark(ctx, changelog.Marker{Kind: changelog.MarkStart, Mask: f.mask}); err != nil {
+		if _, err := s.Mark(ctx, changelog.Marker{Kind: changelog.MarkStart, Mask: f.selects.mask}); err != nil {
 			return storeError(err)
 		}
 	}

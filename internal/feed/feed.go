@@ -10,10 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/journal"
-	"github.com/weir-io/weir/internal/feed/match"
 )
 
 // feed is one registered reader.
@@ -22,22 +20,22 @@ type feed struct {
 	id        uint32
 	source    journal.UUID
 	transient bool
-	mask      changelog.Mask
 
 	mu        sync.Mutex
-	doc       document       // guarded by mu but for Name and Owner, which do not change
-	cancelled uint64         // guarded by mu
-	filter    *match.Matcher // guarded by mu
-	consumer  *Consumer      // guarded by mu
-	delivered uint64         // last index looked at for a consumer; guarded by mu
-	lastRead  time.Time      // guarded by mu
-	rate      rate           // guarded by mu
+	doc       document  // guarded by mu but for Name and Owner, which do not change
+	cancelled uint64    // guarded by mu
+	selects   selection // guarded by mu
+	consumer  *Consumer // guarded by mu
+	delivered uint64    // last index looked at for a consumer; guarded by mu
+	lastRead  time.Time // guarded by mu
+	rate      rate      // guarded by mu
 }
 
 // document is what is stored of a feed beside its place.
 type document struct {
 	Name         string          `json:"name,omitempty"`
 	Dir          string          `json:"dir"`
+	Part         string          `json:"part,omitempty"` // of the file system, from its root
 	Mode         client.Mode     `json:"mode"`
 	Mask         string          `json:"mask"`
 	Filter       json.RawMessage `json:"filter,omitempty"`
@@ -74,17 +72,10 @@ func (m *Manager) restore(s journal.Feed) (*feed, error) {
 	return f, f.compile()
 }
 
-// compile makes mask and filter of their texts.
-func (f *feed) compile() error {
-	mask, err := changelog.ParseMask(f.doc.Mask)
-	if err != nil {
-		return client.Errorf(client.CodeBadArgument, "mask: %v", err)
-	}
-	f.mask = mask | 1<<changelog.Mark
-	if f.filter, err = match.Compile(f.doc.Filter); err != nil {
-		return client.Errorf(client.CodeBadArgument, "filter: %v", err)
-	}
-	return nil
+// compile makes the selection of its texts.
+func (f *feed) compile() (err error) {
+	f.selects, err = compile(f.doc.Mask, f.doc.Part, f.doc.Filter)
+	return err
 }
 
 // stored is what the store gets.
@@ -126,7 +117,7 @@ func (m *Manager) info(f *feed) client.Info {
 		Created: d.Created, LastRead: f.lastRead, LastCancel: d.LastCancel,
 		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes,
 		Aborted: d.Aborted, Gaps: d.Gaps, LastGap: d.LastGap, Rate: f.rate.perSecond(m.now()),
-		AvailableExact: f.filter == nil && f.mask|changelog.DefaultMask == f.mask,
+		AvailableExact: f.selects.isAll(),
 	}
 	if f.transient {
 		i.Kind = "transient"

@@ -183,7 +183,9 @@ func (m *Manager) adjust(ctx context.Context, s *source) error {
 	m.mu.Lock()
 	for _, f := range m.feeds {
 		if f.source == s.UUID() {
-			mask |= f.mask
+			f.mu.Lock()
+			mask |= f.selects.mask
+			f.mu.Unlock()
 		}
 	}
 	m.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/journal"
 )
@@ -193,6 +194,7 @@ func (m *Manager) needed(id journal.UUID, j journal.Journal) uint64 {
 		f.mu.Lock()
 		switch {
 		case f.transient:
+			m.hurry(f, j)
 			through = min(through, f.delivered)
 		case f.doc.Aborted == nil:
 			through = min(through, f.cancelled)
@@ -200,6 +202,32 @@ func (m *Manager) needed(id journal.UUID, j journal.Journal) uint64 {
 		f.mu.Unlock()
 	}
 	return through
+}
+
+// What is kept for a transient feed.
+const (
+	transientRecords = 8192
+	transientBytes   = 4 << 20
+)
+
+// hurry has a transient feed that is too far behind skip records; a gap stands in their
+// place. Its lock is held.
+func (m *Manager) hurry(f *feed, j journal.Journal) {
+	_, last := j.Bounds()
+	at := max(f.delivered, f.cancelled)
+	to := last - min(last, transientRecords)
+	if to <= at {
+		if j.BytesFrom(at+1) <= transientBytes {
+			return
+		}
+		to = at + (last-at)/2
+	}
+	first := at + 1
+	if f.doc.Skipped != nil {
+		first = f.doc.Skipped.First
+	}
+	f.doc.Skipped = &client.Abort{Reason: changelog.GapSkipped, First: first, Last: to, Since: m.now()}
+	f.cancelled, f.delivered = to, to
 }
 
 // reviveAll watches file systems that were not mounted when they were last looked for.

@@ -1,0 +1,329 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed"
+)
+
+// conn is one connection. serve reads its requests and answers them in order; a READ
+// waits on a goroutine of its own, so that its end can be asked for meanwhile.
+type conn struct {
+	// Static after admit.
+	s      *Server
+	socket *net.UnixConn
+	caller feed.Caller
+
+	// Owned by serve.
+	in       []byte
+	format   client.Format
+	consumer *feed.Consumer
+	reading  *reading // nil: none is outstanding
+
+	// Owned by the READ that is outstanding, else by serve.
+	batch []byte
+
+	mu  sync.Mutex // held while a frame is written
+	out []byte
+}
+
+// reading is a READ that is outstanding.
+type reading struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it was answered
+}
+
+// helloTimeout is how long a client may take to begin, and how long one may take to
+// read an answer.
+const (
+	helloTimeout = 10 * time.Second
+	writeTimeout = 10 * time.Minute
+)
+
+// errBye ends a connection in order.
+var errBye = errors.New("connection is done")
+
+// serve answers requests until the client is gone or breaks the protocol.
+func (c *conn) serve(ctx context.Context) {
+	defer c.detach(ctx)
+	r := bufio.NewReader(c.socket)
+	_ = c.socket.SetReadDeadline(time.Now().Add(helloTimeout))
+	for first := true; ; first = false {
+		f, err := client.ReadFrame(r, &c.in, client.MaxRequest)
+		if err != nil {
+			c.refuse(f, err)
+			return
+		}
+		if err := c.answer(ctx, f, first); err != nil {
+			if !errors.Is(err, errBye) {
+				c.refuse(f, err)
+			}
+			return
+		}
+		if first {
+			_ = c.socket.SetReadDeadline(time.Time{})
+		}
+	}
+}
+
+// refuse tells a client that broke the protocol why it is disconnected.
+func (c *conn) refuse(f client.Frame, err error) {
+	var frame *client.FrameError
+	if errors.As(err, &frame) {
+		c.s.opts.Log.Debug("feeds: client breaks the protocol", "pid", c.caller.PID, "uid", c.caller.UID, "error", err)
+		_ = c.fail(f, err) // it may be gone
+	}
+	if !errors.Is(err, io.EOF) && frame == nil {
+		c.s.opts.Log.Debug("feeds: connection ended", "pid", c.caller.PID, "error", err)
+	}
+}
+
+// detach ends what the connection had.
+func (c *conn) detach(ctx context.Context) {
+	c.stopReading()
+	if c.consumer != nil {
+		if err := c.consumer.Close(context.WithoutCancel(ctx), false); err != nil {
+			c.s.opts.Log.Warn("feeds: consumer's end", "error", err)
+		}
+	}
+}
+
+// stopReading ends a READ that waits.
+func (c *conn) stopReading() {
+	if c.reading != nil {
+		c.reading.cancel()
+		<-c.reading.done
+		c.reading = nil
+	}
+}
+
+// answer carries out one request. An error ends the connection; what the manager
+// refuses does not.
+func (c *conn) answer(ctx context.Context, f client.Frame, first bool) error {
+	if first != (f.Op == client.OpHello) {
+		return &client.FrameError{Op: f.Op, Offset: -1, What: "HELLO is the first frame, and no other is"}
+	}
+	if c.reading != nil {
+		select {
+		case <-c.reading.done:
+			c.reading = nil
+		default:
+			if f.Op != client.OpClose && f.Op != client.OpInfo {
+				return &client.FrameError{Op: f.Op, Offset: -1, What: "a READ is outstanding: only CLOSE and GETINFO may be asked"}
+			}
+		}
+	}
+	b, err := c.carryOut(ctx, f)
+	var frame *client.FrameError
+	switch {
+	case errors.Is(err, errAnswered):
+		return nil
+	case errors.As(err, &frame), errors.Is(err, errBye):
+		return err
+	case err != nil:
+		return c.fail(f, err)
+	}
+	return c.send(f, b)
+}
+
+// errAnswered says that a request was answered, or is going to be.
+var errAnswered = errors.New("answered")
+
+// carryOut carries out one request and returns the payload of the answer.
+func (c *conn) carryOut(ctx context.Context, f client.Frame) ([]byte, error) {
+	switch f.Op {
+	case client.OpHello:
+		return c.hello(f)
+	case client.OpOpen:
+		var r client.Ref
+		return c.attach(f, &r, func() (*feed.Consumer, error) {
+			return c.s.opts.Manager.Attach(c.caller, r.Feed, r.Steal)
+		})
+	case client.OpTail:
+		var o client.CreateOptions
+		return c.attach(f, &o, func() (*feed.Consumer, error) {
+			return c.s.opts.Manager.Tail(ctx, c.caller, o)
+		})
+	case client.OpRead, client.OpCancel, client.OpClose, client.OpPipe:
+		if c.consumer == nil {
+			return nil, client.Errorf(client.CodeBadArgument, "op %d: no feed is open on this connection", f.Op)
+		}
+		return c.consume(ctx, f)
+	}
+	do, ok := requests[f.Op]
+	if !ok {
+		return nil, &client.FrameError{Op: f.Op, Offset: -1, What: fmt.Sprintf("op %d is unknown", f.Op)}
+	}
+	return do(ctx, c, f)
+}
+
+func (c *conn) hello(f client.Frame) ([]byte, error) {
+	format, err := client.ParseHello(f.Payload)
+	if err != nil {
+		return nil, err
+	}
+	c.format = format
+	b, err := json.Marshal(c.s.opts.Hello)
+	return append(binary.LittleEndian.AppendUint16(nil, client.Version), b...), err
+}
+
+// attach opens a feed on the connection.
+func (c *conn) attach(f client.Frame, request any, open func() (*feed.Consumer, error)) ([]byte, error) {
+	if c.consumer != nil {
+		return nil, client.Errorf(client.CodeBadArgument, "a feed is open on this connection already")
+	}
+	if err := decode(f, request); err != nil {
+		return nil, err
+	}
+	consumer, err := open()
+	if err != nil {
+		return nil, err
+	}
+	c.consumer = consumer
+	return json.Marshal(consumer.Info())
+}
+
+// consume carries out what concerns the open feed.
+func (c *conn) consume(ctx context.Context, f client.Frame) ([]byte, error) {
+	switch f.Op {
+	case client.OpRead:
+		o, err := client.ParseRead(f.Payload, f.Flags)
+		if err != nil {
+			return nil, err
+		}
+		c.read(ctx, f, o)
+		return nil, errAnswered
+	case client.OpCancel:
+		if len(f.Payload) != 8 {
+			return nil, &client.FrameError{Op: f.Op, What: fmt.Sprintf("%d bytes, want 8", len(f.Payload))}
+		}
+		cancelled, err := c.consumer.Cancel(ctx, binary.LittleEndian.Uint64(f.Payload))
+		return binary.LittleEndian.AppendUint64(nil, cancelled), err
+	case client.OpPipe:
+		return nil, c.pipe(ctx, f)
+	}
+	if len(f.Payload) > 1 {
+		return nil, &client.FrameError{Op: f.Op, What: fmt.Sprintf("%d bytes, want 1", len(f.Payload))}
+	}
+	c.stopReading()
+	err := c.consumer.Close(ctx, len(f.Payload) == 1 && f.Payload[0] != 0)
+	c.consumer = nil
+	return nil, err
+}
+
+// read answers a READ once there is something to read.
+func (c *conn) read(ctx context.Context, f client.Frame, o client.ReadOptions) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &reading{cancel: cancel, done: make(chan struct{})}
+	c.reading = r
+	f.Payload = nil // it is overwritten by the next request
+	go func() {     // awaited by stopReading
+		defer close(r.done)
+		defer cancel()
+		b, err := c.readBatch(ctx, o)
+		switch {
+		case ctx.Err() != nil:
+			return // CLOSE or the end of the connection
+		case err != nil:
+			err = c.fail(f, err)
+		default:
+			err = c.send(f, b)
+		}
+		if err != nil {
+			c.socket.Close() // serve sees it
+		}
+	}()
+}
+
+// readBatch reads a batch and makes it the payload of an answer, which is good until the
+// next.
+func (c *conn) readBatch(ctx context.Context, o client.ReadOptions) ([]byte, error) {
+	c.batch = client.AppendBatchHead(c.batch[:0], 0, 0, 0)
+	last := 0
+	res, err := c.consumer.Read(ctx, o, func(r *changelog.Record) int {
+		if r == nil {
+			c.batch = c.batch[:last]
+			return 0
+		}
+		last = len(c.batch)
+		c.batch = append(c.batch, 0, 0, 0, 0)
+		c.batch = encode(c.batch, c.format, r)
+		n := len(c.batch) - last
+		binary.LittleEndian.PutUint32(c.batch[last:], uint32(n-4))
+		return n
+	})
+	if err != nil {
+		return nil, err
+	}
+	client.AppendBatchHead(c.batch[:0], res.Through, uint32(res.Count), flags(res))
+	return c.batch, nil
+}
+
+func flags(r feed.Result) (flags uint32) {
+	if r.More {
+		flags |= client.BatchMore
+	}
+	if r.Gap {
+		flags |= client.BatchGap
+	}
+	if r.Aborted {
+		flags |= client.BatchAborted
+	}
+	return flags
+}
+
+// encode appends a record in a form. In the native one it has the REINT block, which
+// the journal does not keep: all of it follows from the rest.
+func encode(dst []byte, f client.Format, r *changelog.Record) []byte {
+	switch f {
+	case client.FormatLustre:
+		return changelog.AppendLustre(dst, r)
+	case client.FormatJSON:
+		return append(changelog.AppendJSON(dst, r), '\n')
+	case client.FormatText:
+		return append(changelog.AppendText(dst, r), '\n')
+	}
+	r.MakeReint()
+	return changelog.AppendNative(dst, r)
+}
+
+// send answers a request.
+func (c *conn) send(f client.Frame, payload []byte) error {
+	return c.write(client.Frame{Op: f.Op | client.OpAnswer, Tag: f.Tag, Payload: payload})
+}
+
+// fail answers a request that is not carried out.
+func (c *conn) fail(f client.Frame, err error) error {
+	return c.write(client.Frame{Op: client.OpError, Tag: f.Tag, Payload: problem(err)})
+}
+
+func (c *conn) write(f client.Frame) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = f.Append(c.out[:0])
+	_ = c.socket.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_, err := c.socket.Write(c.out)
+	return err
+}
+
+// decode decodes the JSON of a request.
+func decode(f client.Frame, into any) error {
+	if err := json.Unmarshal(f.Payload, into); err != nil {
+		return client.Errorf(client.CodeBadArgument, "op %d: %v", f.Op, err)
+	}
+	return nil
+}
