@@ -137,8 +137,13 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		return err
 	}
 	defer stopStat()
+	feeds, stopFeeds := startFeeds(ctx, o.Socket, o.StateDir, o.Log)
+	defer stopFeeds()
 	return a.Run(ctx, func(socket string) {
 		fmt.Fprintf(c.OutOrStdout(), "session daemon at %s\n", socket)
+		if feeds != "" {
+			fmt.Fprintf(c.OutOrStdout(), "feeds at %s\n", feeds)
+		}
 		warn(o.Log, manager.Ready())
 	})
 }

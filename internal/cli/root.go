@@ -48,6 +48,8 @@ this host itself, without a module, to files or to any relay.
 		newGuardCommand(),
 		newAgentCommand(),
 		newConsumerCommand(),
+		newFeedCommand(),
+		newFeedHolderCommand(),
 		newCleanupCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),

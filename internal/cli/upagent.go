@@ -76,6 +76,8 @@ func runOwnAgent(ctx context.Context, cfg *config.Config, log *slog.Logger, at h
 	if err != nil {
 		return err
 	}
+	_, stopFeeds := startFeeds(ctx, socket, cfg.Hub.StateDir, log)
+	defer stopFeeds()
 	return a.Run(ctx, func(socket string) {
 		if cfg.Agent.Session && len(at.Control) > 0 && len(at.Data) > 0 {
 			if err := a.Begin(ctx, at.Control[0], at.Data[0]); err != nil {

@@ -1,0 +1,291 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/feed"
+)
+
+// newFeedListCommand returns "weir feed ls".
+func newFeedListCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List feeds",
+		Args:    noArguments,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		infos, err := call.api.List(call.ctx)
+		if err != nil {
+			return err
+		}
+		if call.json {
+			return call.print(infos)
+		}
+		if len(infos) == 0 {
+			_, err := fmt.Fprintln(c.OutOrStdout(), "no feeds; \"weir feed create --source DIR\" makes one")
+			return err
+		}
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "FEED\tSOURCE\tSTATE\tAVAILABLE\tLAST\tREADER")
+		for _, i := range infos {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", feedLabel(&i), printable(i.Dir), feedState(&i), i.Available, i.Last, feedReaderOf(&i))
+		}
+		return t.Flush()
+	})
+}
+
+// feedState is the state of a feed, and why it is that.
+func feedState(i *feed.Info) string {
+	if i.Aborted != nil {
+		return "aborted (" + i.Aborted.Reason + ")"
+	}
+	return i.State
+}
+
+// feedReaderOf names the process that reads a feed.
+func feedReaderOf(i *feed.Info) string {
+	if i.Consumer == nil {
+		return "-"
+	}
+	return fmt.Sprintf("pid %d", i.Consumer.PID)
+}
+
+// newFeedInfoCommand returns "weir feed info".
+func newFeedInfoCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:               "info FEED",
+		Short:             "Show what is known of a feed",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFeeds,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		i, err := call.api.Info(call.ctx, call.args[0])
+		if err != nil {
+			return err
+		}
+		return call.describe(&i)
+	})
+}
+
+// describe prints all that is known of a feed.
+func (c *feedCall) describe(i *feed.Info) error {
+	if c.json {
+		return c.print(i)
+	}
+	t := tabwriter.NewWriter(c.cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+	row("feed", "%s (%s, %s)", feedLabel(i), i.Kind, i.Mode)
+	row("source", "%s on %s", i.Source, i.Dir)
+	row("state", "%s", feedState(i))
+	row("owner", "%d", i.Owner)
+	if i.Mask != "" {
+		row("mask", "%s", i.Mask)
+	}
+	if len(i.Filter) > 0 {
+		row("filter", "%s", i.Filter)
+	}
+	exact := ""
+	if !i.AvailableExact {
+		exact = ", less what the filter drops"
+	}
+	row("available", "%d records (%d bytes) from %d to %d%s", i.Available, i.Bytes, i.First, i.Last, exact)
+	row("cancelled", "through %d", i.Cancelled)
+	if i.Consumer != nil {
+		row("reader", "process %d of user %d since %s, holds %d", i.Consumer.PID, i.Consumer.UID, i.Consumer.Since.Format(time.DateTime), i.Consumer.Held)
+	}
+	row("created", "%s", i.Created.Format(time.DateTime))
+	if i.AbortIn != "" {
+		row("given up in", "%s", i.AbortIn)
+	}
+	if i.Gaps > 0 {
+		row("gaps", "%d, the last at %d", i.Gaps, i.LastGap)
+	}
+	row("rate", "%.1f records a second", i.Rate)
+	return t.Flush()
+}
+
+// newFeedDestroyCommand returns "weir feed destroy".
+func newFeedDestroyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:               "destroy FEED...",
+		Short:             "Remove feeds",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeFeeds,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		for _, name := range call.args {
+			if err := call.api.Destroy(call.ctx, name); err != nil {
+				return err
+			}
+			if !call.json {
+				fmt.Fprintf(c.OutOrStdout(), "feed %s destroyed\n", name)
+			}
+		}
+		return nil
+	})
+}
+
+// newFeedResetCommand returns "weir feed reset".
+func newFeedResetCommand() *cobra.Command {
+	var r feed.ResetRequest
+	c := &cobra.Command{
+		Use:   "reset FEED",
+		Short: "Have a feed begin anew",
+		Long: `Have a feed that was given up, or any other, begin anew. A record before its first says
+what it has skipped.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFeeds,
+	}
+	c.Flags().StringVar(&r.From, "from", "now", "begin at now, oldest, or an `INDEX`")
+	c.Flags().BoolVar(&r.Rescan, "rescan", false, "compare the file system with what the journal knows of it")
+	return feedCommand(c, func(call *feedCall) error {
+		r.Feed = call.args[0]
+		i, err := call.api.Reset(call.ctx, r)
+		if err != nil {
+			return err
+		}
+		return call.created(&i, false)
+	})
+}
+
+// newFeedSetCommand returns "weir feed set".
+func newFeedSetCommand() *cobra.Command {
+	var l feedLimits
+	c := &cobra.Command{
+		Use:               "set FEED",
+		Short:             "Change limits, filter or owner of a feed",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFeeds,
+	}
+	l.addFlags(c)
+	return feedCommand(c, func(call *feedCall) error {
+		o, err := l.options(c)
+		if err != nil {
+			return err
+		}
+		i, err := call.api.Set(call.ctx, call.args[0], o)
+		if err != nil {
+			return err
+		}
+		return call.describe(&i)
+	})
+}
+
+// newFeedSourcesCommand returns "weir feed sources".
+func newFeedSourcesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sources",
+		Short: "List the file systems that are watched",
+		Args:  noArguments,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		sources, err := call.api.Sources(call.ctx)
+		if err != nil {
+			return err
+		}
+		if call.json {
+			return call.print(sources)
+		}
+		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "SOURCE\tDIR\tKIND\tSTATE\tEVENTS\tUNREAD\tGAPS")
+		for _, raw := range sources {
+			var s struct {
+				UUID, Dir, Kind, State string
+				Events, Unread, Gaps   uint64
+			}
+			if err := json.Unmarshal(raw, &s); err != nil {
+				return err
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%d\n", s.UUID, printable(s.Dir), s.Kind, s.State, s.Events, s.Unread, s.Gaps)
+		}
+		return t.Flush()
+	})
+}
+
+// newFeedRescanCommand returns "weir feed rescan".
+func newFeedRescanCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rescan DIR",
+		Short: "Compare a file system with what its journal knows",
+		Long: `Compare the disk with the index of a file system that is watched, and record what
+differs. It ends when that is done.`,
+		Args: cobra.ExactArgs(1),
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		source, err := absolute(call.args[0])
+		if err != nil {
+			return err
+		}
+		return call.api.Rescan(call.ctx, source)
+	})
+}
+
+// newFeedPathCommand returns "weir feed fid2path".
+func newFeedPathCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "fid2path DIR FID",
+		Short:   "Print the names of an object",
+		Example: `  weir feed fid2path /srv '[0x2001:0x0:0xab74c07d]'`,
+		Args:    cobra.ExactArgs(2),
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		source, err := absolute(call.args[0])
+		if err != nil {
+			return err
+		}
+		paths, err := call.api.Resolve(call.ctx, source, call.args[1])
+		if err != nil {
+			return err
+		}
+		if call.json {
+			return call.print(paths)
+		}
+		for _, p := range paths {
+			fmt.Fprintln(c.OutOrStdout(), printable(p))
+		}
+		return nil
+	})
+}
+
+// newFeedFIFOCommand returns "weir feed fifo".
+func newFeedFIFOCommand() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use:   "fifo FEED PATH",
+		Short: "Have a feed's records written to a named pipe",
+		Long: `Have the agent make a named pipe and write a feed's records to whoever reads it. A
+batch is cancelled when its reader has gone on to the next. The name is gone while
+there is a reader, so that there is one only.`,
+		Example:           `  weir feed fifo audit /run/audit.fifo && cat /run/audit.fifo`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeFeeds,
+	}
+	c.Flags().StringVar(&format, "format", "text", "write records as text, json, lustre or native")
+	return feedCommand(c, func(call *feedCall) error {
+		path, err := filepath.Abs(call.args[1])
+		if err != nil {
+			return err
+		}
+		return call.api.FIFO(call.ctx, feed.FIFORequest{Feed: call.args[0], Path: path, Format: format})
+	})
+}
+
+// absolute makes a path absolute; a UUID is none.
+func absolute(path string) (string, error) {
+	if isUUID(path) {
+		return path, nil
+	}
+	return filepath.Abs(path)
+}

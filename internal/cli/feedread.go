@@ -1,0 +1,252 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/client/feed"
+)
+
+// feedReader are the flags of the commands that print records.
+type feedReader struct {
+	max    int
+	follow bool
+	wait   time.Duration
+	format string
+}
+
+// newFeedReadCommand returns "weir feed read".
+func newFeedReadCommand() *cobra.Command {
+	var r feedReader
+	var keep, noCancel, steal bool
+	c := &cobra.Command{
+		Use:   "read FEED",
+		Short: "Print the records of a feed, and cancel them",
+		Long: `Print the records of a feed. A batch is cancelled when the next is asked for, and the
+last one when the command ends in order and all is printed: what was printed when it
+was killed is printed again.`,
+		Example: `  weir feed read audit
+  weir feed read audit --follow --format json | jq .path`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeFeeds,
+	}
+	f := c.Flags()
+	f.IntVar(&r.max, "max", 0, "end after `N` records; 0: none")
+	f.BoolVar(&r.follow, "follow", false, "wait for more, until the command is interrupted")
+	f.DurationVar(&r.wait, "wait", 0, "wait so long for the first record")
+	f.StringVar(&r.format, "format", "text", "print records as text, json, lustre or native")
+	f.BoolVar(&keep, "keep", false, "cancel nothing until the end")
+	f.BoolVar(&noCancel, "no-cancel", false, "cancel nothing")
+	f.BoolVar(&steal, "steal", false, "take the feed from the consumer that reads it")
+	return feedCommand(c, func(call *feedCall) error {
+		format, err := r.parse(call)
+		if err != nil {
+			return err
+		}
+		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal, Format: format})
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		return call.readAll(n, &r, keep || noCancel, !noCancel)
+	})
+}
+
+// parse returns the form of records.
+func (r *feedReader) parse(call *feedCall) (feed.Format, error) {
+	if call.json {
+		return feed.FormatJSON, nil
+	}
+	f, err := feed.ParseFormat(r.format)
+	if err != nil {
+		return 0, usageErrorf("--format: %w", err)
+	}
+	return f, nil
+}
+
+// readAll prints batch after batch, and commits at the end.
+func (c *feedCall) readAll(n *feed.Consumer, r *feedReader, keep, commit bool) error {
+	out := bufio.NewWriterSize(c.cmd.OutOrStdout(), 64<<10)
+	o := feed.ReadOptions{Keep: keep, Wait: r.wait}
+	if r.follow {
+		o.Wait = -1
+	}
+	for printed := 0; r.max == 0 || printed < r.max; {
+		if r.max > 0 {
+			o.MaxRecords = min(r.max-printed, 1000)
+		}
+		b, err := n.Raw(c.ctx, o, func(record []byte) error {
+			printed++
+			_, err := out.Write(record)
+			return err
+		})
+		if c.ctx.Err() != nil {
+			return out.Flush() // what was printed stays: the connection is of no use any more
+		}
+		if err := errors.Join(err, out.Flush()); err != nil {
+			return err
+		}
+		if !r.follow && !b.More {
+			break
+		}
+	}
+	if !commit {
+		return nil
+	}
+	return n.Commit(context.WithoutCancel(c.ctx))
+}
+
+// newFeedTailCommand returns "weir feed tail".
+func newFeedTailCommand() *cobra.Command {
+	var r feedReader
+	var o feed.CreateOptions
+	var filter []string
+	c := &cobra.Command{
+		Use:   "tail [DIR]",
+		Short: "Print changes as they happen, without a feed of one's own",
+		Long: `Print what changes in a file system, or below a directory, from now on until the
+command is interrupted. Nothing is kept. Any user may do it, and is shown what he could
+see by himself.`,
+		Example: `  weir feed tail
+  weir feed tail /srv --filter types=CREAT,UNLNK`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	f := c.Flags()
+	f.StringVar(&o.Source, "source", ".", "watch the file system of this `DIR`")
+	f.StringVarP(&o.Mask, "mask", "m", "", "print records of these `TYPES`")
+	f.StringArrayVarP(&filter, "filter", "f", nil, "print only what has `FIELD=LIST`; may be repeated")
+	f.IntVar(&r.max, "max", 0, "end after `N` records; 0: none")
+	f.StringVar(&r.format, "format", "text", "print records as text, json, lustre or native")
+	return feedCommand(c, func(call *feedCall) error {
+		format, err := r.parse(call)
+		if err != nil {
+			return err
+		}
+		if len(call.args) > 0 {
+			o.Source = call.args[0]
+		}
+		if o.Source, err = absolute(o.Source); err != nil {
+			return err
+		}
+		if o.Filter, err = feedFilter(filter); err != nil {
+			return err
+		}
+		n, err := call.api.Tail(call.ctx, o, format)
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		r.follow = true
+		return call.readAll(n, &r, false, false)
+	})
+}
+
+// newFeedChangelogCommand returns "weir feed changelog".
+func newFeedChangelogCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:               "changelog FEED [START [END]]",
+		Short:             "Print records of a feed as \"lfs changelog\" does, and cancel none",
+		Example:           `  weir feed changelog cl1 100 200`,
+		Args:              cobra.RangeArgs(1, 3),
+		ValidArgsFunction: completeFeeds,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		from, to, err := indexRange(call.args[1:])
+		if err != nil {
+			return err
+		}
+		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{})
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		return call.changelog(n, from, to)
+	})
+}
+
+// indexRange parses the bounds of "changelog".
+func indexRange(args []string) (from, to uint64, err error) {
+	bounds := []uint64{0, 1<<64 - 1}
+	for i, a := range args {
+		if bounds[i], err = strconv.ParseUint(a, 10, 64); err != nil {
+			return 0, 0, usageErrorf("index %q: want a number", a)
+		}
+	}
+	if bounds[0] > bounds[1] {
+		return 0, 0, usageErrorf("START %d is behind END %d", bounds[0], bounds[1])
+	}
+	return bounds[0], bounds[1], nil
+}
+
+// changelog prints the records with indexes in a range.
+func (c *feedCall) changelog(n *feed.Consumer, from, to uint64) error {
+	out := bufio.NewWriter(c.cmd.OutOrStdout())
+	defer out.Flush()
+	var line []byte
+	for {
+		b, err := n.Read(c.ctx, feed.ReadOptions{Keep: true})
+		if err != nil {
+			return err
+		}
+		for i := range b.Records {
+			r := &b.Records[i]
+			if r.Index < from || r.Index > to {
+				continue
+			}
+			if c.json {
+				line = changelog.AppendJSON(line[:0], r)
+			} else {
+				line = changelog.AppendText(line[:0], r)
+			}
+			if _, err := out.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		if !b.More || b.Through >= to {
+			return nil
+		}
+	}
+}
+
+// newFeedCancelCommand returns "weir feed cancel".
+func newFeedCancelCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "cancel FEED INDEX",
+		Short: "Say that records through an index are not needed any more",
+		Long: `Cancel the records of a feed through an index, as "lfs changelog_clear" does; 0 stands
+for all that there are. When the command ends, that is on disk.`,
+		Example:           `  weir feed cancel audit 4711`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeFeeds,
+	}
+	return feedCommand(c, func(call *feedCall) error {
+		through, err := strconv.ParseUint(call.args[1], 10, 64)
+		if err != nil {
+			return usageErrorf("index %q: want a number", call.args[1])
+		}
+		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{})
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		cancelled, err := n.Cancel(call.ctx, through)
+		if err != nil {
+			return err
+		}
+		if call.json {
+			return call.print(map[string]uint64{"cancelled": cancelled})
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "cancelled through %d\n", cancelled)
+		return err
+	})
+}

@@ -1,0 +1,143 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service assembles what serves feeds on a host: the store, the holder of what
+// must outlive this process, the manager and its socket. It decides nothing.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/feed/server"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+	"github.com/weir-io/weir/internal/version"
+)
+
+// Options are what the service needs.
+type Options struct {
+	Socket   string // of clients
+	StateDir string // below it, "feeds" is the store
+	// Holder is the command of the holder's process, without its name; nil: changes are
+	// lost while no agent runs.
+	Holder []string
+	Log    *slog.Logger
+}
+
+// adminGroup is the group whose members may do everything.
+const adminGroup = "weir"
+
+// StoreDir is the directory of the store below a state directory.
+func StoreDir(stateDir string) string { return filepath.Join(stateDir, "feeds") }
+
+// Service serves feeds.
+type Service struct {
+	opts    Options
+	store   journal.Store
+	holder  *holding
+	manager *feed.Manager
+}
+
+// New opens the store. It fails, with an error that says why, where file systems
+// cannot be watched.
+func New(o Options) (*Service, error) {
+	g, err := fanotify.OpenGroup(false)
+	if err != nil {
+		return nil, err
+	}
+	g.Close()
+	dir := StoreDir(o.StateDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	store, err := journal.OpenStore(dir, journal.Options{Verify: verify, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
+	s.manager, err = feed.New(feed.Options{
+		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir),
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return s, nil
+}
+
+// verify checks a stored record.
+func verify(index uint64, b []byte) error {
+	var r changelog.Record
+	if err := changelog.DecodeNative(b, &r); err != nil {
+		return err
+	}
+	if r.Index != index {
+		return fmt.Errorf("record says index %d, want %d", r.Index, index)
+	}
+	return nil
+}
+
+// Manager is what others may ask beside the socket.
+func (s *Service) Manager() *feed.Manager { return s.manager }
+
+// Run serves until ctx ends, and closes the store then. It calls ready once, when the
+// socket listens.
+func (s *Service) Run(ctx context.Context, ready func(socket string)) error {
+	defer s.holder.close()
+	l, err := daemon.ListenUnix(ctx, s.opts.Socket, 0o666, -1)
+	if err != nil {
+		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.store.Close())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	srv := server.New(server.Options{
+		Manager: s.manager, Log: s.opts.Log, Group: groupID(adminGroup),
+		Hello: client.Hello{Agent: version.Number, Host: host, Features: []string{"pipe", "fifo", "tail"}},
+	})
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.manager.Run(ctx) })
+	g.Go(func() error { return srv.Serve(ctx, l) })
+	ready(s.opts.Socket)
+	return errors.Join(g.Wait(), s.store.Close())
+}
+
+// groupID is the number of a group, -1 if there is none of that name.
+func groupID(name string) int {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return -1
+	}
+	id, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return -1
+	}
+	return id
+}
+
+// space tells of the file system that a directory is on.
+type space string
+
+// Free is how many bytes are left for unprivileged users.
+func (s space) Free() (uint64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(string(s), &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: string(s), Err: err}
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}
