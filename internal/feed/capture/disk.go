@@ -28,9 +28,12 @@ type disk struct {
 	root *fanotify.Root
 	used time.Time
 	// What was looked at since the buffer of events was read; nil for what is gone.
-	seen   map[changelog.FID]*look
-	failed uint64 // looks that failed for other reasons than that nothing was there
-	bytes  []byte // of lists of extended attributes
+	seen map[changelog.FID]*look
+	// The directory that names were resolved in last; -1 if it is not open.
+	dirFD   int
+	openDir changelog.FID
+	failed  uint64 // looks that failed for other reasons than that nothing was there
+	bytes   []byte // of lists of extended attributes
 }
 
 // look is what an object was like when it was looked at.
@@ -47,7 +50,7 @@ const idleAfter = time.Second
 var errAbsent = errors.New("the file system is not mounted there")
 
 func newDisk(dir string, uuid journal.UUID, kind fanotify.Kind) *disk {
-	return &disk{dir: dir, uuid: uuid, kind: kind, seen: map[changelog.FID]*look{}}
+	return &disk{dir: dir, uuid: uuid, kind: kind, dirFD: -1, seen: map[changelog.FID]*look{}}
 }
 
 // open returns the root, and makes sure that it is that of this file system.
@@ -80,6 +83,7 @@ func (d *disk) rest(now time.Time) {
 }
 
 func (d *disk) close() {
+	d.closeDir()
 	if d.root != nil {
 		d.root.Close()
 		d.root = nil
@@ -87,7 +91,10 @@ func (d *disk) close() {
 }
 
 // refresh forgets what was seen: it may have changed since.
-func (d *disk) refresh() { clear(d.seen) }
+func (d *disk) refresh() {
+	clear(d.seen)
+	d.closeDir()
+}
 
 // openFID opens an object by its FID.
 func (d *disk) openFID(f changelog.FID, flags int) (int, error) {
@@ -226,17 +233,21 @@ func (d *disk) grow(read func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// resolve returns what a name stands for on the disk, zero for nothing.
+// resolve returns what a name stands for on the disk, zero for nothing. The directory
+// stays open for the next name in it, until closeDir.
 func (d *disk) resolve(n name) (changelog.FID, error) {
-	fd, err := d.openFID(n.parent, unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
+	if d.dirFD < 0 || d.openDir != n.parent {
+		d.closeDir()
+		fd, err := d.openFID(n.parent, unix.O_PATH|unix.O_DIRECTORY)
 		if isGone(err) {
-			err = nil
+			return changelog.FID{}, nil
 		}
-		return changelog.FID{}, err
+		if err != nil {
+			return changelog.FID{}, err
+		}
+		d.dirFD, d.openDir = fd, n.parent
 	}
-	defer unix.Close(fd)
-	h, err := fanotify.HandleAt(fd, n.name)
+	h, err := fanotify.HandleAt(d.dirFD, n.name)
 	if err != nil {
 		if isGone(err) || errors.Is(err, unix.ENAMETOOLONG) || errors.Is(err, unix.ENOTDIR) {
 			err = nil
@@ -244,6 +255,14 @@ func (d *disk) resolve(n name) (changelog.FID, error) {
 		return changelog.FID{}, err
 	}
 	return fidOf(h)
+}
+
+// closeDir closes the directory that resolve left open.
+func (d *disk) closeDir() {
+	if d.dirFD >= 0 {
+		unix.Close(d.dirFD)
+		d.dirFD = -1
+	}
 }
 
 // isDir reports whether it is a directory.

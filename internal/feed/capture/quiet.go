@@ -4,7 +4,9 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -14,13 +16,28 @@ import (
 // is looked up sooner is told by events that are still on their way.
 const quietTime = 300 * time.Millisecond
 
+// Bounds of one look: what is looked up before the kernel's queue is looked at again,
+// and how long to leave everything alone when something happened meanwhile.
+const (
+	quietChunk = 512
+	quietPause = 50 * time.Millisecond
+)
+
 // quiet are the names of which events may not have told the whole truth, and new
-// directories that may hold what no event told of.
+// directories that may hold what no event told of. They wait in the order of their
+// first touch; what was touched again is put back to the end when its turn comes.
 type quiet struct {
 	names map[name]time.Time // of the last touch
 	dirs  map[changelog.FID]time.Time
-	// order are the names and directories by the time of their first touch.
-	due time.Time // of the earliest; zero if there is none
+	queue []waiting // from head on
+	head  int
+	due   time.Time // when to look at the first; zero if there is none
+}
+
+// waiting is a name, or a directory if the name is empty.
+type waiting struct {
+	name
+	since time.Time
 }
 
 func newQuiet() *quiet {
@@ -29,19 +46,24 @@ func newQuiet() *quiet {
 
 // touch has a name looked up.
 func (q *quiet) touch(n name, now time.Time) {
+	if _, ok := q.names[n]; !ok {
+		q.push(waiting{n, now})
+	}
 	q.names[n] = now
-	q.expect(now)
 }
 
 // list has a directory listed.
 func (q *quiet) list(dir changelog.FID, now time.Time) {
+	if _, ok := q.dirs[dir]; !ok {
+		q.push(waiting{name{parent: dir}, now})
+	}
 	q.dirs[dir] = now
-	q.expect(now)
 }
 
-func (q *quiet) expect(now time.Time) {
+func (q *quiet) push(w waiting) {
+	q.queue = append(q.queue, w)
 	if q.due.IsZero() {
-		q.due = now.Add(quietTime)
+		q.due = w.since.Add(quietTime)
 	}
 }
 
@@ -51,48 +73,63 @@ func (q *quiet) pending(n name) bool {
 	return ok
 }
 
-// ripe returns what has been left alone for long enough, and when to ask again.
-func (q *quiet) ripe(now time.Time) (names []name, dirs []changelog.FID) {
+// touched is the last touch of what waits.
+func (q *quiet) touched(w *waiting) time.Time {
+	if w.name.name == "" {
+		return q.dirs[w.parent]
+	}
+	return q.names[w.name]
+}
+
+// ripe takes out what has been left alone for long enough, a chunk at most. It is to be
+// given to done or to again.
+func (q *quiet) ripe(now time.Time) (chunk []waiting) {
 	if q.due.IsZero() || now.Before(q.due) {
-		return nil, nil
+		return nil
 	}
-	next := time.Time{}
-	earliest := func(t time.Time) {
-		if next.IsZero() || t.Before(next) {
-			next = t
+	for end := len(q.queue); q.head < end && len(chunk) < quietChunk; {
+		w := q.queue[q.head]
+		if now.Sub(w.since) < quietTime {
+			break
 		}
-	}
-	for n, at := range q.names {
-		if now.Sub(at) >= quietTime {
-			names = append(names, n)
-		} else {
-			earliest(at.Add(quietTime))
+		q.head++
+		if w.since = q.touched(&w); now.Sub(w.since) < quietTime {
+			q.queue = append(q.queue, w)
+			continue
 		}
+		chunk = append(chunk, w)
 	}
-	for d, at := range q.dirs {
-		if now.Sub(at) >= quietTime {
-			dirs = append(dirs, d)
-		} else {
-			earliest(at.Add(quietTime))
-		}
+	q.compact()
+	return chunk
+}
+
+// compact gives back the memory of what was taken out, and says when to look again.
+func (q *quiet) compact() {
+	if q.head > len(q.queue)/2 {
+		q.queue = append(q.queue[:0], q.queue[q.head:]...)
+		q.head = 0
 	}
-	q.due = next
-	return names, dirs
+	q.due = time.Time{}
+	if q.head < len(q.queue) {
+		q.due = q.queue[q.head].since.Add(quietTime)
+	}
 }
 
 // done forgets what was looked up.
-func (q *quiet) done(names []name, dirs []changelog.FID) {
-	for _, n := range names {
-		delete(q.names, n)
-	}
-	for _, d := range dirs {
-		delete(q.dirs, d)
+func (q *quiet) done(chunk []waiting) {
+	for i := range chunk {
+		if chunk[i].name.name == "" {
+			delete(q.dirs, chunk[i].parent)
+		} else {
+			delete(q.names, chunk[i].name)
+		}
 	}
 }
 
-// again has ask for the same once more, later: something happened meanwhile.
-func (q *quiet) again(now time.Time) {
-	q.due = now.Add(quietTime)
+// again puts back what was taken out, for a while later: something happened meanwhile.
+func (q *quiet) again(chunk []waiting, now time.Time) {
+	q.queue = append(q.queue, chunk...)
+	q.due = now.Add(quietPause)
 }
 
 // difference is a name that does not stand for what the index says.
@@ -103,35 +140,53 @@ type difference struct {
 
 // settle looks up what has been left alone, and makes records of what differs.
 func (w *worker) settle() error {
-	names, dirs := w.quiet.ripe(w.now)
-	if len(names) == 0 && len(dirs) == 0 {
-		return nil
-	}
-	w.count.lookups += uint64(len(names))
-	diffs, err := w.compare(names)
-	if err != nil {
-		return err
-	}
-	if unread, err := w.group.Unread(); err != nil || unread > 0 {
-		w.quiet.again(w.now)
-		return err
-	}
-	w.quiet.done(names, dirs)
-	if err := w.mend(diffs); err != nil {
-		return err
-	}
-	for _, d := range dirs {
-		if err := w.visit(d); err != nil {
+	for {
+		chunk := w.quiet.ripe(w.now)
+		if len(chunk) == 0 {
+			return nil
+		}
+		diffs, err := w.compare(chunk)
+		if err != nil {
+			return err
+		}
+		if unread, err := w.group.Unread(); err != nil || unread > 0 {
+			w.quiet.again(chunk, w.now)
+			return err
+		}
+		w.quiet.done(chunk)
+		if err := w.settleChunk(chunk, diffs); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
-// compare looks names up on the disk.
-func (w *worker) compare(names []name) ([]difference, error) {
+// settleChunk makes records of what differs, and lists directories.
+func (w *worker) settleChunk(chunk []waiting, diffs []difference) error {
+	if err := w.mend(diffs); err != nil {
+		return err
+	}
+	for i := range chunk {
+		if chunk[i].name.name != "" {
+			continue
+		}
+		if err := w.visit(chunk[i].parent); err != nil {
+			return err
+		}
+	}
+	return w.commitIfLarge()
+}
+
+// compare looks names up on the disk, those of one directory together.
+func (w *worker) compare(chunk []waiting) ([]difference, error) {
+	slices.SortStableFunc(chunk, func(a, b waiting) int { return compareFIDs(a.parent, b.parent) })
+	defer w.disk.closeDir()
 	var diffs []difference
-	for _, n := range names {
+	for i := range chunk {
+		n := chunk[i].name
+		if n.name == "" {
+			continue
+		}
+		w.count.lookups++
 		was, err := w.index.dirent(n)
 		if err != nil {
 			return nil, err
@@ -145,6 +200,10 @@ func (w *worker) compare(names []name) ([]difference, error) {
 		}
 	}
 	return diffs, nil
+}
+
+func compareFIDs(a, b changelog.FID) int {
+	return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.OID, b.OID), cmp.Compare(a.Ver, b.Ver))
 }
 
 // mend makes the index and the journal as the disk is: objects that moved first, then
@@ -181,7 +240,7 @@ func (w *worker) mend(diffs []difference) error {
 		if now == d.is || now.IsZero() {
 			continue
 		}
-		if err := w.takeTree(d.at, now, how, 0); err != nil {
+		if err := w.displace(d.at, now, how); err != nil {
 			return err
 		}
 	}
