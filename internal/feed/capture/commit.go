@@ -63,10 +63,24 @@ func (w *worker) commitRetrying(ctx context.Context, serial uint64) error {
 		case <-w.s.retry:
 		case <-time.After(wait):
 		}
+		if w.committed() { // the store took it after all
+			w.batch.Reset(w.next())
+			break
+		}
 		err = w.apply(ctx)
 	}
 	w.resume()
 	return nil
+}
+
+// committed reports whether the journal has the batch, of which an earlier attempt was
+// given up before the store had answered.
+func (w *worker) committed() bool {
+	if w.batch.Serial != 0 {
+		return w.s.journal.Serial() == w.batch.Serial
+	}
+	_, last := w.s.journal.Bounds()
+	return w.batch.Len() > 0 && last >= w.batch.Next()-1
 }
 
 // stall says that the journal cannot be written.

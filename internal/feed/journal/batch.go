@@ -70,7 +70,7 @@ func (b *Batch) DeleteDirent(parent changelog.FID, name []byte, f changelog.FID)
 	b.addNamed(op{kind: opDeleteDirent, fid: parent, target: f}, name)
 }
 
-// SetMeta sets a value of the journal's own.
+// SetMeta sets a value of the journal's own; an empty one is deleted.
 func (b *Batch) SetMeta(key string, value []byte) {
 	b.ops = append(b.ops, op{kind: opMeta, at: len(b.bytes), key: len(key), value: len(value)})
 	b.bytes = append(append(b.bytes, key...), value...)

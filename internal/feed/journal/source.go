@@ -296,6 +296,10 @@ func (s *source) putOp(pb *pebble.Batch, b *Batch, o *op) {
 		d.Finish()
 	case opMeta:
 		key := append(appendMetaOf(nil, metaValue, s.number), name...)
+		if o.value == 0 {
+			pb.Delete(key, nil)
+			break
+		}
 		pb.Set(key, b.bytes[o.at+o.key:o.at+o.key+o.value], nil)
 	}
 }

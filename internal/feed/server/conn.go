@@ -13,6 +13,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -43,8 +44,9 @@ type conn struct {
 
 // reading is a READ that is outstanding.
 type reading struct {
-	cancel context.CancelFunc
-	done   chan struct{} // closed when it was answered
+	cancel   context.CancelFunc
+	answered atomic.Bool   // an answer is being sent, or was
+	done     chan struct{} // closed when nothing more comes of it
 }
 
 // helloTimeout is how long a client may take to begin, and how long one may take to
@@ -118,13 +120,12 @@ func (c *conn) answer(ctx context.Context, f client.Frame, first bool) error {
 		return &client.FrameError{Op: f.Op, Offset: -1, What: "HELLO is the first frame, and no other is"}
 	}
 	if c.reading != nil {
-		select {
-		case <-c.reading.done:
+		switch {
+		case c.reading.answered.Load():
+			<-c.reading.done
 			c.reading = nil
-		default:
-			if f.Op != client.OpClose && f.Op != client.OpInfo {
-				return &client.FrameError{Op: f.Op, Offset: -1, What: "a READ is outstanding: only CLOSE and GETINFO may be asked"}
-			}
+		case f.Op != client.OpClose && f.Op != client.OpInfo:
+			return &client.FrameError{Op: f.Op, Offset: -1, What: "a READ is outstanding: only CLOSE and GETINFO may be asked"}
 		}
 	}
 	b, err := c.carryOut(ctx, f)
@@ -235,6 +236,7 @@ func (c *conn) read(ctx context.Context, f client.Frame, o client.ReadOptions) {
 		defer close(r.done)
 		defer cancel()
 		b, err := c.readBatch(ctx, o)
+		r.answered.Store(true)
 		switch {
 		case ctx.Err() != nil:
 			return // CLOSE or the end of the connection

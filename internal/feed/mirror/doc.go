@@ -1,0 +1,33 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mirror keeps a directory as a copy of another, by a feed of its changes.
+//
+// # What records are for
+//
+// A record says what to look at; what is true, the source says. Doing again what
+// records tell cannot work: when one is read, the parents of its names may have moved
+// on. So a batch of records becomes a set of names and a set of objects: each name is
+// made to stand for what it stands for on the source now, each object is made what it
+// is there now. When the source has come to rest, and the records of that have been
+// read, the target is an exact copy: names, hard links, contents, owners, modes,
+// extended attributes and times, those of directories, too.
+//
+// # Never delete first
+//
+// A name that stands for something else is taken out: the object is unlinked if it has
+// other names, or else parked in the target's .weir-mirror directory, until it is known
+// whether the source has it still.
+//
+// # Crashes
+//
+// Before names are touched they are written down as intents. The state of the target,
+// and how far the feed was read, are committed together after the target is synced; only
+// then is the feed cancelled. What a crash leaves is put right from the intents.
+//
+//	Mirror  a source, a target, their state and a feed
+//	source  looks at objects of the source by their handles
+//	target  changes the copy, and refuses what others have changed there
+//	state   what the target has: names, objects, intents
+//	work    one batch under way
+package mirror

@@ -1,0 +1,349 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+// equalize makes the objects of the batch what they are on the source: files first,
+// then directories, whose times every change below them sets.
+func (w *work) equalize(ctx context.Context) error {
+	var dirs []changelog.FID
+	for f := range w.objects {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		isDir, err := w.equalizeOne(ctx, f, false)
+		if err != nil {
+			return err
+		}
+		if isDir {
+			dirs = append(dirs, f)
+		}
+	}
+	for _, f := range dirs {
+		if _, err := w.equalizeOne(ctx, f, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coarse is how long two changes may have the same time: the kernel's clock for files
+// has ticks of up to 10 ms.
+const coarse = 20 * time.Millisecond
+
+// equalizeOne compares one object and makes its copy equal. A directory is left for
+// later unless dirs is set.
+func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isDir bool, err error) {
+	place, ok, err := w.m.dst.anyPlace(f)
+	if err != nil || !ok {
+		return false, err
+	}
+	from, err := w.m.src.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return false, err
+	}
+	defer unix.Close(from)
+	var st unix.Stat_t
+	if err := unix.Fstat(from, &st); err != nil {
+		return false, err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR && !dirs {
+		return true, nil
+	}
+	dir, base, err := w.m.dst.at(place)
+	if err != nil {
+		return false, err
+	}
+	if base != "" {
+		if err := w.m.dst.check(dir, base, f, place); err != nil {
+			return false, err
+		}
+	}
+	c := &copying{w: w, f: f, from: from, st: &st, dir: dir, base: base}
+	if err := c.run(ctx); err != nil {
+		if isGone(err) {
+			return false, nil // it went away meanwhile
+		}
+		return false, fmt.Errorf("target %s: %w", w.m.dst.path(place), err)
+	}
+	return false, nil
+}
+
+// anyPlace returns a name of the copy of an object; the root has the zero name.
+func (t *target) anyPlace(f changelog.FID) (n name, ok bool, err error) {
+	if f == t.top {
+		return name{}, true, nil
+	}
+	links, err := t.state.links(f)
+	if err != nil || len(links) == 0 {
+		return name{}, false, err
+	}
+	return links[0], true, nil
+}
+
+// at opens the directory of a name; the root's is itself, with an empty base.
+func (t *target) at(n name) (dir int, base string, err error) {
+	if n == (name{}) {
+		return t.root, "", nil
+	}
+	dir, err = t.openDir(n.parent)
+	return dir, n.name, err
+}
+
+// copying makes one copy equal to its object.
+type copying struct {
+	w    *work
+	f    changelog.FID
+	from int          // the object, by O_PATH
+	st   *unix.Stat_t // of it
+	dir  int          // of the copy's name
+	base string       // empty: dir is the copy
+}
+
+func (c *copying) run(ctx context.Context) error {
+	var have unix.Stat_t
+	if err := unix.Fstatat(c.dir, c.base, &have, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH); err != nil {
+		return err
+	}
+	fresh := time.Since(time.Unix(c.st.Mtim.Unix())) < coarse
+	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || have.Mtim != c.st.Mtim || fresh || c.w.m.again[c.f]) {
+		delete(c.w.m.again, c.f)
+		if fresh {
+			c.w.m.again[c.f] = true // it may change once more within the same tick
+		}
+		if err := c.contents(ctx); err != nil {
+			return err
+		}
+	}
+	return c.attributes(&have)
+}
+
+// contents copies what is in a file. It stays the same file, for its other names.
+func (c *copying) contents(ctx context.Context) error {
+	in, err := c.w.m.src.open(c.f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(in)
+	out, err := unix.Openat(c.dir, c.base, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(out)
+	if err := unix.Fstat(in, c.st); err != nil { // what is copied is at least as new as this
+		return err
+	}
+	n, err := copySparse(ctx, out, in, c.st.Size)
+	c.w.m.count.copied += uint64(n)
+	return err
+}
+
+// copySparse copies size bytes, leaving holes where there are some.
+func copySparse(ctx context.Context, out, in int, size int64) (copied int64, err error) {
+	if err := unix.Ftruncate(out, size); err != nil {
+		return 0, err
+	}
+	for at := int64(0); at < size; {
+		begin, err := unix.Seek(in, at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return copied, nil // nothing but a hole
+		}
+		if err != nil {
+			begin = at // a file system without holes
+		}
+		end, err := unix.Seek(in, begin, unix.SEEK_HOLE)
+		if err != nil {
+			end = size
+		}
+		end = min(end, size)
+		if end <= begin {
+			return copied, nil
+		}
+		n, err := copyRange(ctx, out, in, begin, end)
+		copied += n
+		if err != nil {
+			return copied, err
+		}
+		at = end
+	}
+	return copied, nil
+}
+
+// copyRange copies the bytes from begin to end, in the kernel where it can.
+func copyRange(ctx context.Context, out, in int, begin, end int64) (copied int64, err error) {
+	for at := begin; at < end; {
+		if err := ctx.Err(); err != nil {
+			return copied, err
+		}
+		r, w := at, at
+		n, err := unix.CopyFileRange(in, &r, out, &w, int(min(end-at, 8<<20)), 0)
+		switch {
+		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+			n, err := copyThrough(ctx, out, in, at, end)
+			return copied + n, err
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return copied, err
+		case n == 0:
+			return copied, nil // the file has become shorter: a record tells
+		}
+		at += int64(n)
+		copied += int64(n)
+	}
+	return copied, nil
+}
+
+// copyThrough copies through memory.
+func copyThrough(ctx context.Context, out, in int, at, end int64) (copied int64, err error) {
+	buf := make([]byte, min(end-at, 1<<20))
+	for at < end {
+		if err := ctx.Err(); err != nil {
+			return copied, err
+		}
+		n, err := unix.Pread(in, buf[:min(int64(len(buf)), end-at)], at)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			return copied, err
+		}
+		for b := buf[:n]; len(b) > 0; {
+			m, err := unix.Pwrite(out, b, at)
+			if err != nil {
+				return copied, err
+			}
+			if m == 0 {
+				return copied, io.ErrShortWrite
+			}
+			b, at, copied = b[m:], at+int64(m), copied+int64(m)
+		}
+	}
+	return copied, nil
+}
+
+// attributes makes owner, mode, extended attributes and times equal; times last, since
+// the others change them.
+func (c *copying) attributes(have *unix.Stat_t) error {
+	fd, err := c.openCopy()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	path := fmt.Sprintf("/proc/self/fd/%d", fd)
+	o := &c.w.m.opts
+	if !o.NoOwner && (have.Uid != c.st.Uid || have.Gid != c.st.Gid) {
+		if err := unix.Fchownat(fd, "", int(c.st.Uid), int(c.st.Gid), unix.AT_EMPTY_PATH); err != nil {
+			return fmt.Errorf("owner: %w", err)
+		}
+		have.Mode &^= unix.S_ISUID | unix.S_ISGID // the kernel takes them away
+	}
+	if c.st.Mode&unix.S_IFMT != unix.S_IFLNK && have.Mode != c.st.Mode {
+		if err := unix.Chmod(path, c.st.Mode&0o7777); err != nil {
+			return fmt.Errorf("mode: %w", err)
+		}
+	}
+	if !o.NoXattr {
+		if err := copyXattrs(path, fmt.Sprintf("/proc/self/fd/%d", c.from)); err != nil {
+			return err
+		}
+	}
+	times := []unix.Timespec{c.st.Atim, c.st.Mtim}
+	if err := unix.UtimesNanoAt(c.dir, c.name(), times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("times: %w", err)
+	}
+	return nil
+}
+
+// name is the copy's name for calls that take no empty one.
+func (c *copying) name() string {
+	if c.base == "" {
+		return "."
+	}
+	return c.base
+}
+
+func (c *copying) openCopy() (int, error) {
+	return unix.Openat(c.dir, c.name(), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// copyXattrs makes the extended attributes of one path, through /proc, those of another.
+// Access control lists are among them.
+func copyXattrs(to, from string) error {
+	want, err := xattrs(from)
+	if err != nil {
+		return err
+	}
+	have, err := xattrs(to)
+	if err != nil {
+		return err
+	}
+	for _, k := range sortedKeys(have) {
+		if _, ok := want[k]; ok {
+			continue
+		}
+		if err := unix.Removexattr(to, k); err != nil && !errors.Is(err, unix.ENODATA) {
+			return fmt.Errorf("extended attribute %s: remove: %w", k, err)
+		}
+	}
+	for _, k := range sortedKeys(want) {
+		if v, ok := have[k]; ok && bytes.Equal(v, want[k]) {
+			continue
+		}
+		if err := unix.Setxattr(to, k, want[k], 0); err != nil {
+			return fmt.Errorf("extended attribute %s (--no-xattr leaves them out): %w", k, err)
+		}
+	}
+	return nil
+}
+
+func sortedKeys(m map[string][]byte) []string {
+	names := make([]string, 0, len(m))
+	for k := range m {
+		names = append(names, k)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// xattrs reads all extended attributes of a path.
+func xattrs(path string) (map[string][]byte, error) {
+	buf := make([]byte, 64<<10)
+	n, err := unix.Listxattr(path, buf)
+	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && n == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("extended attributes: %w", err)
+	}
+	all := map[string][]byte{}
+	value := make([]byte, 64<<10)
+	for _, k := range bytes.Split(bytes.TrimSuffix(buf[:n], []byte{0}), []byte{0}) {
+		v, err := unix.Getxattr(path, string(k), value)
+		if errors.Is(err, unix.ENODATA) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("extended attribute %s: %w", k, err)
+		}
+		all[string(k)] = bytes.Clone(value[:v])
+	}
+	return all, nil
+}

@@ -1,0 +1,325 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+)
+
+// Feed is what a mirror reads: the consumer of a feed whose source is what is mirrored.
+type Feed interface {
+	Read(context.Context, client.ReadOptions) (*client.Batch, error)
+	Cancel(ctx context.Context, through uint64) (uint64, error)
+}
+
+// Options say what to mirror.
+type Options struct {
+	Source, Target string
+	UUID           string // of the source's file system
+	FeedID         string
+	Feed           Feed
+	Part           bool // the source is a part of its file system
+	Adopt          bool // take over what is in the target, whatever it is
+	NoOwner        bool
+	NoXattr        bool
+	Log            *slog.Logger
+	Progress       func(Progress) // called now and then; may be nil
+}
+
+// Progress tells how far a mirror has come.
+type Progress struct {
+	Through uint64 // last index of the feed that the target has
+	Batches uint64
+	Created uint64        // objects
+	Copied  uint64        // bytes
+	Retry   int           // names that could not have their place yet
+	Staged  int           // objects that are parked
+	Lag     time.Duration // age of the last record that the target has; 0: it has all
+	Names   int           // of the first copy, that are still to be looked at
+}
+
+// Mirror keeps a target equal to a source. One goroutine uses it.
+type Mirror struct {
+	opts  Options
+	log   *slog.Logger
+	src   *source
+	dst   *target
+	st    *state
+	part  bool
+	again map[changelog.FID]bool // to be copied once more: it changed in the last moment
+	retry map[name]bool
+	left  []name // of an interrupted batch
+	count struct{ batches, created, copied uint64 }
+}
+
+// Open opens source, target and state. It refuses what cannot be mirrored.
+func Open(o Options) (*Mirror, error) {
+	if err := checkPlaces(&o); err != nil {
+		return nil, err
+	}
+	src, err := openSource(o.Source)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, again: map[changelog.FID]bool{}, retry: map[name]bool{}}
+	if err := m.openTarget(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Mirror) openTarget() error {
+	own := filepath.Join(m.opts.Target, ownDir)
+	if err := m.checkEmpty(own); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(own, 0o700); err != nil {
+		return err
+	}
+	var err error
+	if m.st, err = openState(own); err != nil {
+		return err
+	}
+	if m.dst, err = openTarget(m.opts.Target, m.src.top, m.st); err != nil {
+		return err
+	}
+	if err := m.identify(); err != nil {
+		return err
+	}
+	if _, err := handleAt(m.dst.root, ""); err != nil {
+		return fmt.Errorf("target %s: its file system has no file handles: %w", m.opts.Target, err)
+	}
+	m.left, err = m.recover()
+	return err
+}
+
+// checkEmpty refuses a target that has something else than a mirror in it.
+func (m *Mirror) checkEmpty(own string) error {
+	if _, err := os.Lstat(own); err == nil || m.opts.Adopt {
+		return nil
+	}
+	entries, err := os.ReadDir(m.opts.Target)
+	if errors.Is(err, os.ErrNotExist) {
+		return os.MkdirAll(m.opts.Target, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "lost+found" {
+			return fmt.Errorf("target %s is not empty (%s): empty it, or have its content replaced with --adopt", m.opts.Target, e.Name())
+		}
+	}
+	return nil
+}
+
+// identify makes sure that the state is of this source.
+func (m *Mirror) identify() error {
+	is := identity{Source: m.src.dir, UUID: m.opts.UUID, Top: m.src.top.String(), Feed: m.opts.FeedID}
+	was := m.st.about
+	if was.UUID == "" {
+		m.st.about = is
+		return nil
+	}
+	if was.UUID != is.UUID || was.Top != is.Top {
+		return fmt.Errorf("target %s is a mirror of %s (file system %s, %s), not of %s (%s, %s)",
+			m.opts.Target, was.Source, was.UUID, was.Top, is.Source, is.UUID, is.Top)
+	}
+	if was.Feed != is.Feed {
+		m.log.Warn("another feed than before; everything is compared", "before", was.Feed, "now", is.Feed)
+		m.st.about.Done = false
+	}
+	m.st.about.Source, m.st.about.Feed = is.Source, is.Feed
+	return nil
+}
+
+// checkPlaces refuses a source within its target, and the reverse.
+func checkPlaces(o *Options) error {
+	for _, p := range []*string{&o.Source, &o.Target} {
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return err
+		}
+		if real, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = real
+		}
+		*p = abs
+	}
+	inside := func(a, b string) bool { return a == b || strings.HasPrefix(a, strings.TrimSuffix(b, "/")+"/") }
+	if inside(o.Source, o.Target) || inside(o.Target, o.Source) {
+		return fmt.Errorf("source %s and target %s: one is within the other", o.Source, o.Target)
+	}
+	return nil
+}
+
+// FeedID returns the feed that the target was mirrored by last, empty for a new one.
+func (m *Mirror) FeedID() string { return m.st.about.Feed }
+
+// Close closes everything; what was not committed is put right the next time.
+func (m *Mirror) Close() error {
+	var err error
+	if m.dst != nil {
+		m.dst.close()
+	}
+	if m.st != nil {
+		err = m.st.close()
+	}
+	return errors.Join(err, m.src.close())
+}
+
+// retryAfter is how long names wait that could not have their place.
+const retryAfter = 50 * time.Millisecond
+
+// Run copies what is there, unless that was done, and then follows the feed until ctx
+// ends; with once, until there is nothing more to read.
+func (m *Mirror) Run(ctx context.Context, once bool) error {
+	if !m.st.about.Done || len(m.left) > 0 {
+		if err := m.Reconcile(ctx); err != nil {
+			return err
+		}
+	}
+	for {
+		more, err := m.Step(ctx, once)
+		if err != nil || !more && once {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// Reconcile compares all of source and target and makes them equal.
+func (m *Mirror) Reconcile(ctx context.Context) error {
+	w := m.newWork()
+	w.full = !m.st.about.Done
+	for _, n := range m.left {
+		w.addName(n)
+	}
+	if w.full {
+		if err := w.listAll(ctx, m.src.top); err != nil {
+			return err
+		}
+	}
+	if err := m.finish(ctx, w, m.st.through, true); err != nil {
+		return err
+	}
+	m.left = nil
+	return nil
+}
+
+// Step does one batch. It reports whether there may be more to do; with poll it does not
+// wait for records.
+func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
+	o := client.ReadOptions{MaxRecords: 10_000, MaxBytes: 8 << 20, Wait: -1, Keep: true}
+	waiting := len(m.retry) > 0 || len(m.again) > 0
+	switch {
+	case waiting:
+		o.Wait = retryAfter
+	case poll:
+		o.Wait = 0
+	}
+	b, err := m.opts.Feed.Read(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	if len(b.Records) == 0 && !waiting {
+		return b.More, nil
+	}
+	w := m.newWork()
+	last := time.Time{}
+	for i := range b.Records {
+		r := &b.Records[i]
+		w.add(r)
+		last = time.Unix(0, r.Time)
+		if r.Mark != nil && incomplete(r.Mark) {
+			m.log.Warn("the feed has skipped records; everything is compared", "reason", r.Mark.Reason)
+			m.st.about.Done = false
+		}
+	}
+	for n := range m.retry {
+		w.addName(n)
+	}
+	for f := range m.again {
+		w.addObject(f)
+	}
+	if !m.st.about.Done {
+		w.full = true
+		if err := w.listAll(ctx, m.src.top); err != nil {
+			return false, err
+		}
+	}
+	if err := m.finish(ctx, w, b.Through, false); err != nil {
+		return false, err
+	}
+	if _, err := m.opts.Feed.Cancel(ctx, b.Through); err != nil {
+		return false, err
+	}
+	m.report(last, b.More)
+	return true, nil
+}
+
+// incomplete reports whether a mark says that records are missing which nothing else
+// will tell of. Of the other gaps a scan tells.
+func incomplete(k *changelog.Marker) bool {
+	switch k.Kind {
+	case changelog.MarkAbort, changelog.MarkPurge:
+		return true
+	case changelog.MarkGap:
+		return k.Reason == changelog.GapReset || k.Reason == changelog.GapSkipped
+	}
+	return false
+}
+
+// finish runs a batch and commits it.
+func (m *Mirror) finish(ctx context.Context, w *work, through uint64, first bool) error {
+	if err := w.run(ctx); err != nil {
+		return err
+	}
+	if w.full {
+		m.st.about.Done = true
+	}
+	if err := m.st.commit(ctx, through); err != nil {
+		return err
+	}
+	m.retry = w.retry
+	m.count.batches++
+	if first {
+		m.report(time.Time{}, false)
+	}
+	return nil
+}
+
+// reportCopying tells how many names are still to be looked at.
+func (m *Mirror) reportCopying(left int) {
+	if m.opts.Progress != nil {
+		m.opts.Progress(Progress{Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied, Names: left})
+	}
+}
+
+// report tells whoever wants to know how far it has come.
+func (m *Mirror) report(last time.Time, more bool) {
+	if m.opts.Progress == nil {
+		return
+	}
+	p := Progress{
+		Through: m.st.through, Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied,
+		Retry: len(m.retry), Staged: len(m.st.staged),
+	}
+	if more && !last.IsZero() {
+		p.Lag = time.Since(last)
+	}
+	m.opts.Progress(p)
+}

@@ -1,0 +1,177 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+// recover puts right what a batch left that was cut short: the state says what the
+// target had before, the intents which names may have changed since. It returns the
+// names that the next batch has to look at.
+func (m *Mirror) recover() ([]name, error) {
+	if len(m.st.intents) == 0 {
+		return nil, nil
+	}
+	m.log.Info("putting right what an interrupted batch left", "names", len(m.st.intents))
+	if err := m.recoverStaged(); err != nil {
+		return nil, err
+	}
+	names := make([]name, 0, len(m.st.intents))
+	for n := range m.st.intents {
+		names = append(names, n)
+	}
+	if err := m.recoverNames(names); err != nil {
+		return nil, err
+	}
+	return names, m.forgetLost(names)
+}
+
+// recoverStaged takes what is parked as it is on the disk: what the state knows stays,
+// the rest is removed.
+func (m *Mirror) recoverStaged() error {
+	f, err := os.Open(filepath.Join(m.dst.dir, ownDir, "staged"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	found, err := f.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	clear(m.st.staged)
+	for _, base := range found {
+		h, err := handleAt(m.dst.stage, base)
+		if err != nil {
+			return err
+		}
+		origin, ok, err := m.st.originOf(h)
+		if err != nil {
+			return err
+		}
+		if ok && stagedName(origin) == base {
+			m.st.staged[origin] = true
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(f.Name(), base)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoverNames compares the names of intents with the disk until nothing changes: a
+// directory that is found at one has names below it that could not be seen before.
+func (m *Mirror) recoverNames(names []name) error {
+	for changed := true; changed; {
+		changed = false
+		for _, n := range names {
+			moved, err := m.recoverName(n)
+			if err != nil {
+				return fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
+			}
+			changed = changed || moved
+		}
+	}
+	return nil
+}
+
+// recoverName makes the state have one name as the disk has it. An object at it that the
+// state does not know is of the interrupted batch's making, and is removed.
+func (m *Mirror) recoverName(n name) (changed bool, err error) {
+	m.dst.forget()
+	have, err := m.st.dirent(n)
+	if err != nil {
+		return false, err
+	}
+	found, h, err := m.onDisk(n)
+	switch {
+	case err != nil:
+		return false, err
+	case found == have && (h != "" || have.IsZero()) && !(h != "" && found.IsZero()):
+		return false, nil
+	case h != "" && found.IsZero():
+		if err := m.removeUnknown(n); err != nil {
+			return false, err
+		}
+	}
+	if found == have {
+		return false, nil
+	}
+	return true, m.st.set(n, found)
+}
+
+// onDisk returns what is at a name of the target: the object of the source that it is a
+// copy of, zero if it is none, and its handle, empty if nothing is there.
+func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
+	dir, err := m.dst.openDir(n.parent)
+	var other *ChangedError
+	if errors.Is(err, errLost) || errors.As(err, &other) {
+		return f, "", nil // its directory is not where the state has it: seen later, or not at all
+	}
+	if err != nil {
+		return f, "", err
+	}
+	h, err = handleAt(dir, n.name)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return f, "", err
+	}
+	f, ok, err := m.st.originOf(h)
+	if !ok {
+		f = changelog.FID{}
+	}
+	return f, h, err
+}
+
+// removeUnknown removes an object that an interrupted batch had made.
+func (m *Mirror) removeUnknown(n name) error {
+	dir, err := m.dst.openDir(n.parent)
+	if err != nil {
+		return err
+	}
+	err = os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/%s", dir, n.name))
+	if err != nil {
+		return fmt.Errorf("target %s: %w", m.dst.path(n), err)
+	}
+	return nil
+}
+
+// forgetLost forgets objects that have no name on the target and are not parked, with
+// what is below them.
+func (m *Mirror) forgetLost(names []name) error {
+	seen := map[changelog.FID]bool{}
+	for _, was := range m.st.was {
+		seen[was] = true
+	}
+	for _, n := range names {
+		f, _, err := m.st.j.Dirent(n.parent, []byte(n.name))
+		if err != nil {
+			return err
+		}
+		seen[f] = true
+	}
+	for f := range seen {
+		if f.IsZero() || m.st.staged[f] {
+			continue
+		}
+		links, err := m.st.links(f)
+		if err != nil {
+			return err
+		}
+		if len(links) == 0 {
+			if err := m.dst.forgetTree(f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

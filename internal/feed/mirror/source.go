@@ -1,0 +1,190 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// name is an entry of a directory of the source.
+type name struct {
+	parent changelog.FID
+	name   string
+}
+
+// source looks at objects of the source. One goroutine uses it.
+type source struct {
+	root *fanotify.Root
+	kind changelog.FSKind
+	dir  string        // as the kernel names it
+	top  changelog.FID // of dir
+}
+
+// kinds are the file systems that a mirror can read.
+var kinds = map[fanotify.Kind]changelog.FSKind{
+	fanotify.Ext4: changelog.FSExt4, fanotify.XFS: changelog.FSXFS,
+	fanotify.Btrfs: changelog.FSBtrfs, fanotify.Tmpfs: changelog.FSTmpfs,
+}
+
+func openSource(dir string) (*source, error) {
+	root, err := fanotify.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{root: root, dir: filepath.Clean(dir)}
+	kind, err := root.Kind()
+	if err == nil {
+		var ok bool
+		if s.kind, ok = kinds[kind]; !ok {
+			err = &fanotify.UnsupportedError{Feature: "the kind of file system at " + dir, Err: errors.ErrUnsupported}
+		}
+	}
+	if err == nil {
+		s.top, err = fidAt(root.FD(), "")
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) close() error { return s.root.Close() }
+
+// fidAt returns the FID of a name in an open directory, or of that itself.
+func fidAt(dirfd int, name string) (changelog.FID, error) {
+	h, err := fanotify.HandleAt(dirfd, name)
+	if err != nil {
+		return changelog.FID{}, err
+	}
+	f, ok := changelog.FIDOfHandle(h.Type, h.Bytes)
+	if !ok {
+		return f, fmt.Errorf("file handle %v: of a kind that has no FID", h)
+	}
+	return f, nil
+}
+
+// open opens an object.
+func (s *source) open(f changelog.FID, flags int) (int, error) {
+	h, ok := changelog.HandleOf(f, s.kind)
+	if !ok {
+		return -1, unix.ESTALE
+	}
+	return s.root.Open(fanotify.Handle{Type: h.Type, Bytes: h.Bytes()}, flags)
+}
+
+// isGone reports whether an object or a name is there no more.
+func isGone(err error) bool {
+	return errors.Is(err, unix.ESTALE) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+}
+
+// lookUp returns what a name stands for, zero for nothing.
+func (s *source) lookUp(n name) (changelog.FID, error) {
+	fd, err := s.open(n.parent, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return changelog.FID{}, err
+	}
+	defer unix.Close(fd)
+	f, err := fidAt(fd, n.name)
+	switch {
+	case err != nil && isGone(err):
+		return changelog.FID{}, nil
+	case errors.Is(err, unix.EOPNOTSUPP): // another file system is mounted there
+		return changelog.FID{}, nil
+	}
+	return f, err
+}
+
+// whereIs returns the name of a directory, the zero name if it is gone or lies outside
+// what is mirrored.
+func (s *source) whereIs(f changelog.FID) (name, error) {
+	fd, err := s.open(f, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return name{}, err
+	}
+	defer unix.Close(fd)
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return name{}, err
+	}
+	if !s.holds(path) || strings.HasSuffix(path, " (deleted)") {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil || st.Nlink == 0 || !s.holds(path) {
+			return name{}, nil
+		}
+	}
+	parent, err := fidAt(fd, "..")
+	if err != nil {
+		return name{}, err
+	}
+	return name{parent, filepath.Base(path)}, nil
+}
+
+// holds reports whether a path lies below the mirrored directory.
+func (s *source) holds(path string) bool {
+	return s.dir == "/" || strings.HasPrefix(path, s.dir+"/")
+}
+
+// inside reports whether a directory is the mirrored one or lies below it.
+func (s *source) inside(f changelog.FID) (bool, error) {
+	if f == s.top {
+		return true, nil
+	}
+	n, err := s.whereIs(f)
+	return n != name{}, err
+}
+
+// alive reports whether an object that has been taken out is still on the source,
+// within what is mirrored.
+func (s *source) alive(f changelog.FID) (bool, error) {
+	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return false, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, err
+	}
+	if st.Nlink == 0 {
+		return false, nil
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		n, err := s.whereIs(f)
+		return n != name{}, err
+	}
+	return true, nil
+}
+
+// list returns the names in a directory.
+func (s *source) list(dir changelog.FID) ([]string, error) {
+	fd, err := s.open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME)
+	if err != nil {
+		if isGone(err) {
+			err = nil
+		}
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "directory")
+	defer f.Close()
+	return f.Readdirnames(-1)
+}

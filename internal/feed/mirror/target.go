@@ -1,0 +1,325 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
+)
+
+// ownDir is the directory in the target that is the mirror's own.
+const ownDir = ".weir-mirror"
+
+// target changes the copy. Directories are opened one by one from the root, so that
+// nothing leads out of it.
+type target struct {
+	dir    string
+	root   int
+	stage  int // the directory of what is parked
+	top    changelog.FID
+	state  *state
+	opened map[changelog.FID]int
+}
+
+// openTarget opens a target, and makes its own directory.
+func openTarget(dir string, top changelog.FID, st *state) (*target, error) {
+	root, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	stage := filepath.Join(dir, ownDir, "staged")
+	err = os.MkdirAll(stage, 0o700)
+	fd := -1
+	if err == nil {
+		fd, err = unix.Open(stage, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	}
+	if err != nil {
+		unix.Close(root)
+		return nil, fmt.Errorf("%s: %w", stage, err)
+	}
+	return &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}}, nil
+}
+
+func (t *target) close() {
+	t.forget()
+	unix.Close(t.stage)
+	unix.Close(t.root)
+}
+
+// forget closes directories that may be gone. Those that only moved stay open: what is
+// open is the copy of the same directory, wherever it is.
+func (t *target) forget() {
+	for _, fd := range t.opened {
+		unix.Close(fd)
+	}
+	clear(t.opened)
+}
+
+// maxOpened is how many directories are kept open.
+const maxOpened = 128
+
+// ChangedError tells that somebody else has changed the target: going on could destroy
+// what is not the mirror's.
+type ChangedError struct {
+	Path string
+	What string
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("target %s: %s: changed by others; the mirror has stopped", e.Path, e.What)
+}
+
+// errLost is the error of a directory that has no way to the root of the target.
+var errLost = errors.New("directory is not in the target")
+
+// openDir opens the copy of a directory. The descriptor is the target's.
+func (t *target) openDir(f changelog.FID) (int, error) {
+	if f == t.top {
+		return t.root, nil
+	}
+	if fd, ok := t.opened[f]; ok {
+		return fd, nil
+	}
+	n, err := t.placeOf(f)
+	if err != nil {
+		return -1, err
+	}
+	parent, err := t.openDir(n.parent)
+	if err != nil {
+		return -1, err
+	}
+	fd, err := unix.Openat(parent, n.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, t.surprise(n, err)
+	}
+	if err := t.check(fd, "", f, n); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	if len(t.opened) >= maxOpened {
+		t.forget()
+		// The parents of this one are closed now, too; it is not.
+	}
+	t.opened[f] = fd
+	return fd, nil
+}
+
+// surprise explains an error that only a change by others can cause.
+func (t *target) surprise(n name, err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EEXIST) {
+		return &ChangedError{t.path(n), err.Error()}
+	}
+	return fmt.Errorf("target %s: %w", t.path(n), err)
+}
+
+// placeOf returns the name of a directory on the target.
+func (t *target) placeOf(f changelog.FID) (name, error) {
+	links, err := t.state.links(f)
+	if err != nil {
+		return name{}, err
+	}
+	if len(links) == 0 {
+		return name{}, errLost
+	}
+	return links[0], nil
+}
+
+// path is a name's path on the target, for people.
+func (t *target) path(n name) string {
+	p := n.name
+	for range 4096 {
+		if n.parent == t.top {
+			return filepath.Join(t.dir, p)
+		}
+		up, err := t.placeOf(n.parent)
+		if err != nil {
+			break
+		}
+		p, n = filepath.Join(up.name, p), up
+	}
+	return "…/" + p
+}
+
+// handleAt returns the handle of a name in an open directory of the target.
+func handleAt(dirfd int, name string) (handle, error) {
+	h, err := fanotify.HandleAt(dirfd, name)
+	if err != nil {
+		return "", err
+	}
+	return handle(fmt.Sprintf("%x:%x", h.Type, h.Bytes)), nil
+}
+
+// check makes sure that what is at a name is the copy of f and nothing else.
+func (t *target) check(dirfd int, at string, f changelog.FID, n name) error {
+	want, err := t.state.copyOf(f)
+	if err != nil {
+		return err
+	}
+	got, err := handleAt(dirfd, at)
+	if err != nil {
+		return t.surprise(n, err)
+	}
+	if got != want {
+		return &ChangedError{t.path(n), "it is another object than the mirror made"}
+	}
+	return nil
+}
+
+// stagedName is the name of an object that is parked.
+func stagedName(f changelog.FID) string { return fidKey(f) }
+
+// takeOut takes a name from the target: the object is unlinked if it has another name,
+// and parked if not.
+func (t *target) takeOut(n name, f changelog.FID) error {
+	dir, err := t.openDir(n.parent)
+	if err != nil {
+		return err
+	}
+	if err := t.check(dir, n.name, f, n); err != nil {
+		return err
+	}
+	links, err := t.state.links(f)
+	if err != nil {
+		return err
+	}
+	if len(links) > 1 || t.state.staged[f] {
+		err = unix.Unlinkat(dir, n.name, 0)
+	} else {
+		err = unix.Renameat2(dir, n.name, t.stage, stagedName(f), unix.RENAME_NOREPLACE)
+		t.state.staged[f] = true
+	}
+	if err != nil {
+		return t.surprise(n, err)
+	}
+	return t.state.set(n, changelog.FID{})
+}
+
+// putBack gives a parked object a name.
+func (t *target) putBack(n name, f changelog.FID) error {
+	dir, err := t.openDir(n.parent)
+	if err != nil {
+		return err
+	}
+	if err := t.check(t.stage, stagedName(f), f, name{t.top, ownDir + "/staged/" + stagedName(f)}); err != nil {
+		return err
+	}
+	if err := unix.Renameat2(t.stage, stagedName(f), dir, n.name, unix.RENAME_NOREPLACE); err != nil {
+		return t.surprise(n, err)
+	}
+	delete(t.state.staged, f)
+	return t.state.set(n, f)
+}
+
+// link gives an object that has a name another one.
+func (t *target) link(from, to name, f changelog.FID) error {
+	a, err := t.openDir(from.parent)
+	if err != nil {
+		return err
+	}
+	b, err := t.openDir(to.parent)
+	if err != nil {
+		return err
+	}
+	a, ok := t.opened[from.parent]
+	if !ok && from.parent == t.top {
+		a = t.root
+	} else if !ok { // closed to make room for the other
+		if a, err = t.openDir(from.parent); err != nil {
+			return err
+		}
+	}
+	if err := t.check(a, from.name, f, from); err != nil {
+		return err
+	}
+	if err := unix.Linkat(a, from.name, b, to.name, 0); err != nil {
+		return t.surprise(to, err)
+	}
+	return t.state.set(to, f)
+}
+
+// create makes the copy of an object, empty.
+func (t *target) create(n name, f changelog.FID, st *unix.Stat_t, link string) error {
+	dir, err := t.openDir(n.parent)
+	if err != nil {
+		return err
+	}
+	switch mode := st.Mode & unix.S_IFMT; mode {
+	case unix.S_IFDIR:
+		err = unix.Mkdirat(dir, n.name, 0o700)
+	case unix.S_IFLNK:
+		err = unix.Symlinkat(link, dir, n.name)
+	case unix.S_IFREG:
+		var fd int
+		fd, err = unix.Openat(dir, n.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		if err == nil {
+			err = unix.Close(fd)
+		}
+	default:
+		err = unix.Mknodat(dir, n.name, mode|0o600, int(st.Rdev))
+	}
+	if err != nil {
+		return t.surprise(n, err)
+	}
+	h, err := handleAt(dir, n.name)
+	if err != nil {
+		return fmt.Errorf("target %s: file handle: %w", t.path(n), err)
+	}
+	t.state.setCopy(f, h)
+	return t.state.set(n, f)
+}
+
+// removeStaged removes a parked object with all below it, and forgets it.
+func (t *target) removeStaged(f changelog.FID) error {
+	if err := t.forgetTree(f); err != nil {
+		return err
+	}
+	t.forget()
+	delete(t.state.staged, f)
+	path := filepath.Join(t.dir, ownDir, "staged", stagedName(f))
+	if err := os.RemoveAll(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("target: %w", err)
+	}
+	return nil
+}
+
+// forgetTree forgets an object and what is below it. Objects below that have names
+// elsewhere keep those.
+func (t *target) forgetTree(f changelog.FID) error {
+	children, err := t.state.children(f)
+	if err != nil {
+		return err
+	}
+	for n, child := range children {
+		if err := t.state.set(name{f, n}, changelog.FID{}); err != nil {
+			return err
+		}
+		links, err := t.state.links(child)
+		if err != nil {
+			return err
+		}
+		if len(links) == 0 {
+			if err := t.forgetTree(child); err != nil {
+				return err
+			}
+		}
+	}
+	t.state.setCopy(f, "")
+	return nil
+}
+
+// sync has all that was changed written to disk.
+func (t *target) sync() error {
+	if err := unix.Syncfs(t.root); err != nil {
+		return fmt.Errorf("target %s: syncfs: %w", t.dir, err)
+	}
+	return nil
+}
