@@ -50,6 +50,9 @@ func (g *glob) match(text []byte) bool {
 	if g.steps == 0 {
 		return len(rest) == 0 || g.path && (rest[0] == '/' || len(g.plain) == 0)
 	}
+	if g.words == 1 {
+		return g.matchWord(rest)
+	}
 	s := g.first
 	for _, c := range rest {
 		if c == '/' && g.path && s.has(g.steps) {
@@ -60,6 +63,29 @@ func (g *glob) match(text []byte) bool {
 		}
 	}
 	return s.has(g.steps)
+}
+
+// matchWord is the rest of match for patterns of which all states fit into one word.
+func (g *glob) matchWord(rest []byte) bool {
+	s, last := g.first[0], uint64(1)<<g.steps
+	for _, c := range rest {
+		may := g.skip[0]
+		if c == '/' {
+			if g.path && s&last != 0 {
+				return true
+			}
+			may |= g.skipIn[0]
+		}
+		k := g.class[c]
+		s = (s&g.move[k])<<1 | s&g.stay[k]
+		if s == 0 {
+			return false
+		}
+		for range g.reach {
+			s |= (s & may) << 1
+		}
+	}
+	return s&last != 0
 }
 
 // step moves over a byte of the text. It is false if nothing can fit any more.
