@@ -11,9 +11,10 @@ import (
 	"github.com/weir-io/weir/changelog"
 )
 
-// globMax is how many bytes a pattern may have, and globSteps how many steps.
+// globMax is how many bytes a pattern may have, and globSteps how many steps behind
+// its plain begin.
 const (
-	globMax   = 1024
+	globMax   = 8192
 	globSteps = 1023
 	globWords = (globSteps + 1) / 64
 )
@@ -160,6 +161,9 @@ func compileGlob(pattern, form, field string, base int, path bool) (*glob, error
 		g.plain = append(g.plain, byte(steps[0].bytes.single()))
 		steps = steps[1:]
 	}
+	if len(steps) > globSteps {
+		return nil, p.fail(0, "a pattern of "+strconv.Itoa(len(steps))+" steps behind its plain begin", "at most "+strconv.Itoa(globSteps))
+	}
 	g.build(steps)
 	return g, nil
 }
@@ -276,9 +280,6 @@ func (p *globParser) parse() error {
 		}
 		if err != nil {
 			return err
-		}
-		if len(p.steps) > globSteps {
-			return p.fail(0, "a pattern of more than "+strconv.Itoa(globSteps)+" steps", "a shorter one")
 		}
 	}
 	return nil
