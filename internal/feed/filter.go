@@ -5,7 +5,6 @@ package feed
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
@@ -30,9 +29,7 @@ func compile(mask, part string, filter json.RawMessage) (s selection, err error)
 	}
 	s.mask |= 1 << changelog.Mark
 	if part != "" && part != "." {
-		if s.part, err = below(part); err != nil {
-			return s, client.Errorf(client.CodeBadArgument, "source: %v", err)
-		}
+		s.part = match.Below([]byte(part))
 	}
 	if len(filter) == 0 || string(filter) == "null" {
 		return s, nil
@@ -46,22 +43,6 @@ func compile(mask, part string, filter json.RawMessage) (s selection, err error)
 	}
 	return s, nil
 }
-
-// below matches what lies in a directory, and the directory itself.
-func below(dir string) (*match.Matcher, error) {
-	doc, err := json.Marshal(map[string][]string{"path": {globQuoter.Replace(dir)}})
-	if err != nil {
-		return nil, err
-	}
-	f, err := match.Parse(doc)
-	if err != nil {
-		return nil, err
-	}
-	return f.Compile(match.Names{})
-}
-
-// globQuoter takes the meaning from what globs are made of.
-var globQuoter = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "!", `\!`, "{", `\{`)
 
 // wants tells what of a record is wanted.
 func (s *selection) wants(r *changelog.Record) match.Result {

@@ -14,9 +14,9 @@ import (
 
 // Limits of a filter.
 const (
-	DocumentMax = 64 << 10 // bytes of JSON
-	ListMax     = 1000     // items of a field
-	valueMax    = 4096     // bytes of an item
+	DocumentMax = 64 << 10    // bytes of JSON
+	ListMax     = 1000        // items of a field
+	valueMax    = globMax + 1 // bytes of an item: a pattern and !
 )
 
 // Filter is the text of a filter, with the places of its parts for errors. The zero

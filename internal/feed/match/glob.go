@@ -11,9 +11,10 @@ import (
 	"github.com/weir-io/weir/changelog"
 )
 
-// globMax is how many bytes a pattern may have, and globSteps how many steps.
+// globMax is how many bytes a pattern may have, and globSteps how many steps behind
+// its plain begin.
 const (
-	globMax   = 1024
+	globMax   = 8192
 	globSteps = 1023
 	globWords = (globSteps + 1) / 64
 )
@@ -50,6 +51,9 @@ func (g *glob) match(text []byte) bool {
 	if g.steps == 0 {
 		return len(rest) == 0 || g.path && (rest[0] == '/' || len(g.plain) == 0)
 	}
+	if g.words == 1 {
+		return g.matchWord(rest)
+	}
 	s := g.first
 	for _, c := range rest {
 		if c == '/' && g.path && s.has(g.steps) {
@@ -60,6 +64,29 @@ func (g *glob) match(text []byte) bool {
 		}
 	}
 	return s.has(g.steps)
+}
+
+// matchWord is the rest of match for patterns of which all states fit into one word.
+func (g *glob) matchWord(rest []byte) bool {
+	s, last := g.first[0], uint64(1)<<g.steps
+	for _, c := range rest {
+		may := g.skip[0]
+		if c == '/' {
+			if g.path && s&last != 0 {
+				return true
+			}
+			may |= g.skipIn[0]
+		}
+		k := g.class[c]
+		s = (s&g.move[k])<<1 | s&g.stay[k]
+		if s == 0 {
+			return false
+		}
+		for range g.reach {
+			s |= (s & may) << 1
+		}
+	}
+	return s&last != 0
 }
 
 // step moves over a byte of the text. It is false if nothing can fit any more.
@@ -133,6 +160,9 @@ func compileGlob(pattern, form, field string, base int, path bool) (*glob, error
 	for len(steps) > 0 && steps[0].kind == stepOne && steps[0].bytes.single() >= 0 {
 		g.plain = append(g.plain, byte(steps[0].bytes.single()))
 		steps = steps[1:]
+	}
+	if len(steps) > globSteps {
+		return nil, p.fail(0, "a pattern of "+strconv.Itoa(len(steps))+" steps behind its plain begin", "at most "+strconv.Itoa(globSteps))
 	}
 	g.build(steps)
 	return g, nil
@@ -250,9 +280,6 @@ func (p *globParser) parse() error {
 		}
 		if err != nil {
 			return err
-		}
-		if len(p.steps) > globSteps {
-			return p.fail(0, "a pattern of more than "+strconv.Itoa(globSteps)+" steps", "a shorter one")
 		}
 	}
 	return nil

@@ -138,6 +138,13 @@ func reference(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`^(?s:` + b.String() + `(?:/.*)?)$`)
 }
 
+// longGlob is a directory that makes the states of a pattern more than one word, and
+// long a text for it.
+var (
+	longGlob = strings.Repeat("[z]", 70) + "/"
+	long     = strings.Repeat("z", 70) + "/"
+)
+
 // TestGlobIsItsExpression compares the engine with a regular expression.
 func TestGlobIsItsExpression(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"a", "b", "ab", "/", "/", "*", "**", "**/", "/**/", "?", "[ab]", "[!a]", "\xc3\xa9", ".", "\n"})
@@ -149,10 +156,17 @@ func TestGlobIsItsExpression(t *testing.T) {
 			return
 		}
 		want := reference(pattern)
+		wide, err := compileGlob(longGlob+pattern, "", "", 0, true)
+		if err != nil || strings.HasPrefix(pattern, "/") {
+			return
+		}
 		for range 20 {
 			text := strings.Join(rapid.SliceOfN(letter, 0, 10).Draw(t, "text"), "")
 			if got := g.match([]byte(text)); got != want.MatchString(latin1([]byte(text))) {
 				t.Fatalf("%q on %q: %v, want %v (%v)", pattern, text, got, !got, want)
+			}
+			if got := wide.match([]byte(long + text)); got != want.MatchString(latin1([]byte(text))) {
+				t.Fatalf("%q with a long begin on %q: %v, want %v (%v)", pattern, text, got, !got, want)
 			}
 		}
 	})

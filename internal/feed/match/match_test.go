@@ -226,9 +226,9 @@ func TestRefused(t *testing.T) {
 		{"path=a[é]", "a character that is not ASCII"},
 		{"path=a[/]", "no slash within []"},
 		{`path=a\`, `got a \ at the end`},
-		{"path=" + strings.Repeat("a", 1025), "got 1025 bytes, want at most 1024"},
-		{"path=" + strings.Repeat("?", 300), "a pattern of more than 1023 steps"},
-		{"path=" + strings.Repeat("a", 5000), "got 5000 bytes"},
+		{"path=" + strings.Repeat("a", 8193), "got 8193 bytes, want at most 8192"},
+		{"path=" + strings.Repeat("?", 300), "a pattern of 1200 steps behind its plain begin, want at most 1023"},
+		{"name=" + strings.Repeat("a", 8194), "got 8194 bytes, want at most 8193"},
 		{"path=\xff", "UTF-8"},
 		{"path=a\x00", "a zero"},
 	} {
@@ -313,6 +313,31 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { m.Match(&r) }); n != 0 {
 		t.Errorf("%v allocations a match, want 0", n)
+	}
+}
+
+func TestBelow(t *testing.T) {
+	for _, tt := range []struct {
+		dir, path string
+		want      match.Result
+	}{
+		{"a[b*", "a[b*", match.Whole},
+		{"a[b*", "a[b*/c", match.Whole},
+		{"a[b*", "a[bx/c", match.None},
+		{"\xff/d", "\xff/d/e", match.Whole},
+		{"\xff/d", "\uFFFD/d/e", match.None},
+		{"", "a/b", match.Whole},
+		{".", "a/b", match.Whole},
+		{strings.Repeat("d/", 2000) + "d", strings.Repeat("d/", 2000) + "d/x", match.Whole},
+	} {
+		r := at(tt.path)
+		if got := match.Below([]byte(tt.dir)).Match(&r); got != tt.want {
+			t.Errorf("%.20q below %.20q is %v, want %v", tt.path, tt.dir, got, tt.want)
+		}
+	}
+	in := rename("b/x", "a/x")
+	if got := match.Below([]byte("a")).Match(&in); got != match.EdgeIn {
+		t.Errorf("a rename into the directory is %v, want %v", got, match.EdgeIn)
 	}
 }
 

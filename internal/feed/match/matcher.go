@@ -51,6 +51,15 @@ type Matcher struct {
 	synth, merged wish
 }
 
+// Below returns the filter of a directory, given from the root of the source: itself
+// and what is in it pass. Its name may have any bytes; "." is the root.
+func Below(dir []byte) *Matcher {
+	if string(dir) == "." {
+		dir = nil
+	}
+	return &Matcher{types: changelog.AllMask, path: globList{{glob: &glob{path: true, plain: bytes.Clone(dir)}}}}
+}
+
 // Match tells what of a record passes. Marks pass as a whole. An exchange over the
 // edge is EdgeIn if the place that Source went to passes; Target crosses the edge the
 // other way.
