@@ -68,6 +68,10 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 		return true, nil
 	}
 	dir, base, err := w.m.dst.at(place)
+	if errors.Is(err, errLost) {
+		w.m.again[f] = true // its directory has not got its place yet
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
@@ -123,8 +127,7 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	fresh := time.Since(time.Unix(c.st.Mtim.Unix())) < coarse
-	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || have.Mtim != c.st.Mtim || fresh || c.w.m.again[c.f]) {
-		delete(c.w.m.again, c.f)
+	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || have.Mtim != c.st.Mtim || fresh || c.w.force[c.f]) {
 		if fresh {
 			c.w.m.again[c.f] = true // it may change once more within the same tick
 		}

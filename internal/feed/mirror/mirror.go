@@ -255,6 +255,7 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	for f := range m.again {
 		w.addObject(f)
 	}
+	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if !m.st.about.Done {
 		w.full = true
 		if err := w.listAll(ctx, m.src.top); err != nil {

@@ -62,7 +62,11 @@ const (
 
 // intentDir is the directory that intents are stored in as names: no object of a file
 // system has this FID. A name in it is the FID of a directory, in 16 bytes, and a name.
-var intentDir = changelog.FID{Seq: changelog.FIDTable, OID: 1}
+// All of them stand for intended, which is no object either.
+var (
+	intentDir = changelog.FID{Seq: changelog.FIDTable, OID: 1}
+	intended  = changelog.FID{Seq: changelog.FIDTable, OID: 2}
+)
 
 // openState opens the state of a mirror below the target's own directory.
 func openState(dir string) (*state, error) {
@@ -249,7 +253,7 @@ func (s *state) intend(ctx context.Context, names []name) error {
 	for _, n := range names {
 		if !s.intents[n] {
 			s.intents[n] = true
-			b.PutDirent(intentDir, appendIntent(n), n.parent)
+			b.PutDirent(intentDir, appendIntent(n), intended)
 		}
 	}
 	if b.Empty() {
@@ -295,7 +299,7 @@ func (s *state) commit(ctx context.Context, through uint64) error {
 	b.SetMeta(keyAbout, about)
 	b.SetMeta(keyThrough, binary.LittleEndian.AppendUint64(nil, through))
 	for n := range s.intents {
-		b.DeleteDirent(intentDir, appendIntent(n), n.parent)
+		b.DeleteDirent(intentDir, appendIntent(n), intended)
 	}
 	if err := s.j.Apply(ctx, &b); err != nil {
 		return err

@@ -89,11 +89,7 @@ func (t *target) openDir(f changelog.FID) (int, error) {
 	if fd, ok := t.opened[f]; ok {
 		return fd, nil
 	}
-	n, err := t.placeOf(f)
-	if err != nil {
-		return -1, err
-	}
-	parent, err := t.openDir(n.parent)
+	parent, n, err := t.parentOf(f)
 	if err != nil {
 		return -1, err
 	}
@@ -111,6 +107,19 @@ func (t *target) openDir(f changelog.FID) (int, error) {
 	}
 	t.opened[f] = fd
 	return fd, nil
+}
+
+// parentOf opens the directory that the copy of a directory is in, and tells its name
+// there. What is parked is in the directory of that.
+func (t *target) parentOf(f changelog.FID) (fd int, n name, err error) {
+	if t.state.staged[f] {
+		return t.stage, name{t.top, stagedName(f)}, nil
+	}
+	if n, err = t.placeOf(f); err != nil {
+		return -1, n, err
+	}
+	fd, err = t.openDir(n.parent)
+	return fd, n, err
 }
 
 // surprise explains an error that only a change by others can cause.

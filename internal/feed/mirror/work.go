@@ -20,6 +20,7 @@ type work struct {
 	names   []name        // to be looked at, in this order
 	known   map[name]bool // those that are in names, or were
 	objects map[changelog.FID]bool
+	force   map[changelog.FID]bool // to be copied whatever times say
 	retry   map[name]bool          // not possible now: part of the next batch
 	placing map[changelog.FID]bool // directories whose place is being found
 	full    bool                   // list directories that are known, too
