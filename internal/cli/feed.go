@@ -62,6 +62,12 @@ type feedCall struct {
 // feedCommand gives a command the flags of all that talk to the agent and has run
 // called.
 func feedCommand(c *cobra.Command, run func(*feedCall) error) *cobra.Command {
+	return feedCommandIf(c, func() bool { return true }, run)
+}
+
+// feedCommandIf is feedCommand for a command that needs the agent only if needed says
+// so; without it, the call has no api.
+func feedCommandIf(c *cobra.Command, needed func() bool, run func(*feedCall) error) *cobra.Command {
 	call := &feedCall{cmd: c}
 	fl := c.Flags()
 	fl.BoolVar(&call.json, "json", false, "print JSON")
@@ -73,12 +79,14 @@ func feedCommand(c *cobra.Command, run func(*feedCall) error) *cobra.Command {
 		}
 		ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		api, err := feed.Dial(ctx, call.socket)
-		if err != nil {
-			return noFeedAgent(err)
+		var err error
+		call.ctx, call.args = ctx, args
+		if needed() {
+			if call.api, err = feed.Dial(ctx, call.socket); err != nil {
+				return noFeedAgent(err)
+			}
+			defer call.api.Close()
 		}
-		defer api.Close()
-		call.ctx, call.args, call.api = ctx, args, api
 		return feedError(run(call))
 	}
 	return c

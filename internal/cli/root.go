@@ -50,6 +50,7 @@ this host itself, without a module, to files or to any relay.
 		newConsumerCommand(),
 		newFeedCommand(),
 		newFeedHolderCommand(),
+		newMirrorCommand(),
 		newCleanupCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),

@@ -164,8 +164,21 @@ func checkPlaces(o *Options) error {
 	return nil
 }
 
-// FeedID returns the feed that the target was mirrored by last, empty for a new one.
-func (m *Mirror) FeedID() string { return m.st.about.Feed }
+// StoredFeed returns the feed that a target was mirrored by last, empty for a new one.
+func StoredFeed(target string) (string, error) {
+	own := filepath.Join(target, ownDir)
+	if _, err := os.Lstat(own); errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	s, err := openState(own)
+	if err != nil {
+		return "", err
+	}
+	return s.about.Feed, s.close()
+}
+
+// Forget removes what a mirror keeps in its target, which becomes an ordinary copy.
+func Forget(target string) error { return os.RemoveAll(filepath.Join(target, ownDir)) }
 
 // Close closes everything; what was not committed is put right the next time.
 func (m *Mirror) Close() error {

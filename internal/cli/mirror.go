@@ -1,0 +1,205 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/mirror"
+)
+
+// mirrorFlags are the flags of "weir mirror".
+type mirrorFlags struct {
+	opts                                 mirror.Options
+	once, verify, dryRun, forget, noFeed bool
+	logLevel                             string
+}
+
+// newMirrorCommand returns "weir mirror".
+func newMirrorCommand() *cobra.Command {
+	var m mirrorFlags
+	c := &cobra.Command{
+		Use:   "mirror SOURCE TARGET",
+		Short: "Keep a directory as an exact copy of another",
+		Long: `Copy a directory, and then follow its changes by a feed until the command is
+interrupted. The copy has the same names, hard links, contents, owners, modes, extended
+attributes, access control lists and times; it is equal when the source has come to rest
+and the command is level with the feed. A command that was killed goes on where it was.
+
+The target is on any file system that has file handles. What belongs to the mirror is in
+its directory .weir-mirror. The command stops, and says why, when somebody else has
+changed the target. Contents that are changed through memory maps only are not noticed
+before the file is closed; --verify finds them.`,
+		Example: `  weir mirror /srv /backup/srv
+  weir mirror --once /srv /backup/srv
+  weir mirror --verify /srv /backup/srv`,
+		Args: cobra.ExactArgs(2),
+	}
+	f := c.Flags()
+	f.BoolVar(&m.once, "once", false, "end when the target has all that the feed has")
+	f.BoolVar(&m.verify, "verify", false, "compare source and target completely, print what differs, and end")
+	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
+	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
+	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what is in it and not in the source is removed")
+	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
+	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
+	f.StringVar(&m.logLevel, "log-level", "warn", "log from this level on: debug, info, warn or error")
+	return feedCommandIf(c, func() bool { return !m.verify && !m.dryRun }, func(call *feedCall) error { return m.run(call) })
+}
+
+// run mirrors, or does what the flags ask for instead.
+func (m *mirrorFlags) run(call *feedCall) error {
+	o := &m.opts
+	var err error
+	if o.Source, err = filepath.Abs(call.args[0]); err != nil {
+		return err
+	}
+	if o.Target, err = filepath.Abs(call.args[1]); err != nil {
+		return err
+	}
+	switch {
+	case m.verify, m.dryRun:
+		return m.compare(call)
+	case m.forget:
+		return m.end(call)
+	}
+	if o.Log, err = newLogger(call.cmd.ErrOrStderr(), m.logLevel, "text"); err != nil {
+		return usageErrorf("%w", err)
+	}
+	return m.follow(call)
+}
+
+// compare prints what differs.
+func (m *mirrorFlags) compare(call *feedCall) error {
+	n := 0
+	var printErr error
+	err := mirror.Compare(call.ctx, m.opts, func(d mirror.Difference) {
+		n++
+		if call.json {
+			printErr = errors.Join(printErr, call.print(d))
+			return
+		}
+		fmt.Fprintf(call.cmd.OutOrStdout(), "%s: %s\n", printable(d.Path), printable(d.What))
+	})
+	if err := errors.Join(err, printErr); err != nil {
+		return err
+	}
+	if n > 0 && m.verify {
+		return fmt.Errorf("source and target differ in %d places", n)
+	}
+	if n == 0 && !call.json {
+		fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
+	}
+	return nil
+}
+
+// end removes what the mirror has beside the copy.
+func (m *mirrorFlags) end(call *feedCall) error {
+	id, err := mirror.StoredFeed(m.opts.Target)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		err = call.api.Destroy(call.ctx, id)
+		if err != nil && !errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
+			return err
+		}
+	}
+	return mirror.Forget(m.opts.Target)
+}
+
+// follow opens the mirror's feed and copies until the call's end.
+func (m *mirrorFlags) follow(call *feedCall) error {
+	info, err := m.feed(call)
+	if err != nil {
+		return err
+	}
+	n, err := call.api.Open(call.ctx, info.ID, feed.OpenOptions{})
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
+	m.opts.Part = filepath.Clean(info.Dir) != m.opts.Source
+	show := &mirrorProgress{w: call.cmd.ErrOrStderr(), json: call.json, out: call}
+	m.opts.Progress = show.show
+	mi, err := mirror.Open(m.opts)
+	if err != nil {
+		return err
+	}
+	err = mi.Run(call.ctx, m.once)
+	if call.ctx.Err() != nil {
+		err = nil
+	}
+	return errors.Join(err, mi.Close())
+}
+
+// feed finds the mirror's feed, or creates it.
+func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
+	id, err := mirror.StoredFeed(m.opts.Target)
+	if err != nil {
+		return feed.Info{}, err
+	}
+	if id != "" {
+		info, err := call.api.Info(call.ctx, id)
+		if !errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
+			return info, err
+		}
+	}
+	name := fmt.Sprintf("mirror-%08x", crc32.ChecksumIEEE([]byte(m.opts.Target)))
+	info, err := call.api.Info(call.ctx, name) // of a mirror that was killed before it wrote that down
+	if errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
+		info, err = call.api.Create(call.ctx, feed.CreateOptions{Name: name, Source: m.opts.Source, Mode: feed.ModeExplicit})
+	}
+	return info, err
+}
+
+// mirrorProgress shows how far a mirror has come, not more often than people read.
+type mirrorProgress struct {
+	w     io.Writer
+	out   *feedCall
+	json  bool
+	shown time.Time
+}
+
+// progressEvery is how often progress is shown.
+const progressEvery = time.Second
+
+func (p *mirrorProgress) show(s mirror.Progress) {
+	if time.Since(p.shown) < progressEvery && s.Names > 0 || p.w == nil {
+		return
+	}
+	p.shown = time.Now()
+	switch {
+	case p.json:
+		_ = p.out.print(s) // the command ends by its signal, not by its reader
+	case s.Names > 0:
+		fmt.Fprintf(p.w, "copying: %d objects, %s, %d names to look at\n", s.Created, sizeText(s.Copied), s.Names)
+	default:
+		fmt.Fprintf(p.w, "level with record %d: %d objects made, %s copied, %d parked, %d to be retried, %s behind\n",
+			s.Through, s.Created, sizeText(s.Copied), s.Staged, s.Retry, s.Lag.Round(time.Millisecond))
+	}
+}
+
+// sizeText is a number of bytes as people read it.
+func sizeText(n uint64) string {
+	const step = 1024
+	units := "kMGT"
+	if n < step {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	v, u := float64(n)/step, 0
+	for v >= step && u < len(units)-1 {
+		v, u = v/step, u+1
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[u])
+}
