@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -65,7 +66,10 @@ func (r *rightsReader) Read(b []byte) (int, error) {
 	if oobn > 0 {
 		r.c.take(oob[:oobn])
 	}
-	return n, err
+	if n == 0 && err == nil && len(b) > 0 {
+		err = io.EOF
+	}
+	return max(n, 0), err
 }
 
 // take keeps the descriptors of ancillary data.
