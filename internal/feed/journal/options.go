@@ -18,10 +18,10 @@ type Options struct {
 	FS vfs.FS
 	// Log gets what becomes of the store; nil: nobody.
 	Log *slog.Logger
-	// CacheBytes is how much of the files is kept in memory.
+	// CacheBytes is how much of the files is kept in memory, and of what will be files.
 	CacheBytes int64 // 0: 64 MiB
 	// MemTableBytes is how much is collected in memory before it is sorted into files.
-	// Twice that is held while it is.
+	// Up to three times that is held while it is, out of CacheBytes.
 	MemTableBytes int // 0: 16 MiB
 	// CacheEntries is how many objects, and how many names, are kept decoded.
 	CacheEntries int // 0: 32,768
@@ -69,14 +69,12 @@ func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 3,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       64,
 		LBaseMaxBytes:               64 << 20,
 		FlushDelayDeleteRange:       trimDelay,
 		MaxOpenFiles:                256,
-		WALBytesPerSync:             0,
 	}
-	p.TargetFileSizes[0] = 8 << 20
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		p.Levels[i].BlockSize = 8 << 10
