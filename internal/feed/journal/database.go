@@ -158,7 +158,7 @@ func (d *database) load() error {
 		return err
 	case version > storeVersion:
 		return &VersionError{Path: d.dir, Got: version, Want: storeVersion}
-	case version == 0:
+	case version == 0 && !d.opts.salvage:
 		if err := d.put(context.Background(), appendMeta(nil, metaVersion), binary.BigEndian.AppendUint32(nil, storeVersion), nil); err != nil {
 			return err
 		}

@@ -27,13 +27,16 @@ type Options struct {
 	CacheEntries int // 0: 32,768
 	// ReserveBytes is how much of the file system batches leave free, so that there is
 	// room for trimming. An eighth of the file system at most.
-	ReserveBytes int64 // 0: 64 MiB
+	ReserveBytes int64 // 0: 64 MiB; less: nothing
 
 	// Verify tells what is wrong with the bytes of a record; nil: Check and Repair take
 	// any bytes for good.
 	Verify func(index uint64, record []byte) error
 	// VerifyObject tells what is wrong with an object that has so many names.
 	VerifyObject func(f changelog.FID, o *Object, names uint64) error
+
+	// salvage opens what is damaged as far as it can be read, and changes nothing.
+	salvage bool
 }
 
 func (o Options) withDefaults() Options {
@@ -62,6 +65,7 @@ func (o Options) withDefaults() Options {
 // does not write what an older weir cannot read.
 func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
+		ReadOnly:                    o.salvage,
 		Cache:                       cache,
 		FS:                          d,
 		Logger:                      logger{d.log, d},

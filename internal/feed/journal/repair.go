@@ -31,6 +31,8 @@ type Repaired struct {
 // more than there is. The old files stay beside it, below the name that is returned.
 // The store must not be open.
 func Repair(ctx context.Context, dir string, opts Options, lost func(source UUID, index uint64) []byte) (old string, all []Repaired, err error) {
+	good := opts
+	opts.salvage = true
 	from, err := openDatabase(dir, opts)
 	if err != nil {
 		return "", nil, fmt.Errorf("repair: %w", err)
@@ -44,7 +46,7 @@ func Repair(ctx context.Context, dir string, opts Options, lost func(source UUID
 	if err := fs.RemoveAll(dir + ".repair"); err != nil {
 		return "", nil, fmt.Errorf("repair: %w", err)
 	}
-	to, err := openDatabase(dir+".repair", opts)
+	to, err := openDatabase(dir+".repair", good)
 	if err != nil {
 		return "", nil, fmt.Errorf("repair: %w", err)
 	}
