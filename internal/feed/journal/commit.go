@@ -118,7 +118,7 @@ func (d *database) room() error {
 	if err != nil {
 		return nil // not every file system knows
 	}
-	keep := min(uint64(d.opts.ReserveBytes), usage.TotalBytes/8)
+	keep := min(uint64(max(d.opts.ReserveBytes, 0)), usage.TotalBytes/8)
 	if usage.AvailBytes >= keep {
 		return nil
 	}

@@ -158,7 +158,7 @@ func (d *database) load() error {
 		return err
 	case version > storeVersion:
 		return &VersionError{Path: d.dir, Got: version, Want: storeVersion}
-	case version == 0:
+	case version == 0 && !d.opts.salvage:
 		if err := d.put(context.Background(), appendMeta(nil, metaVersion), binary.BigEndian.AppendUint32(nil, storeVersion), nil); err != nil {
 			return err
 		}
@@ -366,8 +366,10 @@ func (d *database) number(key []byte) (uint32, error) {
 }
 
 // get reads a value, nil if there is none.
-func (d *database) get(key []byte) ([]byte, error) {
-	v, closer, err := d.db.Get(key)
+func (d *database) get(key []byte) ([]byte, error) { return d.getOf(d.db, key) }
+
+func (d *database) getOf(r pebble.Reader, key []byte) ([]byte, error) {
+	v, closer, err := r.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
@@ -381,11 +383,11 @@ func (d *database) get(key []byte) ([]byte, error) {
 // scan calls f with each key that begins with prefix. What it gets is good until it
 // returns.
 func (d *database) scan(prefix []byte, f func(key, value []byte) error) error {
-	return d.scanRange(prefix, after(prefix), f)
+	return d.scanRange(d.db, prefix, after(prefix), f)
 }
 
-func (d *database) scanRange(from, to []byte, f func(key, value []byte) error) error {
-	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+func (d *database) scanRange(r pebble.Reader, from, to []byte, f func(key, value []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
 	if err != nil {
 		return readFault(d.dir, from, err)
 	}

@@ -48,6 +48,9 @@ type disk struct {
 	trouble chan struct{}
 	files   map[*file]struct{}
 	stalls  atomic.Uint64 // times that there was no room
+	// abandoned says that nobody reads any more but the database itself, which is not to
+	// get anything.
+	abandoned atomic.Bool
 }
 
 func newDisk(under vfs.FS, dir string, log *slog.Logger) *disk {
@@ -167,13 +170,21 @@ func (d *disk) freeze() {
 
 // abandon freezes the disk and closes what the database has open, which will not.
 func (d *disk) abandon() {
+	d.abandoned.Store(true)
 	d.freeze()
 	d.mu.Lock()
 	files := d.files
 	d.files = nil
 	d.mu.Unlock()
 	for f := range files {
-		f.File.Close()
+		f.close()
+	}
+}
+
+// endIfAbandoned never returns if the disk is abandoned.
+func (d *disk) endIfAbandoned() {
+	if d.abandoned.Load() {
+		select {}
 	}
 }
 
@@ -276,7 +287,20 @@ func (d *disk) wrap(f vfs.File, err error) (vfs.File, error) {
 // file is an open file of a disk.
 type file struct {
 	vfs.File
-	disk *disk
+	disk   *disk
+	closed sync.Once // the database closes it, or who abandons that
+}
+
+// Read reads.
+func (f *file) Read(p []byte) (int, error) {
+	f.disk.endIfAbandoned()
+	return f.File.Read(p)
+}
+
+// ReadAt reads.
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	f.disk.endIfAbandoned()
+	return f.File.ReadAt(p, off)
 }
 
 // Write goes on where a write without room has ended.
@@ -326,7 +350,12 @@ func (f *file) Close() error {
 	f.disk.mu.Lock()
 	delete(f.disk.files, f)
 	f.disk.mu.Unlock()
-	return f.File.Close()
+	return f.close()
+}
+
+func (f *file) close() (err error) {
+	f.closed.Do(func() { err = f.File.Close() })
+	return err
 }
 
 // logger hands on what the database logs. It does not end the process.

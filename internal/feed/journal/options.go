@@ -18,22 +18,25 @@ type Options struct {
 	FS vfs.FS
 	// Log gets what becomes of the store; nil: nobody.
 	Log *slog.Logger
-	// CacheBytes is how much of the files is kept in memory.
+	// CacheBytes is how much of the files is kept in memory, and of what will be files.
 	CacheBytes int64 // 0: 64 MiB
 	// MemTableBytes is how much is collected in memory before it is sorted into files.
-	// Twice that is held while it is.
+	// Up to three times that is held while it is, out of CacheBytes.
 	MemTableBytes int // 0: 16 MiB
 	// CacheEntries is how many objects, and how many names, are kept decoded.
 	CacheEntries int // 0: 32,768
 	// ReserveBytes is how much of the file system batches leave free, so that there is
 	// room for trimming. An eighth of the file system at most.
-	ReserveBytes int64 // 0: 64 MiB
+	ReserveBytes int64 // 0: 64 MiB; less: nothing
 
 	// Verify tells what is wrong with the bytes of a record; nil: Check and Repair take
 	// any bytes for good.
 	Verify func(index uint64, record []byte) error
 	// VerifyObject tells what is wrong with an object that has so many names.
 	VerifyObject func(f changelog.FID, o *Object, names uint64) error
+
+	// salvage opens what is damaged as far as it can be read, and changes nothing.
+	salvage bool
 }
 
 func (o Options) withDefaults() Options {
@@ -62,6 +65,7 @@ func (o Options) withDefaults() Options {
 // does not write what an older weir cannot read.
 func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
+		ReadOnly:                    o.salvage,
 		Cache:                       cache,
 		FS:                          d,
 		Logger:                      logger{d.log, d},
@@ -69,14 +73,12 @@ func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 3,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       64,
 		LBaseMaxBytes:               64 << 20,
 		FlushDelayDeleteRange:       trimDelay,
 		MaxOpenFiles:                256,
-		WALBytesPerSync:             0,
 	}
-	p.TargetFileSizes[0] = 8 << 20
 	for i := range p.Levels {
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		p.Levels[i].BlockSize = 8 << 10

@@ -58,6 +58,45 @@ func newSource(d *database, uuid UUID, number uint32) *source {
 // load reads what is kept in memory and looks whether the ends of the records are
 // where they are said to be.
 func (s *source) load() error {
+	err := s.loadState()
+	if err == nil {
+		err = s.loadMarks()
+	}
+	if s.d.opts.salvage {
+		return s.guess(err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.checkEnds()
+}
+
+// guess takes for the ends of the records what can be read of them, where nothing
+// says what they are.
+func (s *source) guess(fault error) error {
+	if fault == nil {
+		return nil
+	}
+	s.d.log.Warn("feed journal damaged", "source", s.uuid.String(), "err", fault)
+	prefix := appendPrefix(nil, keyRecord, s.number)
+	it, err := s.d.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return readFault(s.d.dir, prefix, err)
+	}
+	defer it.Close()
+	s.state, s.first, s.marks = state{}, 1, nil
+	if it.First() {
+		s.first = max(indexOf(it.Key()), 1)
+		s.state.last = s.first - 1
+	}
+	if it.Last() {
+		s.state.last = indexOf(it.Key())
+	}
+	return nil
+}
+
+// loadState reads where the records begin and end.
+func (s *source) loadState() error {
 	key := appendMetaOf(nil, metaState, s.number)
 	v, err := s.d.get(key)
 	switch {
@@ -81,10 +120,7 @@ func (s *source) load() error {
 	if s.first == 0 || s.first > s.state.last+1 {
 		return &CorruptError{Path: s.d.dir, Key: keyText(key), Err: fmt.Errorf("first record %d, last %d", s.first, s.state.last)}
 	}
-	if err := s.loadMarks(); err != nil {
-		return err
-	}
-	return s.checkEnds()
+	return nil
 }
 
 func (s *source) loadMarks() error {
