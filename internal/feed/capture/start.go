@@ -94,6 +94,12 @@ func (w *worker) goOn(ctx context.Context, limited bool) error {
 	if err != nil {
 		return err
 	}
+	if root, err := w.index.object(w.index.root); err != nil {
+		return err
+	} else if indexed != nil && !root.exists { // a repair has dropped the index
+		w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapReadError, Since: w.lastRecorded(), Until: w.time})
+		indexed = nil
+	}
 	if !bytes.Equal(was, boot) {
 		w.batch.SetMeta(metaBoot, boot)
 	}

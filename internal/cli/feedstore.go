@@ -1,0 +1,57 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/feed/service"
+)
+
+// newFeedCheckCommand returns "weir feed check".
+func newFeedCheckCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Read the whole store of feeds and say what is wrong with it",
+		Long: `Read all that the store of feeds holds, and compare records, names, objects and feeds
+with each other. The agent must not run. The exit code is 1 if something is wrong.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			n, err := service.Check(c.Context(), dir, func(int64) {})
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d journals, nothing wrong\n", n)
+			return err
+		},
+	}
+	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory of the agent")
+	return c
+}
+
+// newFeedRepairCommand returns "weir feed repair".
+func newFeedRepairCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "repair",
+		Short: "Keep what is good of a damaged store of feeds",
+		Long: `Drop what cannot be read of the store of feeds: of a journal all behind the last good
+record. A gap stands in its place, and the file system is compared when the agent starts,
+which must not run meanwhile.`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := service.Repair(c.Context(), dir)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprint(c.OutOrStdout(), report)
+			return err
+		},
+	}
+	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory of the agent")
+	return c
+}

@@ -1,0 +1,72 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/journal"
+)
+
+// Check reads all that a store holds and returns how many journals it has, or the first
+// fault. progress is told how many entries of a journal were read.
+func Check(ctx context.Context, stateDir string, progress func(done int64)) (journals int, err error) {
+	store, err := journal.OpenStore(StoreDir(stateDir), journal.Options{Verify: verify})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	ids, err := store.Sources()
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		j, err := store.Open(id)
+		if err != nil {
+			return 0, err
+		}
+		if err := j.Check(ctx, progress); err != nil {
+			return 0, fmt.Errorf("journal %s: %w", id, err)
+		}
+	}
+	return len(ids), nil
+}
+
+// Repair writes a store anew with what of it is good, and returns what became of it, a
+// line a journal. In the place of a record that is not good stands a gap.
+func Repair(ctx context.Context, stateDir string) (string, error) {
+	old, all, err := journal.Repair(ctx, StoreDir(stateDir), journal.Options{Verify: verify}, gap)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for i := range all {
+		r := &all[i]
+		fmt.Fprintf(&b, "journal %s: records %d to %d (was %d)", r.Source, r.First, r.Last, r.WasLast)
+		if r.Lost > 0 {
+			fmt.Fprintf(&b, ", %d replaced by gaps", r.Lost)
+		}
+		if r.IndexDropped {
+			b.WriteString(", names and objects are to be read from the disk again")
+		}
+		if r.Fault != nil {
+			fmt.Fprintf(&b, "; first fault: %v", r.Fault)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "the old store is in %s\n", old)
+	return b.String(), nil
+}
+
+// gap makes the record that stands in the place of one that cannot be read.
+func gap(_ journal.UUID, index uint64) []byte {
+	r := changelog.Record{Index: index, Type: changelog.Mark, Mark: &changelog.Marker{
+		Kind: changelog.MarkGap, Reason: changelog.GapReadError, Lost: 1,
+	}}
+	return changelog.AppendNative(nil, &r)
+}
