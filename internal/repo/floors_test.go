@@ -40,7 +40,6 @@ var floors = map[string]int{
 	"internal/daemon":       1,
 	"internal/feed/journal": 1,
 	"internal/feed/match":   1,
-	"internal/feed/fstest":  1, // tests only
 	"internal/filter":       1,
 	"internal/metadata":     1,
 	"internal/relaydopt":    1,
@@ -74,19 +73,28 @@ var floors = map[string]int{
 	"internal/hoststat/page":     3,
 	"internal/hoststat/monitor":  3,
 	"internal/hoststat/screen":   3,
+	"internal/feed/fstest":       0, // tests only
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
 
 	"internal/cli": 4,
 	"cmd/weir":     5,
 
 	"internal/repo":             6, // tests only, above everything
+	"internal/kernel/fanotify":  0,
 	"internal/kernel/ftrace":    0,
 	"internal/kernel/tracefs":   0,
 	"internal/kernel/proc":      0,
 	"internal/kernel/reread":    0,
 	"internal/kernel/rtlink":    0,
 	"client/agent":              1,
+	"client/feed":               1,
 	"client/relay":              1,
+	"internal/feed":             2,
+	"internal/feed/capture":     2,
+	"internal/feed/holder":      2,
+	"internal/feed/mirror":      2,
+	"internal/feed/server":      2,
+	"internal/feed/service":     3,
 	"internal/handover":         1,
 	"internal/kerneltrace":      1,
 	"internal/kernelfilter":     1,
@@ -122,6 +130,10 @@ var sideDoors = map[edge]string{
 	{"internal/tracestore", "lttng"}:                         "the store's names and identifiers are those of the protocol",
 	{"client/relay", "ctf"}:                                  "a stream takes packets as writers of CTF hand them out",
 	{"client/relay", "lttng"}:                                "a producer speaks the protocol",
+	{"client/feed", "changelog"}:                             "what a reader of a feed gets are records",
+	{"internal/feed", "internal/feed/capture"}:               "feeds are read from sources, which the manager opens and stops",
+	{"internal/feed/server", "internal/feed"}:                "a server answers for the manager of feeds",
+	{"internal/feed/fstest", "internal/peer"}:                "what a test's file systems need of the machine",
 	{"client/agent", "lttng"}:                                "URIs of consumers are those of the protocol",
 	{"internal/agent/agenttest", "internal/agent"}:           "callers are those of the interface",
 	{"internal/handover", "ctf"}:                             "finished packets travel with their index",

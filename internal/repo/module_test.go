@@ -156,7 +156,7 @@ func TestLinkedLicences(t *testing.T) {
 // the file's first line.
 func licenceOf(t *testing.T, dir string) string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, "[LC][IO][CP][EY]*"))
+	names, err := filepath.Glob(filepath.Join(dir, "[LC][IOio][CPcp][EYey]*"))
 	if err != nil || len(names) == 0 {
 		return "no licence file in " + filepath.Base(dir)
 	}
