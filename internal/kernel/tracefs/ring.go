@@ -20,6 +20,7 @@ type Ring struct {
 	pipe, stats int // descriptors, of this Ring alone
 	subbuf      int
 	busy        bool           // the last wait was ended by the ring
+	calm        calm           // of waits that are
 	poll        [1]unix.PollFd // here, so that waiting allocates nothing
 }
 
