@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdTime is how long a ring that has just been full enough is waited for
+// holdTime is how long a ring in which something has just happened is waited for
 // without Go's scheduler being told.
 const holdTime = 200 * time.Millisecond
 
@@ -21,10 +21,11 @@ const monitorPeriod = 10 * time.Millisecond
 // WaitFor is Wait that ends also when another descriptor, such as an eventfd, is
 // readable; with ring false it waits for that alone.
 //
-// After a wait that the ring has ended it keeps its processor of Go's scheduler
-// for a while. If that were free for others, Go's monitor would take it away,
-// and would then wake every 20 µs for 1 ms after each return (sysmon and retake
-// in Go's runtime/proc.go): at full load that cost a third of all CPU time.
+// After a wait that the ring has ended, or a reading that brought something, it keeps
+// its processor of Go's scheduler for a while. If that were free for others, Go's
+// monitor would take it away, and would then wake every 20 µs for 1 ms after each
+// return (sysmon and retake in Go's runtime/proc.go): at full load that cost a
+// third of all CPU time, and at little load nearly all of it.
 func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error) {
 	fds := [2]unix.PollFd{{Fd: int32(other), Events: unix.POLLIN}, {Fd: int32(r.pipe), Events: unix.POLLIN}}
 	watched := fds[:2]
