@@ -63,7 +63,9 @@ func TestHoldingEnds(t *testing.T) {
 // TestDeafHoldingSleepsOn sends a thread that waits the signal by which Go's monitor
 // asks for the processor: it stays pending until what is waited for comes.
 func TestDeafHoldingSleepsOn(t *testing.T) {
-	// Who collected garbage meanwhile would stop this goroutine, and wait.
+	// Who collected garbage meanwhile would stop this goroutine, and wait. It needs a
+	// processor of its own.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var ends [2]int
 	must(t, unix.Pipe2(ends[:], unix.O_CLOEXEC))
@@ -75,7 +77,7 @@ func TestDeafHoldingSleepsOn(t *testing.T) {
 		runtime.LockOSThread()
 		fds := []unix.PollFd{{Fd: int32(ends[0]), Events: unix.POLLIN}}
 		tid <- unix.Gettid()
-		n, err := pollHolding(fds, time.Hour, true)
+		n, err := pollHolding(fds, wait.Patience, true)
 		if err == nil && n != 1 {
 			err = fmt.Errorf("%d descriptors are ready", n)
 		}
