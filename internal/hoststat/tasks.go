@@ -90,7 +90,7 @@ func newTasksReader(e *Engine) reader {
 	const at = "proc/tasks"
 	m := e.model
 	return &tasksReader{
-		engine: e, dir: reread.NewDir(e.o.ProcRoot), users: newUserNames(e.root("etc/passwd")),
+		engine: e, dir: e.procDir(), users: newUserNames(e.root("etc/passwd")),
 		tasks: m.Must(at), counts: m.Must(at + "/count"), task: m.Must(at + "/task"), io: m.Must(at + "/task/io"),
 		countLeaves: nodesOf(m, at+"/count", "total", "running", "sleeping", "disk", "stopped", "traced", "zombie", "idle", "threads"),
 		leaves: nodesOf(m, at+"/task", "name", "user", "state", "ppid", "utime", "stime", "priority", "nice", "threads", "start",
