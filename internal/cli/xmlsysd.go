@@ -98,6 +98,7 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if len(h.listeners) > 0 {
 		fmt.Fprintf(c.OutOrStdout(), "xmlsysd at %s\n%s", strings.Join(h.addresses(), ", "), pages)
 		warn(log, manager.Ready())
+		h.services = append(h.services, func(ctx context.Context) error { daemon.Thrift(ctx, log); return nil })
 	}
 	return h.run(ctx, conns...)
 }
