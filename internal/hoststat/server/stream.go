@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/kernel/epoll"
 )
 
 // stream is what goes over a connection. Sockets are read and written by calls that
@@ -40,14 +42,11 @@ func newStream(conn net.Conn) *stream {
 	case *net.UnixConn:
 		s.raw, _ = c.SyscallConn()
 	}
-	if !canBeDirect {
-		s.raw = nil
-	}
 	s.read = func(fd uintptr) bool {
-		s.n, s.err = directRead(fd, s.buf)
+		s.n, s.err = epoll.Recv(int(fd), s.buf)
 		return s.err != unix.EAGAIN
 	}
-	s.try = func(fd uintptr) { s.n, s.err = directWrite(fd, s.buf) }
+	s.try = func(fd uintptr) { s.n, s.err = epoll.Send(int(fd), s.buf, false) }
 	s.write = func(fd uintptr) bool {
 		s.try(fd)
 		return s.err != unix.EAGAIN
