@@ -135,13 +135,11 @@ func (d *Dir) ReadOf(n int32, file string) (b []byte, uid uint32, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	d.path = append(appendNumber(d.path[:0], n), '/')
-	d.path = append(append(d.path, file...), 0)
 	how := usual
 	if file == "stat" { // a command line waits while the process's memory changes
 		how = d.how
 	}
-	fd, err := how.openat(dir, d.path, flags)
+	fd, err := how.openat(dir, d.pathOf(n, file), flags)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -156,6 +154,13 @@ func (d *Dir) ReadOf(n int32, file string) (b []byte, uid uint32, err error) {
 		}
 		d.buf = make([]byte, 2*len(d.buf))
 	}
+}
+
+// pathOf returns the path of a file of a number, which ends in zero.
+func (d *Dir) pathOf(n int32, file string) []byte {
+	d.path = append(appendNumber(d.path[:0], n), '/')
+	d.path = append(append(d.path, file...), 0)
+	return d.path
 }
 
 func appendNumber(b []byte, n int32) []byte {
