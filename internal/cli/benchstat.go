@@ -19,11 +19,16 @@ func newBenchStatCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "stat",
 		Short: "Measure what host statistics cost the host",
-		Long: `Read a daemon of the bench's own, "weir xmlsysd", and print what that costs it.
+		Long: `Read a daemon of the bench's own, "weir xmlsysd", and print what that costs it, and
+what watching many costs.
 
   message      the message of 2002: CPU time of one, and how long it takes
   default      all that is cheap to read
   tasks        the processes of this host
+  processes    the same while it has 1000
+  scrape       /metrics/node, in turn with node_exporter's same families
+  hung         messages while a mount never answers, which needs root
+  top          "weir top" on a terminal, with 1000 simulated hosts each second
   allocations  of reading and writing a message, in this process
   memory       resident memory with ten clients
   growth       resident memory after a million messages less that before

@@ -57,7 +57,10 @@ honoured.`,
 	fs.BoolVar(&f.vi, "vi", false, "j and k move, and o shows processes")
 	fs.IntVar(&f.history, "history", 0, "keep `N` points of history of each host at the period, and twice as many by minute; -1: none (default 720)")
 	fs.BoolVarP(&f.batch, "batch", "b", false, "print pages like weir stat instead of drawing")
-	c.RunE = func(c *cobra.Command, args []string) error { return f.run(c, args) }
+	c.RunE = func(c *cobra.Command, args []string) error {
+		economize()
+		return f.run(c, args)
+	}
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -56,6 +57,7 @@ func xmlsysdProgram(args []string, stdout, stderr io.Writer) int {
 // runXmlsysd serves until a signal asks for its end, or until the one client of
 // inetd's is done.
 func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
+	economize()
 	stderr := c.ErrOrStderr()
 	inetd := c.Flags().Changed("inetd")
 	if inetd && x.metrics != "" {
@@ -96,8 +98,18 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if len(h.listeners) > 0 {
 		fmt.Fprintf(c.OutOrStdout(), "xmlsysd at %s\n%s", strings.Join(h.addresses(), ", "), pages)
 		warn(log, manager.Ready())
+		h.services = append(h.services, func(ctx context.Context) error { daemon.Thrift(ctx, log); return nil })
 	}
 	return h.run(ctx, conns...)
+}
+
+// economize makes the run-time one of a program that has little to do, and that
+// others should not notice: on one processor no thread wakes another to share the
+// work with, which takes longer than the work. Who sets GOMAXPROCS knows better.
+func economize() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 }
 
 // open gives the daemon its listeners, or returns the connections that a

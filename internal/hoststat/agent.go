@@ -33,7 +33,7 @@ func newAgentReader(e *Engine) reader {
 		engine: e, agent: m.Must(at), section: m.Must(at + "/section"), version: m.Must(at + "/version"), versionText: []byte(e.o.Version),
 		leaves:  nodesOf(m, at, "pid", "start", "cpu", "rss", "connections", "messages", "bytes", "errors"),
 		costs:   nodesOf(m, at+"/section", "calls", "last", "max", "bytes", "errors"),
-		statm:   reread.New("/proc/self/statm", sysctlSize, reread.Whole),
+		statm:   reread.NewPrompt("/proc/self/statm", sysctlSize, reread.Whole),
 		started: e.started.Unix(), pid: int64(os.Getpid()),
 	}
 }

@@ -50,7 +50,7 @@ func newDiskstatsReader(e *Engine) reader {
 		path := at + "/disk/" + g.tag
 		d.groups = append(d.groups, diskGroup{m.Must(path), g.from, nodesOf(m, path, g.leaves...)})
 	}
-	d.textReader = *newTextReader(e.proc("diskstats"), pageSize, reread.Lines, d.parseDiskstats)
+	d.textReader = *newTextReader(e.prompt("diskstats", pageSize, reread.Lines), d.parseDiskstats)
 	return d
 }
 

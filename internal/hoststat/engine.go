@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -27,6 +28,7 @@ type Engine struct {
 	budget   budget
 	vm       *vmText
 	noQuery  Query
+	kernels  bool // the proc root is the kernel's, not a copy
 
 	quit    chan struct{} // closed by Close
 	closing sync.Once
@@ -43,6 +45,7 @@ type Traffic struct {
 func New(o Options) (*Engine, error) {
 	e := &Engine{o: o.withDefaults(), model: xmlsysd.NewModel(), started: time.Now(), quit: make(chan struct{})}
 	e.budget = budget{limit: e.o.Budget / 100, since: e.started}
+	e.kernels = isProc(e.o.ProcRoot)
 	e.links = newLinkCache(e)
 	if err := e.build(); err != nil {
 		return nil, err
@@ -113,6 +116,23 @@ func (e *Engine) Sections() []SectionInfo {
 
 // proc returns a path below the proc root.
 func (e *Engine) proc(path string) string { return below(e.o.ProcRoot, path) }
+
+// prompt returns a file below the proc root that the kernel answers at once, unless
+// the root is something else.
+func (e *Engine) prompt(path string, size int, kind reread.Kind) *reread.File {
+	if e.kernels {
+		return reread.NewPrompt(e.proc(path), size, kind)
+	}
+	return reread.New(e.proc(path), size, kind)
+}
+
+// procDir returns the proc root.
+func (e *Engine) procDir() *reread.Dir {
+	if e.kernels {
+		return reread.NewPromptDir(e.o.ProcRoot)
+	}
+	return reread.NewDir(e.o.ProcRoot)
+}
 
 // sys returns a path below the sys root.
 func (e *Engine) sys(path string) string { return below(e.o.SysRoot, path) }

@@ -15,6 +15,7 @@ import (
 // Limits of asking file systems.
 const (
 	statfsWait  = 250 * time.Millisecond // for the answers of a round
+	remoteWait  = 2 * time.Millisecond   // of those that are servers', which the first message waits for
 	statfsLimit = time.Second            // after which a file system is stale
 	maxRemote   = 12                     // calls at a time to servers, those that hang included
 	maxLocal    = 4                      // and to others, which servers that are gone must not starve
@@ -35,7 +36,7 @@ type filesystemsReader struct {
 
 	mu     sync.Mutex
 	states map[string]*fsState // guarded by mu; by mount point
-	hasty  bool                // guarded by mu: calls are out, and not stale yet
+	hasty  time.Time           // guarded by mu: since when a call is out that is not stale yet; zero: none is
 }
 
 // fsState is what is known of a mount point. It is guarded by filesystemsReader.mu.
@@ -72,7 +73,7 @@ func (f *filesystemsReader) read(r *request) error {
 	t := r.tape
 	t.Open(f.filesystems, r.at)
 	defer t.Close()
-	f.hasty = false
+	f.hasty = time.Time{}
 	for i := range mounts {
 		f.add(t, &mounts[i])
 	}
@@ -84,13 +85,15 @@ func (f *filesystemsReader) read(r *request) error {
 func (f *filesystemsReader) soon() (time.Duration, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return statfsLimit - statfsWait/2, f.hasty
+	const more = 10 * time.Millisecond // or it is not stale then, by a hair
+	return max(statfsLimit-time.Since(f.hasty)+more, more), !f.hasty.IsZero()
 }
 
-// ask asks all file systems that owe no answer, and waits a moment. Those that need
-// no server come first.
+// ask asks all file systems that owe no answer, and waits a moment: a short one for
+// servers, whose answers the next round has at the latest. Those that need no server
+// come first.
 func (f *filesystemsReader) ask(mounts []mount) {
-	round := fsRound{reader: f, deadline: time.NewTimer(statfsWait), done: make(chan struct{}, len(mounts))}
+	round := fsRound{reader: f, deadline: time.NewTimer(statfsWait), done: make(chan chan struct{}, len(mounts))}
 	defer round.deadline.Stop()
 	for i := range mounts {
 		if !mounts[i].isRemote() {
@@ -102,13 +105,7 @@ func (f *filesystemsReader) ask(mounts []mount) {
 			round.ask(mounts[i].point, f.remote)
 		}
 	}
-	for ; round.out > 0 && !round.late; round.out-- {
-		select {
-		case <-round.done:
-		case <-round.deadline.C:
-			round.late = true
-		}
-	}
+	round.wait()
 	f.forget()
 }
 
@@ -116,9 +113,35 @@ func (f *filesystemsReader) ask(mounts []mount) {
 type fsRound struct {
 	reader   *filesystemsReader
 	deadline *time.Timer
-	late     bool          // the deadline is over
-	done     chan struct{} // has room for all calls: nobody may be listening
-	out      int           // calls
+	late     bool               // the deadline is over
+	done     chan chan struct{} // the slots of a call; has room for all calls: nobody may be listening
+	local    int                // calls
+	remote   int
+}
+
+// wait waits for answers.
+func (r *fsRound) wait() {
+	brief := time.NewTimer(remoteWait)
+	defer brief.Stop()
+	for patient := true; !r.late && (r.local > 0 || r.remote > 0 && patient); {
+		select {
+		case slots := <-r.done:
+			r.count(slots, -1)
+		case <-brief.C:
+			patient = false
+		case <-r.deadline.C:
+			r.late = true
+		}
+	}
+}
+
+// count counts the calls of one kind.
+func (r *fsRound) count(slots chan struct{}, by int) {
+	if slots == r.reader.remote {
+		r.remote += by
+	} else {
+		r.local += by
+	}
 }
 
 // ask asks a file system that owes no answer, as soon as there is a slot.
@@ -131,7 +154,7 @@ func (r *fsRound) ask(point string, slots chan struct{}) {
 		select {
 		case slots <- struct{}{}:
 			r.reader.call(point, s, slots, r.done)
-			r.out++
+			r.count(slots, 1)
 			return
 		case <-r.deadline.C:
 			r.late = true
@@ -160,7 +183,7 @@ func (f *filesystemsReader) state(point string) *fsState {
 
 // call asks a file system. Nobody waits for the goroutine to end: one whose call
 // hangs cannot be ended. There are as many as slots.
-func (f *filesystemsReader) call(point string, s *fsState, slots <-chan struct{}, done chan<- struct{}) {
+func (f *filesystemsReader) call(point string, s *fsState, slots chan struct{}, done chan<- chan struct{}) {
 	f.mu.Lock()
 	s.pending, s.began = true, time.Now()
 	f.mu.Unlock()
@@ -172,7 +195,7 @@ func (f *filesystemsReader) call(point string, s *fsState, slots <-chan struct{}
 		s.pending, s.known, s.stat, s.err = false, true, st, err
 		f.mu.Unlock()
 		<-slots
-		done <- struct{}{}
+		done <- slots
 	}()
 }
 
@@ -200,7 +223,9 @@ func (f *filesystemsReader) forget() {
 func (f *filesystemsReader) add(t *xmlsysd.Tape, m *mount) {
 	s := f.states[m.point]
 	stale := s == nil || s.skipped || s.pending && time.Since(s.began) >= statfsLimit
-	f.hasty = f.hasty || s != nil && s.pending && !stale
+	if s != nil && s.pending && !stale && (f.hasty.IsZero() || s.began.Before(f.hasty)) {
+		f.hasty = s.began
+	}
 	t.Open(f.fs, xmlsysd.Stamp{}, []byte(m.point))
 	t.Leaf(f.leaves[0], []byte(m.device))
 	t.Leaf(f.leaves[1], []byte(m.kind))

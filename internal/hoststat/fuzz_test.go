@@ -53,9 +53,9 @@ var parsers = []parser{
 	parserOf("proc/mdstat", mdstatText),
 	{"vmstat", []string{"/proc/vmstat"}, []string{"pgpgin 1\npgpgout 2\npswpin 3\npswpout 4\n"}, func(e *Engine, r *request, text []byte) error {
 		v := e.sectionOf("proc/vmstat").reader.(*vmstatReader)
-		v.text, v.vmText.at = text, r.now
+		v.text, v.whole, v.vmText.at = text, true, r.now
 		v.vmText.interval = time.Hour
-		_, _, _, _, _ = v.paging(r)
+		_, _ = v.paging(r)
 		return v.read(r)
 	}},
 	{"cpuinfo", []string{"/proc/cpuinfo"}, []string{x86Text, armText}, func(e *Engine, r *request, text []byte) error {

@@ -42,7 +42,7 @@ func newIRQReader(e *Engine, name, line string, kind reread.Kind) *interruptsRea
 		what: "/" + at, node: m.Must(at), line: m.Must(at + "/" + line), total: m.Must(at + "/" + line + "/total"),
 		cpu: m.Must(at + "/" + line + "/cpu"), count: m.Must(at + "/" + line + "/cpu/count"),
 	}
-	r.textReader = *newTextReader(e.proc(name), pageSize, kind, r.parseInterrupts)
+	r.textReader = *newTextReader(reread.New(e.proc(name), pageSize, kind), r.parseInterrupts)
 	return r
 }
 

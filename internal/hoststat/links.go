@@ -123,7 +123,7 @@ func (c *linkCache) await() {
 
 // start begins to follow the links of this process, if the files are of it too.
 func (c *linkCache) start() {
-	if !isProc(c.engine.o.ProcRoot) {
+	if !c.engine.kernels {
 		close(c.ready)
 		return
 	}

@@ -23,7 +23,7 @@ func newLoadavgReader(e *Engine) reader {
 		loadavg: e.model.Must(at),
 		leaves:  nodesOf(e.model, at, "load1", "load5", "load15", "running", "threads", "last_pid"),
 	}
-	l.textReader = *newTextReader(e.proc("loadavg"), sysctlSize, reread.Whole, l.parseLoadavg)
+	l.textReader = *newTextReader(e.prompt("loadavg", sysctlSize, reread.Whole), l.parseLoadavg)
 	return l
 }
 
@@ -65,7 +65,7 @@ type uptimeReader struct {
 func newUptimeReader(e *Engine) reader {
 	const at = "proc/uptime"
 	u := &uptimeReader{uptime: e.model.Must(at), leaves: nodesOf(e.model, at, "up", "idle")}
-	u.textReader = *newTextReader(e.proc("uptime"), sysctlSize, reread.Whole, u.parseUptime)
+	u.textReader = *newTextReader(e.prompt("uptime", sysctlSize, reread.Whole), u.parseUptime)
 	return u
 }
 

@@ -36,7 +36,7 @@ func newMdstatReader(e *Engine) reader {
 		mdstat: e.model.Must(at), array: e.model.Must(at + "/array"),
 		leaves: nodesOf(e.model, at+"/array", "state", "level", "disks_total", "disks_active", "disks_failed", "disks_spare", "blocks", "blocks_synced"),
 	}
-	m.textReader = *newTextReader(e.proc("mdstat"), pageSize, reread.Pieces, m.parseMdstat)
+	m.textReader = *newTextReader(reread.New(e.proc("mdstat"), pageSize, reread.Pieces), m.parseMdstat)
 	return m
 }
 

@@ -29,7 +29,7 @@ func newMeminfoReader(e *Engine) reader {
 		swapLeaves:   nodesOf(m, at+"/swap", "total", "used", "free"),
 		detail:       newNames(m, at+"/detail"),
 	}
-	r.textReader = *newTextReader(e.proc("meminfo"), pageSize, reread.Whole, r.parseMeminfo)
+	r.textReader = *newTextReader(e.prompt("meminfo", pageSize, reread.Whole), r.parseMeminfo)
 	return r
 }
 

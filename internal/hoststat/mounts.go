@@ -46,7 +46,7 @@ func newMountReader(e *Engine) mountReader {
 	if e.o.Root != "/" {
 		path = e.proc("1/mountinfo")
 	}
-	return mountReader{file: reread.New(path, pageSize, reread.Pieces), followed: isProc(e.o.ProcRoot), skip: e.o.SkipFS}
+	return mountReader{file: reread.New(path, pageSize, reread.Pieces), followed: e.kernels, skip: e.o.SkipFS}
 }
 
 func (m *mountReader) path() string { return m.file.Path() }

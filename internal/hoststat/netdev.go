@@ -55,7 +55,7 @@ func newNetDevReader(e *Engine) reader {
 		broadcast: n("broadcast"), alias: n("ifalias"), duplex: n("duplex"),
 		addresses: n("addresses"), address: n("addresses/address"), addressIP: n("addresses/address/ip"), addressPrefix: n("addresses/address/prefix"),
 	}
-	d.textReader = *newTextReader(e.proc("net/dev"), pageSize, reread.Lines, d.parseDev)
+	d.textReader = *newTextReader(e.prompt("net/dev", pageSize, reread.Lines), d.parseDev)
 	return d
 }
 

@@ -41,7 +41,7 @@ func newPressureReader(e *Engine) reader {
 	const at = "proc/pressure/"
 	p := &pressureReader{node: e.model.Must("proc/pressure")}
 	for _, name := range [...]string{"cpu", "memory", "io", "irq"} {
-		res := pressureResource{file: reread.New(e.proc("pressure/"+name), sysctlSize, reread.Whole), node: e.model.Must(at + name)}
+		res := pressureResource{file: e.prompt("pressure/"+name, sysctlSize, reread.Whole), node: e.model.Must(at + name)}
 		for _, kind := range [...]string{"some", "full"} {
 			if id, ok := e.model.Find(at + name + "/" + kind); ok {
 				res.kinds = append(res.kinds, pressureKind{kind, id, nodesOf(e.model, at+name+"/"+kind, pressureKeys[:]...)})

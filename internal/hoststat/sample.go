@@ -26,6 +26,7 @@ type request struct {
 	at    xmlsysd.Stamp // now
 	now   time.Time     // the same, for differences
 	need  need          // details that are wanted
+	since time.Time     // when the message was asked for: what is read later may be shared within it
 	bytes int           // what was read, for the account
 
 	// Of sections of their own only.
@@ -35,6 +36,10 @@ type request struct {
 
 // need says which details of a section are wanted.
 type need uint8
+
+// needWhole tells a section that a source which it shares with another section is
+// read by that one, too, in the same message. It is no detail of the section.
+const needWhole need = 1 << 7
 
 // detail is an element of a section that costs more than the rest.
 type detail struct {

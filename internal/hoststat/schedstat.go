@@ -24,7 +24,7 @@ func newSchedstatReader(e *Engine) reader {
 		schedstat: e.model.Must(at), version: e.model.Must(at + "/version"), cpu: e.model.Must(at + "/cpu"),
 		leaves: nodesOf(e.model, at+"/cpu", "run_time", "wait_time", "timeslices"),
 	}
-	s.textReader = *newTextReader(e.proc("schedstat"), pageSize, reread.Pieces, s.parseSchedstat)
+	s.textReader = *newTextReader(reread.New(e.proc("schedstat"), pageSize, reread.Pieces), s.parseSchedstat)
 	return s
 }
 

@@ -49,6 +49,7 @@ type section struct {
 	by      *job      // who reads; nil: the lane's goroutine
 	busy    bool      // reading, and for too long
 	failed  error     // of the last reading: last is older than that
+	gone    time.Time // when its files were not there
 	running bool      // the lane's goroutine
 	wanted  time.Time // when the lane was last asked
 	cost    Cost
@@ -60,7 +61,7 @@ var errBusy = errors.New("not read within the time limit")
 
 // take returns a sample that is young enough. The caller releases it. With a sample
 // an error is one of parsing.
-func (s *section) take(j *job, need need) (*sample, error) {
+func (s *section) take(j *job, need need, since time.Time) (*sample, error) {
 	s.mu.Lock()
 	if s.lane == slow {
 		return s.takeSlow()
@@ -70,14 +71,19 @@ func (s *section) take(j *job, need need) (*sample, error) {
 		return nil, errBusy
 	}
 	now := time.Now()
-	if l := s.last; l != nil && l.need&need == need && now.Sub(l.at) < s.interval() {
+	if s.isGone(now) {
+		err := s.failed
+		s.mu.Unlock()
+		return nil, err
+	}
+	if l := s.last; l != nil && l.need&need|needWhole == need|needWhole && now.Sub(l.at) < s.interval() {
 		l.refs++
 		s.mu.Unlock()
 		return l, l.err
 	}
 	sm := s.begin(j, now)
 	s.mu.Unlock()
-	cost, err := s.fill(sm, request{need: need}, now)
+	cost, err := s.fill(sm, request{need: need, since: since}, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end(sm, cost, err)
@@ -141,7 +147,11 @@ func (s *section) over(cost time.Duration, err error) {
 	s.cost.Max = max(s.cost.Max, cost)
 	s.cost.Total += cost
 	s.cost.Bytes += uint64(s.request.bytes)
-	if err != nil && !s.isAbsent(err) {
+	switch {
+	case err == nil:
+	case s.isAbsent(err):
+		s.gone = s.began
+	default:
 		s.cost.Errors++
 	}
 	s.turn.Broadcast()
@@ -172,6 +182,14 @@ func (s *section) releaseLocked(sm *sample) {
 	if sm.refs--; sm.refs == 0 {
 		s.free = append(s.free, sm)
 	}
+}
+
+// absence is for how long files are not looked for that the host does not have.
+const absence = time.Second
+
+// isGone reports whether the section was not there a moment ago, s.mu held.
+func (s *section) isGone(now time.Time) bool {
+	return s.failed != nil && !s.gone.IsZero() && now.Sub(s.gone) < absence && s.isAbsent(s.failed)
 }
 
 // expire marks the section busy if it has been read for longer than the time

@@ -45,7 +45,7 @@ var entries = []entry{
 	{path: "system/agent", source: "own counters", make: newAgentReader, prompt: true},
 	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
 	{path: "proc/stat", source: "/proc/stat", make: newStatReader, prompt: true, details: []entryDetail{
-		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM},
+		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM}, {"proc/vmstat", needWhole},
 	}},
 	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, prompt: true, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
 	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, prompt: true, details: []entryDetail{
@@ -122,7 +122,7 @@ func (e *Engine) build() error {
 // kernel's memory, and below /run and /etc memory or a disk, without which this
 // program would not be here.
 func (e *Engine) isPrompt() bool {
-	return isProc(e.o.ProcRoot) && e.o.Root == "/" && isLocal("/run") && isLocal("/etc")
+	return e.kernels && e.o.Root == "/" && isLocal("/run") && isLocal("/etc")
 }
 
 func isLocal(path string) bool {

@@ -44,6 +44,7 @@ type job struct {
 
 	// Owned by the session before work is sent, by the worker until done.
 	plan  []planned
+	since time.Time
 	query *Query
 	tasks *taskHistory
 	own   [2]sample // of sections of their own, whose tapes die with the job
@@ -78,16 +79,17 @@ func (s *Session) Sample(ctx context.Context, wants func(xmlsysd.NodeID) bool, q
 	if q == nil {
 		q = &e.noQuery
 	}
+	began := time.Now()
 	s.plan, s.results = e.planFor(wants, q, s.plan[:0]), s.results[:0]
 	for len(s.results) < len(s.plan) {
 		rest := s.plan[len(s.results):]
 		n := handOver(rest)
 		if n == 0 {
-			sm, err := rest[0].section.take(nil, rest[0].need)
+			sm, err := rest[0].section.take(nil, rest[0].need, began)
 			s.results = append(s.results, result{rest[0].section, sm, err})
 			continue
 		}
-		if !s.wait(ctx, s.start(rest[:n], q)) {
+		if !s.wait(ctx, s.start(rest[:n], q, began)) {
 			break
 		}
 	}
@@ -125,14 +127,14 @@ func (e *Engine) planFor(wants func(xmlsysd.NodeID) bool, q *Query, plan []plann
 }
 
 // start hands work to the session's worker, or to a new one.
-func (s *Session) start(plan []planned, q *Query) *job {
+func (s *Session) start(plan []planned, q *Query, began time.Time) *job {
 	if s.job == nil {
 		s.job = &job{work: make(chan struct{}, 1), done: make(chan struct{}, 1), tasks: newTaskHistory()}
 		j := s.job
 		s.engine.running.Go(j.run) // ends when the session closes or abandons the job; Engine.Close waits
 	}
 	j := s.job
-	j.plan, j.query, j.results = plan, q, j.results[:0]
+	j.plan, j.query, j.since, j.results = plan, q, began, j.results[:0]
 	j.work <- struct{}{}
 	return j
 }
@@ -158,7 +160,7 @@ func (j *job) step(p planned) bool {
 			r.sample = sm
 		}
 	} else {
-		r.sample, r.err = p.section.take(j, p.need)
+		r.sample, r.err = p.section.take(j, p.need, j.since)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -43,11 +43,14 @@ func (s *section) takeSlow() (*sample, error) {
 
 // isReady reports whether taking the section waits for nothing.
 func (s *section) isReady() bool {
-	if s.prompt || s.lane != slow {
+	if s.prompt || s.lane == own {
 		return s.prompt
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lane == fast {
+		return s.isGone(time.Now())
+	}
 	return s.running && s.last != nil && s.failed == nil && time.Since(s.last.at) < 2*s.period()
 }
 

@@ -40,7 +40,7 @@ func newPairReader(e *Engine, name string, size int, lines ...string) reader {
 		tag := string(bytes.ToLower([]byte(line)))
 		p.groups = append(p.groups, pairGroup{line, newNames(e.model, "proc/net/"+name+"/"+tag)})
 	}
-	p.textReader = *newTextReader(e.proc("net/"+name), size, reread.Whole, p.parsePairs)
+	p.textReader = *newTextReader(e.prompt("net/"+name, size, reread.Whole), p.parsePairs)
 	return p
 }
 
@@ -99,7 +99,7 @@ type linesReader struct {
 
 func newSNMP6Reader(e *Engine) reader {
 	l := &linesReader{names: newNames(e.model, "proc/net/snmp6"), what: "/proc/net/snmp6"}
-	l.textReader = *newTextReader(e.proc("net/snmp6"), pageSize*2, reread.Lines, l.parse)
+	l.textReader = *newTextReader(e.prompt("net/snmp6", pageSize*2, reread.Lines), l.parse)
 	return l
 }
 

@@ -58,7 +58,7 @@ func newSockstat6Reader(e *Engine) reader {
 
 func newSockReader(e *Engine, name string) *sockstatReader {
 	s := &sockstatReader{node: e.model.Must("proc/net/" + name), what: "/proc/net/" + name}
-	s.textReader = *newTextReader(e.proc("net/"+name), smallSize, reread.Whole, s.parseSockstat)
+	s.textReader = *newTextReader(e.prompt("net/"+name, smallSize, reread.Whole), s.parseSockstat)
 	return s
 }
 

@@ -29,7 +29,7 @@ func newSoftnetReader(e *Engine) reader {
 		softnet: e.model.Must(at), cpu: e.model.Must(at + "/cpu"),
 		leaves: nodesOf(e.model, at+"/cpu", "processed", "dropped", "time_squeeze", "received_rps", "flow_limit", "backlog"),
 	}
-	s.textReader = *newTextReader(e.proc("net/softnet_stat"), pageSize, reread.Lines, s.parseSoftnet)
+	s.textReader = *newTextReader(e.prompt("net/softnet_stat", pageSize, reread.Lines), s.parseSoftnet)
 	return s
 }
 
@@ -105,7 +105,7 @@ func newConntrackReader(e *Engine) reader {
 	const at = "proc/net/nf_conntrack"
 	c := &conntrackReader{node: e.model.Must(at), leaves: nodesOf(e.model, at, "count", "max")}
 	for i, name := range [...]string{"count", "max"} {
-		c.files[i] = reread.New(e.proc("sys/net/netfilter/nf_conntrack_"+name), sysctlSize, reread.Whole)
+		c.files[i] = e.prompt("sys/net/netfilter/nf_conntrack_"+name, sysctlSize, reread.Whole)
 	}
 	return c
 }

@@ -52,7 +52,7 @@ func newStatReader(e *Engine) reader {
 		intr: m.Must(at + "/intr"), ctxt: m.Must(at + "/ctxt"), processes: m.Must(at + "/processes"),
 		btime: m.Must(at + "/btime"), running: m.Must(at + "/procs_running"), blocked: m.Must(at + "/procs_blocked"), si: m.Must(at + "/softirq"),
 	}
-	s.textReader = *newTextReader(e.proc("stat"), largeSize, reread.Whole, s.parseStat)
+	s.textReader = *newTextReader(e.prompt("stat", largeSize, reread.Whole), s.parseStat)
 	return s
 }
 
@@ -157,17 +157,17 @@ func (c *cpuNodes) add(t *xmlsysd.Tape, ticks []uint64) {
 
 // addVM adds page and swap. A host without /proc/vmstat has none.
 func (s *statReader) addVM(r *request) {
-	in, out, swapIn, swapOut, ok := s.vm.paging(r)
+	p, ok := s.vm.paging(r)
 	if !ok {
 		return
 	}
 	t := r.tape
 	t.Open(s.page, xmlsysd.Stamp{})
-	t.Uint(s.pageLeaves[0], in)
-	t.Uint(s.pageLeaves[1], out)
+	t.Uint(s.pageLeaves[0], p[0])
+	t.Uint(s.pageLeaves[1], p[1])
 	t.Close()
 	t.Open(s.swap, xmlsysd.Stamp{})
-	t.Uint(s.swapLeaves[0], swapIn)
-	t.Uint(s.swapLeaves[1], swapOut)
+	t.Uint(s.swapLeaves[0], p[2])
+	t.Uint(s.swapLeaves[1], p[3])
 	t.Close()
 }

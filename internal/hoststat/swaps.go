@@ -20,7 +20,7 @@ type swapsReader struct {
 func newSwapsReader(e *Engine) reader {
 	const at = "proc/swaps"
 	s := &swapsReader{swaps: e.model.Must(at), device: e.model.Must(at + "/swapdev"), leaves: nodesOf(e.model, at+"/swapdev", "type", "size", "used", "priority")}
-	s.textReader = *newTextReader(e.proc("swaps"), smallSize, reread.Pieces, s.parseSwaps)
+	s.textReader = *newTextReader(e.prompt("swaps", smallSize, reread.Pieces), s.parseSwaps)
 	return s
 }
 

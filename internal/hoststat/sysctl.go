@@ -46,7 +46,7 @@ func newSysctlReader(e *Engine) reader {
 		{"inode-nr", "inode_nr", []string{"nr_inodes", "nr_free_inodes"}},
 		{"dentry-state", "dentry_state", []string{"nr_dentry", "nr_unused", "age_limit", "want_pages", "nr_negative"}},
 	} {
-		list := sysctlList{file: reread.New(e.proc("sys/fs/"+l.file), sysctlSize, reread.Whole), node: m.Must(at + "/fs/" + l.tag)}
+		list := sysctlList{file: e.prompt("sys/fs/"+l.file, sysctlSize, reread.Whole), node: m.Must(at + "/fs/" + l.tag)}
 		for _, key := range l.keys {
 			id, ok := m.Find(at + "/fs/" + l.tag + "/" + key)
 			if !ok {
@@ -57,7 +57,7 @@ func newSysctlReader(e *Engine) reader {
 		s.lists = append(s.lists, list)
 	}
 	for _, v := range [][2]string{{"random/entropy_avail", "entropy_avail"}, {"pid_max", "pid_max"}, {"threads-max", "threads_max"}} {
-		s.values = append(s.values, sysctlValue{reread.New(e.proc("sys/kernel/"+v[0]), sysctlSize, reread.Whole), m.Must(at + "/kernel/" + v[1])})
+		s.values = append(s.values, sysctlValue{e.prompt("sys/kernel/"+v[0], sysctlSize, reread.Whole), m.Must(at + "/kernel/" + v[1])})
 	}
 	return s
 }

@@ -30,7 +30,7 @@ func newSysvipcReader(e *Engine) reader {
 	const at = "proc/sysvipc"
 	s := &sysvipcReader{node: e.model.Must(at), qnum: e.model.Must(at + "/msgqnum")}
 	for i, name := range [...]string{"msg", "sem", "shm"} {
-		s.files[i] = reread.New(e.proc("sysvipc/"+name), pageSize, reread.Lines)
+		s.files[i] = e.prompt("sysvipc/"+name, pageSize, reread.Lines)
 		s.count[i] = e.model.Must(at + "/" + name + "bufs")
 		s.total[i] = e.model.Must(at + "/" + name + "tot")
 	}

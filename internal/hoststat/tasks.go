@@ -8,7 +8,10 @@ import (
 	"cmp"
 	"os"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/xmlsysd"
@@ -35,6 +38,10 @@ type tasksReader struct {
 	dir    *reread.Dir
 	users  userNames
 	errs   sourceErrors
+
+	mu    sync.Mutex
+	files *reread.Files // guarded by mu: of the scan, or of rest
+	idle  *time.Timer   // guarded by mu: calls rest; nil: no file is kept
 
 	at     time.Time // of table
 	table  []task
@@ -89,8 +96,12 @@ type chosenTask struct {
 func newTasksReader(e *Engine) reader {
 	const at = "proc/tasks"
 	m := e.model
+	dir, keep := e.procDir(), 0
+	if e.kernels {
+		keep = maxKept()
+	}
 	return &tasksReader{
-		engine: e, dir: reread.NewDir(e.o.ProcRoot), users: newUserNames(e.root("etc/passwd")),
+		engine: e, dir: dir, files: reread.NewFiles(dir, keep), users: newUserNames(e.root("etc/passwd")),
 		tasks: m.Must(at), counts: m.Must(at + "/count"), task: m.Must(at + "/task"), io: m.Must(at + "/task/io"),
 		countLeaves: nodesOf(m, at+"/count", "total", "running", "sleeping", "disk", "stopped", "traced", "zombie", "idle", "threads"),
 		leaves: nodesOf(m, at+"/task", "name", "user", "state", "ppid", "utime", "stime", "priority", "nice", "threads", "start",
@@ -99,7 +110,34 @@ func newTasksReader(e *Engine) reader {
 	}
 }
 
-func (k *tasksReader) close() { k.dir.Close() }
+func (k *tasksReader) close() {
+	k.rest()
+	k.dir.Close()
+}
+
+// rest closes what is kept of processes, when nobody has asked for a while.
+func (k *tasksReader) rest() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.idle != nil {
+		k.idle.Stop()
+	}
+	k.files.Close()
+}
+
+// tasksRest is for how long files of processes are kept that nobody asks for.
+const tasksRest = time.Minute
+
+// maxKept is how many files of processes are kept open: a part of what this process
+// may open at all.
+func maxKept() int {
+	const most, part = 4096, 4
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur/part, most))
+}
 
 func (k *tasksReader) read(r *request) error {
 	if k.table == nil || r.now.Sub(k.at) >= k.engine.o.MinInterval {
@@ -126,8 +164,17 @@ func (k *tasksReader) scan(r *request) (err error) {
 		return err
 	}
 	slices.Sort(k.pids)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.idle == nil {
+		k.idle = time.AfterFunc(tasksRest, k.rest)
+	} else {
+		k.idle.Reset(tasksRest)
+	}
+	k.files.Begin()
+	defer k.files.End()
 	for _, pid := range k.pids {
-		text, uid, err := k.dir.ReadOf(pid, "stat")
+		text, uid, err := k.files.Read(pid, r.now)
 		if err != nil {
 			continue
 		}
@@ -166,6 +213,9 @@ const (
 	statProcessor = 36
 )
 
+// statTaken are the fields that take takes, a bit each.
+const statTaken = 1 | 1<<statPPID | 1<<statUtime | 1<<statStime | 1<<statPriority | 1<<statNice | 1<<statThreads | 1<<statStart | 1<<statVsize | 1<<statRSS | 1<<statProcessor
+
 // parseTask reads "1 (name) S 0 …". The name may hold anything: it ends at the last
 // bracket of the text.
 func parseTask(text []byte) (name []byte, t task, ok bool) {
@@ -174,12 +224,15 @@ func parseTask(text []byte) (name []byte, t task, ok bool) {
 		return nil, t, false
 	}
 	rest, _ := cutLine(text[to+1:])
-	for i := 0; i <= statProcessor; i++ {
-		var word []byte
-		if word, rest = cutWord(rest); len(word) == 0 {
-			return nil, t, false
+	for i, at := 0, 0; i <= statProcessor; i++ { // as cutWord does, which a thousand times 37 calls show
+		for at < len(rest) && rest[at] == ' ' {
+			at++
 		}
-		if !t.take(i, word) {
+		start := at
+		for at < len(rest) && rest[at] != ' ' {
+			at++
+		}
+		if at == start || statTaken&(1<<i) != 0 && !t.take(i, rest[start:at]) {
 			return nil, t, false
 		}
 	}

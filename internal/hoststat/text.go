@@ -26,8 +26,8 @@ const (
 	largeSize  = 16 << 10
 )
 
-func newTextReader(path string, size int, kind reread.Kind, parse func(*request, []byte) error) *textReader {
-	return &textReader{file: reread.New(path, size, kind), parse: parse}
+func newTextReader(file *reread.File, parse func(*request, []byte) error) *textReader {
+	return &textReader{file: file, parse: parse}
 }
 
 func (t *textReader) read(r *request) error {

@@ -35,10 +35,14 @@ type logins struct {
 }
 
 func newLogins(e *Engine) *logins {
-	path := e.root("run/systemd/sessions")
-	l := &logins{path: path, dir: reread.NewDir(path)}
+	l := &logins{path: e.root("run/systemd/sessions")}
+	dir, file := reread.NewDir, reread.New
+	if e.o.Root == "/" && isLocal("/run") && isLocal("/var/run") { // in memory, or as near as this program itself
+		dir, file = reread.NewPromptDir, reread.NewPrompt
+	}
+	l.dir = dir(l.path)
 	for i, path := range [...]string{"run/utmp", "var/run/utmp"} {
-		l.utmp[i] = reread.New(e.root(path), pageSize, reread.Replaced)
+		l.utmp[i] = file(e.root(path), pageSize, reread.Replaced)
 	}
 	return l
 }

@@ -62,19 +62,29 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 }
 
 // pageBytes is how much of a ring is read at once: some pages of memory, where the
-// kernel can do that and the ring is large enough to be filled and read at the
-// same time. One page costs a system call for 50 events; more than this is no
-// longer in the caches when it is converted.
+// kernel can do that. One page costs a system call for 50 events; more than this is
+// no longer in the caches when it is converted.
 func (t *trace) pageBytes(set agent.ChannelSettings) int {
-	const (
-		wanted = 16 << 10
-		least  = 32 // of them in a ring
-	)
 	c, err := t.fs.Capabilities()
-	if err != nil || !c.Subbuffers || set.SubbufBytes*set.SubbufCount < wanted*least {
+	if err != nil || !c.Subbuffers {
 		return 0
 	}
-	return max(wanted, os.Getpagesize())
+	return readBytes(set.SubbufBytes*set.SubbufCount, os.Getpagesize())
+}
+
+// readBytes is that for a ring of a size, which is to be large enough to be filled
+// and read at the same time; 0: a page of memory.
+func readBytes(ring uint64, page int) int {
+	const (
+		most  = 32 << 10
+		least = 32 // of them in a ring
+	)
+	for n := most; n > page; n /= 2 {
+		if ring >= uint64(n*least) {
+			return n
+		}
+	}
+	return 0
 }
 
 // instanceProblem says why an instance could not be made.

@@ -162,8 +162,8 @@ func (c *Converter) NotBefore(time uint64) { c.last = max(c.last, time) }
 
 // Page converts the records of a page. The error is the sink's first, or that of
 // a page that no kernel wrote; the records that can be had are converted in any
-// case. A page with spare bytes behind it, up to its capacity, is converted where
-// it is; they are read, to no effect.
+// case. A page in a buffer of [PageBuffer] is converted where it is, others are moved
+// first when they are full: the spare bytes behind it are read, to no effect.
 func (c *Converter) Page(b []byte) error {
 	page, err := c.layout.Page(b)
 	if err != nil {

@@ -288,3 +288,33 @@ func TestQuickContextsAreFresh(t *testing.T) {
 		t.Errorf("processes %d, want %d", got, want)
 	}
 }
+
+// A full page is moved unless it is in a buffer that was made for pages.
+func TestPageBufferIsNotMoved(t *testing.T) {
+	f := format(t, "demo", "full", 7, "int a 8 4 1")
+	table := newTable(t, Options{})
+	_, err := table.Declare(f)
+	check(t, err)
+	page := newPage(1000)
+	for len(page.b) < 4096-16 {
+		page.add(page.time+1, 7, 0, 0, 1, words(1))
+	}
+	full := page.bytes(0)
+	for _, tt := range []struct {
+		name   string
+		buffer []byte
+		moved  bool
+	}{
+		{"page buffer", PageBuffer(len(full)), false},
+		{"other", make([]byte, len(full)), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := NewConverter(table, ConverterOptions{}, new(packets))
+			copy(tt.buffer, full)
+			check(t, c.Page(tt.buffer))
+			if moved := c.wide != nil; moved != tt.moved {
+				t.Errorf("moved: %v, want %v", moved, tt.moved)
+			}
+		})
+	}
+}

@@ -62,6 +62,10 @@ type window [reach + block]byte
 // spare is how many bytes there are behind a page's data and behind a packet.
 const spare = recordWord + len(window{})
 
+// PageBuffer makes a buffer for pages of a size that [Converter.Page] converts where
+// they are.
+func PageBuffer(bytes int) []byte { return make([]byte, bytes, bytes+spare) }
+
 // makeQuick finds the shape, that of steps when no other fits.
 func (p *plan) makeQuick(contexts bool) {
 	q := &p.quick

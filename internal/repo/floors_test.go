@@ -85,6 +85,7 @@ var floors = map[string]int{
 	"internal/kernel/tracefs":   0,
 	"internal/kernel/proc":      0,
 	"internal/kernel/reread":    0,
+	"internal/kernel/selfmap":   0,
 	"internal/kernel/rtlink":    0,
 	"client/agent":              1,
 	"client/feed":               1,

@@ -28,11 +28,17 @@ type sizes struct {
 	clients        int
 	samples        int // of which allocations are counted
 	settle         time.Duration
+	processes      int // of a crowded host
+	crowded        int // messages of it
+	scrapes        int // of a run
+	hung           int // messages
+	hosts          int // that are watched
+	watched        time.Duration
 }
 
 var (
-	fullSizes  = sizes{messages: 10_000, warm: 1000, growth: 1_000_000, clients: 10, samples: 2000, settle: 2 * time.Second}
-	quickSizes = sizes{messages: 200, warm: 20, growth: 2000, clients: 10, samples: 50}
+	fullSizes  = sizes{messages: 10_000, warm: 1000, growth: 1_000_000, clients: 10, samples: 2000, settle: 2 * time.Second, processes: 1000, crowded: 500, scrapes: 500, hung: 400, hosts: 1000, watched: 20 * time.Second}
+	quickSizes = sizes{messages: 200, warm: 20, growth: 2000, clients: 10, samples: 50, processes: 1, crowded: 20, scrapes: 10, hung: 10, hosts: 20, watched: 2 * time.Second}
 )
 
 func (b *Bench) steps() []bench.Step {
@@ -40,6 +46,10 @@ func (b *Bench) steps() []bench.Step {
 		{Name: "message", Run: b.legacy},
 		{Name: "default", Run: b.defaults},
 		{Name: "tasks", Run: b.tasks},
+		{Name: "processes", Run: b.processes},
+		{Name: "scrape", Run: b.scrape},
+		{Name: "hung", Run: b.hung},
+		{Name: "top", Run: b.top},
 		{Name: "allocations", Run: b.allocations},
 		{Name: "memory", Run: b.memory},
 		{Name: "growth", Run: b.growth},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,8 @@ func build(t *testing.T) string {
 
 // TestQuick measures a tiny amount of everything with the real program.
 func TestQuick(t *testing.T) {
-	report, err := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true}}.Measure(t.Context())
+	only := slices.DeleteFunc(Names(), func(name string) bool { return name == "hung" }) // see TestHung
+	report, err := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true, Only: only}}.Measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +41,7 @@ func TestQuick(t *testing.T) {
 	}
 	for _, name := range []string{
 		"message of 2002", "message of 2002, latency p50", "default set", "default set, latency p50", "processes", "processes, latency p50",
+		"/metrics/node, a scrape", "weir top, 20 hosts each second", "weir top, 20 hosts each second, memory",
 		"message of 2002, allocations", "resident memory, 10 clients", "growth over 2000 messages",
 	} {
 		r, ok := got[name]
@@ -51,6 +54,57 @@ func TestQuick(t *testing.T) {
 	}
 	if note := got["default set"].Note; !strings.Contains(note, " leaves, ") {
 		t.Errorf("the default set is said to be %q", note)
+	}
+}
+
+// node_exporter is made to show what weir does, and costs something as well.
+func TestScrape(t *testing.T) {
+	b := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true, Only: []string{"scrape"}}, Exporter: peer.Need(t, "prometheus-node-exporter")}
+	report, err := b.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if r := report.Rows[0]; r.Other <= 0 || r.Ratio <= 0 || !strings.Contains(r.Note, "node_exporter: ") {
+		t.Errorf("got %+v, want a comparison", r)
+	}
+}
+
+// A mount that never answers is there while it is measured, and gone then.
+func TestHung(t *testing.T) {
+	peer.Root(t, "to mount a file system")
+	dir := t.TempDir()
+	report, err := Bench{Plan: bench.Plan{Weir: build(t), Dir: dir, Quick: true, Only: []string{"hung"}}}.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := report.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range report.Rows {
+		if r.Name == "hung mount, until stale" && (r.Runs != 1 || r.Weir < 0.5) {
+			t.Errorf("stale after %v s: that was no file system that hangs", r.Weir)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(mounts), dir) {
+		t.Error("the mount is still there")
+	}
+}
+
+// What a page names is what node_exporter is asked for.
+func TestCollectors(t *testing.T) {
+	page := "# HELP x y\nnode_scrape_collector_success{collector=\"stat\"} 1\nnode_scrape_collector_success{collector=\"cpu\"} 0\nnode_load1 2\n"
+	if got := collectors([]byte(page)); !slices.Equal(got, []string{"cpu", "stat"}) {
+		t.Errorf("%q", got)
+	}
+	if n := samples([]byte(page)); n != 3 {
+		t.Errorf("%d samples, want 3", n)
 	}
 }
 

@@ -20,23 +20,31 @@ import (
 type daemon struct {
 	*benchproc.Process
 	address string
+	metrics string   // where its own page is; "": nowhere
 	said    *os.File // its standard output, until it ends
 }
 
-// startDaemon starts a daemon on a free port of loopback.
-func (b *Bench) startDaemon() (*daemon, error) {
+// startDaemon starts a daemon on a free port of loopback, with more flags.
+func (b *Bench) startDaemon(flags ...string) (*daemon, error) {
 	p := benchproc.Program{Name: "weir xmlsysd", Command: []string{b.Weir, "xmlsysd", "--listen", "127.0.0.1:0", "--min-interval", "0", "-n", "64", "--budget", "-1"}, Dir: b.Dir}
+	p.Command = append(p.Command, flags...)
 	process, out, err := p.StartPiped()
 	if err != nil {
 		return nil, err
 	}
 	d := &daemon{Process: process, said: out}
-	line, err := bufio.NewReader(out).ReadString('\n') // or the end of a daemon that does not come up
+	in := bufio.NewReader(out)
+	line, err := in.ReadString('\n') // or the end of a daemon that does not come up
 	address, ok := strings.CutPrefix(strings.TrimSpace(line), "xmlsysd at ")
 	if err != nil || !ok {
 		return nil, errors.Join(d.Explain(fmt.Errorf("weir xmlsysd says %q", line)), d.end())
 	}
 	d.address = address
+	if len(flags) > 0 {
+		if d.metrics, err = readMetrics(in); err != nil {
+			return nil, errors.Join(d.Explain(err), d.end())
+		}
+	}
 	return d, nil
 }
 

@@ -7,10 +7,15 @@
 //
 // The daemon is a process of its own, read by one client at a time but for the
 // memory. It shares no reads between messages (--min-interval 0): each message
-// pays for all that it holds. Of the peer, prometheus-node-exporter, other pages
-// are read by steps of their own.
+// pays for all that it holds. The peer, prometheus-node-exporter, is scraped in turn
+// with a daemon of weir's and is made to show the same.
+//
+// What many cost is measured as well: a host with a thousand processes, and a
+// thousand hosts watched by "weir top" on a terminal. These are one daemon whose
+// messages are handed to all ([fleet]).
 //
 // # Concurrency
 //
-// A measurement is one goroutine.
+// A measurement is one goroutine, but for the fleet's sessions, which its close waits
+// for.
 package statbench

@@ -150,7 +150,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	c.turn = time.Now()
 	c.loop.After(0, c.advance)
 	c.loop.After(sweepPeriod, c.sweep)
-	err := c.loop.Run()
+	err := c.loop.RunParked() // it rests most of the time
 	for _, h := range c.hosts {
 		h.closeLink(c)
 	}

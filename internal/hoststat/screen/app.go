@@ -142,10 +142,10 @@ func (a *app) keys(e tcell.Event, events <-chan tcell.Event) bool {
 }
 
 // interval is the least time between two redraws for what has come in: a tenth of
-// a second, or where there are thousands of hosts so much that drawing takes a
-// hundredth of the time.
+// a second, or where there are many hosts so much that drawing takes half a percent
+// of the time.
 func (a *app) interval() time.Duration {
-	return min(max(minFrame, 100*a.cost), clockPeriod)
+	return min(max(minFrame, 200*a.cost), clockPeriod)
 }
 
 // tick draws what has come in.

@@ -40,7 +40,9 @@ type session struct {
 	stopped  chan struct{} // closed with it, by interrupt
 
 	// Owned by run.
+	stream   *stream
 	in       *lines
+	armed    time.Time // of the read deadline; zero: none, or it has passed
 	host     *hoststat.Session
 	main     view  // what "send" sends
 	quik     *view // made when it is asked for
@@ -58,7 +60,8 @@ type session struct {
 }
 
 func newSession(s *Server, conn net.Conn) *session {
-	c := &session{server: s, conn: conn, log: s.o.Log, stopped: make(chan struct{}), in: newLines(conn, s.o.MaxLine), level: s.o.Verbosity, heard: time.Now()}
+	c := &session{server: s, conn: conn, stream: newStream(conn), log: s.o.Log, stopped: make(chan struct{}), level: s.o.Verbosity, heard: time.Now()}
+	c.in = newLines(c.stream, s.o.MaxLine)
 	if peer := conn.RemoteAddr(); peer != nil {
 		c.log = c.log.With("peer", peer.String())
 	}
@@ -143,7 +146,7 @@ func (c *session) next() ([]byte, error) {
 			}
 		}
 		if !c.in.ready() {
-			if err := c.conn.SetReadDeadline(c.deadline()); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+			if err := c.arm(c.deadline()); err != nil {
 				return nil, err
 			}
 		}
@@ -159,6 +162,9 @@ func (c *session) next() ([]byte, error) {
 			return line, nil
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, err
+		}
+		c.armed = time.Time{}
+		switch {
 		case c.stopping.Load():
 			return nil, errStopped
 		case !c.push.on() && time.Since(c.heard) >= c.server.o.IdleTimeout:
@@ -167,6 +173,19 @@ func (c *session) next() ([]byte, error) {
 			c.release()
 		}
 	}
+}
+
+// arm makes the wait for a line end at a time, or before: then there is another. A
+// deadline that is there already need not be moved with each message.
+func (c *session) arm(at time.Time) error {
+	if !c.armed.IsZero() && !at.Before(c.armed) {
+		return nil
+	}
+	c.armed = at
+	if err := c.conn.SetReadDeadline(at); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return err
+	}
+	return nil
 }
 
 // deadline is when a session that waits for a line has something to do.
@@ -204,11 +223,7 @@ func (c *session) release() {
 func (c *session) write(message []byte) error {
 	c.released = false
 	for rest := message; len(rest) > 0; {
-		err := c.conn.SetWriteDeadline(time.Now().Add(c.server.o.WriteTimeout))
-		if err != nil && !errors.Is(err, os.ErrNoDeadline) {
-			return err
-		}
-		n, err := c.conn.Write(rest[:min(len(rest), writeBytes)])
+		n, err := c.stream.writeSome(rest[:min(len(rest), writeBytes)], c.server.o.WriteTimeout)
 		if err != nil {
 			return fmt.Errorf("write: %w", err)
 		}

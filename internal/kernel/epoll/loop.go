@@ -55,6 +55,7 @@ type Loop struct {
 	timers timerHeap
 	events []unix.EpollEvent
 	turn   time.Time // when the goroutine was last scheduled
+	wait   func(ms int) (events int, err error)
 
 	mu      sync.Mutex
 	posted  []func() // guarded by mu; bound maxPosted, Post then refuses
@@ -81,6 +82,7 @@ func New() (*Loop, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	l := &Loop{epfd: epfd, wakefd: wakefd, events: make([]unix.EpollEvent, maxEvents)}
+	l.wait = func(ms int) (int, error) { return unix.EpollWait(l.epfd, l.events, ms) }
 	if err := l.Add(wakefd, wakeHandler{l}, Readable); err != nil {
 		l.close()
 		return nil, err
@@ -159,7 +161,7 @@ func (l *Loop) Stop() {
 func (l *Loop) Run() error {
 	defer l.close()
 	for {
-		n, err := unix.EpollWait(l.epfd, l.events, l.timeout())
+		n, err := l.wait(l.timeout())
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("epoll wait: %w", err)
 		}

@@ -26,7 +26,7 @@ func OpenBeneath(dir int, path string, directory bool) (int, error) {
 		if err != nil || directory {
 			return fd, err
 		}
-		if err := regular(fd, nil); err != nil {
+		if err := usual.regular(fd, nil); err != nil {
 			unix.Close(fd)
 			return -1, fmt.Errorf("%s: %w", path, err)
 		}

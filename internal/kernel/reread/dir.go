@@ -14,6 +14,7 @@ import (
 // and closed again: /proc with its processes.
 type Dir struct {
 	name []byte // path for the kernel, ends in zero
+	how  manner
 	fd   int    // -1 while closed
 	list []byte // room for names
 	path []byte // room for a path below
@@ -25,10 +26,19 @@ func NewDir(path string) *Dir {
 	return &Dir{name: append([]byte(path), 0), fd: -1, list: make([]byte, 32<<10), buf: make([]byte, 4<<10)}
 }
 
+// NewPromptDir returns a directory whose own state the kernel tells at once, and
+// whose files that are called "stat", too: see [NewPrompt]. Others of its files may
+// wait.
+func NewPromptDir(path string) *Dir {
+	d := NewDir(path)
+	d.how = prompt
+	return d
+}
+
 // FD returns the descriptor of the directory, opened where it is not.
 func (d *Dir) FD() (int, error) {
 	if d.fd < 0 {
-		fd, err := openat(unix.AT_FDCWD, d.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
+		fd, err := d.how.openat(unix.AT_FDCWD, d.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
 		if err != nil {
 			return -1, err
 		}
@@ -44,7 +54,7 @@ func (d *Dir) Stat(st *unix.Stat_t) error {
 		if err != nil {
 			return err
 		}
-		if err := unix.Fstat(fd, st); err != nil || st.Nlink > 0 || again {
+		if err := d.how.fstat(fd, st); err != nil || st.Nlink > 0 || again {
 			return err
 		}
 		d.Close() // removed
@@ -125,23 +135,32 @@ func (d *Dir) ReadOf(n int32, file string) (b []byte, uid uint32, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	d.path = append(appendNumber(d.path[:0], n), '/')
-	d.path = append(append(d.path, file...), 0)
-	fd, err := openat(dir, d.path, flags)
+	how := usual
+	if file == "stat" { // a command line waits while the process's memory changes
+		how = d.how
+	}
+	fd, err := how.openat(dir, d.pathOf(n, file), flags)
 	if err != nil {
 		return nil, 0, err
 	}
-	defer unix.Close(fd)
-	if err := regular(fd, &uid); err != nil {
+	defer how.close(fd)
+	if err := how.regular(fd, &uid); err != nil {
 		return nil, 0, err
 	}
 	for { // of a process all files come in one piece
-		n, err := pread(fd, d.buf, 0)
+		n, err := how.pread(fd, d.buf, 0)
 		if err != nil || n < len(d.buf) || n >= maxOf {
 			return d.buf[:max(n, 0)], uid, err
 		}
 		d.buf = make([]byte, 2*len(d.buf))
 	}
+}
+
+// pathOf returns the path of a file of a number, which ends in zero.
+func (d *Dir) pathOf(n int32, file string) []byte {
+	d.path = append(appendNumber(d.path[:0], n), '/')
+	d.path = append(append(d.path, file...), 0)
+	return d.path
 }
 
 func appendNumber(b []byte, n int32) []byte {

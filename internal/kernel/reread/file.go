@@ -6,7 +6,7 @@ package reread
 import (
 	"errors"
 	"fmt"
-	"unsafe"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,15 +42,31 @@ type File struct {
 	path string
 	name []byte // path for the kernel, ends in zero
 	kind Kind
+	how  manner
 
-	fd  int // -1 while closed
-	buf []byte
+	fd   int // -1 while closed
+	buf  []byte
+	gone time.Time // of a prompt file: when it was not there
 }
+
+// absence is for how long a prompt file that was not there is not looked for: what
+// one kernel has and another has not is asked for again and again.
+const absence = time.Second
 
 // New returns a file that is opened when it is first read. The buffer begins with
 // a size in bytes.
 func New(path string, size int, kind Kind) *File {
 	return &File{path: path, name: append([]byte(path), 0), kind: kind, fd: -1, buf: make([]byte, size)}
+}
+
+// NewPrompt returns a file that never waits for anything: most of those of /proc. It
+// is read without telling the run-time, which saves the monitor of threads' work;
+// for a file that does wait the whole program would. One that is not there is looked
+// for again after a second only.
+func NewPrompt(path string, size int, kind Kind) *File {
+	f := New(path, size, kind)
+	f.how = prompt
+	return f
 }
 
 // Path returns the file's path.
@@ -70,15 +86,20 @@ func (f *File) Read() ([]byte, error) {
 // errReplaced says that a file's name belongs to another one now.
 var errReplaced = errors.New("file was replaced")
 
+// ReadHead returns the first bytes of the file, up to n and to the size of the
+// buffer: of files that come line by line the kernel makes no more than it is asked
+// for. Where the file ends before, it has less.
+func (f *File) ReadHead(n int) ([]byte, error) {
+	if err := f.open(); err != nil {
+		return nil, err
+	}
+	have, err := f.how.pread(f.fd, f.buf[:min(n, len(f.buf))], 0)
+	return f.buf[:max(have, 0)], err
+}
+
 func (f *File) read() ([]byte, error) {
-	if f.fd < 0 {
-		fd, err := openRegular(unix.AT_FDCWD, f.name)
-		if err != nil {
-			return nil, err
-		}
-		f.fd = fd
-	} else if f.kind == Replaced && links(f.fd) == 0 {
-		return nil, errReplaced
+	if err := f.open(); err != nil {
+		return nil, err
 	}
 	n, err := f.fill()
 	if err != nil {
@@ -87,10 +108,30 @@ func (f *File) read() ([]byte, error) {
 	return f.buf[:n], nil
 }
 
+// open opens the file if it is not open.
+func (f *File) open() error {
+	if f.fd < 0 {
+		if !f.gone.IsZero() && time.Since(f.gone) < absence {
+			return unix.ENOENT
+		}
+		fd, err := f.how.openRegular(unix.AT_FDCWD, f.name)
+		if err == unix.ENOENT && f.how == prompt {
+			f.gone = time.Now()
+		}
+		if err != nil {
+			return err
+		}
+		f.fd = fd
+	} else if f.kind == Replaced && f.how.links(f.fd) == 0 {
+		return errReplaced
+	}
+	return nil
+}
+
 // fill reads the file into the buffer, which it makes larger where that is needed.
 func (f *File) fill() (int, error) {
 	for have := 0; ; {
-		n, err := pread(f.fd, f.buf[have:], int64(have))
+		n, err := f.how.pread(f.fd, f.buf[have:], int64(have))
 		if err != nil {
 			return 0, err
 		}
@@ -111,7 +152,7 @@ func (f *File) fill() (int, error) {
 // Close gives the descriptor back; the next Read opens the file anew.
 func (f *File) Close() {
 	if f.fd >= 0 {
-		unix.Close(f.fd)
+		f.how.close(f.fd)
 		f.fd = -1
 	}
 }
@@ -127,7 +168,7 @@ func Read(dir int, path string, b []byte) ([]byte, error) {
 		return b[:0], err
 	}
 	defer unix.Close(fd)
-	if err := regular(fd, nil); err != nil {
+	if err := usual.regular(fd, nil); err != nil {
 		return b[:0], fmt.Errorf("%s: %w", path, err)
 	}
 	return ReadFD(fd, b, maxFile)
@@ -144,7 +185,7 @@ func ReadFD(fd int, b []byte, limit int) ([]byte, error) {
 		if len(room) == 0 && have == limit {
 			return b[:have], nil
 		}
-		n, err := pread(fd, room, int64(have))
+		n, err := usual.pread(fd, room, int64(have))
 		if err != nil {
 			return b[:0], err
 		}
@@ -155,64 +196,4 @@ func ReadFD(fd int, b []byte, limit int) ([]byte, error) {
 			b = append(b, make([]byte, len(b))...)
 		}
 	}
-}
-
-// pread reads, again if a signal came between.
-func pread(fd int, b []byte, at int64) (int, error) {
-	for {
-		n, err := unix.Pread(fd, b, at)
-		if err != unix.EINTR {
-			return n, err
-		}
-	}
-}
-
-// openRegular opens a regular file whose name ends in zero. It takes no string, so
-// that it allocates nothing.
-func openRegular(dir int, name []byte) (int, error) {
-	fd, err := openat(dir, name, flags)
-	if err != nil {
-		return -1, err
-	}
-	if err := regular(fd, nil); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
-}
-
-func openat(dir int, name []byte, flags int) (int, error) {
-	for {
-		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(flags), 0, 0, 0)
-		switch errno {
-		case 0:
-			return int(fd), nil
-		case unix.EINTR:
-		default:
-			return -1, errno
-		}
-	}
-}
-
-// regular refuses what is no regular file, and returns the owner of one.
-func regular(fd int, uid *uint32) error {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return ErrNotRegular
-	}
-	if uid != nil {
-		*uid = st.Uid
-	}
-	return nil
-}
-
-func links(fd int) uint64 {
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil {
-		return 0
-	}
-	return uint64(st.Nlink)
 }

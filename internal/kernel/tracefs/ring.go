@@ -19,7 +19,8 @@ import (
 type Ring struct {
 	pipe, stats int // descriptors, of this Ring alone
 	subbuf      int
-	busy        bool           // the last wait was ended by the ring
+	busy        bool           // the last wait was ended by the ring, or something was read since
+	calm        calm           // of waits that are
 	poll        [1]unix.PollFd // here, so that waiting allocates nothing
 }
 
@@ -161,6 +162,7 @@ func (r *Ring) drain(b []byte, each func([]byte) error, all bool) (pages int, er
 			return pages, err
 		}
 		pages++
+		r.busy = true
 		if err := each(page); err != nil {
 			return pages, err
 		}

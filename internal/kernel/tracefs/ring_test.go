@@ -221,6 +221,9 @@ func TestDrainStopsAtAShortPage(t *testing.T) {
 			if n != tt.pages || err != nil || !slices.Equal(got, tt.lengths[:tt.pages]) {
 				t.Errorf("Drain = %d, %v: %v", n, err, got)
 			}
+			if want := tt.pages > 0; r.busy != want {
+				t.Errorf("after %d pages busy is %v", n, r.busy)
+			}
 			n, err = r.DrainEmpty(make([]byte, subbuf), each)
 			if n != len(tt.lengths)-tt.pages || err != nil || !slices.Equal(got, tt.lengths) {
 				t.Errorf("DrainEmpty = %d, %v: %v", n, err, got)

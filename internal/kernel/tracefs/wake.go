@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// holdTime is how long a ring that has just been full enough is waited for
+// holdTime is how long a ring in which something has just happened is waited for
 // without Go's scheduler being told.
 const holdTime = 200 * time.Millisecond
 
@@ -21,10 +21,11 @@ const monitorPeriod = 10 * time.Millisecond
 // WaitFor is Wait that ends also when another descriptor, such as an eventfd, is
 // readable; with ring false it waits for that alone.
 //
-// After a wait that the ring has ended it keeps its processor of Go's scheduler
-// for a while. If that were free for others, Go's monitor would take it away,
-// and would then wake every 20 µs for 1 ms after each return (sysmon and retake
-// in Go's runtime/proc.go): at full load that cost a third of all CPU time.
+// After a wait that the ring has ended, or a reading that brought something, it keeps
+// its processor of Go's scheduler for a while. If that were free for others, Go's
+// monitor would take it away, and would then wake every 20 µs for 1 ms after each
+// return (sysmon and retake in Go's runtime/proc.go): at full load that cost a
+// third of all CPU time, and at little load nearly all of it.
 func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error) {
 	fds := [2]unix.PollFd{{Fd: int32(other), Events: unix.POLLIN}, {Fd: int32(r.pipe), Events: unix.POLLIN}}
 	watched := fds[:2]
@@ -42,7 +43,7 @@ func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error
 			if timeout >= 0 {
 				held = min(held, left)
 			}
-			n, err = pollHolding(watched, held)
+			n, err = pollHolding(watched, held, r.calm.lasts(held))
 			if n == 0 && err == nil && held != left {
 				continue
 			}
@@ -72,15 +73,26 @@ func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error
 // Who stops all goroutines, to collect garbage, asks again after 0.1 ms and is
 // answered then.
 //
+// When it is deaf the thread does not even wake: the signal waits, and there is no
+// other one meanwhile. Then nobody may want to stop all goroutines, as he would
+// wait until the end.
+//
 // A call or return into a function that checks its stack is an answer: there is
 // none in the loop.
 //
 //go:nosplit
-func pollHolding(fds []unix.PollFd, timeout time.Duration) (int, error) {
+func pollHolding(fds []unix.PollFd, timeout time.Duration, deaf bool) (int, error) {
 	left := unix.Timespec{Sec: int64(timeout / time.Second), Nsec: int64(timeout % time.Second)}
+	var mask unix.Sigset_t
+	var blocked unsafe.Pointer // nil: the thread's own
+	if deaf {
+		mask.Val[0] = 1 << (unix.SIGURG - 1)
+		blocked = unsafe.Pointer(&mask)
+	}
 	for {
 		begin := left.Nsec + left.Sec*int64(time.Second)
-		n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), uintptr(unsafe.Pointer(&left)), 0, 0, 0)
+		n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
+			uintptr(unsafe.Pointer(&left)), uintptr(blocked), signalSetBytes, 0)
 		switch {
 		case e == 0:
 			return int(n), nil
@@ -91,3 +103,7 @@ func pollHolding(fds []unix.PollFd, timeout time.Duration) (int, error) {
 		}
 	}
 }
+
+// signalSetBytes is the size of the kernel's set of signals, of which unix.Sigset_t
+// begins with one.
+const signalSetBytes = 8
