@@ -13,7 +13,7 @@ import (
 // it has no name then, or is below what is not observed.
 func (w *worker) known(n *notice) (*object, error) {
 	o, err := w.index.object(n.object)
-	if err != nil || o.exists {
+	if err != nil || o.exists || !w.full && !n.isDir() && n.at != (name{}) {
 		return o, err
 	}
 	w.count.unknown++
@@ -53,6 +53,9 @@ func (w *worker) attrib(n *notice) error {
 		hash = h
 	}
 	kind, changed := attribType(&o.Object, &l.Object, hash != o.XattrHash)
+	if !o.exists { // what it was like is not known
+		kind, changed = changelog.Setattr, true
+	}
 	if !changed {
 		w.count.seen++
 		return nil

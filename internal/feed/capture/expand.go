@@ -101,7 +101,7 @@ func (w *worker) add(at name, f changelog.FID, isDir bool, how addition) error {
 	}
 	r := w.begin(at, f, how.by)
 	r.Flags |= how.flags
-	known := o.exists && o.Links > 0
+	known := o.exists && o.Links > 0 || !w.full && !l.gone && !l.isDir() && l.Links > 1
 	links := o.Links
 	switch {
 	case known:
@@ -159,12 +159,18 @@ func (w *worker) remove(n *notice) error {
 	if err != nil {
 		return err
 	}
-	if was != n.object {
+	if was != n.object && !w.unknown(was, n) {
 		w.count.contradicted++
 		w.quiet.touch(n.at, w.now)
 		return nil
 	}
 	return w.take(n.at, n.object, addition{by: n.by})
+}
+
+// unknown reports whether a name may stand for what an event says though the index has
+// nothing there: of anything but directories it need not know, if it keeps only these.
+func (w *worker) unknown(was changelog.FID, n *notice) bool {
+	return !w.full && was.IsZero() && !n.isDir()
 }
 
 // synthRemove is remove for a name that no event told of.
@@ -186,15 +192,14 @@ func (w *worker) take(at name, f changelog.FID, how addition) error {
 		r.Type = changelog.Rmdir
 		w.index.moved()
 	}
-	if o.exists && !w.full {
-		if l, err := w.disk.look(f); err == nil && l.gone {
-			o.Links = 1
-		}
-	}
 	if err := w.index.setDirent(at, changelog.FID{}); err != nil {
 		return err
 	}
-	last := !o.exists || o.Links <= 1
+	last := o.exists && o.Links <= 1
+	if !w.full || !o.exists {
+		l, err := w.disk.look(f)
+		last = err == nil && l.gone
+	}
 	if last {
 		r.Flags |= changelog.FlagLast
 	}

@@ -20,6 +20,8 @@ type index struct {
 	objects, oldObjects map[changelog.FID]*object
 	names, oldNames     map[name]changelog.FID
 
+	dirsOnly bool // only directories go to the journal; the rest is remembered for a while
+
 	changedObjects []changelog.FID
 	changedNames   map[name]changelog.FID     // what each stood for before the batch
 	changedIn      map[changelog.FID][]string // the same names by their directories
@@ -136,28 +138,38 @@ func (x *index) flush(b *journal.Batch) {
 	for _, f := range x.changedObjects {
 		o := x.objects[f]
 		o.changed = false
-		if o.exists {
-			b.PutObject(f, &o.Object)
-		} else {
+		switch {
+		case !o.exists:
 			b.DeleteObject(f)
+		case x.keeps(f):
+			b.PutObject(f, &o.Object)
 		}
 	}
 	x.changedObjects = x.changedObjects[:0]
 	for n, was := range x.changedNames {
-		switch f := x.names[n]; {
-		case f == was:
-		case f.IsZero():
+		f := x.names[n]
+		if f == was {
+			continue
+		}
+		if !was.IsZero() {
 			b.DeleteDirent(n.parent, []byte(n.name), was)
-		default:
-			if !was.IsZero() {
-				b.DeleteDirent(n.parent, []byte(n.name), was)
-			}
+		}
+		if !f.IsZero() && x.keeps(f) {
 			b.PutDirent(n.parent, []byte(n.name), f)
 		}
 	}
 	clear(x.changedNames)
 	clear(x.changedIn)
 	x.age()
+}
+
+// keeps reports whether an object goes to the journal.
+func (x *index) keeps(f changelog.FID) bool {
+	if !x.dirsOnly {
+		return true
+	}
+	o, err := x.object(f)
+	return err == nil && o.isDir()
 }
 
 // age begins new generations where the young ones are full.

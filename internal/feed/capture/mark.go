@@ -7,6 +7,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,7 +50,12 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 		return err
 	}
 	dir, found := Find(w.s.uuid, w.disk.dir)
+	w.recheck = time.Time{}
 	switch {
+	case w.present && watched && !found:
+		// The kernel takes the mark away only after it has told of the unmount, once
+		// nobody uses the file system any more.
+		w.recheck = w.now.Add(recheckAfter)
 	case w.present && !watched:
 		w.disk.close()
 		w.present = false
@@ -70,6 +76,9 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 	}
 	return nil
 }
+
+// recheckAfter is when a file system that has no mount is looked at again.
+const recheckAfter = 100 * time.Millisecond
 
 // mounted begins to watch the file system where it is mounted now.
 func (w *worker) mounted(dir string) error {

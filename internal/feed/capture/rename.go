@@ -21,6 +21,9 @@ func (w *worker) rename(n *notice) error {
 	if err != nil {
 		return err
 	}
+	if w.unknown(from, n) && to != n.object {
+		from = n.object
+	}
 	switch {
 	case to == n.object && from != n.object:
 		w.count.seen++ // by a look-up, or as the first half of an exchange

@@ -158,6 +158,9 @@ func (w *worker) visit(dir changelog.FID) error {
 		return nil
 	}
 	for n, f := range known {
+		if o, err := w.index.object(f); !w.full && (err != nil || !o.isDir()) {
+			continue // remembered for a while only
+		}
 		if at := (name{dir, n}); !w.quiet.pending(at) {
 			w.scan.missing = append(w.scan.missing, missing{at, f})
 		}
@@ -224,7 +227,10 @@ func (w *worker) settleEntry(dirfd int, at name, f changelog.FID, l *look) error
 	if err != nil {
 		return err
 	}
-	if was == f {
+	switch {
+	case !w.full && !l.isDir():
+		return w.listed(at, f, l)
+	case was == f:
 		return w.compareObject(at, f, l)
 	}
 	if w.scan != nil {
@@ -245,6 +251,22 @@ func (w *worker) settleEntry(dirfd int, at name, f changelog.FID, l *look) error
 		}
 	}
 	if err := w.place(at, f, l, how); err != nil {
+		return err
+	}
+	return w.commitIfLarge()
+}
+
+// listed tells of an object that the index need not know. In a scan every one is told,
+// so that a reader can drop what it has and was not told of.
+func (w *worker) listed(at name, f changelog.FID, l *look) error {
+	if w.scan == nil || w.silent {
+		return nil
+	}
+	o := &object{}
+	r := w.begin(at, f, nobody(0))
+	r.Type, r.Flags = creation(l.Type), r.Flags|changelog.FlagSynth
+	w.describe(r, o, l)
+	if err := w.emit(r, o); err != nil {
 		return err
 	}
 	return w.commitIfLarge()

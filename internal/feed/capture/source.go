@@ -211,6 +211,7 @@ func (w *worker) serve(ctx context.Context) error {
 			if err := do(ctx); err != nil {
 				return err
 			}
+			w.publish()
 		default:
 			return nil
 		}

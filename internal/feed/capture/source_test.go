@@ -203,3 +203,113 @@ func TestActorIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestIndexOfDirectories(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			sh(t, fs.Dir, "mkdir d; echo > d/old; echo > old")
+			s := watchWith(t, Options{Dir: fs.Dir, Store: memory(t), Dirs: true})
+			for _, op := range []struct{ script, want string }{
+				{"echo x > d/a", "CREAT d/a; MTIME d/a; CLOSE d/a"},
+				{"mv d/a b", "RENME d/a>b"},
+				{"mv d/old c", "RENME d/old>c"},
+				{"chmod 600 old", "SATTR old"},
+				{"rm old", "UNLNK old last"},
+				{"ln c e", "HLINK e"},
+				{"rm e", "UNLNK e"},
+				{"mv d f; mkdir f/g", "RENME d>f; MKDIR f/g"},
+				{"rmdir f/g", "RMDIR f/g last"},
+			} {
+				sh(t, fs.Dir, op.script)
+				if got := briefs(s.records()); got != op.want {
+					t.Errorf("%s: got %q, want %q", op.script, got, op.want)
+				}
+			}
+			must(t, s.Rescan(t.Context()))
+			got := briefs(s.records())
+			for _, want := range []string{"MARK scan_begin; ", "CREAT b synth", "CREAT c synth", "; MARK scan_end"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("rescan: got %q, want %q in it", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestScanFindsWhatNobodyWatched(t *testing.T) {
+	for _, kind := range []string{"ext4", "xfs", "btrfs"} {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			store := memory(t)
+			sh(t, fs.Dir, "mkdir -p a/b/c z; echo > a/b/f; echo > a/g; ln a/g h; echo > gone; mkdir -p goner/x; echo > goner/x/y")
+			t.Run("before", func(t *testing.T) { watch(t, store, fs.Dir) })
+			p := &replay{names: onDisk(t, fs.Dir)}
+			sh(t, fs.Dir, "mv a/b z/b2; rm gone h; rm -r goner; echo > new; mkdir -p n/m; echo > n/m/o; chmod 600 a/g; mv z/b2/c z; mkdir a/b")
+			s := watch(t, store, fs.Dir)
+			s.from = 1
+			all := s.records()
+			if len(all) == 0 || all[0].Mark == nil || all[0].Mark.Kind != changelog.MarkGap || all[0].Mark.Reason != changelog.GapAgentDown {
+				t.Fatalf("first record: got %q, want a gap", briefs(all[:min(1, len(all))]))
+			}
+			for i := range all {
+				if err := p.apply(&all[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compareNames(t, p.names, onDisk(t, fs.Dir))
+			if got := briefs(all); !strings.Contains(got, "SATTR a/g synth") {
+				t.Errorf("got %q, want the change of a mode in it", got)
+			}
+		})
+	}
+}
+
+func TestUnmountAndMount(t *testing.T) {
+	for _, kind := range []string{"ext4", "xfs", "btrfs"} {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			s := watch(t, memory(t), fs.Dir)
+			sh(t, fs.Dir, "echo > a")
+			s.records()
+			wait.Until(t, "the file system to be let go", func() bool {
+				return exec.Command("umount", fs.Dir).Run() == nil
+			})
+			wait.Until(t, "the source to be absent", func() bool { return s.Status().State == StateAbsent })
+			fs.Mount()
+			sh(t, fs.Dir, "echo > b")
+			wait.Until(t, "the source to be active", func() bool { return s.Status().State == StateActive })
+			got := briefs(s.records())
+			for _, want := range []string{"MARK unmount", "MARK mount", "MARK gap", "CREAT b"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("got %q, want %q in it", got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestOverflowIsAGap(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	o := Options{Dir: fs.Dir, Store: memory(t), Limited: true}
+	s := watchWith(t, o)
+	p := &replay{names: onDisk(t, fs.Dir)}
+	hold := make(chan struct{})
+	held := make(chan struct{})
+	go func() {
+		_ = s.ask(context.Background(), func(context.Context) error { close(held); <-hold; return nil })
+	}()
+	<-held
+	sh(t, fs.Dir, "i=0; while [ $i -lt 17000 ]; do : > f$i; i=$((i+1)); done")
+	close(hold)
+	all := s.records()
+	if got := briefs(all); !strings.Contains(got, "MARK gap; MARK scan_begin") {
+		t.Error("no gap, followed by a scan, among the records")
+	}
+	for i := range all {
+		if err := p.apply(&all[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compareNames(t, p.names, onDisk(t, fs.Dir))
+}

@@ -48,6 +48,7 @@ func (s *Source) start(ctx context.Context, o Options) error {
 		actors: &actors{job: o.Job, seen: map[int32]*actor{}}, full: !o.Dirs, present: true,
 		mask: changelog.DefaultMask, mtimeInterval: o.MtimeInterval, modified: map[changelog.FID]time.Time{},
 	}
+	w.index.dirsOnly = o.Dirs
 	s.worker = w
 	w.batch.Reset(w.next())
 	if err := w.lastTime(); err != nil {

@@ -37,9 +37,10 @@ type worker struct {
 	nameBuf [256]byte
 	notices []notice
 
-	full          bool // the index has all objects, not directories alone
-	silent        bool // changes go to the index only
-	present       bool // the file system is mounted
+	full          bool      // the index has all objects, not directories alone
+	silent        bool      // changes go to the index only
+	present       bool      // the file system is mounted
+	recheck       time.Time // when to look at the mount again; zero: when something is mounted
 	mask          changelog.Mask
 	mtimeInterval time.Duration
 	modified      map[changelog.FID]time.Time
@@ -111,6 +112,9 @@ func (w *worker) fill() (int, error) {
 // wakeAt is when there is something to do without an event.
 func (w *worker) wakeAt() time.Time {
 	at := w.quiet.due
+	if !w.recheck.IsZero() && (at.IsZero() || w.recheck.Before(at)) {
+		at = w.recheck
+	}
 	if w.disk.root != nil {
 		if rest := w.disk.used.Add(idleAfter); at.IsZero() || rest.Before(at) {
 			at = rest
@@ -123,10 +127,16 @@ func (w *worker) wakeAt() time.Time {
 func (w *worker) takeOver(ctx context.Context) error {
 	w.disk.refresh()
 	w.actors.forget()
-	if err := w.decode(w.spool.events(), true); err != nil {
-		return err
+	err := w.decode(w.spool.events(), true)
+	if err == nil {
+		err = w.completeExchange()
 	}
-	if err := w.completeExchange(); err != nil {
+	var format *fanotify.FormatError
+	if errors.As(err, &format) { // of a kernel that writes them otherwise
+		w.log.Error("events cannot be understood; the disk is compared instead", "error", err)
+		return w.reopen(changelog.GapReadError, 0)
+	}
+	if err != nil {
 		return err
 	}
 	return w.expandAll(ctx)
@@ -276,6 +286,11 @@ func (w *worker) pairExchanges() {
 
 // idle does what waits for a moment without events.
 func (w *worker) idle(ctx context.Context) error {
+	if !w.recheck.IsZero() && !w.now.Before(w.recheck) {
+		if err := w.lookAtMount(ctx); err != nil {
+			return err
+		}
+	}
 	if !w.present {
 		return nil
 	}
