@@ -113,16 +113,28 @@ func (d *database) put(ctx context.Context, key, value []byte, done func(order u
 }
 
 // room refuses batches while there is less room than what is kept for trimming.
-func (d *database) room() error {
+func (d *database) room() error { return d.leave(d.opts.ReserveBytes, 8, "trimming") }
+
+// roomToOpen refuses to open without room for the files that opening writes.
+func (d *database) roomToOpen() error {
+	if d.opts.salvage {
+		return nil
+	}
+	return d.leave(int64(d.opts.MemTableBytes), 32, "opening")
+}
+
+// leave tells that less than keep bytes are free, or less than one part of the file
+// system if that is less.
+func (d *database) leave(keep int64, part uint64, what string) error {
 	usage, err := d.opts.FS.GetDiskUsage(d.dir)
 	if err != nil {
 		return nil // not every file system knows
 	}
-	keep := min(uint64(max(d.opts.ReserveBytes, 0)), usage.TotalBytes/8)
-	if usage.AvailBytes >= keep {
+	least := min(uint64(max(keep, 0)), usage.TotalBytes/part)
+	if usage.AvailBytes >= least {
 		return nil
 	}
-	return fmt.Errorf("feed store %s: %d bytes are free and %d are kept for trimming: %w", d.dir, usage.AvailBytes, keep, syscall.ENOSPC)
+	return fmt.Errorf("feed store %s: %d bytes are free and %d are kept for %s: %w", d.dir, usage.AvailBytes, least, what, syscall.ENOSPC)
 }
 
 // users counts who is inside of a store, so that Close waits for them.

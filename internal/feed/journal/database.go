@@ -121,26 +121,48 @@ func lockDir(fs vfs.FS, dir string) (io.Closer, error) {
 	return nil, fmt.Errorf("%w: this process has locked %s", ErrLocked, name)
 }
 
-// open opens the database, which may panic where it finds something that it has no
-// error for.
-func (d *database) open() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = &CorruptError{Path: d.dir, Err: fmt.Errorf("open: %v", r)}
-		}
-	}()
-	if d.db, err = pebble.Open(d.dir, d.opts.pebble(d.disk, d.cache)); err != nil {
-		d.db = nil
-		return d.openFault(err)
+// open opens the database. If the disk refuses what that needs, it is abandoned.
+func (d *database) open() error {
+	if err := d.roomToOpen(); err != nil {
+		return err
 	}
-	d.disk.armed.Store(true)
-	return d.disk.failed()
+	type opened struct {
+		db  *pebble.DB
+		err error
+	}
+	result := make(chan opened, 1)
+	go func() { // ends when the database is open, or never: then it is abandoned
+		defer func() {
+			if r := recover(); r != nil { // where it finds something that it has no error for
+				result <- opened{nil, &CorruptError{Path: d.dir, Err: fmt.Errorf("open: %v", r)}}
+			}
+		}()
+		db, err := pebble.Open(d.dir, d.opts.pebble(d.disk, d.cache))
+		result <- opened{db, err}
+	}()
+	trouble, _ := d.disk.health()
+	select {
+	case r := <-result:
+		if r.err != nil {
+			return d.openFault(r.err)
+		}
+		d.db = r.db
+		return nil
+	case <-trouble:
+		_, err := d.disk.health()
+		d.disk.abandon()
+		return err
+	}
 }
 
 // openFault takes every refusal to open for damage but those of the system and of
 // files that a newer database has written.
 func (d *database) openFault(err error) error {
 	newer := strings.Contains(err.Error(), "format major version")
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
+		return err
+	}
 	if pebble.IsCorruptionError(err) || !newer && !isDeviceError(err) {
 		if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
 			return &CorruptError{Path: info.Path, Err: err}
@@ -172,7 +194,7 @@ func (d *database) load() error {
 	if err := d.loadSources(); err != nil {
 		return err
 	}
-	return d.scan([]byte{keyFeed}, func(key, value []byte) error {
+	err = d.scan([]byte{keyFeed}, func(key, value []byte) error {
 		f, err := feedOf(key, value)
 		if err != nil {
 			return &CorruptError{Path: d.dir, Key: keyText(key), Err: err}
@@ -180,6 +202,11 @@ func (d *database) load() error {
 		d.feeds[f.ID] = placedFeed{Feed: f}
 		return nil
 	})
+	if err != nil && d.opts.salvage {
+		d.log.Error("feeds lost", "dir", d.dir, "err", err)
+		return nil
+	}
+	return err
 }
 
 func (d *database) loadSources() error {

@@ -33,8 +33,6 @@ type disk struct {
 	vfs.FS
 	dir string
 	log *slog.Logger
-	// armed says that the database is open: before that, errors are handed on.
-	armed atomic.Bool
 
 	// gate is held shared by each change, and exclusively to freeze: when freeze has
 	// returned, no change is under way.
@@ -80,12 +78,10 @@ func (d *disk) change(sync bool, f func() error) error {
 	for {
 		err := d.try(f)
 		switch {
-		case err == nil || !d.armed.Load():
+		case err == nil || !isDeviceError(err):
 			if waited {
 				d.resume()
 			}
-			return err
-		case !isDeviceError(err):
 			return err
 		case sync || !isNoRoom(err):
 			d.fail(err)
@@ -181,13 +177,6 @@ func (d *disk) abandon() {
 	}
 }
 
-// endIfAbandoned never returns if the disk is abandoned.
-func (d *disk) endIfAbandoned() {
-	if d.abandoned.Load() {
-		select {}
-	}
-}
-
 // isDeviceError tells refusals of the system from what the database expects to hear
 // of, such as files that do not exist.
 func isDeviceError(err error) bool {
@@ -275,7 +264,7 @@ func (d *disk) wrap(f vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &file{File: f, disk: d}
+	w := &file{File: f, disk: d, fd: f.Fd()}
 	d.mu.Lock()
 	if d.files != nil {
 		d.files[w] = struct{}{}
@@ -288,19 +277,47 @@ func (d *disk) wrap(f vfs.File, err error) (vfs.File, error) {
 type file struct {
 	vfs.File
 	disk   *disk
-	closed sync.Once // the database closes it, or who abandons that
+	fd     uintptr
+	use    sync.RWMutex // held shared while it is read, and exclusively to close it
+	closed sync.Once    // the database closes it, or who abandons that
+}
+
+// read does what only looks at the file.
+func (f *file) read(do func()) {
+	f.use.RLock()
+	if f.disk.abandoned.Load() {
+		f.use.RUnlock()
+		select {}
+	}
+	defer f.use.RUnlock()
+	do()
 }
 
 // Read reads.
-func (f *file) Read(p []byte) (int, error) {
-	f.disk.endIfAbandoned()
-	return f.File.Read(p)
+func (f *file) Read(p []byte) (n int, err error) {
+	f.read(func() { n, err = f.File.Read(p) })
+	return n, err
 }
 
 // ReadAt reads.
-func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	f.disk.endIfAbandoned()
-	return f.File.ReadAt(p, off)
+func (f *file) ReadAt(p []byte, off int64) (n int, err error) {
+	f.read(func() { n, err = f.File.ReadAt(p, off) })
+	return n, err
+}
+
+// Fd is the descriptor, or what stands for none.
+func (f *file) Fd() uintptr { return f.fd }
+
+// Prefetch begins to read.
+func (f *file) Prefetch(offset, length int64) (err error) {
+	f.read(func() { err = f.File.Prefetch(offset, length) })
+	return err
+}
+
+// Stat describes the file.
+func (f *file) Stat() (info vfs.FileInfo, err error) {
+	f.read(func() { info, err = f.File.Stat() })
+	return info, err
 }
 
 // Write goes on where a write without room has ended.
@@ -354,6 +371,8 @@ func (f *file) Close() error {
 }
 
 func (f *file) close() (err error) {
+	f.use.Lock()
+	defer f.use.Unlock()
 	f.closed.Do(func() { err = f.File.Close() })
 	return err
 }

@@ -177,11 +177,14 @@ func (m *machine) feed(t *rapid.T) {
 	}
 }
 
-// check compares everything.
-func (m *machine) check(t *rapid.T) {
+func (m *machine) checkBounds(t *rapid.T) {
 	if first, last := m.j.Bounds(); first != m.m.first || last != m.m.last || m.j.Serial() != m.m.serial {
 		t.Fatalf("Bounds = %d, %d, serial %d, want %d, %d, %d", first, last, m.j.Serial(), m.m.first, m.m.last, m.m.serial)
 	}
+}
+
+// check compares everything.
+func (m *machine) check(t *rapid.T) {
 	records := map[uint64]string{}
 	bytes := 0
 	c := Chunk{MaxRecords: 7, MaxBytes: 50}
@@ -254,9 +257,10 @@ func TestModel(t *testing.T) {
 		m := &machine{t: t, fs: vfs.NewMem(), m: newModel()}
 		m.open()
 		defer func() { m.d.Close() }()
+		defer m.check(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"apply": m.apply, "apply again": m.apply, "trim": m.trim, "reopen": m.reopen,
-			"look up": m.lookUp, "feed": m.feed, "": m.check,
+			"look up": m.lookUp, "feed": m.feed, "check": m.check, "": m.checkBounds,
 		})
 	})
 }

@@ -242,7 +242,6 @@ func (s *source) known(b *Batch) (int, error) {
 	if n := len(c.Ends); n != c.MaxRecords || !slices.Equal(c.Ends, b.ends[:n]) || string(c.Data) != string(b.data[:b.ends[n-1]]) {
 		return 0, wrong
 	}
-	s.pending = nil
 	return len(c.Ends), nil
 }
 

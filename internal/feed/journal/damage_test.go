@@ -1,0 +1,352 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// fillDisk takes all room of a file system but what remove gives back.
+func fillDisk(t *testing.T, dir string) (remove func()) {
+	t.Helper()
+	name := filepath.Join(dir, "filler")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := 1 << 20; size >= 512; {
+		if _, err = f.Write(make([]byte, size)); err != nil {
+			size /= 2
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("filling the disk: %v", err)
+	}
+	// What the file system allots late is taken now, or the room comes and goes.
+	if err := errors.Join(f.Sync(), f.Close()); err != nil && !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A full disk ends nothing: the batch is refused with ENOSPC and taken when there is
+// room, whether there was room for it in the reserve or not.
+func TestDiskFull(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts Options
+	}{
+		{"reserve", Options{MemTableBytes: 256 << 10}},
+		{"no reserve", Options{MemTableBytes: 256 << 10, ReserveBytes: -1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			disk := fstest.Sized(t, "ext4", 64<<20)
+			d, j := openTest(t, disk.Path("feeds"), tt.opts)
+			var b Batch
+			append100 := func() error {
+				_, last := j.Bounds()
+				b.Reset(last + 1)
+				fillIndexed(&b, 100)
+				return j.Apply(t.Context(), &b)
+			}
+			for range 20 {
+				if err := append100(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 {
+				remove := fillDisk(t, disk.Dir)
+				var err error
+				for n := 0; err == nil && n < 10000; n++ {
+					err = append100()
+				}
+				if !errors.Is(err, syscall.ENOSPC) {
+					t.Fatalf("Apply on a full disk: %v, want ENOSPC", err)
+				}
+				t.Log(err)
+				if err := j.Apply(t.Context(), &b); !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("Apply again: %v, want ENOSPC", err)
+				}
+				var c Chunk
+				if err := j.Read(1, &c); err != nil || len(c.Ends) == 0 {
+					t.Errorf("Read: %v, %d records", err, len(c.Ends))
+				}
+				remove()
+				// More has come meanwhile.
+				fillIndexed(&b, 10)
+				wait.Until(t, "a batch is taken", func() bool {
+					err = j.Apply(t.Context(), &b)
+					return err == nil || !errors.Is(err, syscall.ENOSPC)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				agrees(t, j, b.Next()-1)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			_, j = openTest(t, d.dir, tt.opts)
+			agrees(t, j, b.Next()-1)
+		})
+	}
+}
+
+// A store that is closed while it has no room gives up its lock, and what was
+// acknowledged is there when it is opened with room.
+func TestCloseOnFullDisk(t *testing.T) {
+	disk := fstest.Sized(t, "ext4", 64<<20)
+	opts := Options{MemTableBytes: 256 << 10, ReserveBytes: -1}
+	d, err := openDatabase(disk.Path("feeds"), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := d.Open(sourceA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove := fillDisk(t, disk.Dir)
+	var b Batch
+	for next := uint64(1); err == nil; next = b.Next() {
+		b.Reset(next)
+		fillIndexed(&b, 100)
+		err = j.Apply(t.Context(), &b)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Apply on a full disk: %v, want ENOSPC", err)
+	}
+	if err := d.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Close: %v, want ENOSPC", err)
+	}
+	if _, err := OpenStore(d.dir, opts); err == nil {
+		t.Error("a store was opened without room")
+	}
+	remove()
+	_, reopened := openTest(t, d.dir, opts)
+	agrees(t, reopened, b.first-1)
+}
+
+// damage flips a bit of the largest file of a store that match takes.
+func damage(t *testing.T, dir, match string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, match))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var largest string
+	var text []byte
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > len(text) {
+			largest, text = name, b
+		}
+	}
+	if text == nil {
+		t.Fatalf("there is no %s to damage", match)
+	}
+	text[len(text)/3] ^= 0x40
+	if err := os.WriteFile(largest, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// verifyTest takes the records of these tests for good.
+func verifyTest(index uint64, rec []byte) error {
+	if !bytes.Equal(rec, record(index)) && string(rec) != "lost" {
+		return fmt.Errorf("record is %q", rec)
+	}
+	return nil
+}
+
+// A damaged file is told with its path, and Repair leaves what is good.
+func TestDamagedTable(t *testing.T) {
+	for _, fill := range []bool{false, true} {
+		t.Run(fmt.Sprint("filler ", fill), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "feeds")
+			opts := Options{MemTableBytes: 64 << 10, Verify: verifyTest}
+			d, j := openTest(t, dir, opts)
+			var b Batch
+			for next := uint64(1); next <= 6000; next = b.Next() {
+				b.Reset(next)
+				fillIndexed(&b, 500)
+				if err := j.Apply(t.Context(), &b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := d.PutFeed(t.Context(), Feed{ID: 3, Source: sourceA, Cancelled: 5900}); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(d.db.Flush(), d.Close()); err != nil {
+				t.Fatal(err)
+			}
+			damage(t, dir, "*.sst")
+			err := checkStore(t, dir, opts)
+			var corrupt *CorruptError
+			if !errors.As(err, &corrupt) || filepath.Ext(corrupt.Path) != ".sst" || !bytes.Contains([]byte(err.Error()), []byte(RepairCommand)) {
+				t.Fatalf("Check: %v, want a CorruptError with the path of a table and the command", err)
+			}
+			var lost func(UUID, uint64) []byte
+			if fill {
+				lost = func(UUID, uint64) []byte { return []byte("lost") }
+			}
+			old, all, err := Repair(t.Context(), dir, opts, lost)
+			if err != nil || len(all) != 1 {
+				t.Fatalf("Repair = %v, %v", all, err)
+			}
+			if _, err := os.Stat(old); err != nil {
+				t.Errorf("the old files: %v", err)
+			}
+			repaired := all[0]
+			t.Logf("%+v", repaired)
+			if repaired.Fault == nil || repaired.WasLast != 6000 || repaired.Lost == 0 && !repaired.IndexDropped {
+				t.Errorf("Repair = %+v, want a fault of 6000", repaired)
+			}
+			if want := repaired.WasLast - repaired.Lost; !fill && repaired.Last != want || fill && repaired.Last != 6000 {
+				t.Errorf("Repair = %+v", repaired)
+			}
+			if err := checkStore(t, dir, opts); err != nil {
+				t.Fatal(err)
+			}
+			d, j = openTest(t, dir, opts)
+			b.Reset(repaired.Last + 1)
+			appendRecords(&b, 5)
+			if err := j.Apply(t.Context(), &b); err != nil {
+				t.Error(err)
+			}
+			feeds, err := d.Feeds()
+			if err != nil || len(feeds) != 1 || feeds[0].Cancelled != min(5900, repaired.Last) {
+				t.Errorf("Feeds = %v, %v", feeds, err)
+			}
+		})
+	}
+}
+
+// checkStore opens a store, checks its journal and closes it.
+func checkStore(t *testing.T, dir string, opts Options) error {
+	t.Helper()
+	d, err := openDatabase(dir, opts)
+	if err != nil {
+		return err
+	}
+	j, err := d.Open(sourceA)
+	if err == nil {
+		err = j.Check(t.Context(), nil)
+	}
+	closed := d.Close()
+	if err == nil {
+		err = closed
+	}
+	return err
+}
+
+func TestDamagedManifest(t *testing.T) {
+	dir := t.TempDir()
+	d, _ := openTest(t, dir, Options{})
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, dir, "MANIFEST-*")
+	_, err := OpenStore(dir, Options{})
+	var corrupt *CorruptError
+	if !errors.As(err, &corrupt) || !bytes.Contains([]byte(corrupt.Path), []byte(dir)) {
+		t.Errorf("OpenStore: %v, want a CorruptError in %s", err, dir)
+	}
+}
+
+// What Check says is wrong when keys are changed behind the journal's back.
+func TestCheckTells(t *testing.T) {
+	f := changelog.FID{Seq: 103}
+	for _, tt := range []struct {
+		name       string
+		key, value []byte // of journal 1; no value: deleted
+	}{
+		{"record missing", appendIndexed(nil, keyRecord, 1, 3), nil},
+		{"last record missing", appendIndexed(nil, keyRecord, 1, 10), nil},
+		{"record too many", appendIndexed(nil, keyRecord, 1, 11), record(11)},
+		{"record bad", appendIndexed(nil, keyRecord, 1, 4), []byte("x")},
+		{"record too long", appendIndexed(nil, keyRecord, 1, 4), []byte("lost")},
+		{"name without link", appendDirent(nil, 1, changelog.FID{Seq: 1}, []byte("x")), appendFID(nil, f)},
+		{"name of another object", appendDirent(nil, 1, changelog.FID{Seq: 1}, record(3)), appendFID(nil, changelog.FID{Seq: 104})},
+		{"link without name", appendDirent(nil, 1, changelog.FID{Seq: 1}, record(3)), nil},
+		{"link to no object", appendObject(nil, keyObject, 1, f), nil},
+		{"link to no object at the end", appendObject(nil, keyObject, 1, changelog.FID{Seq: 110}), nil},
+		{"object malformed", appendObject(nil, keyObject, 1, f), []byte{objectForm}},
+		{"feed ahead", appendFeed(nil, 1), (&Feed{Source: sourceA, Cancelled: 11}).append(nil)},
+		{"feed malformed", appendFeed(nil, 1), []byte{1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, j := openTest(t, t.TempDir(), Options{Verify: verifyTest})
+			var b Batch
+			b.Reset(1)
+			fillIndexed(&b, 10)
+			if err := j.Apply(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Check(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			pb := d.db.NewBatch()
+			if tt.value == nil {
+				pb.Delete(tt.key, nil)
+			} else {
+				pb.Set(tt.key, tt.value, nil)
+			}
+			if err := d.commit(t.Context(), pb, func(uint64) {}); err != nil {
+				t.Fatal(err)
+			}
+			var corrupt *CorruptError
+			if err := j.Check(t.Context(), nil); !errors.As(err, &corrupt) || corrupt.Key == "" {
+				t.Errorf("Check: %v, want a CorruptError with a key", err)
+			}
+		})
+	}
+}
+
+func TestObjectCutAnywhere(t *testing.T) {
+	whole := (&Object{
+		Type: syscall.S_IFREG, Mode: 0o4755, UID: 70000, GID: 9, Links: 300, RdevMajor: 8, RdevMinor: 1, Size: 1 << 40,
+		Blocks: 1 << 30, Atime: 1e18, Mtime: -5, Ctime: 7, XattrHash: 1 << 63, Last: 99,
+	}).append(nil)
+	var o Object
+	if err := o.parse(whole); err != nil {
+		t.Fatal(err)
+	}
+	for n := range whole {
+		// Without its last eight bytes it is an object without extended attributes.
+		if err := o.parse(whole[:n]); (err == nil) != (n == len(whole)-8) {
+			t.Errorf("%d of %d bytes: %v", n, len(whole), err)
+		}
+	}
+}
+
+func FuzzObject(f *testing.F) {
+	f.Add((&Object{Mode: 0o644, Links: 1, Last: 7, XattrHash: 3}).append(nil))
+	f.Add([]byte{objectForm})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var o, again Object
+		if o.parse(b) != nil {
+			return
+		}
+		if err := again.parse(o.append(nil)); err != nil || o != again {
+			t.Errorf("%+v becomes %+v, %v", o, again, err)
+		}
+	})
+}

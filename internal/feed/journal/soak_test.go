@@ -1,0 +1,62 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package journal
+
+import (
+	"flag"
+	"testing"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+var soak = flag.Int("soak", 300_000, "how many records TestSoak appends")
+
+// Disk use is flat while as much is trimmed as is appended, also where each object is
+// made and deleted again.
+func TestSoak(t *testing.T) {
+	const window, size = 50_000, 1000
+	d, j := openTest(t, t.TempDir(), Options{MemTableBytes: 1 << 20, CacheBytes: 8 << 20})
+	dir := changelog.FID{Seq: 2}
+	var b Batch
+	var early, late int64 // most bytes on disk in the first and in the last third behind the window
+	for n := 0; n < *soak; n += size {
+		b.Reset(uint64(n) + 1)
+		for range size {
+			f := changelog.FID{Seq: 10 + b.Next()%window}
+			if b.Next() > window {
+				b.DeleteDirent(dir, record(b.Next()-window), f)
+				b.DeleteObject(f)
+			}
+			b.PutObject(f, &Object{Mode: 0o644, Links: 1, Last: b.Next()})
+			b.PutDirent(dir, record(b.Next()), f)
+			b.Append(func(p []byte) []byte { return benchRecord(p, b.Next()) })
+		}
+		if err := j.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if n%10_000 == 0 && n > window {
+			if err := j.Trim(t.Context(), uint64(n-window)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch bytes := d.Bytes(); {
+		case n > window && n < window+(*soak-window)/3:
+			early = max(early, bytes)
+		case n > *soak-(*soak-window)/3:
+			late = max(late, bytes)
+		}
+	}
+	first, last := j.Bounds()
+	t.Logf("%d records, %d kept: at most %d bytes early, %d late", last, last+1-first, early, late)
+	if late > early*3/2 {
+		t.Errorf("at most %d bytes early and %d late, want about the same", early, late)
+	}
+	// What is kept is about what BytesFrom says.
+	if got, want := j.BytesFrom(first), int64(last+1-first)*150; got < want*9/10 || got > want*11/10 {
+		t.Errorf("BytesFrom(%d) = %d, want about %d", first, got, want)
+	}
+	if err := j.Check(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
