@@ -21,7 +21,11 @@ func newFeedListCommand() *cobra.Command {
 		Use:     "ls",
 		Aliases: []string{"list"},
 		Short:   "List feeds",
-		Args:    noArguments,
+		Long: `List the feeds that the user may see, with how many records each has to read, and who
+reads it.`,
+		Example: `  weir feed ls
+  weir feed ls --json`,
+		Args: noArguments,
 	}
 	return feedCommand(c, func(call *feedCall) error {
 		infos, err := call.api.List(call.ctx)
@@ -63,8 +67,11 @@ func feedReaderOf(i *feed.Info) string {
 // newFeedInfoCommand returns "weir feed info".
 func newFeedInfoCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:               "info FEED",
-		Short:             "Show what is known of a feed",
+		Use:   "info FEED",
+		Short: "Show what is known of a feed",
+		Long: `Show a feed: its place in the journal, what is available, who reads it, its limits, and
+the gaps that it has had. It needs no turn at reading.`,
+		Example:           `  weir feed info audit`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFeeds,
 	}
@@ -119,8 +126,11 @@ func (c *feedCall) describe(i *feed.Info) error {
 // newFeedDestroyCommand returns "weir feed destroy".
 func newFeedDestroyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:               "destroy FEED...",
-		Short:             "Remove feeds",
+		Use:   "destroy FEED...",
+		Short: "Remove feeds",
+		Long: `Remove feeds for good; their readers are disconnected. When the last feed of a file system
+is gone, that is not watched any more.`,
+		Example:           `  weir feed destroy audit`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeFeeds,
 	}
@@ -141,8 +151,9 @@ func newFeedDestroyCommand() *cobra.Command {
 func newFeedResetCommand() *cobra.Command {
 	var r feed.ResetRequest
 	c := &cobra.Command{
-		Use:   "reset FEED",
-		Short: "Have a feed begin anew",
+		Use:     "reset FEED",
+		Short:   "Have a feed begin anew",
+		Example: `  weir feed reset audit --rescan`,
 		Long: `Have a feed that was given up, or any other, begin anew. A record before its first says
 what it has skipped.`,
 		Args:              cobra.ExactArgs(1),
@@ -164,8 +175,12 @@ what it has skipped.`,
 func newFeedSetCommand() *cobra.Command {
 	var l feedLimits
 	c := &cobra.Command{
-		Use:               "set FEED",
-		Short:             "Change limits, filter or owner of a feed",
+		Use:   "set FEED",
+		Short: "Change limits, filter or owner of a feed",
+		Long: `Change the limits, the filter or the owner of a feed. A filter counts from the next read
+on; "null" takes it away.`,
+		Example: `  weir feed set audit --abort-size 1000000
+  weir feed set audit --filter 'uid=1000-1999'`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeFeeds,
 	}
@@ -188,7 +203,10 @@ func newFeedSourcesCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sources",
 		Short: "List the file systems that are watched",
-		Args:  noArguments,
+		Long: `List the file systems that are watched: where they are mounted, how many events were read,
+how many wait in the kernel, and how many gaps there were.`,
+		Example: `  weir feed sources`,
+		Args:    noArguments,
 	}
 	return feedCommand(c, func(call *feedCall) error {
 		sources, err := call.api.Sources(call.ctx)
@@ -217,8 +235,9 @@ func newFeedSourcesCommand() *cobra.Command {
 // newFeedRescanCommand returns "weir feed rescan".
 func newFeedRescanCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "rescan DIR",
-		Short: "Compare a file system with what its journal knows",
+		Use:     "rescan DIR",
+		Short:   "Compare a file system with what its journal knows",
+		Example: `  weir feed rescan /srv`,
 		Long: `Compare the disk with the index of a file system that is watched, and record what
 differs. It ends when that is done.`,
 		Args: cobra.ExactArgs(1),
@@ -237,6 +256,7 @@ func newFeedPathCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "fid2path DIR FID",
 		Short:   "Print the names of an object",
+		Long:    `Print all names that the journal knows of an object, from the root of its file system.`,
 		Example: `  weir feed fid2path /srv '[0x2001:0x0:0xab74c07d]'`,
 		Args:    cobra.ExactArgs(2),
 	}

@@ -15,12 +15,14 @@ import (
 // newFeedNIDCommand returns "weir feed nid".
 func newFeedNIDCommand() *cobra.Command {
 	c := newGroup("nid", "Translate client ids", `Client ids are 20 bytes in records, written in hexadecimal, or texts such as
-192.0.2.7@tcp.`, `  weir feed nid decode 0002000000c0000207000000000000000000000000
+192.0.2.7@tcp.`, `  weir feed nid decode 00020000c0000207000000000000000000000000
   weir feed nid encode 192.0.2.7@tcp`)
 	c.AddCommand(&cobra.Command{
-		Use:   "decode HEX",
-		Short: "Print a client id as text",
-		Args:  cobra.ExactArgs(1),
+		Use:     "decode HEX",
+		Short:   "Print a client id as text",
+		Long:    `Print the client id that 20 bytes in hexadecimal stand for.`,
+		Example: `  weir feed nid decode 00020000c0000207000000000000000000000000`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			b, err := hex.DecodeString(args[0])
 			if err != nil || len(b) != len(changelog.NID{}) {
@@ -30,9 +32,11 @@ func newFeedNIDCommand() *cobra.Command {
 			return err
 		},
 	}, &cobra.Command{
-		Use:   "encode TEXT",
-		Short: "Print the bytes of a client id",
-		Args:  cobra.ExactArgs(1),
+		Use:     "encode TEXT",
+		Short:   "Print the bytes of a client id",
+		Long:    `Print the 20 bytes of a client id in hexadecimal.`,
+		Example: `  weir feed nid encode 192.0.2.7@tcp`,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := changelog.ParseNID(args[0])
 			if err != nil {

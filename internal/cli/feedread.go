@@ -154,8 +154,10 @@ see by himself.`,
 // newFeedChangelogCommand returns "weir feed changelog".
 func newFeedChangelogCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:               "changelog FEED [START [END]]",
-		Short:             "Print records of a feed as \"lfs changelog\" does, and cancel none",
+		Use:   "changelog FEED [START [END]]",
+		Short: "Print records of a feed as \"lfs changelog\" does, and cancel none",
+		Long: `Print the records of a feed from one index to another, or all that there are, as
+"lfs changelog" prints them. None is cancelled.`,
 		Example:           `  weir feed changelog cl1 100 200`,
 		Args:              cobra.RangeArgs(1, 3),
 		ValidArgsFunction: completeFeeds,

@@ -15,8 +15,9 @@ import (
 func newFeedCheckCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:   "check",
-		Short: "Read the whole store of feeds and say what is wrong with it",
+		Use:     "check",
+		Short:   "Read the whole store of feeds and say what is wrong with it",
+		Example: `  weir feed check`,
 		Long: `Read all that the store of feeds holds, and compare records, names, objects and feeds
 with each other. The agent must not run. The exit code is 1 if something is wrong.`,
 		Args: noArguments,
@@ -37,8 +38,9 @@ with each other. The agent must not run. The exit code is 1 if something is wron
 func newFeedRepairCommand() *cobra.Command {
 	var dir string
 	c := &cobra.Command{
-		Use:   "repair",
-		Short: "Keep what is good of a damaged store of feeds",
+		Use:     "repair",
+		Short:   "Keep what is good of a damaged store of feeds",
+		Example: `  weir feed repair`,
 		Long: `Drop what cannot be read of the store of feeds: of a journal all behind the last good
 record. A gap stands in its place, and the file system is compared when the agent starts,
 which must not run meanwhile.`,
