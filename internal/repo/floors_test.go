@@ -88,6 +88,7 @@ var floors = map[string]int{
 	"internal/kerneltrace":      1,
 	"internal/kernelfilter":     1,
 	"internal/source":           1,
+	"internal/traceclock":       1,
 	"internal/consumer":         2,
 	"internal/hoststat":         2,
 	"internal/hoststat/metrics": 3,
@@ -132,6 +133,8 @@ var sideDoors = map[edge]string{
 	{"internal/hoststat/screen", "internal/hoststat/table"}:  "the screen shows tables",
 	{"internal/hoststat/screen", "internal/hoststat/page"}:   "a view can be written to a file",
 	{"internal/kerneltrace", "ctf"}:                          "packets go to the sinks of package ctf",
+	{"internal/traceclock", "ctf"}:                           "clocks are declared as writers of CTF take them",
+	{"internal/traceclock", "ctf/schema"}:                    "clocks are declared in the schema",
 	{"internal/kerneltrace", "ctf/schema"}:                   "events are declared in the schema",
 	{"internal/kerneltrace", "ctf/tsdl"}:                     "the metadata is text of CTF 1.8",
 }
