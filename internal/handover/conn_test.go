@@ -217,10 +217,13 @@ func TestPacketBuffer(t *testing.T) {
 		if err := source.SetBuffer(bytes); err != nil {
 			t.Fatal(err)
 		}
-		for source.Send(make([]byte, MaxPacket), ctf.PacketInfo{}, 1) == nil {
+		for source.Send(make([]byte, min(bytes, MaxPacket)), ctf.PacketInfo{}, 1) == nil {
 			n++
 		}
 		return n
+	}
+	if n := fill(4 << 10); n < 1 {
+		t.Error("nothing waits in 4 KiB")
 	}
 	const less, more = 2 * MaxPacket, 4 * MaxPacket
 	if a, b := fill(less), fill(more); a < less/MaxPacket || b < more/MaxPacket || b > 2*more/MaxPacket {

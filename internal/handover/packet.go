@@ -67,6 +67,7 @@ func (c *PacketConn) Events() uint64 { return c.events.Load() }
 // SetBuffer has so many bytes of packets wait at most, or as many as this process
 // may have.
 func (c *PacketConn) SetBuffer(bytes int) error {
+	bytes += reserve // of which the kernel makes twice as much
 	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, bytes) == nil {
 		return nil
 	}
