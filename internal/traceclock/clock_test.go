@@ -28,6 +28,18 @@ func TestClocks(t *testing.T) {
 			t.Errorf("clock %s declared with boot %v, want %v", name, c.UUID, BootID())
 		}
 	}
+	// A time of this program, by way of a pair, is between two readings.
+	for _, name := range []string{Mono, Boot} {
+		id := ID(name)
+		before := Now(id)
+		at := time.Now()
+		after := Now(id)
+		clock, now := Pair(id)
+		const slack = uint64(time.Millisecond) // of a pair that was interrupted each time
+		if got := clock - uint64(now.Sub(at)); got < before-slack || got > after+slack {
+			t.Errorf("clock %s: %d, want %d to %d", name, got, before, after)
+		}
+	}
 	if mono, boot := Declare(Mono, Offset{}), Declare(Boot, Offset{}); mono.Name != "monotonic" || boot.Name != "boot" {
 		t.Errorf("clocks are declared as %s and %s", mono.Name, boot.Name)
 	}
