@@ -94,6 +94,7 @@ var floors = map[string]int{
 	"internal/hoststat/metrics": 3,
 	"internal/kernelsource":     2,
 	"internal/selfsource":       2,
+	"internal/statsource":       2,
 	"internal/session":          2,
 	"internal/agent":            3,
 	"internal/agent/agenttest":  3,
