@@ -324,7 +324,7 @@ func (c *channel) tell() error {
 // warnings are what a user should know.
 func (c *channel) warnings() (all []string) {
 	if n := c.missed.Load(); n > 0 {
-		all = append(all, fmt.Sprintf("domain stat, channel %s: %d samples were left out, as reading the host took longer than their period", c.name, n))
+		all = append(all, fmt.Sprintf("domain stat, channel %s: %d samples were left out, as the host was too busy to take them in time", c.name, n))
 	}
 	if n := c.spared.Load(); n > 0 {
 		all = append(all, fmt.Sprintf("domain stat, channel %s: %d times a costly section was not read again, to keep the budget of host statistics", c.name, n))

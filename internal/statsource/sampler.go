@@ -124,7 +124,7 @@ func (s *sampler) schedule(now uint64) (next uint64) {
 // miss counts samples that nobody took.
 func (s *sampler) miss(n uint64) {
 	if n > 0 && s.c.missed.Add(n) == n {
-		s.c.log.Warn("samples are left out: reading the host takes longer than the period")
+		s.c.log.Warn("samples are left out: the host is too busy to take them in time")
 	}
 }
 
