@@ -28,6 +28,18 @@ const (
 	Explicit              // only where its own name is spelled out
 )
 
+// Kind says what the text of a leaf is. The schema calls them cnt, int, dec and
+// string.
+type Kind uint8
+
+// Kinds of texts.
+const (
+	Count   Kind = iota // digits
+	Integer             // digits, perhaps behind a minus sign
+	Decimal             // the same, perhaps with a fraction
+	Text                // anything
+)
+
 // Attrs are the attributes of an element kind that say which of several it is,
 // and when its source was read.
 type Attrs uint8
@@ -43,18 +55,20 @@ const (
 
 // Node is a kind of element: all elements of a path without its predicates.
 type Node struct {
-	Parent  NodeID
-	Depth   int    // of the root 0
-	Tag     string // element name
-	Path    string // tags without the root's, as in "proc/stat/cpu/user"
-	Key     string // the kernel's name where it names the element, before it was made a tag
-	Attrs   Attrs
-	Unit    string // units attribute; empty: none
-	Class   Class
-	Leaf    bool   // has text, no elements
-	Names   bool   // the kernel names its children
-	Section string // short name of a section, empty elsewhere
-	Part    string // short name of what is no section
+	Parent   NodeID
+	Depth    int    // of the root 0
+	Tag      string // element name
+	Path     string // tags without the root's, as in "proc/stat/cpu/user"
+	Key      string // the kernel's name where it names the element, before it was made a tag
+	Attrs    Attrs
+	Numbered bool   // the id is a number
+	Unit     string // units attribute; empty: none
+	Kind     Kind   // of the text; where the kernel names the children, of theirs
+	Class    Class
+	Leaf     bool   // has text, no elements
+	Names    bool   // the kernel names its children
+	Section  string // short name of a section, empty elsewhere
+	Part     string // short name of what is no section
 
 	head, tail string // what an Encoder writes before and behind the attributes
 	foot       string // and behind the content
@@ -164,7 +178,8 @@ func (m *Model) Named(parent NodeID, key, unit string) (NodeID, bool) {
 	if n := taken[tag]; n > 1 {
 		tag = fmt.Sprintf("%s_%d", tag, n)
 	}
-	id := m.add(Node{Parent: parent, Tag: tag, Key: key, Unit: unit, Class: m.nodes[parent].Class, Leaf: true})
+	p := m.nodes[parent]
+	id := m.add(Node{Parent: parent, Tag: tag, Key: key, Unit: unit, Kind: p.Kind, Class: p.Class, Leaf: true})
 	m.named[k] = id
 	return id, true
 }
@@ -252,14 +267,20 @@ func parseTree(text string) (*Model, error) {
 func (n *Node) flag(w string) error {
 	attrs := map[string]Attrs{"@id": AttrID, "@devtype": AttrDevType, "@devid": AttrDevID, "@path": AttrPath, "@tv": AttrTime}
 	classes := map[string]Class{"L": Legacy, "A": Cheap, "B": Costly, "X": Explicit}
+	kinds := map[string]Kind{"int": Integer, "dec": Decimal, "text": Text}
 	name, value, _ := strings.Cut(w, "=")
 	a, isAttr := attrs[w]
 	c, isClass := classes[w]
+	k, isKind := kinds[w]
 	switch {
 	case isAttr:
 		n.Attrs |= a
 	case isClass:
 		n.Class = c
+	case isKind:
+		n.Kind = k
+	case w == "numbered":
+		n.Numbered = true
 	case w[0] == '(' && w[len(w)-1] == ')':
 		n.Unit = w[1 : len(w)-1]
 	case name == "section":

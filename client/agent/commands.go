@@ -207,6 +207,13 @@ func (c *Client) KernelContexts(ctx context.Context) ([]string, error) {
 	return get[[]string](ctx, c, nil, "kernel", "contexts")
 }
 
+// StatEvents lists the events of the host's statistics: those whose name, or that of
+// whose section, a pattern chooses, with the fields that they may have; "" is all.
+func (c *Client) StatEvents(ctx context.Context, pattern string, fields bool) ([]StatEvent, error) {
+	query := url.Values{"pattern": {pattern}, "fields": {strconv.FormatBool(fields)}}
+	return get[[]StatEvent](ctx, c, query, "stat", "events")
+}
+
 // Capabilities tells what kernel and privileges allow the daemon, and why not.
 func (c *Client) Capabilities(ctx context.Context) (map[string]string, error) {
 	return get[map[string]string](ctx, c, nil, "capabilities")

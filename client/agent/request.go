@@ -122,6 +122,23 @@ type KernelField struct {
 	Type string `json:"type"` // in TSDL
 }
 
+// StatEvent is an event of the host's statistics.
+type StatEvent struct {
+	Name    string      `json:"name"`             // the path of an element: "proc/stat/cpu"
+	Section string      `json:"section"`          // what is read at once, by its short name
+	Class   string      `json:"class"`            // selections that have it without naming it: legacy, default, all; by name
+	Source  string      `json:"source"`           // files, for people
+	Slow    bool        `json:"slow,omitempty"`   // is read every few seconds, whatever the period
+	Hidden  bool        `json:"hidden,omitempty"` // is not exposed by the daemon
+	Fields  []StatField `json:"fields,omitempty"`
+}
+
+// StatField is a field that such an event may have.
+type StatField struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // for people
+}
+
 // Done is what a command has done beside its answer: warnings do not undo it.
 type Done struct {
 	Warnings []Problem `json:"warnings,omitempty"`

@@ -59,7 +59,7 @@ type Session struct {
 
 // Domain is what a session records of one source.
 type Domain struct {
-	Name     string    `json:"name"` // "kernel" or "weir"
+	Name     string    `json:"name"` // "kernel", "weir" or "stat"
 	Channels []Channel `json:"channels"`
 	// PIDs are the tracked processes, nil for all.
 	PIDs []int32 `json:"pids,omitzero"`
@@ -134,7 +134,10 @@ type EventRule struct {
 	Filter     string    `json:"filter,omitempty"`
 	Exclusions []string  `json:"exclusions,omitempty"`
 	Location   string    `json:"location,omitempty"` // of a probe
-	Enabled    bool      `json:"enabled"`
+	// Period is how often events are made that are samples; 0: each second. Other
+	// events have none.
+	Period  time.Duration `json:"period,omitempty"`
+	Enabled bool          `json:"enabled"`
 	// FilteredBy tells who evaluates the filter: "kernel", "consumer" or both.
 	FilteredBy string `json:"filtered_by,omitempty"`
 	Matches    int    `json:"matches"` // events that it chooses now

@@ -18,11 +18,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/kernelsource"
 	"github.com/weir-io/weir/internal/kerneltrace"
 	"github.com/weir-io/weir/internal/selfsource"
 	"github.com/weir-io/weir/internal/session"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/statsource"
 )
 
 const (
@@ -37,7 +39,7 @@ const (
 	nobody = 65534
 )
 
-// Options configure an agent. Socket, RunDir, StateDir, Program and Log are
+// Options configure an agent. Socket, RunDir, StateDir, Program, Stat and Log are
 // required.
 type Options struct {
 	Socket   string // of clients
@@ -45,6 +47,10 @@ type Options struct {
 	StateDir string // spools
 	Program  string // of weir, which understands "consumer"
 	Log      *slog.Logger
+
+	// Stat reads the host for the domain of statistics, and for others. It is closed
+	// by whoever made it, after the agent.
+	Stat *hoststat.Engine
 
 	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
 	NoRealtime               bool   // consumers drain rings as ordinary threads do
@@ -60,6 +66,7 @@ type Agent struct {
 	opts   Options
 	kernel *kernelsource.Source
 	self   *selfsource.Source
+	stat   *statsource.Source
 
 	*session.Daemon
 }
@@ -68,6 +75,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, kernel: kernelsource.New(instances(o.RunDir), o.Log), self: selfsource.New(o.Log),
+		stat: statsource.New(statHost{o.Stat}, o.Log),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -75,7 +83,7 @@ func New(o Options) (*Agent, error) {
 	}
 	var err error
 	a.Daemon, err = session.New(session.Options{
-		Log: o.Log, Sources: []source.Source{a.kernel, a.self}, Consumer: []string{o.Program, "consumer"},
+		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat}, Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
 		PingTimeout: o.ConsumerTimeout,
@@ -164,6 +172,11 @@ func (a *Agent) KernelEvents(_ context.Context, pattern string, kind agent.Event
 	return a.kernel.KernelEvents(pattern, kind, fields)
 }
 
+// StatEvents lists the events of the host's statistics.
+func (a *Agent) StatEvents(ctx context.Context, pattern string, fields bool) []agent.StatEvent {
+	return a.stat.Events(ctx, pattern, fields)
+}
+
 // KernelContexts lists the contexts of the kernel's domain.
 func (a *Agent) KernelContexts() []string {
 	var all []string
@@ -179,6 +192,6 @@ func (a *Agent) KernelContexts() []string {
 // Capabilities tells what this host can do.
 func (a *Agent) Capabilities() map[string]string {
 	c := a.kernel.Capabilities()
-	c["domains"] = fmt.Sprintf("%s, %s", kernelsource.Domain, selfsource.Domain)
+	c["domains"] = fmt.Sprintf("%s, %s, %s", kernelsource.Domain, selfsource.Domain, statsource.Domain)
 	return c
 }

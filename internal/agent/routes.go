@@ -54,6 +54,7 @@ func routes() map[string]handler {
 
 		"GET /api/v1/kernel/events":   listKernelEvents,
 		"GET /api/v1/kernel/contexts": listKernelContexts,
+		"GET /api/v1/stat/events":     listStatEvents,
 		"GET /api/v1/capabilities":    getCapabilities,
 	}
 }
@@ -175,6 +176,14 @@ func listKernelEvents(s service, q *request) (any, error) {
 }
 
 func listKernelContexts(s service, _ *request) (any, error) { return list(s.KernelContexts()), nil }
+
+func listStatEvents(s service, q *request) (any, error) {
+	fields, err := q.flag("fields", false)
+	if err != nil {
+		return nil, err
+	}
+	return list(s.StatEvents(q.Context(), q.URL.Query().Get("pattern"), fields)), nil
+}
 
 func getCapabilities(s service, _ *request) (any, error) {
 	all := s.Capabilities()

@@ -168,6 +168,13 @@ func TestEveryCallReachesTheService(t *testing.T) {
 			}
 			return err
 		}},
+		{"GET /stat/events", "", func() error {
+			all, err := c.StatEvents(ctx, "load*", true)
+			if err == nil && (len(all) != 1 || len(all[0].Fields) != 1) {
+				err = fmt.Errorf("events %+v", all)
+			}
+			return err
+		}},
 		{"GET /kernel/contexts", "", func() error { _, err := c.KernelContexts(ctx); return err }},
 		{"GET /capabilities", "", func() error { _, err := c.Capabilities(ctx); return err }},
 		{"GET /watch", "", func() error {

@@ -56,6 +56,8 @@ type service interface {
 	// gives their fields.
 	KernelEvents(ctx context.Context, pattern string, kind agent.EventType, fields bool) ([]agent.KernelEvent, error)
 	KernelContexts() []string
+	// StatEvents lists the events of the host's statistics.
+	StatEvents(ctx context.Context, pattern string, fields bool) []agent.StatEvent
 	// Capabilities tells what kernel and privileges allow, and why not.
 	Capabilities() map[string]string
 

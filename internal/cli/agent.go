@@ -20,6 +20,8 @@ import (
 	"github.com/weir-io/weir/internal/consumer"
 	service "github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/internal/version"
 )
 
 // newAgentCommand returns "weir agent".
@@ -31,9 +33,9 @@ func newAgentCommand() *cobra.Command {
 		Use:   "agent",
 		Short: "Record trace sessions of this host",
 		Long: `Run the session daemon of this host: it takes the commands create,
-enable-event, start and the others of "weir help", records the kernel and weir
-itself, and brings what is recorded to files or to a relay. It needs no hub and no
-kernel module; without root it records weir's own domain.
+enable-event, start and the others of "weir help", records the kernel, the host's
+statistics and weir itself, and brings what is recorded to files or to a relay. It
+needs no hub and no kernel module; without root it does not record the kernel.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
@@ -83,20 +85,29 @@ func (s *agentStat) addFlags(c *cobra.Command) {
 	f.BoolVar(&s.enable, "xmlsysd", false, "serve host statistics, too, as \"weir xmlsysd\" does")
 	f.StringArrayVar(&s.listen, "xmlsysd-listen", nil, "listen for monitors at `HOST[:PORT]`; may be repeated; default: loopback")
 	f.StringVar(&s.allow, "xmlsysd-allow", "", "let monitors of these `NETWORKS` connect, separated by commas, or any; default: this host's")
-	f.StringVar(&s.expose, "xmlsysd-expose", "", "show more of what people do: `LIST` of cmdline, sessions, raw, cgroups")
+	f.StringVar(&s.expose, "xmlsysd-expose", "", "show more of what people do, also in traces of --stat: `LIST` of cmdline, sessions, raw, cgroups")
 	f.IntVar(&s.sessions, "xmlsysd-sessions", 0, "serve at most `N` monitors at once; default: 10")
 }
 
-// begin starts host statistics if they are asked for, and returns what ends them.
-func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (stop func(), err error) {
+// begin starts host statistics if they are asked for, and returns what reads the
+// host in any case, and what ends both.
+func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (engine *hoststat.Engine, stop func(), err error) {
 	if !s.enable {
-		return func() {}, nil
+		x, err := parseExpose(s.expose)
+		if err != nil {
+			return nil, nil, usageErrorf("--xmlsysd-expose: %w", err)
+		}
+		engine, err = hoststat.New(hoststat.Options{Expose: x, Version: version.Number, Log: log})
+		if err != nil {
+			return nil, nil, err
+		}
+		return engine, engine.Close, nil
 	}
 	h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return h.start(ctx, log), nil
+	return h.engine, h.start(ctx, log), nil
 }
 
 // runningImage is the executable of this process, wherever it lies: consumer
@@ -121,10 +132,6 @@ func stateDir() string {
 
 // runAgent runs the daemon until a signal asks for its end.
 func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
-	a, err := daemon.New(o)
-	if err != nil {
-		return err
-	}
 	var manager service.Readiness
 	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer restore()
@@ -132,11 +139,16 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		restore()
 		warn(o.Log, manager.Stopping())
 	})
-	stopStat, err := stat.begin(ctx, o.Log)
+	engine, stopStat, err := stat.begin(ctx, o.Log)
 	if err != nil {
 		return err
 	}
 	defer stopStat()
+	o.Stat = engine
+	a, err := daemon.New(o)
+	if err != nil {
+		return err
+	}
 	feeds, stopFeeds := startFeeds(ctx, o.Socket, o.StateDir, o.Log)
 	defer stopFeeds()
 	return a.Run(ctx, func(socket string) {

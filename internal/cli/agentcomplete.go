@@ -94,10 +94,14 @@ func completedSession(c *cobra.Command) (string, error) {
 	return readCurrentSession(os.Getenv)
 }
 
-// completeEvents gives the names of the kernel's events: system calls with
-// --syscall, else tracepoints.
+// completeEvents gives the names of events: with --stat those of sections and of
+// their events, with --syscall system calls, else tracepoints.
 func completeEvents(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	return completing(func(ctx context.Context, api *agent.Client, c *cobra.Command, toComplete string) ([]string, error) {
+		if f := c.Flags().Lookup("stat"); f != nil && f.Value.String() == "true" {
+			all, err := api.StatEvents(ctx, toComplete+"*", false)
+			return statNames(all), err
+		}
 		kind := agent.Tracepoint
 		if f := c.Flags().Lookup("syscall"); f != nil && f.Value.String() == "true" {
 			kind = agent.Syscall

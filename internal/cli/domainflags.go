@@ -19,28 +19,32 @@ import (
 const (
 	domainKernel = "kernel"
 	domainWeir   = "weir"
+	domainStat   = "stat"
 )
 
 // domainFlags choose what is traced.
-type domainFlags struct{ kernel, user, weir bool }
+type domainFlags struct{ kernel, user, weir, stat bool }
 
 func (f *domainFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.kernel, "kernel", "k", false, "the Linux kernel")
 	fl.BoolVarP(&f.user, "userspace", "u", false, "applications; not in this build")
 	fl.BoolVarP(&f.weir, "weir", "w", false, "weir's own events")
+	fl.BoolVar(&f.stat, "stat", false, "samples of the host's statistics")
 }
 
 // one returns the domain that was chosen.
 func (f *domainFlags) one() (string, error) {
-	switch {
-	case f.user && !f.kernel && !f.weir:
+	switch *f {
+	case domainFlags{user: true}:
 		return "", agent.NewProblem(agent.CodeNotSupported, "user domain: not in this build")
-	case f.kernel && !f.user && !f.weir:
+	case domainFlags{kernel: true}:
 		return domainKernel, nil
-	case f.weir && !f.user && !f.kernel:
+	case domainFlags{weir: true}:
 		return domainWeir, nil
+	case domainFlags{stat: true}:
+		return domainStat, nil
 	}
-	return "", usageErrorf("want one domain: -k (kernel) or -w (weir)")
+	return "", usageErrorf("want one domain: -k (kernel), -w (weir) or --stat")
 }
 
 // domainTitle begins a sentence about a domain.

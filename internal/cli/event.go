@@ -6,6 +6,7 @@ package cli
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -64,13 +65,14 @@ type enableEventFlags struct {
 	exclude                []string
 	loglevel, loglevelOnly string
 	preset                 string
+	period                 time.Duration
 }
 
 // newEnableEventCommand returns "weir enable-event".
 func newEnableEventCommand() *cobra.Command {
 	var f enableEventFlags
 	c := &cobra.Command{
-		Use:   "enable-event [NAME[,NAME]...]",
+		Use:   "enable-event [NAME[,NAME]...]...",
 		Short: "Choose events to record",
 		Long: `Add event rules to a channel of a session, or enable those that were disabled.
 Events are named as LTTng names them (irq_softirq_entry), as tracefs does
@@ -80,14 +82,20 @@ sched:* is all of a system. -a is all events, or all of a kind.
 A filter (-f) is an expression of LTTng's filter language over fields and
 contexts: 'prev_prio < 100 && $ctx.procname != "swapper*"'.
 
+Samples of the host's statistics (--stat) are named by selectors of xmlsysd: a
+section (meminfo), a path or its end (net/*), an element with conditions
+('interface[devtype=eth]'), an expression ('~^proc/net/'). Each is taken every
+second, or as often as --period says.
+
 Presets (--preset) choose events for a purpose:
 ` + presetTable(),
 		Example: `  weir enable-event -k -a
   weir enable-event -k 'sched_*' -x sched_stat_runtime
   weir enable-event -k --syscall openat,close -f 'ret < 0'
-  weir enable-event -k --preset net`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: firstOnly(completeEvents),
+  weir enable-event -k --preset net
+  weir enable-event --stat stat meminfo 'net/*' --period 100ms`,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeEvents,
 	}
 	fl := c.Flags()
 	f.domain.add(fl)
@@ -100,6 +108,7 @@ Presets (--preset) choose events for a purpose:
 	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; user domain only")
 	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; user domain only")
 	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
+	fl.DurationVar(&f.period, "period", 0, "take a sample each `TIME`, 10ms at least, at multiples of it; of --stat; default: 1s")
 	c = agentCommand(c, true, f.run)
 	mustComplete(c, "channel", completeChannels)
 	mustComplete(c, "preset", cobra.FixedCompletions(presetNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -107,7 +116,7 @@ Presets (--preset) choose events for a purpose:
 }
 
 func (f *enableEventFlags) run(c *agentCall) error {
-	if f.preset != "" && !f.domain.kernel && !f.domain.user && !f.domain.weir {
+	if f.preset != "" && f.domain == (domainFlags{}) {
 		f.domain.kernel = true // no other domain has presets
 	}
 	rules, err := f.rules(c.args)
@@ -148,7 +157,9 @@ func madeRules(s agent.Session, domain, channel string, rules []agent.EventRule)
 				continue
 			}
 			for _, r := range rules {
-				if i := slices.IndexFunc(ch.Events, func(e agent.EventRule) bool { return e.Type == r.Type && e.Pattern == r.Pattern }); i >= 0 {
+				if i := slices.IndexFunc(ch.Events, func(e agent.EventRule) bool {
+					return e.Type == r.Type && e.Pattern == r.Pattern && e.Period == r.Period
+				}); i >= 0 {
 					made = append(made, ch.Events[i])
 				}
 			}
@@ -192,6 +203,10 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 		return nil, agent.NewProblem(agent.CodeNotSupported, "log levels are of the user domain, which is not in this build")
 	case f.all && len(args) > 0:
 		return nil, usageErrorf("-a and names of events exclude each other")
+	case f.period != 0 && !f.domain.stat:
+		return nil, usageErrorf("--period is of --stat")
+	case f.preset != "" && f.domain.stat:
+		return nil, usageErrorf("--preset: --stat has none")
 	case f.preset != "" && (f.all || len(args) > 0 || kind != ""):
 		return nil, usageErrorf("--preset excludes -a, names and kinds of events")
 	case f.preset != "":
@@ -201,21 +216,30 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 	case len(args) == 0:
 		return nil, usageErrorf("want names of events, -a or --preset")
 	}
-	names := splitNames(args[0])
-	if err := checkNames("NAME", names); err != nil {
+	names, err := allNames(args)
+	if err != nil {
 		return nil, err
 	}
 	if location != "" && len(names) > 1 {
-		return nil, usageErrorf("a probe has one name, got %q", args[0])
+		return nil, usageErrorf("a probe has one name, got %q", names)
 	}
 	if kind == "" {
 		kind = agent.Tracepoint
 	}
 	var rules []agent.EventRule
 	for _, n := range names {
-		rules = append(rules, agent.EventRule{Type: kind, Pattern: n, Filter: f.filter, Exclusions: f.exclude, Location: location, Enabled: true})
+		rules = append(rules, agent.EventRule{Type: kind, Pattern: n, Filter: f.filter, Exclusions: f.exclude, Location: location, Period: f.period, Enabled: true})
 	}
 	return rules, nil
+}
+
+// allNames splits the names of all arguments.
+func allNames(args []string) ([]string, error) {
+	var names []string
+	for _, a := range args {
+		names = append(names, splitNames(a)...)
+	}
+	return names, checkNames("NAME", names)
 }
 
 func (f *enableEventFlags) allRules(kind agent.EventType) ([]agent.EventRule, error) {
@@ -226,7 +250,7 @@ func (f *enableEventFlags) allRules(kind agent.EventType) ([]agent.EventRule, er
 	default:
 		return nil, usageErrorf("-a does not go with probes")
 	}
-	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Enabled: true}}, nil
+	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Period: f.period, Enabled: true}}, nil
 }
 
 // newDisableEventCommand returns "weir disable-event".
@@ -236,13 +260,13 @@ func newDisableEventCommand() *cobra.Command {
 	var all bool
 	var channel string
 	c := &cobra.Command{
-		Use:   "disable-event [NAME[,NAME]...]",
+		Use:   "disable-event [NAME[,NAME]...]...",
 		Short: "Disable event rules of a session",
 		Long: `Disable event rules of a channel: those of the names given, or all of a kind
 (-a). What they have recorded stays; "weir enable-event" enables them again.`,
 		Example:           "  weir disable-event -k sched_switch\n  weir disable-event -k -a --syscall",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: firstOnly(completeEvents),
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: completeEvents,
 	}
 	fl := c.Flags()
 	domain.add(fl)
@@ -260,8 +284,7 @@ func newDisableEventCommand() *cobra.Command {
 			return usageErrorf("want names of events or -a")
 		}
 		if !all {
-			r.Patterns = splitNames(c.args[0])
-			if err := checkNames("NAME", r.Patterns); err != nil {
+			if r.Patterns, err = allNames(c.args); err != nil {
 				return err
 			}
 		}

@@ -33,10 +33,12 @@ recorded and lost, and how its consumer is.
 
 With -k and without a SESSION: the events that the kernel offers; --syscall the
 system calls, -f also the fields of each; --capabilities what else the kernel
-can do.`,
+can do. With --stat: the events of the host's statistics by their sections, -f
+also the fields that each may have.`,
 		Example: `  weir list
   weir list demo -c channel0
-  weir list -k --syscall`,
+  weir list -k --syscall
+  weir list --stat -f`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
@@ -70,8 +72,13 @@ func (f *listFlags) run(c *agentCall) error {
 	if err != nil {
 		return err
 	}
-	if domain != domainKernel {
+	switch {
+	case domain == domainWeir:
 		return usageErrorf("list -w: want a session")
+	case domain == domainStat && (f.syscall || f.capabilities):
+		return usageErrorf("list --stat: --syscall and --capabilities are of -k")
+	case domain == domainStat:
+		return f.statEvents(c)
 	}
 	if f.capabilities {
 		return sayCapabilities(c)
@@ -118,6 +125,49 @@ func (f *listFlags) events(c *agentCall) error {
 		}
 	}
 	return nil
+}
+
+// statEvents lists the events of the host's statistics.
+func (f *listFlags) statEvents(c *agentCall) error {
+	all, err := c.api.StatEvents(c.ctx, "", f.fields)
+	if err != nil {
+		return err
+	}
+	c.set("events", all)
+	c.say("Host statistics:")
+	c.say("-------------")
+	for _, e := range all {
+		c.say("      %s (section: %s, selected: %s)%s", e.Name, e.Section, e.Class, statNote(e))
+		for _, field := range e.Fields {
+			c.say("        field: %s (%s)", field.Name, field.Type)
+		}
+	}
+	return nil
+}
+
+// statNote says what is special about an event.
+func statNote(e agent.StatEvent) string {
+	switch {
+	case e.Hidden:
+		return " [not exposed]"
+	case e.Slow:
+		return " [read every few seconds]"
+	}
+	return ""
+}
+
+// statNames returns names that rules know events by: those of sections, and their
+// own.
+func statNames(all []agent.StatEvent) []string {
+	var names []string
+	for _, e := range all {
+		if e.Section != "" {
+			names = append(names, e.Section)
+		}
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // eventNames returns the names that rules know events by. A system call has one

@@ -83,7 +83,7 @@ func sayConsumer(c *agentCall, m agent.Consumer) {
 }
 
 func sayDomain(c *agentCall, d agent.Domain, only bool) {
-	title := map[string]string{domainKernel: "Linux kernel", domainWeir: "weir"}[d.Name]
+	title := map[string]string{domainKernel: "Linux kernel", domainWeir: "weir", domainStat: "host statistics"}[d.Name]
 	if title == "" {
 		title = d.Name
 	}
@@ -218,6 +218,9 @@ func ruleText(r agent.EventRule) string {
 			text += ", by " + r.FilteredBy
 		}
 		text += "]"
+	}
+	if r.Period > 0 {
+		text += fmt.Sprintf(" [every %v]", r.Period)
 	}
 	if len(r.Exclusions) > 0 {
 		text += fmt.Sprintf(" [without: %s]", strings.Join(r.Exclusions, ", "))

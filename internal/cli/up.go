@@ -83,7 +83,7 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
-		err = runBoth(ctx, h, cfg, log, ready)
+		err = runBoth(ctx, h, stat.engine, cfg, log, ready)
 	} else {
 		err = h.Run(ctx, func(at hub.Addresses) { ready(at, "") })
 	}

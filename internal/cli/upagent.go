@@ -12,13 +12,15 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	daemon "github.com/weir-io/weir/internal/agent"
 	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/hub"
 )
 
 // runBoth runs the hub and, once that listens, the session daemon, until ctx
-// ends. The daemon ends first, so that what it has recorded is stored. Without
-// it, as where another one runs already, the hub does its work alone.
-func runBoth(ctx context.Context, h *hub.Hub, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
+// ends. The engine is that of host statistics. The daemon ends first, so that what
+// it has recorded is stored. Without it, as where another one runs already, the hub
+// does its work alone.
+func runBoth(ctx context.Context, h *hub.Hub, engine *hoststat.Engine, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
 	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopHub()
 	listening := make(chan hub.Addresses, 1)
@@ -34,7 +36,7 @@ func runBoth(ctx context.Context, h *hub.Hub, cfg *config.Config, log *slog.Logg
 		defer stopAgent()
 		agentEnded := make(chan error, 1)
 		go func() { // received below
-			agentEnded <- runOwnAgent(agentCtx, cfg, log, at, func(socket string) { ready(at, socket) })
+			agentEnded <- runOwnAgent(agentCtx, engine, cfg, log, at, func(socket string) { ready(at, socket) })
 		}()
 		select {
 		case err := <-agentEnded:
@@ -61,7 +63,7 @@ var errNotWeir = errors.New("this program cannot start itself again")
 
 // runOwnAgent runs the session daemon of "weir up". It returns at once, with an
 // error, if it cannot be.
-func runOwnAgent(ctx context.Context, cfg *config.Config, log *slog.Logger, at hub.Addresses, ready func(socket string)) error {
+func runOwnAgent(ctx context.Context, engine *hoststat.Engine, cfg *config.Config, log *slog.Logger, at hub.Addresses, ready func(socket string)) error {
 	socket := cfg.Agent.Socket
 	if socket == "" {
 		socket = agent.OwnSocket()
@@ -71,7 +73,7 @@ func runOwnAgent(ctx context.Context, cfg *config.Config, log *slog.Logger, at h
 	}
 	a, err := daemon.New(daemon.Options{
 		Socket: socket, RunDir: filepath.Dir(socket), StateDir: cfg.Hub.StateDir, Program: runningImage, Log: log,
-		NoRealtime: !cfg.Agent.Realtime,
+		Stat: engine, NoRealtime: !cfg.Agent.Realtime,
 	})
 	if err != nil {
 		return err

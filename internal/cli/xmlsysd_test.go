@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -392,23 +393,30 @@ func TestActivationBySystemd(t *testing.T) {
 
 // Beside the session daemon it is there if it is asked for.
 func TestAgentStat(t *testing.T) {
-	stop, err := (&agentStat{listen: []string{"0.0.0.0:0"}}).begin(t.Context(), slog.New(slog.DiscardHandler))
+	engine, stop, err := (&agentStat{listen: []string{"0.0.0.0:0"}, expose: "cgroups"}).begin(t.Context(), slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Errorf("not asked for: %v", err)
+		t.Fatalf("not asked for: %v", err)
+	}
+	// The host is read for traces all the same.
+	if hidden := engine.Hidden(); len(hidden) == 0 || slices.Contains(hidden, engine.Model().Must("system/cgroups")) {
+		t.Errorf("hidden are %v, with control groups exposed", hidden)
 	}
 	stop()
+	if _, _, err := (&agentStat{expose: "all"}).begin(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("an unknown word is taken for something to be exposed")
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := l.Addr().String()
 	// A port that is taken costs the statistics only.
-	if stop, err = (&agentStat{enable: true, listen: []string{at}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+	if _, stop, err = (&agentStat{enable: true, listen: []string{at}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("a taken port: %v", err)
 	}
 	stop()
 	l.Close()
-	if stop, err = (&agentStat{enable: true, listen: []string{at}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+	if _, stop, err = (&agentStat{enable: true, listen: []string{at}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	if body := sample(t, at); !strings.Contains(body, "<loadavg ") {
@@ -419,7 +427,7 @@ func TestAgentStat(t *testing.T) {
 		c.Close()
 		t.Error("it still listens")
 	}
-	if _, err := (&agentStat{enable: true, listen: []string{"0.0.0.0:0"}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
+	if _, _, err := (&agentStat{enable: true, listen: []string{"0.0.0.0:0"}}).begin(t.Context(), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("others can reach it, and nothing says who may")
 	}
 }

@@ -295,7 +295,10 @@ func (e *engine) replaceMetadata(_ struct{}, files []*os.File) error {
 // start lets the streams read.
 func (e *engine) start() error {
 	e.running = true
-	if e.paused || e.hello.Snapshot {
+	if e.hello.Snapshot {
+		return e.keepPackets()
+	}
+	if e.paused {
 		return nil
 	}
 	return e.each(func(s *stream) error { return s.source.start() })

@@ -24,6 +24,7 @@ type intake struct {
 	log  *slog.Logger
 	conn *handover.PacketConn
 	live time.Duration
+	kept *keptPackets // for snapshots; nil: packets go to the output
 
 	// Owned by the goroutine.
 	reading bool
@@ -44,6 +45,9 @@ func (e *engine) newIntake(s *stream, files []*os.File) (source, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	in := &intake{mailbox: m, stall: stall{s: s}, log: e.log, conn: conn, live: e.hello.LiveTimer}
+	if e.hello.Snapshot {
+		in.kept = &keptPackets{most: s.channel.RingBytes}
+	}
 	go in.run() // until close
 	return in, nil
 }
@@ -92,6 +96,11 @@ func (in *intake) read() (n int) {
 		}
 		n++
 		in.last = max(in.last, info.End)
+		if in.kept != nil {
+			in.s.discarded.Store(info.Discarded)
+			in.kept.add(packet, info)
+			continue
+		}
 		if err := in.s.WritePacket(packet, info); err != nil {
 			in.fail(err)
 		}

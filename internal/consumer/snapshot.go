@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
@@ -63,11 +64,14 @@ func (e *engine) record(out output, most int64) error {
 	dumps := e.dumps
 	e.dumps = nil // the next snapshot has its own
 	for i, s := range e.streams {
-		d, ok := s.source.(*drain)
-		if !ok {
-			continue // what gives packets itself keeps none
+		var packets packets
+		var err error
+		switch src := s.source.(type) {
+		case *drain:
+			packets, err = src.snapshot(most/int64(len(e.streams)), dumps[s])
+		case *intake:
+			packets, err = src.snapshot(most / int64(len(e.streams)))
 		}
-		packets, err := d.snapshot(most/int64(len(e.streams)), dumps[s])
 		if err != nil {
 			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
 		}
@@ -132,16 +136,76 @@ func (d *drain) snapshot(most int64, dump *kerneltrace.StateDump) (all packets, 
 		d.counts.Store(&c)
 		return conv.Close(conv.Last(), conv.Discarded())
 	})
-	if most > 0 {
-		size := int64(0)
-		for i := len(all) - 1; i >= 0; i-- {
-			if size += int64(len(all[i].bytes)); size > most {
-				all = all[i+1:]
-				break
-			}
+	return all.newest(most), err
+}
+
+// newest returns the newest packets up to a number of bytes, 0 for all.
+func (p packets) newest(most int64) packets {
+	size := int64(0)
+	for i := len(p) - 1; i >= 0 && most > 0; i-- {
+		if size += int64(len(p[i].bytes)); size > most {
+			return p[i+1:]
 		}
 	}
+	return p
+}
+
+// keptPackets are the newest packets of a source that makes packets itself, for
+// snapshots: as many bytes as a ring has.
+type keptPackets struct {
+	packets
+	most, size int64
+}
+
+// add keeps a packet, and lets the oldest go. One is kept whatever its size.
+func (k *keptPackets) add(b []byte, info ctf.PacketInfo) {
+	_ = k.WritePacket(b, info) // keeps a copy, which does not fail
+	k.size += int64(len(b))
+	n := 0
+	for ; k.size > k.most && n < len(k.packets)-1; n++ {
+		k.size -= int64(len(k.packets[n].bytes))
+	}
+	clear(k.packets[:n])
+	k.packets = k.packets[n:]
+}
+
+// keepPackets has packets kept of sources that make them themselves: their sockets
+// hold few. Rings keep what they have.
+func (e *engine) keepPackets() error {
+	return e.each(func(s *stream) error {
+		if in, ok := s.source.(*intake); ok {
+			return in.start()
+		}
+		return nil
+	})
+}
+
+// snapshot returns what is kept, the newest up to a number of bytes, 0 for all.
+func (in *intake) snapshot(most int64) (all packets, err error) {
+	err = in.call(func() error {
+		in.read()
+		all = slices.Clone(in.kept.packets).newest(most)
+		return nil
+	})
 	return all, err
+}
+
+// forget lets go of what is kept.
+func (in *intake) forget() error {
+	return in.call(func() error {
+		in.read()
+		in.kept.packets, in.kept.size = nil, 0
+		return nil
+	})
+}
+
+// forget lets go of what the ring holds, and of what snapshots have read of it.
+func (d *drain) forget() error {
+	return d.call(func() error {
+		d.kept = nil
+		_, err := d.ring.DrainEmpty(d.page, func([]byte) error { return nil })
+		return err
+	})
 }
 
 // keepPage keeps a page, and lets the oldest go when there are more than the ring
@@ -159,15 +223,13 @@ func (d *drain) keepPage(page []byte) error {
 // of them.
 func (e *engine) clearSnapshots() error {
 	for _, s := range e.streams {
-		d, ok := s.source.(*drain)
-		if !ok {
-			continue
+		var err error
+		switch src := s.source.(type) {
+		case *drain:
+			err = src.forget()
+		case *intake:
+			err = src.forget()
 		}
-		err := d.call(func() error {
-			d.kept = nil
-			_, err := d.ring.DrainEmpty(d.page, func([]byte) error { return nil })
-			return err
-		})
 		if err != nil {
 			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
 		}

@@ -193,8 +193,41 @@ func TestPackets(t *testing.T) {
 	if !errors.Is(err, unix.EAGAIN) {
 		t.Errorf("full socket: got %v, want EAGAIN", err)
 	}
-	if err := unix.Sendto(source.fd, []byte("short"), 0, nil); !errors.Is(err, unix.EAGAIN) {
-		t.Fatal(err)
+	// What has no events still goes, to tell what was lost.
+	if err := source.Send(packet[:200], want, 0); err != nil {
+		t.Errorf("full socket, a packet without events: %v", err)
+	}
+	for err = nil; err == nil; {
+		err = source.Send(packet[:200], want, 0)
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Errorf("full socket, packets without events: got %v, want EAGAIN", err)
+	}
+}
+
+// TestPacketBuffer has as many bytes wait as were asked for, about.
+func TestPacketBuffer(t *testing.T) {
+	fill := func(bytes int) (n int) {
+		source, f, err := PacketPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		defer f.Close()
+		if err := source.SetBuffer(bytes); err != nil {
+			t.Fatal(err)
+		}
+		for source.Send(make([]byte, min(bytes, MaxPacket)), ctf.PacketInfo{}, 1) == nil {
+			n++
+		}
+		return n
+	}
+	if n := fill(4 << 10); n < 1 {
+		t.Error("nothing waits in 4 KiB")
+	}
+	const less, more = 2 * MaxPacket, 4 * MaxPacket
+	if a, b := fill(less), fill(more); a < less/MaxPacket || b < more/MaxPacket || b > 2*more/MaxPacket {
+		t.Errorf("%d packets wait in %d bytes, %d in %d", a, less, b, more)
 	}
 }
 

@@ -18,6 +18,11 @@ import (
 // index it is one datagram.
 const MaxPacket = 32 << 10
 
+// reserve is room in the socket's buffer that packets with events leave to those
+// without, which tell what was lost: where nobody reads, they come to wait behind the
+// others. It is enough for about ten.
+const reserve = 16 << 10
+
 // packetHead is what a datagram begins with: an index record, whose offset is
 // unused, and the number of events in the packet, big-endian.
 const packetHead = ctf.IndexRecordLenMinor + 8
@@ -59,10 +64,47 @@ func (c *PacketConn) FD() int { return c.fd }
 // Events is how many events the packets had.
 func (c *PacketConn) Events() uint64 { return c.events.Load() }
 
-// Send hands a packet over. unix.EAGAIN says that there is no room for it now.
+// SetBuffer has so many bytes of packets wait at most, or as many as this process
+// may have.
+func (c *PacketConn) SetBuffer(bytes int) error {
+	bytes += reserve // of which the kernel makes twice as much
+	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, bytes) == nil {
+		return nil
+	}
+	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, bytes); err != nil {
+		return fmt.Errorf("handover: buffer of %d bytes for packets: %w", bytes, err)
+	}
+	return nil
+}
+
+// hasRoom reports whether a packet of a length leaves the reserve.
+func (c *PacketConn) hasRoom(length int) (bool, error) {
+	most, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+	if err != nil {
+		return false, err
+	}
+	used, err := unix.IoctlGetInt(c.fd, unix.SIOCOUTQ)
+	if err != nil {
+		return false, err
+	}
+	// The kernel counts the memory that it takes: the next power of two of up to 16
+	// KiB, pages for the rest, and what describes them.
+	length += packetHead
+	return used+min(2*length, length+8<<10)+2<<10+reserve <= most, nil
+}
+
+// Send hands a packet over. unix.EAGAIN says that there is no room for it now; for
+// one without events there is some longer.
 func (c *PacketConn) Send(packet []byte, info ctf.PacketInfo, events uint64) error {
 	if len(packet) > MaxPacket {
 		return fmt.Errorf("handover: packet of %d bytes, want at most %d", len(packet), MaxPacket)
+	}
+	if events > 0 {
+		if ok, err := c.hasRoom(len(packet)); err != nil {
+			return fmt.Errorf("handover: room for packets: %w", err)
+		} else if !ok {
+			return unix.EAGAIN
+		}
 	}
 	e := ctf.IndexEntry{
 		PacketSize: info.Size, ContentSize: info.ContentSize, TimestampBegin: info.Begin, TimestampEnd: info.End,

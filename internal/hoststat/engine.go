@@ -114,6 +114,20 @@ func (e *Engine) Sections() []SectionInfo {
 	return list
 }
 
+// Hidden returns the elements that the options do not expose, with all below them.
+func (e *Engine) Hidden() []xmlsysd.NodeID {
+	var hidden []xmlsysd.NodeID
+	for _, s := range e.sections {
+		if s.denied {
+			hidden = append(hidden, s.node)
+		}
+	}
+	if !e.o.Expose.Cmdline {
+		hidden = append(hidden, e.model.Must("proc/tasks/task/cmdline"), e.model.Must("proc/tasks/task/io"))
+	}
+	return hidden
+}
+
 // proc returns a path below the proc root.
 func (e *Engine) proc(path string) string { return below(e.o.ProcRoot, path) }
 

@@ -6,6 +6,10 @@ package hoststat
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -244,6 +248,45 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// Who asks more often than samples are shared says so, and others share on. That
+// goes for what several sections read, too.
+func TestMaxAge(t *testing.T) {
+	paging := "pgpgin %[1]d\npgpgout %[1]d\npswpin %[1]d\npswpout %[1]d\n"
+	task := "(x) S 1 1 1 0 -1 0 0 0 0 0 %d 0 0 0 20 0 1 0 5 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+	f := files{
+		"proc/loadavg": "0.00 0.00 0.00 1/1 1\n", "proc/stat": "cpu0 1 2 3 4\n", "proc/vmstat": fmt.Sprintf(paging, 0),
+		"proc/7/stat": "7 " + fmt.Sprintf(task, 0),
+	}
+	o := f.options(t)
+	o.MinInterval = time.Hour
+	e := newEngine(t, o)
+	wants := within(e.model, "proc/loadavg", "proc/stat", "proc/vmstat", "proc/tasks")
+	patient, hasty := newSession(t, e), newSession(t, e)
+	sample := func(s *Session, q *Query) map[string]string {
+		samples := s.Sample(t.Context(), wants, q)
+		defer samples.Release()
+		got := make(map[string]string)
+		for _, p := range samples.Parts() {
+			maps.Copy(got, values(t, e.model, p.Tape))
+		}
+		return got
+	}
+	sample(patient, nil)
+	for name, text := range map[string]string{
+		"loadavg": "0.01 0.00 0.00 1/1 1\n", "vmstat": fmt.Sprintf(paging, 1), "7/stat": "7 " + fmt.Sprintf(task, 1),
+	} {
+		if err := os.WriteFile(filepath.Join(o.ProcRoot, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := map[string]string{"proc/loadavg/load1": "0.00", "proc/stat/page/in": "0", "proc/vmstat/pgpgin": "0", "proc/tasks/task[7]/utime": "0"}
+	fresh := map[string]string{"proc/loadavg/load1": "0.01", "proc/stat/page/in": "1", "proc/vmstat/pgpgin": "1", "proc/tasks/task[7]/utime": "1"}
+	want(t, sample(patient, nil), "", old)
+	want(t, sample(patient, &Query{MaxAge: 2 * time.Hour}), "", old) // the engine's limit counts, too
+	want(t, sample(hasty, &Query{MaxAge: 1}), "", fresh)
+	want(t, sample(patient, nil), "", fresh)
+}
+
 func TestHeldSample(t *testing.T) {
 	e := newEngine(t, small.options(t)) // nothing is shared: each message reads
 	h := hang(e, "proc/loadavg")
@@ -306,7 +349,7 @@ func TestBudget(t *testing.T) {
 	interval := func() time.Duration {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return s.interval()
+		return s.interval(0)
 	}
 	now := e.started
 	step := func(spent time.Duration) {
@@ -330,6 +373,12 @@ func TestBudget(t *testing.T) {
 	if got := interval(); got != time.Millisecond {
 		t.Errorf("interval %v after it, want 1ms", got)
 	}
+	step(budgetWindow / 50)
+	s.mu.Lock()
+	if got := s.interval(time.Microsecond); got != 2*time.Second {
+		t.Errorf("interval %v above the budget of who wants none, want 2s", got)
+	}
+	s.mu.Unlock()
 	if c := e.sectionOf("proc/stat"); c.stretch != 0 {
 		t.Error("a cheap section is stretched too")
 	}

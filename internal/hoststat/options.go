@@ -67,6 +67,18 @@ func setDefault[T comparable](v *T, d T) {
 type Query struct {
 	Tasks xmlsysd.TaskMask
 	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
+	// MaxAge is for who asks more often than every Options.MinInterval, and wants
+	// another sample each time: older ones are not shared with him. 0: no limit.
+	MaxAge time.Duration
+}
+
+// limited is up to which age samples are shared with a session that has a limit of
+// its own, 0 for none.
+func limited(interval, limit time.Duration) time.Duration {
+	if limit > 0 {
+		return min(interval, limit)
+	}
+	return interval
 }
 
 // withoutStorage are the types of file systems that store nothing. An overlay is

@@ -29,6 +29,8 @@ type request struct {
 	since time.Time     // when the message was asked for: what is read later may be shared within it
 	bytes int           // what was read, for the account
 
+	maxAge time.Duration // Query.MaxAge, for sources that a reader shares between sections
+
 	// Of sections of their own only.
 	query *Query
 	tasks *taskHistory

@@ -61,7 +61,7 @@ var errBusy = errors.New("not read within the time limit")
 
 // take returns a sample that is young enough. The caller releases it. With a sample
 // an error is one of parsing.
-func (s *section) take(j *job, need need, since time.Time) (*sample, error) {
+func (s *section) take(j *job, need need, since time.Time, maxAge time.Duration) (*sample, error) {
 	s.mu.Lock()
 	if s.lane == slow {
 		return s.takeSlow()
@@ -76,14 +76,14 @@ func (s *section) take(j *job, need need, since time.Time) (*sample, error) {
 		s.mu.Unlock()
 		return nil, err
 	}
-	if l := s.last; l != nil && l.need&need|needWhole == need|needWhole && now.Sub(l.at) < s.interval() {
+	if l := s.last; l != nil && l.need&need|needWhole == need|needWhole && now.Sub(l.at) < s.interval(maxAge) {
 		l.refs++
 		s.mu.Unlock()
 		return l, l.err
 	}
 	sm := s.begin(j, now)
 	s.mu.Unlock()
-	cost, err := s.fill(sm, request{need: need, since: since}, now)
+	cost, err := s.fill(sm, request{need: need, since: since, maxAge: maxAge}, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end(sm, cost, err)
@@ -99,7 +99,7 @@ func (s *section) takeOwn(j *job, need need, sm *sample) error {
 	now := time.Now()
 	s.reading, s.began, s.by = true, now, j
 	s.mu.Unlock()
-	cost, err := s.fill(sm, request{need: need, query: j.query, tasks: j.tasks}, now)
+	cost, err := s.fill(sm, request{need: need, maxAge: j.query.MaxAge, query: j.query, tasks: j.tasks}, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over(cost, err)
@@ -210,10 +210,11 @@ func (s *section) expire(j *job, now time.Time) (stuck bool, left time.Duration)
 	return s.by == j, limit
 }
 
-// interval is how long a sample is shared, s.mu held.
-func (s *section) interval() time.Duration {
+// interval is how long a sample is shared with a session that has a limit of its
+// own, 0 for none, s.mu held. A costly section that is stretched has no ear for that.
+func (s *section) interval(maxAge time.Duration) time.Duration {
 	if s.stretch == 0 {
-		return s.engine.o.MinInterval
+		return limited(s.engine.o.MinInterval, maxAge)
 	}
 	return min(max(s.engine.o.MinInterval, time.Second)<<s.stretch, maxStretched)
 }

@@ -85,7 +85,7 @@ func (s *Session) Sample(ctx context.Context, wants func(xmlsysd.NodeID) bool, q
 		rest := s.plan[len(s.results):]
 		n := handOver(rest)
 		if n == 0 {
-			sm, err := rest[0].section.take(nil, rest[0].need, began)
+			sm, err := rest[0].section.take(nil, rest[0].need, began, q.MaxAge)
 			s.results = append(s.results, result{rest[0].section, sm, err})
 			continue
 		}
@@ -160,7 +160,7 @@ func (j *job) step(p planned) bool {
 			r.sample = sm
 		}
 	} else {
-		r.sample, r.err = p.section.take(j, p.need, j.since)
+		r.sample, r.err = p.section.take(j, p.need, j.since, j.query.MaxAge)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

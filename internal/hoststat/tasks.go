@@ -140,7 +140,7 @@ func maxKept() int {
 }
 
 func (k *tasksReader) read(r *request) error {
-	if k.table == nil || r.now.Sub(k.at) >= k.engine.o.MinInterval {
+	if k.table == nil || r.now.Sub(k.at) >= limited(k.engine.o.MinInterval, r.maxAge) {
 		if err := k.scan(r); err != nil {
 			return k.errs.of(k.engine.o.ProcRoot, err)
 		}

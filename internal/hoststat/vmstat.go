@@ -51,7 +51,7 @@ func (v *vmText) use(r *request, f func(text []byte, at time.Time) error) error 
 
 // isFresh reports whether the text need not be read again, v.mu held.
 func (v *vmText) isFresh(r *request) bool {
-	return v.text != nil && (r.now.Sub(v.at) < v.interval || !r.since.IsZero() && !v.at.Before(r.since))
+	return v.text != nil && (r.now.Sub(v.at) < limited(v.interval, r.maxAge) || !r.since.IsZero() && !v.at.Before(r.since))
 }
 
 // readWhole reads the file, v.mu held.

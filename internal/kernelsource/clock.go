@@ -4,64 +4,33 @@
 package kernelsource
 
 import (
-	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/traceclock"
 )
 
 // defaultClock is the one clock that all sources have: CLOCK_MONOTONIC.
-const defaultClock = "mono"
+const defaultClock = traceclock.Mono
 
 // localClock is each processor's own: for kernels that have no other.
 const localClock = "local"
-
-// offset is how far the clock of the day is ahead of a clock of the kernel's.
-type offset struct {
-	ns    int64
-	error int64 // at most, ns
-}
-
-// samples is how many times the offset is measured; the best one counts.
-const samples = 200
-
-// measureOffset reads the clock of the day between two readings of the other
-// clock: the closer these are, the better.
-func measureOffset(clock int32) offset {
-	best := offset{error: 1 << 62}
-	for range samples {
-		var a, b, real unix.Timespec
-		// These clocks exist on each kernel that is supported.
-		_ = unix.ClockGettime(clock, &a)
-		_ = unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-		_ = unix.ClockGettime(clock, &b)
-		if window := b.Nano() - a.Nano(); window < best.error {
-			best = offset{real.Nano() - a.Nano() - window/2, window}
-		}
-	}
-	best.error = (best.error + 1) / 2
-	return best
-}
 
 // chooseClock is the trace clock to use: the one asked for, which the kernel must
 // have; or the best that it has.
 func chooseClock(asked string, have []string) (string, error) {
 	switch asked {
 	case "":
-		for _, name := range []string{defaultClock, "boot", localClock} {
+		for _, name := range []string{defaultClock, traceclock.Boot, localClock} {
 			if slices.Contains(have, name) {
 				return name, nil
 			}
 		}
 		asked = defaultClock
-	case "mono", "boot":
+	case traceclock.Mono, traceclock.Boot:
 	default:
 		return "", agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("clock %q: want mono or boot", asked))
 	}
@@ -73,12 +42,10 @@ func chooseClock(asked string, have []string) (string, error) {
 
 // traceClock declares the trace's clock with its offset as it is now.
 func (t *trace) traceClock() *schema.Clock {
-	t.offset = t.s.clock(clockID(t.clock)).ns
-	c := ctf.MonotonicClock(bootID(), t.offset)
-	switch t.clock {
-	case "boot":
-		c.Name, c.Description = "boot", "Monotonic Clock that counts suspended time"
-	case localClock: // comparable with no other trace's
+	o := t.s.clock(traceclock.ID(t.clock))
+	t.offset = o.NS
+	c := traceclock.Declare(t.clock, o)
+	if t.clock == localClock { // comparable with no other trace's
 		c.Name, c.Description, c.UUID = localClock, "Clock of each processor", nil
 	}
 	return c
@@ -90,17 +57,4 @@ func (t *trace) Warnings() []string {
 		return nil
 	}
 	return []string{"the kernel's only trace clock is that of each processor: times are not comparable across CPUs"}
-}
-
-// bootID identifies the boot of this host; zeros where the kernel does not tell.
-func bootID() (id schema.UUID) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return id
-	}
-	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", ""))
-	if err == nil && len(b) == len(id) {
-		copy(id[:], b)
-	}
-	return id
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/session"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -81,9 +82,9 @@ func newHost(t *testing.T, change func(*Source)) *host {
 	h.out = filepath.Join(h.dir, "trace")
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	h.source = New(filepath.Join(h.dir, "instances"), log)
-	h.source.clock = func(id int32) offset {
-		o := measureOffset(id)
-		o.ns += h.moved.Load()
+	h.source.clock = func(id int32) traceclock.Offset {
+		o := traceclock.Measure(id)
+		o.NS += h.moved.Load()
 		h.measured.Add(1)
 		return o
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
 )
 
 // instancePrefix begins the names of all instances of weir.
@@ -65,7 +66,7 @@ func (s *Source) note(name, session string) error {
 	if err != nil {
 		return err
 	}
-	boot := bootID()
+	boot := traceclock.BootID()
 	b, err := json.Marshal(owner{os.Getpid(), start, fmt.Sprintf("%x", boot[:]), session, time.Now()})
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func (s *Source) owned(name string) bool {
 	if json.Unmarshal(b, &o) != nil {
 		return false // cut while it was written: nothing was made yet
 	}
-	boot := bootID()
+	boot := traceclock.BootID()
 	if o.Boot != fmt.Sprintf("%x", boot[:]) {
 		return false
 	}

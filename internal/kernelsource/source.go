@@ -18,6 +18,7 @@ import (
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 	"github.com/weir-io/weir/internal/kerneltrace"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
 )
 
 // Domain is the name of the kernel's domain.
@@ -40,7 +41,7 @@ type Source struct {
 	// Immutable.
 	log       *slog.Logger
 	instances string // directory of what instances there are
-	clock     func(id int32) offset
+	clock     func(id int32) traceclock.Offset
 	// processors tells of those that are online, as /sys/devices/system/cpu does.
 	processors fs.FS
 
@@ -54,7 +55,7 @@ type Source struct {
 
 // New makes the source. Its own instances are written down in a directory.
 func New(instances string, log *slog.Logger) *Source {
-	return &Source{log: log, instances: instances, clock: measureOffset, processors: os.DirFS("/sys/devices/system/cpu"), formats: make(map[tracefs.EventName]*ftrace.Format)}
+	return &Source{log: log, instances: instances, clock: traceclock.Measure, processors: os.DirFS("/sys/devices/system/cpu"), formats: make(map[tracefs.EventName]*ftrace.Format)}
 }
 
 // Domain implements source.Source.

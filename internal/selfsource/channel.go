@@ -17,6 +17,7 @@ import (
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
 )
 
 // channel encodes notices as events. Rules are the session's, the rest is guarded
@@ -189,9 +190,7 @@ func (c *channel) close() error {
 	return c.conn.Close()
 }
 
-// now reads CLOCK_MONOTONIC.
-func now() uint64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // exists
-	return uint64(t.Nano())
-}
+// clockID is the clock of the events.
+const clockID = unix.CLOCK_MONOTONIC
+
+func now() uint64 { return traceclock.Now(clockID) }

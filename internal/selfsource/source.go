@@ -4,16 +4,12 @@
 package selfsource
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf"
@@ -22,6 +18,7 @@ import (
 	"github.com/weir-io/weir/internal/filter"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
 )
 
 // Domain is the name of weir's own domain.
@@ -69,10 +66,8 @@ func (s *Source) Defaults(agent.Mode) agent.ChannelSettings {
 
 // Open implements source.Source.
 func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
-	var real, mono unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) // both exist
-	_ = unix.ClockGettime(unix.CLOCK_REALTIME, &real)
-	b := ctf.NewBuilder(ctf.BuilderOptions{UUID: info.UUID, Clock: ctf.MonotonicClock(bootID(), real.Nano()-mono.Nano())})
+	clock := traceclock.Declare(traceclock.Mono, traceclock.Measure(clockID))
+	b := ctf.NewBuilder(ctf.BuilderOptions{UUID: info.UUID, Clock: clock})
 	t := b.Trace()
 	for _, e := range [...][2]string{
 		{"domain", Domain},
@@ -84,18 +79,6 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 		t.Env = append(t.Env, schema.EnvEntry{Name: e[0], String: e[1]})
 	}
 	return &trace{s: s, info: info, builder: b}, nil
-}
-
-func bootID() (id schema.UUID) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return id
-	}
-	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", ""))
-	if err == nil && len(b) == len(id) {
-		copy(id[:], b)
-	}
-	return id
 }
 
 // trace is what one session records of weir.

@@ -34,7 +34,8 @@ type domain struct {
 	channels []*channel
 	last     uint32 // number of the last channel
 
-	kept atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
+	kept  atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
+	woken chan struct{}          // has one when the trace is to follow; never closed, not guarded
 
 	proc   *process // nil until recording begins
 	text   []byte   // all metadata that a consumer was told
@@ -65,10 +66,10 @@ func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
 	if !create {
 		return nil, problemf(agent.CodeChannelNotFound, "session %s has no channel of domain %s", s.name, name)
 	}
-	m := &domain{s: s, src: src}
+	m := &domain{s: s, src: src, woken: make(chan struct{}, 1)}
 	info := source.SessionInfo{
 		ID: s.id, Name: s.name, Owner: s.uid, Mode: s.mode, Hostname: s.hostname, Created: s.created.Format("20060102T150405-0700"),
-		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, LiveTimer: s.live, Publish: m.publish,
+		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, LiveTimer: s.live, Publish: m.publish, Wake: m.wake,
 	}
 	rand.Read(info.UUID[:])
 	if m.trace, err = src.Open(info); err != nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/source"
 )
 
 func sizeRounded(what string, from, to uint64) string {
@@ -75,6 +76,9 @@ func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error
 		old.Enabled = true
 		return c.SetRule(old, true)
 	}
+	if err := c.checkPeriod(&r); err != nil {
+		return err
+	}
 	r.Enabled = true
 	warnings, err := c.AddRule(&r)
 	for _, w := range warnings {
@@ -87,10 +91,25 @@ func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error
 	return nil
 }
 
+// checkPeriod refuses periods of events that have none, and such as cannot be.
+func (c *channel) checkPeriod(r *agent.EventRule) error {
+	if r.Period == 0 {
+		return nil
+	}
+	p, ok := c.Channel.(source.Periodic)
+	if !ok {
+		return problemf(agent.CodeNotSupported, "event rule %s: events of channel %s have no period", r.Pattern, c.name)
+	}
+	if least, most := p.Periods(); r.Period < least || r.Period > most {
+		return problemf(agent.CodeInvalid, "event rule %s: period %v, want %v to %v", r.Pattern, r.Period, least, most)
+	}
+	return nil
+}
+
 // rule finds a rule that is the same.
 func (c *channel) rule(r *agent.EventRule) *agent.EventRule {
 	for _, o := range c.rules {
-		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && slices.Equal(o.Exclusions, r.Exclusions) {
+		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && o.Period == r.Period && slices.Equal(o.Exclusions, r.Exclusions) {
 			return o
 		}
 	}

@@ -35,11 +35,14 @@ func (m *domain) upkeep(period time.Duration) {
 	s := m.s
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	for n := 1; ; n++ {
+	for n := 1; ; {
+		regular := false
 		select {
 		case <-s.ctx.Done():
 			return
+		case <-m.woken:
 		case <-ticker.C:
+			regular = true
 		}
 		s.mu.Lock()
 		if s.gone {
@@ -47,13 +50,24 @@ func (m *domain) upkeep(period time.Duration) {
 			return
 		}
 		m.follow()
-		if n%syncUpkeeps == 0 {
-			m.syncClock()
-		}
-		if !s.active && !s.stoppedAt.IsZero() && time.Since(s.stoppedAt) >= restUpkeeps*period {
-			m.rest()
+		if regular {
+			if n%syncUpkeeps == 0 {
+				m.syncClock()
+			}
+			if !s.active && !s.stoppedAt.IsZero() && time.Since(s.stoppedAt) >= restUpkeeps*period {
+				m.rest()
+			}
+			n++
 		}
 		s.mu.Unlock()
+	}
+}
+
+// wake has the trace asked to follow soon.
+func (m *domain) wake() {
+	select {
+	case m.woken <- struct{}{}:
+	default: // it will be
 	}
 }
 

@@ -3,7 +3,11 @@
 
 package source
 
-import "github.com/weir-io/weir/internal/handover"
+import (
+	"time"
+
+	"github.com/weir-io/weir/internal/handover"
+)
 
 // What follows is for domains that need looking after while a session has them.
 // A session asks from time to time, under its own lock, those traces and
@@ -12,8 +16,14 @@ import "github.com/weir-io/weir/internal/handover"
 // Follower is a trace whose events and rings come and go, as modules and
 // processors do.
 type Follower interface {
-	// Follow has rules choose the events that have come.
+	// Follow has rules choose the events that have come, and publishes them.
 	Follow() error
+}
+
+// Periodic is a channel whose events come on a period that a rule may choose.
+type Periodic interface {
+	// Periods are the shortest and the longest one.
+	Periods() (least, most time.Duration)
 }
 
 // Growing is a channel that gets more rings.

@@ -39,6 +39,9 @@ type SessionInfo struct {
 	// Publish is called, if it is there, once events are declared and before any
 	// of them is recorded.
 	Publish func() error
+	// Wake has a trace that is a Follower asked to follow soon. It may be called by
+	// anybody, at any time, and waits for nothing.
+	Wake func()
 }
 
 // Trace is what one session records of a domain. The session calls it under its

@@ -37,10 +37,16 @@ type tracer struct {
 // startAgent starts the session daemon, which needs a kernel that can be traced.
 func (m *machine) startAgent(args ...string) *tracer {
 	m.Helper()
+	return m.startAgentOf(m.weir(), args...)
+}
+
+// startAgentOf starts that of another executable.
+func (m *machine) startAgentOf(program string, args ...string) *tracer {
+	m.Helper()
 	if _, err := os.Stat(filepath.Join(kernelRoot, "instances")); err != nil {
 		peer.Lack(m.T, "kernel tracing at %s: %v", kernelRoot, err)
 	}
-	return &tracer{m, m.startNotifying(append([]string{m.weir(), "agent", "--state-dir", m.mkdir("agent")}, args...)...)}
+	return &tracer{m, m.startNotifying(append([]string{program, "agent", "--state-dir", m.mkdir("agent")}, args...)...)}
 }
 
 // do gives a command, which must succeed, and returns what it printed.
@@ -89,12 +95,18 @@ func (t *tracer) countedRule(writer string) []string {
 // the tests run twice at a time: the kernel is one.
 func (m *machine) writer(name string) string {
 	m.Helper()
-	dd, err := os.ReadFile(peer.Need(m.T, "dd"))
+	return m.copyOf(peer.Need(m.T, "dd"), name)
+}
+
+// copyOf is a copy of a program by a name that begins so and that no other has.
+func (m *machine) copyOf(program, name string) string {
+	m.Helper()
+	b, err := os.ReadFile(program)
 	if err != nil {
 		m.Fatal(err)
 	}
 	path := filepath.Join(m.dir, fmt.Sprintf("%.8s%07x", name, rand.Uint32()>>4)) // the kernel knows 15 bytes
-	if err := os.WriteFile(path, dd, 0o755); err != nil {
+	if err := os.WriteFile(path, b, 0o755); err != nil {
 		m.Fatal(err)
 	}
 	return path

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -375,6 +376,22 @@ func (s *Service) KernelEvents(_ context.Context, _ string, kind agent.EventType
 
 // KernelContexts lists two.
 func (s *Service) KernelContexts() []string { return []string{"pid", "procname"} }
+
+// StatEvents lists three, one of which has a field and one is not shown.
+func (s *Service) StatEvents(_ context.Context, pattern string, fields bool) []agent.StatEvent {
+	all := []agent.StatEvent{
+		{Name: "proc/loadavg", Section: "loadavg", Class: "legacy", Source: "/proc/loadavg"},
+		{Name: "system/filesystems/fs", Section: "filesystems", Class: "default", Source: "statfs", Slow: true},
+		{Name: "system/cgroups/cgroup", Section: "cgroups", Class: "by name", Source: "/sys/fs/cgroup", Hidden: true},
+	}
+	if fields {
+		all[0].Fields = []agent.StatField{{Name: "load1", Type: "floating point"}}
+	}
+	begin, _, _ := strings.Cut(pattern, "*")
+	return slices.DeleteFunc(all, func(e agent.StatEvent) bool {
+		return !strings.HasPrefix(e.Name, begin) && !strings.HasPrefix(e.Section, begin)
+	})
+}
 
 // Capabilities tells that all is well.
 func (s *Service) Capabilities() map[string]string { return map[string]string{"kernel": "yes"} }

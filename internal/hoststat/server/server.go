@@ -50,12 +50,7 @@ func New(o Options) *Server {
 
 // hiddenNodes are what no selection of a client may have.
 func hiddenNodes(e *hoststat.Engine, x hoststat.Expose) []xmlsysd.NodeID {
-	var hidden []xmlsysd.NodeID
-	for _, s := range e.Sections() {
-		if s.Denied {
-			hidden = append(hidden, s.Node)
-		}
-	}
+	hidden := e.Hidden()
 	if !x.Cmdline {
 		hidden = append(hidden, e.Model().Must("proc/tasks/task/cmdline"), e.Model().Must("proc/tasks/task/io"))
 	}
