@@ -205,6 +205,17 @@ func (n *Consumer) cancel(ctx context.Context, through uint64) (cancelled uint64
 	return cancelled, nil
 }
 
+// Rewind has what was delivered and not cancelled delivered again.
+func (n *Consumer) Rewind() error {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	if n.f.consumer != n {
+		return n.err
+	}
+	n.f.delivered, n.held, n.told, n.below = n.f.cancelled, holdings{}, nil, nil
+	return nil
+}
+
 // cancelDelivered cancels what was delivered.
 func (n *Consumer) cancelDelivered(ctx context.Context) (uint64, error) {
 	n.f.mu.Lock()

@@ -107,7 +107,8 @@ func (m *Manager) live() []*feed {
 	return live
 }
 
-// abort gives a feed up: nothing is kept for it any more.
+// abort gives a feed up: nothing is kept for it any more. Its consumer is disconnected;
+// the next one is told by a record, and then by errors.
 func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64) {
 	var lost *client.Abort
 	err := m.change(ctx, f, func(s *state) error {
@@ -122,6 +123,7 @@ func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64
 	case err != nil:
 		m.log.Error("feed is to be given up, and the store does not take it", "feed", feedID(f.id), "reason", reason, "error", err)
 	case lost != nil:
+		f.detach(abortedError(f, lost))
 		m.log.Error("feed is given up: records are lost to it", "feed", feedID(f.id), "name", f.name,
 			"reason", reason, "first", lost.First, "last", lost.Last)
 	}
