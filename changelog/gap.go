@@ -14,4 +14,5 @@ const (
 	GapFIDUnknown  = "fid_unknown"
 	GapReset       = "reset"   // the feed was reset
 	GapSkipped     = "skipped" // a transient feed was read too slowly
+	GapPurged      = "purged"  // records were deleted that the feed had not cancelled
 )

@@ -28,6 +28,7 @@ func (m *Manager) Create(ctx context.Context, c Caller, o client.CreateOptions) 
 	if err != nil {
 		return client.Info{}, err
 	}
+	defer m.joined(ctx, s)
 	if err := m.register(ctx, f, s, o.Start); err != nil {
 		return client.Info{}, err
 	}
@@ -46,11 +47,12 @@ func (m *Manager) newFeed(c Caller, o client.CreateOptions) (*feed, place, error
 	if o.Restricted && m.opts.Access == nil {
 		return nil, place{}, client.Errorf(client.CodeBadArgument, "restricted: this agent cannot check what users may see")
 	}
-	f := &feed{source: p.id, doc: document{
+	f := &feed{source: p.id, name: o.Name, mode: o.Mode}
+	f.doc = document{
 		Name: o.Name, Dir: p.dir, Part: p.part, Mode: o.Mode, Mask: o.Mask, Filter: o.Filter, Owner: c.UID,
 		Restricted: o.Restricted, ExpandMoves: true, Created: m.now(),
 		AbortTimeout: client.Seconds(defaultAbortTimeout), AbortSize: defaultAbortSize, AbortBytes: defaultAbortBytes,
-	}}
+	}
 	f.doc.take(&o)
 	return f, p, f.compile()
 }
@@ -126,7 +128,7 @@ func (m *Manager) register(ctx context.Context, f *feed, s *source, start string
 		m.mu.Unlock()
 		return err
 	}
-	m.log.Info("feed created", "feed", feedID(id), "name", f.doc.Name, "source", f.source.String())
+	m.log.Info("feed created", "feed", feedID(id), "name", f.name, "source", f.source.String())
 	return nil
 }
 
@@ -135,12 +137,12 @@ func (m *Manager) register(ctx context.Context, f *feed, s *source, start string
 func (m *Manager) admit(f *feed) (first bool, err error) {
 	of, byUser, transient := 0, 0, 0
 	for _, other := range m.feeds {
-		if f.doc.Name != "" && other.doc.Name == f.doc.Name {
-			return false, client.Errorf(client.CodeExists, "feed %q exists, as %s", f.doc.Name, feedID(other.id))
+		if f.name != "" && other.name == f.name {
+			return false, client.Errorf(client.CodeExists, "feed %q exists, as %s", f.name, feedID(other.id))
 		}
 		if other.transient {
 			transient++
-			if other.doc.Owner == f.doc.Owner {
+			if other.owner() == f.doc.Owner {
 				byUser++
 			}
 		} else if other.source == f.source {
@@ -172,10 +174,19 @@ func (m *Manager) begin(ctx context.Context, f *feed, s *source, start string, f
 	if err != nil {
 		return err
 	}
+	return m.settle(ctx, f, func(s *state) { s.cancelled = at })
+}
+
+// settle puts a feed to the place that alter says, from where nothing was delivered yet.
+func (m *Manager) settle(ctx context.Context, f *feed, alter func(*state)) error {
+	err := m.change(ctx, f, func(s *state) error {
+		alter(s)
+		return nil
+	})
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.cancelled, f.delivered = at, at
-	return m.put(ctx, f)
+	f.delivered = f.cancelled
+	f.mu.Unlock()
+	return err
 }
 
 // startAt is the last index that a new feed does not get.
@@ -209,25 +220,17 @@ func (m *Manager) Destroy(ctx context.Context, c Caller, ref string) error {
 // remove forgets a feed, and stops watching its source if it was the last.
 func (m *Manager) remove(ctx context.Context, f *feed) error {
 	f.detach(client.Errorf(client.CodeNotFound, "feed %s was destroyed", feedID(f.id)))
-	if !f.transient {
-		if err := m.store.DeleteFeed(ctx, f.id); err != nil {
-			return storeError(err)
-		}
+	if err := m.forget(ctx, f); err != nil {
+		return err
 	}
 	m.mu.Lock()
 	delete(m.feeds, f.id)
-	s, last := m.sources[f.source], true
-	for _, other := range m.feeds {
-		last = last && other.source != f.source
-	}
+	s := m.sources[f.source]
 	m.mu.Unlock()
 	if s == nil {
 		return nil
 	}
-	if last {
-		return storeError(m.leave(ctx, s))
-	}
-	return storeError(m.adjust(ctx, s))
+	return m.part(ctx, s)
 }
 
 // Reset has a feed begin anew: from now on, or from the oldest record that is kept.
@@ -259,15 +262,16 @@ func (m *Manager) Reset(ctx context.Context, c Caller, ref, from string, rescan 
 // restart puts a feed to a place, with a gap before it.
 func (m *Manager) restart(ctx context.Context, f *feed, at uint64) error {
 	f.detach(client.Errorf(client.CodeAborted, "feed %s was reset", feedID(f.id)))
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if at > f.cancelled || f.doc.Aborted != nil {
-		f.doc.Skipped = &client.Abort{Reason: changelog.GapReset, First: f.cancelled + 1, Last: at, Since: m.now()}
-	}
-	f.doc.Aborted, f.doc.Told = nil, false
-	f.cancelled, f.delivered = at, at
-	f.doc.LastCancel = m.now()
-	return m.put(ctx, f)
+	return m.settle(ctx, f, func(s *state) {
+		if at > s.cancelled || s.doc.Aborted != nil {
+			s.doc.Skipped = &client.Abort{Reason: changelog.GapReset, First: s.cancelled + 1, Last: at, Since: m.now()}
+			f.skipped(at)
+			s.doc.Gaps, s.doc.LastGap = f.gaps, f.lastGap
+		}
+		s.doc.Aborted, s.doc.Told, s.doc.Purged = nil, false, false
+		s.cancelled = at
+		s.doc.LastCancel = m.now()
+	})
 }
 
 // Set changes a feed's limits, filter or owner; the filter counts from the next record
@@ -280,27 +284,25 @@ func (m *Manager) Set(ctx context.Context, c Caller, ref string, o client.Create
 	if err := admin(c, "changes persistent feeds"); err != nil {
 		return client.Info{}, err
 	}
-	f.mu.Lock()
-	before := f.doc
-	f.doc.take(&o)
-	if o.Filter != nil {
-		f.doc.Filter = o.Filter
-		if string(o.Filter) == "null" {
-			f.doc.Filter = nil
+	var selects selection
+	err = m.change(ctx, f, func(s *state) error {
+		s.doc.take(&o)
+		if o.Filter != nil {
+			s.doc.Filter = o.Filter
+			if string(o.Filter) == "null" {
+				s.doc.Filter = nil
+			}
 		}
-	}
-	err = f.compile()
-	if err == nil {
-		err = m.put(ctx, f)
-	}
-	if err != nil {
-		f.doc = before
-		_ = f.compile() // it was compiled before
-	}
-	f.mu.Unlock()
+		var err error
+		selects, err = compile(s.doc.Mask, s.doc.Part, s.doc.Filter)
+		return err
+	})
 	if err != nil {
 		return client.Info{}, err
 	}
+	f.mu.Lock()
+	f.selects = selects
+	f.mu.Unlock()
 	return m.info(f), nil
 }
 

@@ -6,6 +6,7 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,17 +19,31 @@ import (
 type feed struct {
 	// Static.
 	id        uint32
+	name      string
 	source    journal.UUID
 	transient bool
+	mode      client.Mode
+
+	// storing is held while the stored state is changed: the disk has the new one before
+	// it takes effect. It is taken before all other locks.
+	storing sync.Mutex
+	removed bool // nothing is stored any more; guarded by storing
 
 	mu        sync.Mutex
-	doc       document  // guarded by mu but for Name and Owner, which do not change
-	cancelled uint64    // guarded by mu
+	state               // guarded by mu; changed with storing held, but for transient feeds
 	selects   selection // guarded by mu
 	consumer  *Consumer // guarded by mu
 	delivered uint64    // last index looked at for a consumer; guarded by mu
 	lastRead  time.Time // guarded by mu
 	rate      rate      // guarded by mu
+	gaps      uint64    // that a consumer was told of; stored with the state; guarded by mu
+	lastGap   uint64    // index of the last of them; guarded by mu
+}
+
+// state is what is stored of a feed. What its pointers point to does not change.
+type state struct {
+	doc       document
+	cancelled uint64
 }
 
 // document is what is stored of a feed beside its place.
@@ -52,6 +67,9 @@ type document struct {
 	// Aborted says that nothing is kept any more; Told, that a consumer was told.
 	Aborted *client.Abort `json:"aborted,omitempty"`
 	Told    bool          `json:"told,omitempty"`
+	// Purged says that a mark tells of the records that were deleted though the feed, when
+	// it was given up, had not cancelled them.
+	Purged bool `json:"purged,omitempty"`
 	// Skipped is a gap that stands before the next record.
 	Skipped *client.Abort `json:"skipped,omitempty"`
 }
@@ -65,10 +83,12 @@ const (
 
 // restore makes a feed of what the store has of it.
 func (m *Manager) restore(s journal.Feed) (*feed, error) {
-	f := &feed{id: s.ID, source: s.Source, cancelled: s.Cancelled, delivered: s.Cancelled}
+	f := &feed{id: s.ID, source: s.Source, delivered: s.Cancelled}
+	f.cancelled = s.Cancelled
 	if err := json.Unmarshal(s.Document, &f.doc); err != nil {
 		return nil, fmt.Errorf("stored document: %w", err)
 	}
+	f.name, f.mode, f.gaps, f.lastGap = f.doc.Name, f.doc.Mode, f.doc.Gaps, f.doc.LastGap
 	return f, f.compile()
 }
 
@@ -78,36 +98,81 @@ func (f *feed) compile() (err error) {
 	return err
 }
 
-// stored is what the store gets.
-func (f *feed) stored() (journal.Feed, error) {
-	b, err := json.Marshal(&f.doc)
-	return journal.Feed{ID: f.id, Source: f.source, Cancelled: f.cancelled, Document: b}, err
+// errUnchanged says that a state is to stay as it is.
+var errUnchanged = errors.New("nothing to change")
+
+// change has a feed's stored state be what alter makes of it. alter is called with the
+// feed's lock; nobody waits for the disk with that. An error of alter, or of the disk,
+// leaves the state as it was.
+func (m *Manager) change(ctx context.Context, f *feed, alter func(*state) error) error {
+	f.storing.Lock()
+	defer f.storing.Unlock()
+	f.mu.Lock()
+	next := f.state
+	next.doc.Gaps, next.doc.LastGap = f.gaps, f.lastGap
+	err := alter(&next)
+	if err != nil || f.transient {
+		if err == nil {
+			f.state = next
+		}
+		f.mu.Unlock()
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
+		return err
+	}
+	f.mu.Unlock()
+	if f.removed {
+		return client.Errorf(client.CodeNotFound, "feed %s was destroyed", feedID(f.id))
+	}
+	doc, err := json.Marshal(&next.doc)
+	if err != nil {
+		return storeError(err)
+	}
+	if err := m.store.PutFeed(ctx, journal.Feed{ID: f.id, Source: f.source, Cancelled: next.cancelled, Document: doc}); err != nil {
+		return storeError(err)
+	}
+	f.mu.Lock()
+	f.state = next
+	f.mu.Unlock()
+	return nil
 }
 
-// put stores a feed's state. Its lock is held.
-func (m *Manager) put(ctx context.Context, f *feed) error {
+// forget deletes what is stored of a feed.
+func (m *Manager) forget(ctx context.Context, f *feed) error {
 	if f.transient {
 		return nil
 	}
-	s, err := f.stored()
-	if err != nil {
-		return err
+	f.storing.Lock()
+	defer f.storing.Unlock()
+	if err := m.store.DeleteFeed(ctx, f.id); err != nil {
+		return storeError(err)
 	}
-	return storeError(m.store.PutFeed(ctx, s))
+	f.removed = true
+	return nil
 }
 
-// info tells of a feed.
+// journalOf is the journal that a feed reads, whether it is written now or not.
+func (m *Manager) journalOf(f *feed) (journal.Journal, error) {
+	if s := m.sourceOf(f); s != nil {
+		return s.Journal(), nil
+	}
+	j, err := m.store.Open(f.source)
+	return j, storeError(err)
+}
+
+// info tells of a feed. It waits for nothing but memory.
 func (m *Manager) info(f *feed) client.Info {
 	var first, last uint64
 	var bytes int64
-	s := m.sourceOf(f)
-	if s != nil {
-		first, last = s.Journal().Bounds()
+	j, err := m.journalOf(f)
+	if err == nil {
+		first, last = j.Bounds()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s != nil {
-		bytes = s.Journal().BytesFrom(max(f.cancelled+1, first))
+	if err == nil {
+		bytes = j.BytesFrom(max(f.cancelled+1, first))
 	}
 	d := &f.doc
 	i := client.Info{
@@ -116,15 +181,15 @@ func (m *Manager) info(f *feed) client.Info {
 		Last: last, Bytes: bytes, Cancelled: f.cancelled, Delivered: f.delivered,
 		Created: d.Created, LastRead: f.lastRead, LastCancel: d.LastCancel,
 		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes,
-		Aborted: d.Aborted, Gaps: d.Gaps, LastGap: d.LastGap, Rate: f.rate.perSecond(m.now()),
-		AvailableExact: f.selects.isAll(),
+		Aborted: d.Aborted, Gaps: f.gaps, LastGap: f.lastGap, Rate: f.rate.perSecond(m.now()),
+		AvailableExact: f.selects.isAll() && !d.Restricted,
 	}
 	if f.transient {
 		i.Kind = "transient"
 	}
 	if f.consumer != nil {
 		lease := f.consumer.lease
-		lease.Held = f.consumer.held
+		lease.Held = f.consumer.held.count()
 		i.Consumer = &lease
 	}
 	if d.Aborted != nil {
@@ -132,7 +197,8 @@ func (m *Manager) info(f *feed) client.Info {
 		return i
 	}
 	if last > f.cancelled {
-		i.First, i.Available = max(f.cancelled+1, first), last-f.cancelled
+		i.First = max(f.cancelled+1, first)
+		i.Available = last + 1 - i.First
 	}
 	i.AbortIn = f.abortIn(m.now(), last)
 	return i
@@ -159,6 +225,19 @@ func (f *feed) abortIn(now time.Time, last uint64) string {
 		text += fmt.Sprintf("%d records", left)
 	}
 	return text
+}
+
+// skipped counts a gap that the feed has of its own. Its lock is held.
+func (f *feed) skipped(index uint64) {
+	f.gaps++
+	f.lastGap = max(f.lastGap, index)
+}
+
+// owner is the user who may read and cancel it.
+func (f *feed) owner() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doc.Owner
 }
 
 // idleSince is when a feed was created or last cancelled.

@@ -53,6 +53,10 @@ type Manager struct {
 	feeds   map[uint32]*feed         // guarded by mu
 	ctx     context.Context          // of Run; nil before; guarded by mu
 	running sync.WaitGroup           // sources
+
+	// opening is held while a file system comes to be watched, which is when its index is
+	// read or made. It is taken before the other locks.
+	opening sync.Mutex
 }
 
 // New returns a manager of what a store has.
@@ -112,7 +116,7 @@ type Caller struct {
 }
 
 // owns reports whether a caller may read and cancel a feed.
-func (c *Caller) owns(f *feed) bool { return c.Admin || c.UID == f.doc.Owner }
+func (c *Caller) owns(f *feed) bool { return c.Admin || c.UID == f.owner() }
 
 // find returns a feed by its id, its name, or both as in "cl1-audit".
 func (m *Manager) find(ref string) (*feed, error) {
@@ -129,7 +133,7 @@ func (m *Manager) find(ref string) (*feed, error) {
 // is reports whether a text names the feed.
 func (f *feed) is(ref string) bool {
 	id := feedID(f.id)
-	return ref == id || f.doc.Name != "" && (ref == f.doc.Name || ref == id+"-"+f.doc.Name)
+	return ref == id || f.name != "" && (ref == f.name || ref == id+"-"+f.name)
 }
 
 func feedID(id uint32) string { return "cl" + strconv.FormatUint(uint64(id), 10) }
@@ -168,7 +172,7 @@ func (m *Manager) owned(c Caller, ref string) (*feed, error) {
 		return nil, err
 	}
 	if !c.owns(f) {
-		return nil, client.Errorf(client.CodeDenied, "feed %q: it is user %d's, and you are user %d", ref, f.doc.Owner, c.UID)
+		return nil, client.Errorf(client.CodeDenied, "feed %q: it is user %d's, and you are user %d", ref, f.owner(), c.UID)
 	}
 	return f, nil
 }

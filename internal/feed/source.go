@@ -26,6 +26,9 @@ type source struct {
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when it is watched no more
 	trimmed uint64        // owned by upkeep
+
+	joining int  // calls that are about to give it a feed; guarded by Manager.mu
+	leaving bool // nobody may join any more; guarded by Manager.mu
 }
 
 // place is what a caller names as a source: a file system, and the part of it that is
@@ -99,7 +102,10 @@ func (m *Manager) revive(ctx context.Context, id journal.UUID) error {
 	if !found {
 		return fmt.Errorf("it is not mounted (last at %s)", dir)
 	}
-	_, err = m.watch(ctx, place{id: id, dir: at}, string(dirs) == indexDirs)
+	s, err := m.watch(ctx, place{id: id, dir: at}, string(dirs) == indexDirs)
+	if err == nil {
+		m.joined(ctx, s)
+	}
 	return err
 }
 
@@ -116,19 +122,59 @@ const (
 )
 
 // watch returns the source of a file system, which is watched from now on at the
-// latest. Its index is whole when this returns.
+// latest. Its index is whole when this returns. It stays until the caller has called
+// joined.
 func (m *Manager) watch(ctx context.Context, p place, dirs bool) (*source, error) {
-	m.mu.Lock()
-	s, full, run := m.sources[p.id], len(m.sources) >= maxSources, m.ctx
-	m.mu.Unlock()
-	if s != nil {
-		return s, storeError(s.Ready(ctx))
+	s, err := m.join(ctx, p)
+	if s == nil && err == nil {
+		s, err = m.open(ctx, p, dirs)
 	}
-	switch {
-	case full:
-		return nil, client.Errorf(client.CodeLimit, "source %s: %d are watched, which is the limit", p.dir, maxSources)
-	case run == nil:
-		return nil, client.Errorf(client.CodeStore, "source %s: the agent does not run yet", p.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ready(ctx); err != nil {
+		m.joined(ctx, s)
+		return nil, storeError(err)
+	}
+	return s, nil
+}
+
+// join returns a source that is watched already, nil if there is none. What is being
+// left is waited for.
+func (m *Manager) join(ctx context.Context, p place) (*source, error) {
+	for {
+		m.mu.Lock()
+		s, full, run := m.sources[p.id], len(m.sources) >= maxSources, m.ctx
+		left := s != nil && s.leaving
+		if s != nil && !left {
+			s.joining++
+		}
+		m.mu.Unlock()
+		switch {
+		case left:
+			select {
+			case <-s.ended:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		case s != nil:
+			return s, nil
+		case full:
+			return nil, client.Errorf(client.CodeLimit, "source %s: %d are watched, which is the limit", p.dir, maxSources)
+		case run == nil:
+			return nil, client.Errorf(client.CodeStore, "source %s: the agent does not run yet", p.dir)
+		default:
+			return nil, nil
+		}
+	}
+}
+
+// open begins to watch a file system.
+func (m *Manager) open(ctx context.Context, p place, dirs bool) (*source, error) {
+	m.opening.Lock() // two calls would both write the journal
+	defer m.opening.Unlock()
+	if s, err := m.join(ctx, p); s != nil || err != nil {
+		return s, err
 	}
 	c, err := capture.Open(ctx, capture.Options{
 		Dir: p.dir, Store: m.store, Holder: m.opts.Holder, Log: m.log, Dirs: dirs,
@@ -137,25 +183,47 @@ func (m *Manager) watch(ctx context.Context, p place, dirs bool) (*source, error
 	if err != nil {
 		return nil, unsupported(err)
 	}
-	sctx, stop := context.WithCancel(run)
-	s = &source{Source: c, dir: p.dir, stop: stop, ended: make(chan struct{})}
 	m.mu.Lock()
-	if other := m.sources[p.id]; other != nil { // another call was faster
-		m.mu.Unlock()
-		stop()
-		return other, storeError(errors.Join(c.Run(sctx), other.Ready(ctx)))
-	}
+	sctx, stop := context.WithCancel(m.ctx)
+	s := &source{Source: c, dir: p.dir, stop: stop, ended: make(chan struct{}), joining: 1}
 	m.sources[p.id] = s
-	m.mu.Unlock()
 	m.running.Go(func() { m.run(sctx, s) })
-	if err := s.Ready(ctx); err != nil {
-		return nil, storeError(err)
-	}
+	m.mu.Unlock()
 	index := indexFull
 	if dirs {
 		index = indexDirs
 	}
-	return s, storeError(s.Note(ctx, map[string]string{metaDir: p.dir, metaIndex: index}))
+	if err := s.Note(ctx, map[string]string{metaDir: p.dir, metaIndex: index}); err != nil {
+		m.joined(ctx, s)
+		return nil, storeError(err)
+	}
+	return s, nil
+}
+
+// joined ends what watch has begun: the source has its feed, or will not get it.
+func (m *Manager) joined(ctx context.Context, s *source) {
+	m.mu.Lock()
+	s.joining--
+	m.mu.Unlock()
+	if err := m.part(context.WithoutCancel(ctx), s); err != nil {
+		m.log.Warn("source without feeds is not left", "source", s.UUID().String(), "error", err)
+	}
+}
+
+// part has a source record what its feeds still ask for, and stops watching it if there
+// are none.
+func (m *Manager) part(ctx context.Context, s *source) error {
+	m.mu.Lock()
+	needed := s.joining > 0 || s.leaving || m.sources[s.UUID()] != s
+	for _, f := range m.feeds {
+		needed = needed || f.source == s.UUID()
+	}
+	s.leaving = s.leaving || !needed
+	m.mu.Unlock()
+	if needed {
+		return storeError(m.adjust(ctx, s))
+	}
+	return storeError(m.leave(ctx, s))
 }
 
 // run watches a source until it is stopped.
@@ -200,14 +268,17 @@ func (m *Manager) sourceOf(f *feed) *source {
 }
 
 // Sources tells of all that are watched.
-func (m *Manager) Sources() []capture.Status {
+func (m *Manager) Sources(c Caller) ([]capture.Status, error) {
+	if err := admin(c, "lists what is watched"); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]capture.Status, 0, len(m.sources))
 	for _, s := range m.sources {
 		all = append(all, s.Status())
 	}
-	return all
+	return all, nil
 }
 
 // Rescan compares a source with its disk and returns when that is done.
@@ -236,15 +307,25 @@ func (m *Manager) watched(text string) (*source, error) {
 	return nil, client.Errorf(client.CodeNotFound, "source %s: it is not watched; no feed has it", text)
 }
 
-// Paths returns all names of an object, from the root of the source.
+// Paths returns the names of an object, from the root of the source: all, or those that
+// the caller could see by himself.
 func (m *Manager) Paths(ctx context.Context, c Caller, text string, f changelog.FID) ([]string, error) {
+	if err := m.reach(c, text); err != nil {
+		return nil, err
+	}
 	s, err := m.watched(text)
 	if err != nil {
 		return nil, err
 	}
-	if !c.Admin {
-		return nil, admin(c, "has objects resolved")
+	if c.Admin {
+		paths, err := s.Paths(ctx, f)
+		return paths, storeError(err)
 	}
-	paths, err := s.Paths(ctx, f)
+	v, err := m.opts.Access.View(c, Scene{Source: s.UUID(), Dir: s.dir, Index: s.Journal()})
+	if err != nil {
+		return nil, client.Errorf(client.CodeDenied, "source %s: %v", text, err)
+	}
+	defer v.Close()
+	paths, err := v.Paths(f)
 	return paths, storeError(err)
 }

@@ -5,6 +5,7 @@ package feed
 
 import (
 	"context"
+	"path/filepath"
 
 	client "github.com/weir-io/weir/client/feed"
 )
@@ -14,6 +15,9 @@ import (
 func (m *Manager) Tail(ctx context.Context, c Caller, o client.CreateOptions) (*Consumer, error) {
 	o.Name, o.Owner, o.Start = "", nil, ""
 	o.Restricted = !c.Admin
+	if err := m.reach(c, o.Source); err != nil {
+		return nil, err
+	}
 	f, p, err := m.newFeed(c, o)
 	if err != nil {
 		return nil, err
@@ -23,6 +27,7 @@ func (m *Manager) Tail(ctx context.Context, c Caller, o client.CreateOptions) (*
 	if err != nil {
 		return nil, err
 	}
+	defer m.joined(ctx, s)
 	if err := m.register(ctx, f, s, ""); err != nil {
 		return nil, err
 	}
@@ -32,4 +37,25 @@ func (m *Manager) Tail(ctx context.Context, c Caller, o client.CreateOptions) (*
 		return nil, err
 	}
 	return n, nil
+}
+
+// reach refuses a directory that a caller could not come to by himself: whether it is
+// there is not told.
+func (m *Manager) reach(c Caller, dir string) error {
+	if c.Admin {
+		return nil
+	}
+	if m.opts.Access == nil {
+		return client.Errorf(client.CodeDenied, "user %d: this agent cannot check what users may see", c.UID)
+	}
+	if _, ok := parseUUID(dir); ok {
+		return nil
+	}
+	if !filepath.IsAbs(dir) {
+		return client.Errorf(client.CodeBadArgument, "source %q: want an absolute path or a UUID", dir)
+	}
+	if err := m.opts.Access.Reach(c, dir); err != nil {
+		return client.Errorf(client.CodeDenied, "source: %v", err)
+	}
+	return nil
 }

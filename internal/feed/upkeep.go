@@ -107,20 +107,26 @@ func (m *Manager) live() []*feed {
 	return live
 }
 
-// abort gives a feed up: nothing is kept for it any more.
+// abort gives a feed up: nothing is kept for it any more. Its consumer is disconnected;
+// the next one is told by a record, and then by errors.
 func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.doc.Aborted != nil {
-		return
+	var lost *client.Abort
+	err := m.change(ctx, f, func(s *state) error {
+		if s.doc.Aborted != nil {
+			return errUnchanged
+		}
+		lost = &client.Abort{Reason: reason, First: s.cancelled + 1, Last: max(last, s.cancelled), Since: m.now()}
+		s.doc.Aborted, s.doc.Told, s.doc.Purged = lost, false, false
+		return nil
+	})
+	switch {
+	case err != nil:
+		m.log.Error("feed is to be given up, and the store does not take it", "feed", feedID(f.id), "reason", reason, "error", err)
+	case lost != nil:
+		f.detach(abortedError(f, lost))
+		m.log.Error("feed is given up: records are lost to it", "feed", feedID(f.id), "name", f.name,
+			"reason", reason, "first", lost.First, "last", lost.Last)
 	}
-	f.doc.Aborted = &client.Abort{Reason: reason, First: f.cancelled + 1, Last: last, Since: m.now()}
-	f.doc.Told = false
-	if err := m.put(ctx, f); err != nil {
-		m.log.Error("feed is given up, and the store does not take it", "feed", feedID(f.id), "error", err)
-	}
-	m.log.Error("feed is given up: records are lost to it", "feed", feedID(f.id), "name", f.doc.Name,
-		"reason", reason, "first", f.doc.Aborted.First, "last", last)
 }
 
 // spare gives up feeds while the store takes too much of the disk: first the one that
@@ -174,6 +180,7 @@ func (m *Manager) trimAll(ctx context.Context) {
 		if through <= s.trimmed {
 			continue
 		}
+		m.markPurged(ctx, s, through)
 		if err := s.Journal().Trim(ctx, through); err != nil {
 			m.log.Warn("journal is not trimmed", "source", s.UUID().String(), "through", through, "error", err)
 			continue
@@ -204,6 +211,51 @@ func (m *Manager) needed(id journal.UUID, j journal.Journal) uint64 {
 	return through
 }
 
+// markTimeout is how long the worker of a source may take to append a mark: it does
+// nothing while its journal cannot be written.
+const markTimeout = time.Second
+
+// markPurged tells, before records are deleted, of feeds that were given up before they
+// had cancelled them.
+func (m *Manager) markPurged(ctx context.Context, s *source, through uint64) {
+	m.mu.Lock()
+	var feeds []*feed
+	for _, f := range m.feeds {
+		if f.source == s.UUID() && !f.transient {
+			feeds = append(feeds, f)
+		}
+	}
+	m.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	for _, f := range feeds {
+		f.mu.Lock()
+		lost, told := f.doc.Aborted, f.doc.Purged
+		f.mu.Unlock()
+		if lost == nil || told || lost.First > through || lost.Last < lost.First {
+			continue
+		}
+		_, err := s.Mark(ctx, changelog.Marker{Kind: changelog.MarkPurge, From: lost.First, To: lost.Last, Feed: f.label()})
+		if err == nil {
+			err = m.change(ctx, f, func(s *state) error {
+				s.doc.Purged = s.doc.Aborted == lost
+				return nil
+			})
+		}
+		if err != nil {
+			m.log.Warn("journal does not tell that records of a feed are deleted", "feed", feedID(f.id), "error", err)
+		}
+	}
+}
+
+// label is a feed's id and name, as in "cl1-audit".
+func (f *feed) label() string {
+	if f.name == "" {
+		return feedID(f.id)
+	}
+	return feedID(f.id) + "-" + f.name
+}
+
 // What is kept for a transient feed.
 const (
 	transientRecords = 8192
@@ -223,8 +275,10 @@ func (m *Manager) hurry(f *feed, j journal.Journal) {
 		to = at + (last-at)/2
 	}
 	first := at + 1
-	if f.doc.Skipped != nil {
+	if f.doc.Skipped != nil && (f.consumer == nil || f.consumer.told != f.doc.Skipped) {
 		first = f.doc.Skipped.First
+	} else {
+		f.skipped(to)
 	}
 	f.doc.Skipped = &client.Abort{Reason: changelog.GapSkipped, First: first, Last: to, Since: m.now()}
 	f.cancelled, f.delivered = to, to

@@ -88,6 +88,9 @@ func (w *worker) append(r *changelog.Record) {
 // ownerDidIt takes an object's owner for who made it.
 func (w *worker) ownerDidIt(r *changelog.Record, l *look) {
 	r.UID, r.GID = l.UID, changelog.Unknown
+	if r.Has&changelog.HasProc == 0 {
+		r.Proc = nobody(0).proc // zeros would be root's
+	}
 	r.Has |= changelog.HasUser | changelog.HasProc
 	r.Proc.By = changelog.ByOwner
 }

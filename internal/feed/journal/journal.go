@@ -65,6 +65,8 @@ type Journal interface {
 	// Children calls yield with each name in a directory, in the order of bytes, until
 	// it returns false. The name is good until yield returns.
 	Children(parent changelog.FID, yield func(name []byte, f changelog.FID) bool) error
+	// ChildrenAfter is Children for the names behind one, which need not be there.
+	ChildrenAfter(parent changelog.FID, name []byte, yield func(name []byte, f changelog.FID) bool) error
 	// Links calls yield with each name of an object.
 	Links(f changelog.FID, yield func(parent changelog.FID, name []byte) bool) error
 	// Objects calls yield with every object.

@@ -4,6 +4,7 @@
 package journal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -93,11 +94,16 @@ var errEnough = errors.New("enough")
 
 // each calls yield with the keys that begin with prefix until it returns errEnough.
 func (s *source) each(prefix []byte, yield func(key, value []byte) error) error {
+	return s.eachFrom(prefix, after(prefix), yield)
+}
+
+// eachFrom is each for the keys from one on and before another.
+func (s *source) eachFrom(from, to []byte, yield func(key, value []byte) error) error {
 	if err := s.d.users.enter(); err != nil {
 		return err
 	}
 	defer s.d.users.exit()
-	if err := s.d.scan(prefix, yield); !errors.Is(err, errEnough) {
+	if err := s.d.scanRange(s.d.db, from, to, yield); !errors.Is(err, errEnough) {
 		return err
 	}
 	return nil
@@ -106,8 +112,17 @@ func (s *source) each(prefix []byte, yield func(key, value []byte) error) error 
 // Children calls yield with each name in a directory, in the order of bytes, until
 // it returns false. The name is good until yield returns.
 func (s *source) Children(parent changelog.FID, yield func(name []byte, f changelog.FID) bool) error {
+	return s.ChildrenAfter(parent, nil, yield)
+}
+
+// ChildrenAfter is Children for the names behind one, which need not be there.
+func (s *source) ChildrenAfter(parent changelog.FID, name []byte, yield func(name []byte, f changelog.FID) bool) error {
 	prefix := appendObject(nil, keyDirent, s.number, parent)
-	return s.each(prefix, func(key, value []byte) error {
+	from := prefix
+	if len(name) > 0 {
+		from = append(append(bytes.Clone(prefix), name...), 0) // names have no zero byte: this is the next that could be
+	}
+	return s.eachFrom(from, after(prefix), func(key, value []byte) error {
 		if len(value) != fidLen {
 			return &CorruptError{Path: s.d.dir, Key: keyText(key), Err: fmt.Errorf("%d bytes for an object, want %d", len(value), fidLen)}
 		}

@@ -49,11 +49,10 @@ type reading struct {
 	done     chan struct{} // closed when nothing more comes of it
 }
 
-// helloTimeout is how long a client may take to begin, and how long one may take to
-// read an answer.
+// How long a client may take to read an answer, and one that is disconnected, to read why.
 const (
-	helloTimeout = 10 * time.Second
-	writeTimeout = 10 * time.Minute
+	writeTimeout   = 10 * time.Minute
+	farewellPeriod = time.Second
 )
 
 // errBye ends a connection in order.
@@ -63,11 +62,13 @@ var errBye = errors.New("connection is done")
 func (c *conn) serve(ctx context.Context) {
 	defer c.detach(ctx)
 	r := bufio.NewReader(c.socket)
-	_ = c.socket.SetReadDeadline(time.Now().Add(helloTimeout))
+	_ = c.socket.SetReadDeadline(time.Now().Add(c.s.opts.HelloTimeout))
 	for first := true; ; first = false {
 		f, err := client.ReadFrame(r, &c.in, client.MaxRequest)
 		if err != nil {
-			c.refuse(f, err)
+			if !c.farewell() {
+				c.refuse(f, err)
+			}
 			return
 		}
 		if err := c.answer(ctx, f, first); err != nil {
@@ -80,6 +81,34 @@ func (c *conn) serve(ctx context.Context) {
 			_ = c.socket.SetReadDeadline(time.Time{})
 		}
 	}
+}
+
+// watch ends the connection of a consumer that is disconnected: because the feed is
+// destroyed, reset, given up, or taken by another.
+func (c *conn) watch(n *feed.Consumer) {
+	go func() { // ends with the consumer, which detach closes at the latest
+		<-n.Done()
+		if n.Err() == nil {
+			return
+		}
+		_ = c.socket.SetWriteDeadline(time.Now().Add(farewellPeriod)) // it may not read at all
+		_ = c.socket.SetReadDeadline(time.Unix(1, 0))                 // serve sees it
+	}()
+}
+
+// farewell tells a consumer that was disconnected why. It is false if it was not.
+func (c *conn) farewell() bool {
+	if c.consumer == nil || c.consumer.Err() == nil {
+		return false
+	}
+	if c.reading != nil && !c.reading.answered.Load() {
+		<-c.reading.done // its answer tells
+		c.reading = nil
+		return true
+	}
+	c.stopReading()
+	_ = c.fail(client.Frame{}, c.consumer.Err()) // it may be gone
+	return true
 }
 
 // refuse tells a client that broke the protocol why it is disconnected.
@@ -195,6 +224,7 @@ func (c *conn) attach(f client.Frame, request any, open func() (*feed.Consumer, 
 		return nil, err
 	}
 	c.consumer = consumer
+	c.watch(consumer)
 	return json.Marshal(consumer.Info())
 }
 
@@ -317,7 +347,9 @@ func (c *conn) write(f client.Frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = f.Append(c.out[:0])
-	_ = c.socket.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if c.consumer == nil || c.consumer.Err() == nil {
+		_ = c.socket.SetWriteDeadline(time.Now().Add(writeTimeout))
+	}
 	_, err := c.socket.Write(c.out)
 	return err
 }

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -38,11 +39,34 @@ type stream struct {
 
 // run writes until the reader is gone, the feed ends, or ctx does.
 func (s *stream) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // ends with run
+		select {
+		case <-s.consumer.Done():
+		case <-ctx.Done():
+		}
+		_ = s.w.SetWriteDeadline(time.Unix(1, 0)) // a pipe that is not read is full
+	}()
+	err := s.write(ctx)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return cmp.Or(s.consumer.Err(), ctx.Err())
+	}
+	return err
+}
+
+func (s *stream) write(ctx context.Context) error {
 	var through uint64 // of the batch that the reader has got whole
 	for {
 		batch, err := s.next(ctx)
 		if err != nil {
 			return err
+		}
+		if batch.Count == 0 {
+			if _, gone, err := s.unread(); err != nil || gone {
+				return cmp.Or(err, error(unix.EPIPE))
+			}
+			continue
 		}
 		if _, err := s.w.Write(s.buf); err != nil {
 			return err
@@ -66,7 +90,7 @@ func (s *stream) run(ctx context.Context) error {
 func (s *stream) next(ctx context.Context) (feed.Result, error) {
 	s.buf = s.buf[:0]
 	last := 0
-	o := client.ReadOptions{MaxBytes: pipeSize, Wait: -1, Keep: true}
+	o := client.ReadOptions{MaxBytes: pipeSize, Wait: fifoRetry, Keep: true}
 	return s.consumer.Read(ctx, o, func(r *changelog.Record) int {
 		if r == nil {
 			s.buf = s.buf[:last]
@@ -215,8 +239,10 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 				s.opts.Log.Info("feeds: named pipe ended", "path", r.Path, "reason", err)
 				return
 			}
-			if err := makeFIFO(r.Path, consumer.Info().Owner); err != nil {
-				s.opts.Log.Warn("feeds: named pipe cannot be made again", "error", err)
+			// What that reader had not gone beyond is for the next.
+			err = errors.Join(consumer.Rewind(), makeFIFO(r.Path, consumer.Info().Owner))
+			if err != nil {
+				s.opts.Log.Warn("feeds: named pipe cannot be made again", "path", r.Path, "error", err)
 				return
 			}
 		}
@@ -224,12 +250,36 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 	return nil
 }
 
-// makeFIFO makes a named pipe that its owner alone may read.
+// makeFIFO makes a named pipe that its owner alone may read. Who may write the directory
+// must not have another file given away.
 func makeFIFO(path string, owner uint32) error {
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		return &os.PathError{Op: "mkfifo", Path: path, Err: err}
 	}
-	return os.Lchown(path, int(owner), -1)
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	if err := ownFIFO(fd); err != nil {
+		return &os.PathError{Op: "chown", Path: path, Err: err}
+	}
+	if err := unix.Fchownat(fd, "", int(owner), -1, unix.AT_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "chown", Path: path, Err: err}
+	}
+	return nil
+}
+
+// ownFIFO reports whether a file is a named pipe of this process's user.
+func ownFIFO(fd int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO || st.Uid != uint32(os.Geteuid()) || st.Nlink != 1 {
+		return fmt.Errorf("mode %#o of user %d with %d names: it is not the pipe that was made", st.Mode, st.Uid, st.Nlink)
+	}
+	return nil
 }
 
 // serveFIFO writes to one reader. The name is gone once it has come, so that there is no

@@ -17,7 +17,11 @@ var requests = map[client.Op]func(context.Context, *conn, client.Frame) ([]byte,
 		return json.Marshal(c.s.opts.Manager.List(c.caller))
 	},
 	client.OpSources: func(_ context.Context, c *conn, _ client.Frame) ([]byte, error) {
-		return json.Marshal(c.s.opts.Manager.Sources())
+		all, err := c.s.opts.Manager.Sources(c.caller)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(all)
 	},
 	client.OpCreate: with(func(ctx context.Context, c *conn, o client.CreateOptions) (any, error) {
 		return c.s.opts.Manager.Create(ctx, c.caller, o)

@@ -4,6 +4,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed"
@@ -22,12 +24,18 @@ type Options struct {
 	Log     *slog.Logger
 	Group   int // whose members may do everything; -1: none
 	Hello   client.Hello
+
+	// Limits of connections; zero values stand for the defaults.
+	MaxConns        int           // default: 1024
+	MaxConnsPerUser int           // of those who may not do everything; default: 16
+	HelloTimeout    time.Duration // that a client may take to begin; default: 10 s
 }
 
-// Limits of connections.
+// Defaults of the limits of connections.
 const (
-	maxConns        = 1024
-	maxConnsPerUser = 16
+	defaultMaxConns        = 1024
+	defaultMaxConnsPerUser = 16
+	defaultHelloTimeout    = 10 * time.Second
 )
 
 // Server serves feeds on a Unix socket.
@@ -42,6 +50,9 @@ type Server struct {
 
 // New returns a server that is yet to serve.
 func New(o Options) *Server {
+	o.MaxConns = cmp.Or(o.MaxConns, defaultMaxConns)
+	o.MaxConnsPerUser = cmp.Or(o.MaxConnsPerUser, defaultMaxConnsPerUser)
+	o.HelloTimeout = cmp.Or(o.HelloTimeout, defaultHelloTimeout)
 	return &Server{opts: o, conns: map[*conn]struct{}{}, byUser: map[uint32]int{}}
 }
 
@@ -93,10 +104,10 @@ func (s *Server) admit(c *conn) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case len(s.conns) >= maxConns:
-		return client.Errorf(client.CodeLimit, "%d connections are open, which is the limit", maxConns)
-	case !c.caller.Admin && s.byUser[c.caller.UID] >= maxConnsPerUser:
-		return client.Errorf(client.CodeLimit, "user %d has %d connections, which is the limit", c.caller.UID, maxConnsPerUser)
+	case len(s.conns) >= s.opts.MaxConns:
+		return client.Errorf(client.CodeLimit, "%d connections are open, which is the limit", s.opts.MaxConns)
+	case !c.caller.Admin && s.byUser[c.caller.UID] >= s.opts.MaxConnsPerUser:
+		return client.Errorf(client.CodeLimit, "user %d has %d connections, which is the limit", c.caller.UID, s.opts.MaxConnsPerUser)
 	}
 	s.conns[c] = struct{}{}
 	s.byUser[c.caller.UID]++

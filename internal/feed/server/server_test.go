@@ -29,6 +29,7 @@ type agent struct {
 	t      *testing.T
 	fs     *fstest.FS
 	socket string
+	server *Server
 }
 
 func start(t *testing.T) *agent {
@@ -41,16 +42,22 @@ func start(t *testing.T) *agent {
 
 func startOn(t *testing.T, fs *fstest.FS, store journal.Store) *agent {
 	t.Helper()
+	return startWith(t, fs, store, Options{})
+}
+
+func startWith(t *testing.T, fs *fstest.FS, store journal.Store, o Options) *agent {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	m, err := feed.New(feed.Options{Store: store, Log: log})
 	must(t, err)
-	a := &agent{Manager: m, t: t, fs: fs, socket: filepath.Join(t.TempDir(), "feed.sock")}
+	o.Manager, o.Log, o.Group = m, log, -1
+	a := &agent{Manager: m, t: t, fs: fs, socket: filepath.Join(t.TempDir(), "feed.sock"), server: New(o)}
 	l, err := daemon.ListenUnix(t.Context(), a.socket, 0o666, -1)
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- m.Run(ctx) }()
-	go func() { ended <- New(Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
+	go func() { ended <- a.server.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		must(t, <-ended, <-ended)
@@ -184,7 +191,7 @@ func TestPartOfAFileSystem(t *testing.T) {
 	must(t, err)
 	defer n.Close()
 	a.sh("mkdir out/x; mv out/x in/y; mv in/old out/z; mkdir in/end")
-	got := strings.Join(take(t, n, 3, client.ReadOptions{Linger: 500 * time.Millisecond}), ", ")
+	got := strings.Join(take(t, n, 3, client.ReadOptions{}), ", ")
 	if want := "RENME in/y, RENME , MKDIR in/end"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -23,6 +23,8 @@ import (
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/access"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
@@ -72,6 +74,7 @@ func New(o Options) (*Service, error) {
 	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
 	s.manager, err = feed.New(feed.Options{
 		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir),
+		Access: access.New(access.Options{Find: capture.Find}),
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

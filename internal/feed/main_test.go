@@ -1,7 +1,7 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package feed
 
 import (
 	"testing"
