@@ -66,6 +66,14 @@ type relayOutput struct {
 	given    map[*stream]uint64 // packets that were given up on their way by UDP
 }
 
+// errNoAnswer is why an order that a relay does not answer comes to nothing.
+var errNoAnswer = fmt.Errorf("the relay has not answered within %v", relayTimeout)
+
+// within bounds one order.
+func (o *relayOutput) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(o.ctx, relayTimeout, errNoAnswer)
+}
+
 // errNotLost refuses a relay in the place of one that is in use.
 var errNotLost = errors.New("the relay is not lost")
 
@@ -171,7 +179,7 @@ func (o *relayOutput) serve(r *relay.Session) error {
 // open makes the streams on a relay and sends the metadata. Packets that were not
 // confirmed by the last one are sent again.
 func (o *relayOutput) open(r *relay.Session) (*connection, error) {
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	ctx, cancel := o.within()
 	defer cancel()
 	c := &connection{session: r, streams: make(map[*stream]*relay.Stream), stored: make(map[*stream]uint64), lost: make(map[*stream]uint64)}
 	var options []relay.StreamOptions
@@ -241,9 +249,8 @@ func (o *relayOutput) send(c *connection, it *item) error {
 
 // confirm asks the relay what it has, and drops that from the spool.
 func (o *relayOutput) confirm(c *connection) error {
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
-	defer cancel()
-	if _, err := c.session.Pending(ctx); err != nil {
+	// Each answer has its limit in the session, which names what did not come.
+	if _, err := c.session.Pending(o.ctx); err != nil {
 		return err
 	}
 	o.mu.Lock()
@@ -331,7 +338,7 @@ func (o *relayOutput) metadata(text []byte) error {
 	defer o.mu.Unlock()
 	o.text = append(o.text[:len(o.text):len(o.text)], text...)
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		return c.meta.SendMetadata(ctx, text)
 	}}, nil)
@@ -345,7 +352,7 @@ func (o *relayOutput) regenerate(text []byte) error {
 	defer o.mu.Unlock()
 	o.text = text
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		return o.refused(c.meta.ResetMetadata(ctx, text))
 	}}, nil)
@@ -380,7 +387,7 @@ func (o *relayOutput) addStream(c *connection, s *stream) error {
 	if c.streams[s] != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	ctx, cancel := o.within()
 	defer cancel()
 	made, err := c.session.AddStreams(ctx, o.options(s))
 	if err != nil {
@@ -403,7 +410,7 @@ func (o *relayOutput) options(s *stream) relay.StreamOptions {
 func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
 	done := make(chan error, 1)
 	err := o.spool.put(item{do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		done <- do(ctx, c)
 		return c.session.Err()

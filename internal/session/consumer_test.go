@@ -82,6 +82,28 @@ func TestStopTellsLostRelay(t *testing.T) {
 	}
 }
 
+// TestRetryIsTold has a session that looks for its relay tell why it has not found it
+// yet, rather than how it was lost.
+func TestRetryIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.until("it tells that nobody listens", func() bool {
+		return strings.Contains(h.session().Consumer.LastError, r.control+": connect: ")
+	})
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	if told := h.session().Consumer.LastError; told != "" {
+		t.Errorf("the last error is %q, want none", told)
+	}
+}
+
 // TestConsumerDiesWithoutRelay has a consumer process die while its relay is away:
 // another takes its place once there is one.
 func TestConsumerDiesWithoutRelay(t *testing.T) {

@@ -155,7 +155,9 @@ func (m *domain) tryAgain(p *process, at time.Time) bool {
 	r, err := s.dialAgain(ctx, to, timeout, detour)
 	if err != nil {
 		s.mu.Lock()
-		s.consumer.err = err.Error()
+		if !m.settled(p, at) {
+			s.consumer.err = relayProblem(err).Error()
+		}
 		s.mu.Unlock()
 		return false
 	}
