@@ -253,20 +253,32 @@ func (o *relayOutput) confirm(c *connection) error {
 	if _, err := c.session.Pending(o.ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
-	o.forgetLocked(c)
-	more := o.countLostLocked()
-	o.mu.Unlock()
-	o.spool.tell()
-	more.tell()
+	o.account(c)
 	return nil
 }
 
-// forgetLocked drops what the relay has from the spool, which tells later.
-func (o *relayOutput) forgetLocked(c *connection) {
+// account drops what the relay has from the spool, and what was given up on its way by
+// UDP. That is counted first: whoever sees that nothing is left sees what is lost.
+func (o *relayOutput) account(c *connection) {
+	settled := make(map[*stream]uint64, len(c.streams))
+	for s, st := range c.streams {
+		settled[s] = st.Stored() // with those given up, which are counted by now
+	}
+	o.mu.Lock()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	more.tell()
+	o.mu.Lock()
+	o.forgetLocked(c, settled)
+	o.mu.Unlock()
+	o.spool.tell()
+}
+
+// forgetLocked drops so many packets of each stream from the spool, which tells later.
+func (o *relayOutput) forgetLocked(c *connection, settled map[*stream]uint64) {
 	o.spool.confirm(func(it *item) bool {
 		// Counted, as numbers have gaps where a packet was lost before it came here.
-		if c.stored[it.stream] >= c.streams[it.stream].Stored() {
+		if c.stored[it.stream] >= settled[it.stream] {
 			return false
 		}
 		c.stored[it.stream]++
@@ -322,13 +334,11 @@ func (o *relayOutput) finish(r *relay.Session) {
 		r.Abort()
 	}
 	o.mu.Lock()
-	if o.conn != nil {
-		o.forgetLocked(o.conn)
-	}
-	more := o.countLostLocked()
+	c := o.conn
 	o.mu.Unlock()
-	o.spool.tell()
-	more.tell()
+	if c != nil {
+		o.account(c)
+	}
 }
 
 func (o *relayOutput) metadata(text []byte) error {
@@ -480,6 +490,17 @@ func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	}
 	defer o.spool.free()
 	return o.keeper.keep(ctx, o.spool, text)
+}
+
+// datagrams reports whether packets go to the relay by UDP, and may be lost.
+func (o *relayOutput) datagrams() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.conn == nil {
+		return false
+	}
+	_, ok := o.conn.session.UDP()
+	return ok
 }
 
 // isLost reports whether there is no relay.
