@@ -104,6 +104,36 @@ func TestRetryIsTold(t *testing.T) {
 	}
 }
 
+// TestStopFindsRelay stops a session whose relay is away: the relay is looked for
+// while the stop waits for it, and gets what the session has.
+func TestStopFindsRelay(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.emit()
+	stopped := make(chan error, 1)
+	go func() {
+		_, err := h.daemon.Stop(h.Context(), h.by, sessionName, true)
+		stopped <- err
+	}()
+	h.until("the stop waits", func() bool {
+		return strings.Contains(strings.Join(h.session().Warnings, " "), "a command is being carried out")
+	})
+	r.start()
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v; want the relay to be found while it waits", err)
+	}
+	if c := h.session().Consumer; c.State != agent.ConsumerReady || c.Packets != 2 || c.Confirmed != 2 || c.LastError != "" {
+		t.Errorf("consumer is %s, %d packets, %d confirmed, last error %q; want ready, 2, 2, none", c.State, c.Packets, c.Confirmed, c.LastError)
+	}
+}
+
 // TestConsumerDiesWithoutRelay has a consumer process die while its relay is away:
 // another takes its place once there is one.
 func TestConsumerDiesWithoutRelay(t *testing.T) {
