@@ -52,7 +52,9 @@ type relayOutput struct {
 	next    chan *relay.Session
 
 	// Owned by the goroutine.
-	opened bool // a relay may have had the streams
+	opened  bool               // a relay may have had the streams
+	known   bool               // of a consumer that died; until they are found
+	awaited map[*stream]uint64 // packets that the relay wants next of those
 
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
@@ -80,8 +82,8 @@ var errNotLost = errors.New("the relay is not lost")
 // newRelayOutput begins to send to a session on a relay, which it takes over.
 func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, k *keeper, onLost func(error)) *relayOutput {
 	o := &relayOutput{
-		trace: to.Trace, opened: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
-		numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
+		trace: to.Trace, opened: to.Known, known: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		awaited: make(map[*stream]uint64), numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.next <- r
@@ -199,7 +201,12 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	}
 	for i, s := range writers {
 		c.streams[s] = made[i]
+		if o.known {
+			o.awaited[s] = made[i].Next()
+			o.countGone(s)
+		}
 	}
+	o.known = false
 	c.meta = made[len(made)-1]
 	// Text that is put from now on is sent where it stands; all there is goes
 	// first, and once.
@@ -229,6 +236,7 @@ func (o *relayOutput) addStreams(ctx context.Context, r *relay.Session, options 
 			return made, err
 		}
 	}
+	o.known = false // what there was is elsewhere
 	return r.AddStreams(ctx, options...)
 }
 
@@ -244,7 +252,21 @@ func (o *relayOutput) send(c *connection, it *item) error {
 	if _, ok := c.stored[it.stream]; !ok {
 		c.stored[it.stream] = st.Sent()
 	}
+	o.countGone(it.stream)
 	return st.SendPacket(o.ctx, it.data, it.info)
+}
+
+// countGone counts the packets that a consumer has taken along that died: those from
+// the one that the relay wants up to the first one of this consumer's. A source that
+// makes packets itself tells with its first one which that is.
+func (o *relayOutput) countGone(s *stream) {
+	wanted, ok := o.awaited[s]
+	first := s.first.Load()
+	if !ok || first == 0 {
+		return
+	}
+	delete(o.awaited, s)
+	s.lose(max(first-1, wanted) - wanted)
 }
 
 // confirm asks the relay what it has, and drops that from the spool.

@@ -178,6 +178,31 @@ func TestConsumerDies(t *testing.T) {
 	}
 }
 
+// TestLostWithConsumer has a consumer process die with a packet that its relay has not
+// got: the next one finds at the relay how many there were, and counts them.
+func TestLostWithConsumer(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.emit()
+	h.until("the packet waits", func() bool { return h.session().Consumer.SpoolBytes > 0 })
+	h.kill()
+	h.awaitState(agent.ConsumerConnecting)
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 1 || c.Confirmed != c.Packets {
+		t.Errorf("%d packets lost, %d of %d confirmed; want 1, all", c.Lost, c.Confirmed, c.Packets)
+	}
+}
+
 // TestPacketsLostBeforehand confirms packets whose numbers have gaps: a source
 // loses those that a disabled consumer does not take.
 func TestPacketsLostBeforehand(t *testing.T) {
