@@ -26,6 +26,7 @@ var packages = map[string]string{
 	"lttng-relayd":             "lttng-tools",
 	"lttng-sessiond":           "lttng-tools",
 	"nc":                       "netcat-openbsd",
+	"nft":                      "nftables",
 	"nmap":                     "nmap",
 	"prometheus-node-exporter": "prometheus-node-exporter",
 	"promtool":                 "prometheus",
