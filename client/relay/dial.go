@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/lttng"
 )
@@ -241,17 +242,57 @@ func dialHost(ctx context.Context, o Options, h lttng.Hop) (net.Conn, error) {
 	network := string(h.Scheme)
 	_, err := netip.ParseAddr(h.Host)
 	if err == nil || h.Scheme != lttng.SchemeTCP && h.Scheme != lttng.SchemeUDP {
-		return o.Dial(ctx, network, addr)
+		return o.connect(ctx, network, addr)
 	}
-	c, err := o.Dial(ctx, network+"4", addr)
+	c, err := o.connect(ctx, network+"4", addr)
 	if err == nil || !noSuchAddress(err) {
 		return c, err
 	}
-	six, err6 := o.Dial(ctx, network+"6", addr)
+	six, err6 := o.connect(ctx, network+"6", addr)
 	if err6 != nil && noSuchAddress(err6) {
 		return nil, err // there are none at all
 	}
 	return six, err6
+}
+
+// anotherTry is after how long a connection that has not come about is tried once
+// more, beside the tries before. The kernel repeats each less and less often: a way
+// that lets packets through again would be found seconds later.
+const anotherTry = time.Second
+
+// connect opens a connection by the first try that comes to an end, good or bad.
+func (o Options) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	type end struct {
+		c   net.Conn
+		err error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ends := make(chan end)
+	tries := 0
+	try := func() {
+		tries++
+		go func() { // waited for below
+			c, err := o.Dial(ctx, network, addr)
+			ends <- end{c, err}
+		}()
+	}
+	again := time.NewTicker(anotherTry)
+	defer again.Stop()
+	for try(); ; {
+		select {
+		case <-again.C:
+			try()
+		case first := <-ends:
+			cancel()
+			for range tries - 1 {
+				if other := <-ends; other.err == nil {
+					other.c.Close()
+				}
+			}
+			return first.c, first.err
+		}
+	}
 }
 
 // noSuchAddress reports whether a name has no address of the family.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,6 +136,34 @@ func TestSameRelay(t *testing.T) {
 	if e, ok := errors.AsType[*DialError](err); !ok || e.Step != StepSameRelay || !errors.Is(err, ErrSplit) {
 		t.Errorf("got %v, want %v", err, ErrSplit)
 	}
+}
+
+// A connection that does not come about is tried again beside the first try, so that
+// a way that was closed is found soon after it is open; the first to succeed is used,
+// and the others are ended.
+func TestDialAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPeer()
+		begin := time.Now()
+		open := begin.Add(3500 * time.Millisecond)
+		var waiting, tries atomic.Int32
+		s := p.open(t, func(o *Options) {
+			o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if tries.Add(1); time.Now().Before(open) {
+					waiting.Add(1)
+					defer waiting.Add(-1)
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return p.dial(ctx, network, address)
+			}
+		})
+		if took := time.Since(begin); took != 4*time.Second || waiting.Load() != 0 || tries.Load() != 6 {
+			t.Errorf("connected after %v by %d tries, %d of them wait; want %v, 6 with that of the data, none", took, tries.Load(), waiting.Load(), 4*time.Second)
+		}
+		s.Abort()
+		synctest.Wait()
+	})
 }
 
 // Without its answers a relay is not waited for beyond the budget.

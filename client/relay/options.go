@@ -41,7 +41,8 @@ type Options struct {
 	StallTimeout time.Duration // for each progress of a write; 0 = 20 s
 	Window       int           // unanswered indexes; 0 = 256
 
-	// Dial opens connections; nil = those of package net.
+	// Dial opens connections; nil = those of package net. One that takes long is
+	// asked for again beside it.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// SameRelay checks that both connections end at one relay, [ErrSplit] if

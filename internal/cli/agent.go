@@ -176,8 +176,9 @@ func newConsumerCommand() *cobra.Command {
 				return err
 			}
 			// The daemon ends the process by its socket; a terminal's signals are
-			// meant for the daemon.
-			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			// meant for the daemon. When that has died nobody reads what is said here,
+			// and there is still something to bring away.
+			signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 			// The name would be that of the link that it was started by.
 			_ = os.WriteFile("/proc/self/comm", []byte("weir-consumer"), 0)
 			conn, err := handover.New(os.NewFile(consumerSocket, "daemon"))

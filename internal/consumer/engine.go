@@ -463,9 +463,7 @@ func (e *engine) end(o handover.End) handover.Ended {
 		e.makeRoom(settled, o.Halted)
 	}
 	if (o.Halted || e.running) && !e.hello.Snapshot {
-		if err := e.each(func(s *stream) error { return s.source.tellAll() }); err != nil {
-			e.log.Warn("losses are not told in the trace", "err", err)
-		}
+		e.tellLosses(settled, r)
 	}
 	if there {
 		_ = r.settle(settled) // what is not settled then is told below
@@ -493,6 +491,37 @@ func (e *engine) end(o handover.End) handover.Ended {
 		e.log.Warn("output not closed in order", "lost", rest.Lost, "err", rest.Error)
 	}
 	return rest
+}
+
+// tellLosses has packets without events tell at the end of the streams what is lost. By
+// UDP they can be lost themselves: then others follow until ctx ends, and they do not
+// count. r is nil where no relay is the output.
+func (e *engine) tellLosses(ctx context.Context, r *relayOutput) {
+	tell := func() {
+		if err := e.each(func(s *stream) error { return s.source.tellAll() }); err != nil {
+			e.log.Warn("losses are not told in the trace", "err", err)
+		}
+	}
+	if r == nil || !r.datagrams() {
+		tell()
+		return
+	}
+	_ = r.settle(ctx) // so that all that is lost then are packets that tell
+	before := e.lost()
+	for n := before; ; n = e.lost() {
+		tell()
+		if r.settle(ctx) != nil || e.lost() == n {
+			break
+		}
+	}
+	if !e.untold() {
+		e.lostBefore.Add(e.lost() - before)
+	}
+}
+
+// untold reports whether packets are lost of which no later one tells.
+func (e *engine) untold() bool {
+	return slices.ContainsFunc(e.streams, func(s *stream) bool { return s.untold.Load() })
 }
 
 // summary is what became of packets, of which so many are lost.

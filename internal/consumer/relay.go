@@ -52,7 +52,9 @@ type relayOutput struct {
 	next    chan *relay.Session
 
 	// Owned by the goroutine.
-	opened bool // a relay may have had the streams
+	opened  bool               // a relay may have had the streams
+	known   bool               // of a consumer that died; until they are found
+	awaited map[*stream]uint64 // packets that the relay wants next of those
 
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
@@ -66,14 +68,22 @@ type relayOutput struct {
 	given    map[*stream]uint64 // packets that were given up on their way by UDP
 }
 
+// errNoAnswer is why an order that a relay does not answer comes to nothing.
+var errNoAnswer = fmt.Errorf("the relay has not answered within %v", relayTimeout)
+
+// within bounds one order.
+func (o *relayOutput) within() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(o.ctx, relayTimeout, errNoAnswer)
+}
+
 // errNotLost refuses a relay in the place of one that is in use.
 var errNotLost = errors.New("the relay is not lost")
 
 // newRelayOutput begins to send to a session on a relay, which it takes over.
 func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, k *keeper, onLost func(error)) *relayOutput {
 	o := &relayOutput{
-		trace: to.Trace, opened: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
-		numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
+		trace: to.Trace, opened: to.Known, known: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		awaited: make(map[*stream]uint64), numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
 	o.next <- r
@@ -171,7 +181,7 @@ func (o *relayOutput) serve(r *relay.Session) error {
 // open makes the streams on a relay and sends the metadata. Packets that were not
 // confirmed by the last one are sent again.
 func (o *relayOutput) open(r *relay.Session) (*connection, error) {
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	ctx, cancel := o.within()
 	defer cancel()
 	c := &connection{session: r, streams: make(map[*stream]*relay.Stream), stored: make(map[*stream]uint64), lost: make(map[*stream]uint64)}
 	var options []relay.StreamOptions
@@ -191,7 +201,12 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	}
 	for i, s := range writers {
 		c.streams[s] = made[i]
+		if o.known {
+			o.awaited[s] = made[i].Next()
+			o.countGone(s)
+		}
 	}
+	o.known = false
 	c.meta = made[len(made)-1]
 	// Text that is put from now on is sent where it stands; all there is goes
 	// first, and once.
@@ -221,6 +236,7 @@ func (o *relayOutput) addStreams(ctx context.Context, r *relay.Session, options 
 			return made, err
 		}
 	}
+	o.known = false // what there was is elsewhere
 	return r.AddStreams(ctx, options...)
 }
 
@@ -236,30 +252,55 @@ func (o *relayOutput) send(c *connection, it *item) error {
 	if _, ok := c.stored[it.stream]; !ok {
 		c.stored[it.stream] = st.Sent()
 	}
+	o.countGone(it.stream)
 	return st.SendPacket(o.ctx, it.data, it.info)
+}
+
+// countGone counts the packets that a consumer has taken along that died: those from
+// the one that the relay wants up to the first one of this consumer's. A source that
+// makes packets itself tells with its first one which that is.
+func (o *relayOutput) countGone(s *stream) {
+	wanted, ok := o.awaited[s]
+	first := s.first.Load()
+	if !ok || first == 0 {
+		return
+	}
+	delete(o.awaited, s)
+	s.lose(max(first-1, wanted) - wanted)
 }
 
 // confirm asks the relay what it has, and drops that from the spool.
 func (o *relayOutput) confirm(c *connection) error {
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
-	defer cancel()
-	if _, err := c.session.Pending(ctx); err != nil {
+	// Each answer has its limit in the session, which names what did not come.
+	if _, err := c.session.Pending(o.ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
-	o.forgetLocked(c)
-	more := o.countLostLocked()
-	o.mu.Unlock()
-	o.spool.tell()
-	more.tell()
+	o.account(c)
 	return nil
 }
 
-// forgetLocked drops what the relay has from the spool, which tells later.
-func (o *relayOutput) forgetLocked(c *connection) {
+// account drops what the relay has from the spool, and what was given up on its way by
+// UDP. That is counted first: whoever sees that nothing is left sees what is lost.
+func (o *relayOutput) account(c *connection) {
+	settled := make(map[*stream]uint64, len(c.streams))
+	for s, st := range c.streams {
+		settled[s] = st.Stored() // with those given up, which are counted by now
+	}
+	o.mu.Lock()
+	more := o.countLostLocked()
+	o.mu.Unlock()
+	more.tell()
+	o.mu.Lock()
+	o.forgetLocked(c, settled)
+	o.mu.Unlock()
+	o.spool.tell()
+}
+
+// forgetLocked drops so many packets of each stream from the spool, which tells later.
+func (o *relayOutput) forgetLocked(c *connection, settled map[*stream]uint64) {
 	o.spool.confirm(func(it *item) bool {
 		// Counted, as numbers have gaps where a packet was lost before it came here.
-		if c.stored[it.stream] >= c.streams[it.stream].Stored() {
+		if c.stored[it.stream] >= settled[it.stream] {
 			return false
 		}
 		c.stored[it.stream]++
@@ -315,13 +356,11 @@ func (o *relayOutput) finish(r *relay.Session) {
 		r.Abort()
 	}
 	o.mu.Lock()
-	if o.conn != nil {
-		o.forgetLocked(o.conn)
-	}
-	more := o.countLostLocked()
+	c := o.conn
 	o.mu.Unlock()
-	o.spool.tell()
-	more.tell()
+	if c != nil {
+		o.account(c)
+	}
 }
 
 func (o *relayOutput) metadata(text []byte) error {
@@ -331,7 +370,7 @@ func (o *relayOutput) metadata(text []byte) error {
 	defer o.mu.Unlock()
 	o.text = append(o.text[:len(o.text):len(o.text)], text...)
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		return c.meta.SendMetadata(ctx, text)
 	}}, nil)
@@ -345,7 +384,7 @@ func (o *relayOutput) regenerate(text []byte) error {
 	defer o.mu.Unlock()
 	o.text = text
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		return o.refused(c.meta.ResetMetadata(ctx, text))
 	}}, nil)
@@ -380,7 +419,7 @@ func (o *relayOutput) addStream(c *connection, s *stream) error {
 	if c.streams[s] != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+	ctx, cancel := o.within()
 	defer cancel()
 	made, err := c.session.AddStreams(ctx, o.options(s))
 	if err != nil {
@@ -403,7 +442,7 @@ func (o *relayOutput) options(s *stream) relay.StreamOptions {
 func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
 	done := make(chan error, 1)
 	err := o.spool.put(item{do: func(c *connection) error {
-		ctx, cancel := context.WithTimeout(o.ctx, relayTimeout)
+		ctx, cancel := o.within()
 		defer cancel()
 		done <- do(ctx, c)
 		return c.session.Err()
@@ -473,6 +512,17 @@ func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	}
 	defer o.spool.free()
 	return o.keeper.keep(ctx, o.spool, text)
+}
+
+// datagrams reports whether packets go to the relay by UDP, and may be lost.
+func (o *relayOutput) datagrams() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.conn == nil {
+		return false
+	}
+	_, ok := o.conn.session.UDP()
+	return ok
 }
 
 // isLost reports whether there is no relay.

@@ -156,6 +156,7 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	if err != nil {
 		return nil, errors.Join(err, ring.Close(), ledger.Close())
 	}
+	s.first.Store(first + 1)
 	d.conv = kerneltrace.NewConverter(t.Table, kerneltrace.ConverterOptions{
 		CPU: o.CPU, PacketBytes: s.channel.PacketBytes, FirstPacket: first, NotBefore: ledger.End(), Tasks: t.tasks,
 		TID: int32(os.Getpid()), Discarded: told,

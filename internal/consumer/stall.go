@@ -54,6 +54,9 @@ func (s *stream) WritePacket(p []byte, info ctf.PacketInfo) error {
 
 // give writes a packet to the output.
 func (s *stream) give(p []byte, info ctf.PacketInfo) error {
+	if s.first.Load() == 0 {
+		s.first.Store(info.Sequence + 1)
+	}
 	err := s.out.write(p, info)
 	switch {
 	case err == nil:

@@ -30,6 +30,7 @@ type stream struct {
 	out     packetWriter
 	waiting packets // finished ones that found no room
 
+	first                           atomic.Uint64 // number of this process's first packet, plus 1; 0: not known
 	packets, bytes, lost, discarded atomic.Uint64
 	unread                          atomic.Uint64 // events that its end has left in the ring
 	untold                          atomic.Bool   // packets were lost and no later one was given

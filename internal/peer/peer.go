@@ -29,6 +29,7 @@ var packages = map[string]string{
 	"mkfs.ext4":                "e2fsprogs",
 	"mkfs.xfs":                 "xfsprogs",
 	"nc":                       "netcat-openbsd",
+	"nft":                      "nftables",
 	"nmap":                     "nmap",
 	"prometheus-node-exporter": "prometheus-node-exporter",
 	"promtool":                 "prometheus",

@@ -82,6 +82,58 @@ func TestStopTellsLostRelay(t *testing.T) {
 	}
 }
 
+// TestRetryIsTold has a session that looks for its relay tell why it has not found it
+// yet, rather than how it was lost.
+func TestRetryIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.until("it tells that nobody listens", func() bool {
+		return strings.Contains(h.session().Consumer.LastError, r.control+": connect: ")
+	})
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	if told := h.session().Consumer.LastError; told != "" {
+		t.Errorf("the last error is %q, want none", told)
+	}
+}
+
+// TestStopFindsRelay stops a session whose relay is away: the relay is looked for
+// while the stop waits for it, and gets what the session has.
+func TestStopFindsRelay(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.emit()
+	stopped := make(chan error, 1)
+	go func() {
+		_, err := h.daemon.Stop(h.Context(), h.by, sessionName, true)
+		stopped <- err
+	}()
+	h.until("the stop waits", func() bool {
+		return strings.Contains(strings.Join(h.session().Warnings, " "), "a command is being carried out")
+	})
+	r.start()
+	if err := <-stopped; err != nil {
+		t.Errorf("stop: %v; want the relay to be found while it waits", err)
+	}
+	if c := h.session().Consumer; c.State != agent.ConsumerReady || c.Packets != 2 || c.Confirmed != 2 || c.LastError != "" {
+		t.Errorf("consumer is %s, %d packets, %d confirmed, last error %q; want ready, 2, 2, none", c.State, c.Packets, c.Confirmed, c.LastError)
+	}
+}
+
 // TestConsumerDiesWithoutRelay has a consumer process die while its relay is away:
 // another takes its place once there is one.
 func TestConsumerDiesWithoutRelay(t *testing.T) {
@@ -123,6 +175,31 @@ func TestConsumerDies(t *testing.T) {
 	h.stop()
 	if c := h.session().Consumer; c.Packets != 1 || c.Confirmed != 1 {
 		t.Errorf("%d packets of the new process, %d confirmed; want 1, 1", c.Packets, c.Confirmed)
+	}
+}
+
+// TestLostWithConsumer has a consumer process die with a packet that its relay has not
+// got: the next one finds at the relay how many there were, and counts them.
+func TestLostWithConsumer(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.emit()
+	h.stop()
+	h.start()
+	r.stop()
+	h.awaitState(agent.ConsumerSpooling)
+	h.emit()
+	h.until("the packet waits", func() bool { return h.session().Consumer.SpoolBytes > 0 })
+	h.kill()
+	h.awaitState(agent.ConsumerConnecting)
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.emit()
+	h.stop()
+	if c := h.session().Consumer; c.Lost != 1 || c.Confirmed != c.Packets {
+		t.Errorf("%d packets lost, %d of %d confirmed; want 1, all", c.Lost, c.Confirmed, c.Packets)
 	}
 }
 

@@ -131,7 +131,7 @@ func (s *Session) drain(ctx context.Context, settle time.Duration, hurry bool) i
 				all.Go(func() { errs[i] = m.drain(ctx, settle) })
 			}
 		}
-		all.Wait()
+		s.mu.attend(all.Wait)
 		for i, m := range s.domains {
 			if errs[i] != nil && !yield(m, errs[i]) {
 				return

@@ -441,7 +441,9 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) (d agent.Doma
 	if to.SpoolOldest.IsZero() || !st.SpoolOldest.IsZero() && st.SpoolOldest.Before(to.SpoolOldest) {
 		to.SpoolOldest = st.SpoolOldest
 	}
-	if st.LastError != "" {
+	// How a relay was lost is among the session's own errors, of which later ones tell
+	// why there is none yet.
+	if st.LastError != "" && st.Output != handover.OutputRelay {
 		to.LastError = st.LastError
 	}
 	for _, c := range m.channels {

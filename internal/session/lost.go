@@ -80,27 +80,21 @@ func (m *domain) spoolText(s handover.Spool) string {
 // reconnect dials until there is a relay again, and gives it to the process, which
 // has kept the packets that the old one has not confirmed. By the time that it has
 // the session's lock another output may be in use: then there is nothing to do.
+//
+// What needs the lock is done in turns of its own, or while a command waits for the
+// relay that is being looked for.
 func (m *domain) reconnect(lost handover.Lost) {
-	s, reason := m.s, lost.Error
-	s.mu.Lock()
-	c := &s.consumer
-	p := m.proc
-	if s.gone || p == nil || lost.Output != m.output {
-		s.mu.Unlock()
+	at := time.Now()
+	var p *process
+	var opts agent.EnableConsumer
+	m.s.mu.do(func() { p, opts = m.lose(lost, at) })
+	if p == nil {
 		return
 	}
-	at := time.Now()
-	c.err, m.lostAt = reason, at
-	if c.inUse() {
-		c.set(s.consumerState())
-	}
-	s.log.Warn("relay lost", "domain", m.src.Domain(), "err", reason)
-	opts := c.opts
-	s.mu.Unlock()
 	pause := firstRetry
 	for ; ; pause = nextRetry(pause, time.Since(at)) {
 		if opts.NoReconnect || opts.ReconnectTimeout > 0 && time.Since(at) > opts.ReconnectTimeout {
-			m.giveUp(p, at, reason)
+			m.s.mu.do(func() { m.giveUp(p, at, lost.Error) })
 			return
 		}
 		wait := pause + time.Duration((rand.Float64()-0.5)*0.4*float64(pause))
@@ -111,6 +105,21 @@ func (m *domain) reconnect(lost handover.Lost) {
 			return
 		}
 	}
+}
+
+// lose takes note of a loss, and returns the process that has it and how it is to be
+// looked for another relay; nil if there is no need. The session is locked.
+func (m *domain) lose(lost handover.Lost, at time.Time) (*process, agent.EnableConsumer) {
+	s, c := m.s, &m.s.consumer
+	if s.gone || m.proc == nil || lost.Output != m.output {
+		return nil, c.opts
+	}
+	c.err, m.lostAt = lost.Error, at
+	if c.inUse() {
+		c.set(s.consumerState())
+	}
+	s.log.Warn("relay lost", "domain", m.src.Domain(), "err", lost.Error)
+	return m.proc, c.opts
 }
 
 // nextRetry is how long to wait after a pause, when a relay has been away for some
@@ -124,9 +133,7 @@ func nextRetry(pause, away time.Duration) time.Duration {
 
 // await lets time pass; false when the session has ended.
 func (m *domain) await(d time.Duration) bool {
-	m.s.mu.Lock()
-	m.s.consumer.retryAt = time.Now().Add(d)
-	m.s.mu.Unlock()
+	m.s.mu.do(func() { m.s.consumer.retryAt = time.Now().Add(d) })
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -139,48 +146,57 @@ func (m *domain) await(d time.Duration) bool {
 
 // tryAgain makes one attempt; true when there is no need of another. The session
 // is not locked while it dials.
-func (m *domain) tryAgain(p *process, at time.Time) bool {
+func (m *domain) tryAgain(p *process, at time.Time) (done bool) {
 	s := m.s
-	s.mu.Lock()
-	if m.settled(p, at) {
-		s.mu.Unlock()
+	var to destination
+	var timeout time.Duration
+	var detour int
+	s.mu.do(func() {
+		done = m.settled(p, at)
+		to, timeout, detour = s.consumer.now, s.consumer.now.within(s.consumer.opts), s.consumer.detours
+	})
+	if done {
 		return true
 	}
-	to := s.consumer.now
-	timeout := to.within(s.consumer.opts)
-	detour := s.consumer.detours
-	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
 	r, err := s.dialAgain(ctx, to, timeout, detour)
-	if err != nil {
-		s.mu.Lock()
-		s.consumer.err = err.Error()
-		s.mu.Unlock()
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m.settled(p, at) {
-		s.abandon(r)
-		return true
-	}
+	s.mu.do(func() {
+		switch done = m.settled(p, at); {
+		case done && err == nil:
+			s.abandon(r)
+		case done:
+		case err != nil:
+			s.consumer.err = relayProblem(err).Error()
+		default:
+			if err := m.resumeOn(ctx, r); err != nil {
+				s.consumer.err = err.Error()
+				return
+			}
+			done = true
+			m.found(at)
+		}
+	})
+	return done
+}
+
+// resumeOn gives the process a session on the relay. The session here is locked.
+func (m *domain) resumeOn(ctx context.Context, r *relay.Session) error {
 	h, err := r.Detach(ctx)
 	if err != nil {
-		s.consumer.err = err.Error()
-		return false
+		return err
 	}
 	defer h.Close()
-	o := handover.Output{Kind: handover.OutputRelay, Chunk: handover.Chunk{ID: s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: s.consumer.spoolDisk(), Resume: true}
+	o := handover.Output{Kind: handover.OutputRelay, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: m.s.consumer.spoolDisk(), Resume: true}
 	if o.Relay, err = json.Marshal(h.State); err != nil {
-		s.consumer.err = err.Error()
-		return false
+		return err
 	}
-	if err := m.tellOutput(ctx, o, h.Control, h.Data); err != nil {
-		s.consumer.err = err.Error()
-		return false
-	}
-	c := &s.consumer
+	return m.tellOutput(ctx, o, h.Control, h.Data)
+}
+
+// found takes note that there is a relay again. The session is locked.
+func (m *domain) found(at time.Time) {
+	s, c := m.s, &m.s.consumer
 	s.log.Info("relay is back", "domain", m.src.Domain(), "after", since(at))
 	m.lostAt = time.Time{}
 	if !s.lost() {
@@ -189,7 +205,6 @@ func (m *domain) tryAgain(p *process, at time.Time) bool {
 	if c.state == agent.ConsumerSpooling {
 		c.set(s.consumerState())
 	}
-	return true
 }
 
 // settled reports whether a loss needs nobody's care any more: the process has got
@@ -207,17 +222,15 @@ func (s *Session) dialAgain(ctx context.Context, to destination, timeout time.Du
 		return r, err
 	}
 	s.abandon(r)
-	s.mu.Lock()
-	s.consumer.detours++
-	detour = s.consumer.detours
-	s.mu.Unlock()
+	s.mu.do(func() {
+		s.consumer.detours++
+		detour = s.consumer.detours
+	})
 	return s.dial(ctx, to, timeout, detour)
 }
 
-// giveUp ends the attempts.
+// giveUp ends the attempts. The session is locked.
 func (m *domain) giveUp(p *process, at time.Time, reason string) {
-	m.s.mu.Lock()
-	defer m.s.mu.Unlock()
 	if m.settled(p, at) {
 		return
 	}

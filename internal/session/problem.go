@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
@@ -36,10 +37,32 @@ func relayProblem(err error) error {
 		return agent.NewProblem(agent.CodeRelayConnect, fmt.Sprintf("%v: %v", relay.ErrNoUDP, err))
 	}
 	var dial *relay.DialError
-	if errors.As(err, &dial) && dial.End == relay.Data && dial.Step != relay.StepSameRelay {
-		return agent.NewProblem(agent.CodeRelayConnect, fmt.Sprintf("control connected, data refused: %v", err))
+	switch {
+	case !errors.As(err, &dial):
+	case dial.Step == relay.StepResolve:
+		return agent.NewProblem(agent.CodeRelayConnect, unresolved(dial))
+	case dial.End == relay.Data && dial.Step == relay.StepConnect:
+		cause := dial.Err
+		if op, ok := cause.(*net.OpError); ok {
+			cause = op.Err // which does not name the address once more
+		}
+		return agent.NewProblem(agent.CodeRelayConnect, fmt.Sprintf("control connected, data refused by %s: %v", dial.Addr, cause))
 	}
 	return agent.NewProblem(agent.CodeRelayConnect, err.Error())
+}
+
+// unresolved names the name that has no address, which may be that of a hop.
+func unresolved(e *relay.DialError) string {
+	name, _, _ := net.SplitHostPort(e.Addr)
+	cause := e.Err
+	if dns, ok := errors.AsType[*net.DNSError](cause); ok {
+		name, cause = dns.Name, dns
+	}
+	text := fmt.Sprintf("cannot resolve %s: %v", name, cause)
+	if e.End == relay.Data {
+		text = "control connected, " + text
+	}
+	return text
 }
 
 // warn adds a warning to what a command has done.

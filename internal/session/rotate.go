@@ -136,7 +136,10 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	for _, m := range s.running() {
 		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}
 		if m.local == nil {
-			if err := m.proc.Call(ctx, op, o, nil); err != nil {
+			var err error
+			p := m.proc
+			s.mu.attend(func() { err = p.Call(ctx, op, o, nil) })
+			if err != nil {
 				return err
 			}
 			continue

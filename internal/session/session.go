@@ -51,7 +51,7 @@ type Session struct {
 	last     atomic.Pointer[agent.Session] // as after the last command
 	rotating atomic.Bool                   // a rotation goes on that nobody waits for
 
-	mu       turn // held for whole commands; all below is guarded by it
+	mu       *turn // held for whole commands; all below is guarded by it
 	gone     bool
 	active   bool
 	started  bool // once at least
@@ -96,7 +96,7 @@ func newSession(d *Daemon, by Caller, r agent.CreateSession, auto bool, now time
 		home = os.TempDir()
 	}
 	s.base = filepath.Join(home, "weir-traces", s.directoryName())
-	s.mu = make(turn, 1)
+	s.mu = newTurn()
 	s.log = d.log.With("session", s.name)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
@@ -207,43 +207,8 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	return doc
 }
 
-// turn is a mutex for commands that may take long: who only looks does not wait
-// for them for ever.
-type turn chan struct{}
-
 // lookPatience is how long who looks at a session waits for a command to end.
 const lookPatience = 250 * time.Millisecond
-
-// Lock waits for the turn.
-func (t turn) Lock() { t <- struct{}{} }
-
-// Unlock gives it up.
-func (t turn) Unlock() { <-t }
-
-// TryLock takes the turn if it is free.
-func (t turn) TryLock() bool { return t.lockWithin(0) }
-
-// lockWithin is Lock that gives up after a time.
-func (t turn) lockWithin(d time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
-	return t.lockUntil(ctx)
-}
-
-// lockUntil is Lock that gives up when ctx ends.
-func (t turn) lockUntil(ctx context.Context) bool {
-	select {
-	case t <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case t <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // look describes the session; while a command is carried out, as it was before.
 // Without one any more it reports false.

@@ -56,18 +56,19 @@ func (t *tracer) do(args ...string) string {
 }
 
 // refuse gives a command, which must fail with a code of LTTng's and a message
-// that has the words.
-func (t *tracer) refuse(code agent.Code, words string, args ...string) {
+// that has the words. It returns the message.
+func (t *tracer) refuse(code agent.Code, words string, args ...string) string {
 	t.m.Helper()
 	out, errs, rc := t.m.try(append([]string{t.m.weir()}, append(args, "--json")...)...)
 	var doc struct{ Error agent.Problem }
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		t.m.Errorf("weir %s: exit code %d, no JSON: %v\n%s%s", strings.Join(args, " "), rc, err, out, errs)
-		return
+		return ""
 	}
 	if rc != 1 || doc.Error.Code != code || !strings.Contains(doc.Error.Message, words) {
 		t.m.Errorf("weir %s: exit code %d, error %d %q; want 1, %d, %q", strings.Join(args, " "), rc, doc.Error.Code, doc.Error.Message, code, words)
 	}
+	return doc.Error.Message
 }
 
 // session returns the document of a session.

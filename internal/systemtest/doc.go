@@ -16,11 +16,16 @@
 // that ends, or is killed, process 1 ends and the kernel ends all that is left:
 // daemons, applications, viewers.
 //
+// A test may have further hosts: network namespaces that are joined by wires
+// ([site], [wire]). A wire is two TUN devices, and between them the test, which
+// loses, delays, repeats and holds back packets.
+//
 // # Requirements
 //
 // Root, and the Debian packages lttng-tools, liblttng-ust-dev, babeltrace2,
-// babeltrace, gcc, libc6-dev and systemd. What is missing skips the tests and is
-// named, or fails them (package peer). With -short only the shortest test runs.
+// babeltrace, gcc, libc6-dev, systemd, iproute2 and nftables. What is missing skips
+// the tests and is named, or fails them (package peer). With -short only the shortest
+// test runs; -kills=100 makes more rounds of those that kill at random moments.
 //
 // # Waiting
 //

@@ -32,7 +32,8 @@ type machine struct {
 	out      string // where weir stores traces
 	environ  []string
 
-	logs int // log files so far
+	logs  int // log files so far
+	wires int // likewise
 }
 
 func newMachine(t *testing.T, dir string) *machine {

@@ -55,7 +55,7 @@ func isolated(t *testing.T, body func(*machine)) {
 	ctx, cancel := context.WithTimeout(t.Context(), outerLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+strings.ReplaceAll(regexp.QuoteMeta(t.Name()), "/", "$/^")+"$",
-		"-test.timeout="+bodyLimit.String(), "-test.count=1")
+		"-test.timeout="+bodyLimit.String(), "-test.count=1", fmt.Sprintf("-kills=%d", *kills))
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleInit, scratchEnv+"="+t.TempDir())
 	out := &quoter{to: t.Output()}
 	cmd.Stdout, cmd.Stderr = out, out

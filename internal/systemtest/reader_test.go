@@ -75,7 +75,7 @@ func (m *machine) readDespite(dir string, warning *regexp.Regexp) []event {
 
 var unindexedPacket = regexp.MustCompile(`Invalid LTTng trace index file; indexed size != stream file size`)
 
-var lostPackets = regexp.MustCompile(`^WARNING: Tracer discarded \d+ packets? between `)
+var lostPackets = regexp.MustCompile(`(?m)^WARNING: Tracer discarded (\d+) packets? between `)
 
 // span is a part of an application's events: from..to-1.
 type span struct{ run, from, to int }

@@ -99,8 +99,14 @@ type original struct {
 // that it is ready.
 func (m *machine) startOriginal(args ...string) *original {
 	m.Helper()
+	return m.startOriginalAs(append([]string{"lttng-relayd"}, args...))
+}
+
+// startOriginalAs starts it by a command that may lead to another place.
+func (m *machine) startOriginalAs(command []string) *original {
+	m.Helper()
 	o := &original{m: m, out: filepath.Join(m.dir, "original")}
-	m.run(append([]string{"lttng-relayd", "-b", "-o", o.out}, args...)...)
+	m.run(append(command, "-b", "-o", o.out)...)
 	pids := m.processes("lttng-relayd")
 	if len(pids) != 1 {
 		m.Fatalf("processes of lttng-relayd: %v, want one", pids)
