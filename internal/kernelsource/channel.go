@@ -224,7 +224,7 @@ func (c *channel) Prepare() error {
 	first := c.t.channels[0] == c
 	t, err := kerneltrace.NewTable(kerneltrace.Options{
 		Naming: c.t.naming, UUID: c.t.info.UUID, StreamID: uint64(c.id), Clock: c.t.traceClock(), Env: c.t.env(),
-		Contexts: c.contexts, Hostname: c.t.info.Hostname, StreamOnly: !first, StateDump: first, ClockSync: first,
+		Contexts: c.contexts, Hostname: c.t.info.Hostname, StreamOnly: !first, StateDump: first, ClockSync: first, PointerKey: c.t.key,
 	})
 	if err != nil {
 		return err

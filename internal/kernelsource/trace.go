@@ -32,6 +32,7 @@ type trace struct {
 	info   source.SessionInfo
 	naming kerneltrace.Naming
 	clock  string
+	key    *[16]byte // of hashes of pointers; nil: they stay
 
 	channels []*channel
 	pids     []int32             // tracked; nil: all

@@ -68,7 +68,7 @@ func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
 	m := &domain{s: s, src: src}
 	info := source.SessionInfo{
 		ID: s.id, Name: s.name, Owner: s.uid, Mode: s.mode, Hostname: s.hostname, Created: s.created.Format("20060102T150405-0700"),
-		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, LiveTimer: s.live, Publish: m.publish,
+		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, HashPointers: s.hash, LiveTimer: s.live, Publish: m.publish,
 	}
 	rand.Read(info.UUID[:])
 	if m.trace, err = src.Open(info); err != nil {
