@@ -71,6 +71,13 @@ func chooseClock(asked string, have []string) (string, error) {
 	return asked, nil
 }
 
+// now reads the trace's clock.
+func (t *trace) now() uint64 {
+	var now unix.Timespec
+	_ = unix.ClockGettime(clockID(t.clock), &now) // it exists on each kernel that is supported
+	return uint64(now.Nano())
+}
+
 // traceClock declares the trace's clock with its offset as it is now.
 func (t *trace) traceClock() *schema.Clock {
 	t.offset = t.s.clock(clockID(t.clock)).ns

@@ -37,6 +37,7 @@ type domain struct {
 	kept atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
 
 	proc   *process // nil until recording begins
+	fed    *process // that was told of what is recorded for it alone
 	text   []byte   // all metadata that a consumer was told
 	local  *local   // the directory in use; nil for a relay
 	deaths []time.Time
@@ -129,6 +130,9 @@ func (m *domain) launch(ctx context.Context) (err error) {
 			m.proc = nil
 		}
 	}()
+	if err := m.tellFeed(ctx, p); err != nil { // before events that ask
+		return err
+	}
 	for _, c := range m.channels {
 		if err := c.tell(ctx, p, m.packetBytes(c)); err != nil {
 			return fmt.Errorf("channel %s: %w", c.name, err)
@@ -186,6 +190,9 @@ func (m *domain) publish() error {
 	}
 	ctx, cancel := context.WithTimeout(m.s.ctx, finishTimeout)
 	defer cancel()
+	if err := m.tellFeed(ctx, m.proc); err != nil {
+		return err
+	}
 	for _, c := range m.channels {
 		if err := c.tellTable(ctx, m.proc); err != nil {
 			return err
