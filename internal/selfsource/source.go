@@ -5,7 +5,6 @@ package selfsource
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -165,7 +164,7 @@ func (t *trace) Close() error {
 	if t.channel == nil {
 		return nil
 	}
-	return errors.Join(t.channel.Stop(), t.channel.close())
+	return t.channel.close()
 }
 
 // chosen reports whether a rule chooses the events of a kind.
