@@ -49,6 +49,7 @@ this host itself, without a module, to files or to any relay.
 		newAgentCommand(),
 		newConsumerCommand(),
 		newCleanupCommand(),
+		newRepairCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),
 		newViewCommand(),
