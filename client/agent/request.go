@@ -16,6 +16,9 @@ type CreateSession struct {
 	Clock     string        `json:"clock,omitempty"`  // "": mono
 	Naming    string        `json:"naming,omitempty"` // "lttng" or "tracefs"
 	TraceSelf bool          `json:"trace_self,omitempty"`
+	// HashPointers has the values of fields that are pointers of the kernel's
+	// replaced by a hash with a key of the session's own: equal where they are.
+	HashPointers bool `json:"hash_pointers,omitempty"`
 	// Home is where the default directory weir-traces is; the client's.
 	Home string `json:"home,omitempty"`
 }

@@ -46,6 +46,8 @@ type Session struct {
 	Clock     string `json:"clock,omitempty"`
 	Naming    string `json:"naming,omitempty"`
 	TraceSelf bool   `json:"trace_self,omitempty"`
+	// HashPointers says that the kernel's addresses are replaced by hashes.
+	HashPointers bool `json:"hash_pointers,omitempty"`
 	// Output is the consumer's destination in canonical form, such as
 	// "tcp4://127.0.0.1:5342/ [data: 5343]" or a directory; "" for none.
 	Output   string           `json:"output,omitempty"`

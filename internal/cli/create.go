@@ -27,6 +27,7 @@ type createFlags struct {
 	hostname           string
 	clock, naming      string
 	traceSelf          bool
+	hashPointers       bool
 }
 
 // newCreateCommand returns "weir create".
@@ -64,6 +65,7 @@ The session is named auto-YYYYMMDD-HHMMSS unless a NAME is given.`,
 	fl.StringVar(&f.clock, "clock", "", "the kernel's trace clock to use; default: mono")
 	fl.StringVar(&f.naming, "naming", "", "names of the kernel's events: lttng (default) or tracefs")
 	fl.BoolVar(&f.traceSelf, "trace-self", false, "do not leave out weir's own threads")
+	fl.BoolVar(&f.hashPointers, "hash-pointers", false, "replace the kernel's pointers by hashes with a key of this session's own;\naddresses of programs, and of code in stacks and call sites, stay")
 	return agentCommand(c, false, f.run)
 }
 
@@ -74,7 +76,7 @@ func (f *createFlags) run(c *agentCall) error {
 	}
 	r := agent.CreateSession{
 		Mode: f.mode(), LiveTimer: time.Duration(f.live), URIs: uris,
-		Hostname: f.hostname, Clock: f.clock, Naming: f.naming, TraceSelf: f.traceSelf,
+		Hostname: f.hostname, Clock: f.clock, Naming: f.naming, TraceSelf: f.traceSelf, HashPointers: f.hashPointers,
 		Home: tracesHome(os.Getenv),
 	}
 	if len(c.args) > 0 {

@@ -191,7 +191,7 @@ func (l *loading) request() (agent.CreateSession, error) {
 	}
 	return agent.CreateSession{
 		Name: l.name, Mode: s.Mode, LiveTimer: s.LiveTimer, URIs: uris, Home: tracesHome(os.Getenv),
-		Hostname: s.Hostname, Clock: s.Clock, Naming: s.Naming, TraceSelf: s.TraceSelf,
+		Hostname: s.Hostname, Clock: s.Clock, Naming: s.Naming, TraceSelf: s.TraceSelf, HashPointers: s.HashPointers,
 	}, nil
 }
 

@@ -52,6 +52,7 @@ this host itself, without a module, to files or to any relay.
 		newFeedHolderCommand(),
 		newMirrorCommand(),
 		newCleanupCommand(),
+		newRepairCommand(),
 		newBenchCommand(),
 		newSessionsCommand(),
 		newViewCommand(),

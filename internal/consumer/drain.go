@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/kernel/ftrace"
@@ -217,11 +215,7 @@ func (d *drain) beat() {
 }
 
 // now reads the clock of the time stamps.
-func (d *drain) now() uint64 {
-	var t unix.Timespec
-	_ = unix.ClockGettime(d.clock, &t) // the clock exists: the kernel stamps with it
-	return uint64(t.Nano())
-}
+func (d *drain) now() uint64 { return clockTime(d.clock) }
 
 // endPacket ends the open packet.
 func (d *drain) endPacket() error {

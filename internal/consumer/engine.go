@@ -50,10 +50,14 @@ type engine struct {
 	next     *candidate                         // output that was prepared, or nil
 	dumps    map[*stream]*kerneltrace.StateDump // for the next snapshot
 	keeper   *keeper
+	feeder   *feeder                                  // nil: nothing asks what threads are
+	asker    func(tid int32) (kerneltrace.Task, bool) // nil until something does
 	losses   *losses
 	ended    bool // by order
 
 	lostBefore atomic.Uint64 // packets, when the daemon wanted an end
+
+	tasks kerneltrace.Tasks // what is known of the host's threads
 
 	retired sync.WaitGroup // of old outputs that are not settled
 
@@ -61,7 +65,7 @@ type engine struct {
 	out     output         // guarded by mu, changed by the engine alone
 	streams []*stream      // likewise
 	rest    handover.Ended // what became of packets of outputs that have ended; guarded by mu
-	owners  map[*kerneltrace.Tasks]*users
+	owners  *users         // nil until somebody asks
 }
 
 // Run carries out the orders that come over a connection until it ends. What was
@@ -471,6 +475,11 @@ func (e *engine) end(o handover.End) handover.Ended {
 	for _, s := range e.streams {
 		if err := s.source.close(); err != nil {
 			e.log.Warn("stream not closed", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
+		}
+	}
+	if e.feeder != nil {
+		if err := e.feeder.close(); err != nil {
+			e.log.Warn("feeds not closed", "err", err)
 		}
 	}
 	if err := e.forget(); err != nil {

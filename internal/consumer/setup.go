@@ -36,11 +36,14 @@ const (
 type table struct {
 	*kerneltrace.Table
 
-	tasks *kerneltrace.Tasks
+	tasks *kerneltrace.Tasks // of all channels
 }
 
 // addChannel takes note of a channel, and of the table of its events.
 func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
+	if c.Feed {
+		return e.addFeed(handover.OpChannel, c, files)
+	}
 	if e.channels[c.ID] != nil {
 		handover.CloseAll(files)
 		return fmt.Errorf("channel %d exists already", c.ID)
@@ -53,7 +56,7 @@ func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
 		if err != nil {
 			return err
 		}
-		t := &table{new(kerneltrace.Table), new(kerneltrace.Tasks)}
+		t := &table{new(kerneltrace.Table), &e.tasks}
 		if err := t.UnmarshalBinary(b); err != nil {
 			return err
 		}
@@ -68,6 +71,9 @@ func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
 
 // extendTable takes note of more events.
 func (e *engine) extendTable(c handover.Channel, files []*os.File) error {
+	if c.Feed {
+		return e.addFeed(handover.OpTable, c, files)
+	}
 	b, err := blob(handover.OpTable, files)
 	if err != nil {
 		return err
@@ -92,6 +98,9 @@ func (e *engine) extendTable(c handover.Channel, files []*os.File) error {
 
 // addStream takes over a ring or a socket of packets.
 func (e *engine) addStream(o handover.Stream, files []*os.File) error {
+	if o.Channel == handover.FeedChannel && e.feeder != nil {
+		return e.feeder.add(o, files)
+	}
 	c := e.channels[o.Channel]
 	if c == nil {
 		handover.CloseAll(files)

@@ -252,9 +252,7 @@ func (e *engine) inject(o handover.Inject, files []*os.File) error {
 	if c == nil || t == nil || len(c.streams) == 0 {
 		return fmt.Errorf("state dump for channel %d, which has no ring", o.Channel)
 	}
-	for _, t := range e.tables {
-		dump.Tell(t.tasks)
-	}
+	dump.Tell(&e.tasks)
 	d, ok := c.streams[0].source.(*drain)
 	if !ok {
 		return nil

@@ -103,7 +103,7 @@ func parseOwner(text string) (owner, error) {
 
 // parents is whose the process is that has made a thread, if events told of it.
 func (u *users) parents(tid int32) owner {
-	task, _ := u.tasks.Get(tid)
+	task, _ := u.tasks.Last(tid)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, by := range []int32{task.PID, task.PPID} {
@@ -138,7 +138,7 @@ func (e *engine) sift(d *drain) {
 	to := e.users
 	d.sieve.all = nil
 	if to.UIDs != nil || to.GIDs != nil {
-		who := e.usersOf(d.table.tasks)
+		who := e.whose()
 		d.sieve.all = func(record []byte) bool {
 			o := who.of(int32(binary.NativeEndian.Uint32(record[4:])), d.round)
 			return (to.UIDs == nil || slices.Contains(to.UIDs, o.uid)) && (to.GIDs == nil || slices.Contains(to.GIDs, o.gid))
@@ -147,15 +147,12 @@ func (e *engine) sift(d *drain) {
 	d.sieve.refresh()
 }
 
-// usersOf is the table of threads' users that rings with a table of tasks share.
-func (e *engine) usersOf(tasks *kerneltrace.Tasks) *users {
+// whose is the table of threads' users that all rings share.
+func (e *engine) whose() *users {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.owners == nil {
-		e.owners = make(map[*kerneltrace.Tasks]*users)
+		e.owners = newUsers(os.DirFS("/proc"), &e.tasks)
 	}
-	if e.owners[tasks] == nil {
-		e.owners[tasks] = newUsers(os.DirFS("/proc"), tasks)
-	}
-	return e.owners[tasks]
+	return e.owners
 }

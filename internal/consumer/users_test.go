@@ -38,8 +38,8 @@ func TestOwnersOfThreads(t *testing.T) {
 	// What is gone stays what it was, and its children are of the same user.
 	delete(proc, "7/status")
 	want(7, 3*ownerAge, 0, 5)
-	tasks.Set(10, kerneltrace.Task{PID: 10, PPID: 7})
-	tasks.Set(11, kerneltrace.Task{PID: 7, PPID: 1})
+	tasks.Set(10, kerneltrace.Task{PID: 10, PPID: 7}, 0)
+	tasks.Set(11, kerneltrace.Task{PID: 7, PPID: 1}, 0)
 	want(10, 3*ownerAge, 0, 5)
 	want(11, 3*ownerAge, 0, 5)
 }

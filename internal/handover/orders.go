@@ -65,6 +65,9 @@ type Hello struct {
 	Keep string `json:"keep,omitempty"`
 }
 
+// FeedChannel is the number of the channel that is a feed.
+const FeedChannel = 1<<32 - 1
+
 // Channel makes a channel.
 type Channel struct {
 	ID             uint32        `json:"id"`
@@ -79,6 +82,14 @@ type Channel struct {
 	TracefileCount uint64        `json:"tracefile_count,omitempty"`
 	Filters        []Filter      `json:"filters,omitempty"`
 	Tell           bool          `json:"tell,omitempty"` // notices of its events are wanted
+	// Feed is true where the rings are for what contexts say of threads: nothing of
+	// them is in the trace. Clock is of its time stamps. AskTasks has threads looked
+	// up of which no event has told, AskOwners owners and priorities when an event
+	// tells that they may have changed.
+	Feed      bool   `json:"feed,omitempty"`
+	Clock     string `json:"clock,omitempty"`
+	AskTasks  bool   `json:"ask_tasks,omitempty"`
+	AskOwners bool   `json:"ask_owners,omitempty"`
 }
 
 // Filter is what the source could not decide: events of these ids are kept only

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -117,6 +118,17 @@ func (c *PacketConn) Send(packet []byte, info ctf.PacketInfo, events uint64) err
 	}
 	c.events.Add(events)
 	return nil
+}
+
+// AwaitRoom waits until there is room for a packet, or the other end is gone.
+func (c *PacketConn) AwaitRoom(most time.Duration) {
+	end := time.Now().Add(most)
+	for left := most; left > 0; left = time.Until(end) {
+		fds := []unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLOUT}}
+		if _, err := unix.Poll(fds, int(left.Milliseconds())+1); err != unix.EINTR {
+			return
+		}
+	}
 }
 
 // Receive returns a packet, which holds until the next call. unix.EAGAIN says

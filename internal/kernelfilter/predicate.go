@@ -26,6 +26,7 @@ type predicate struct {
 	tasks   *kerneltrace.Tasks
 	words   []uint64
 	name    [16]byte // of the thread
+	idle    [16]byte // that of the processor's idle thread
 	row     filter.Row
 }
 
@@ -38,6 +39,9 @@ func (b *binding) predicate(program *filter.Program) (func(record []byte) bool, 
 		return func([]byte) bool { return keep }, nil
 	}
 	p := &predicate{program: program, loads: b.loads, need: recordHead, tasks: b.source.Tasks, words: make([]uint64, b.words)}
+	if b.source.CPU > 0 {
+		p.idle = kerneltrace.IdleName(uint32(b.source.CPU - 1))
+	}
 	for i := range p.loads {
 		p.need = max(p.need, p.loads[i].end())
 		if p.loads[i].kind == cpu {
@@ -202,7 +206,7 @@ func (p *predicate) group(l *load, record []byte) int32 {
 	tid := int32(binary.NativeEndian.Uint32(record[l.at:]))
 	pid := int32(-1)
 	if p.tasks != nil {
-		task, _ := p.tasks.Get(tid)
+		task, _ := p.tasks.Last(tid)
 		pid = task.PID
 	}
 	if pid < 0 && l.self {
@@ -213,21 +217,15 @@ func (p *predicate) group(l *load, record []byte) int32 {
 
 // task loads what the table of tasks has of the thread.
 func (p *predicate) task(l *load, record []byte) {
-	task, _ := p.tasks.Get(int32(binary.NativeEndian.Uint32(record[4:])))
+	tid := int32(binary.NativeEndian.Uint32(record[4:]))
+	task, _ := p.tasks.Last(tid)
 	word := &p.words[l.slot]
-	switch l.context {
-	case kerneltrace.ContextPID:
-		*word = uint64(task.PID)
-	case kerneltrace.ContextPPID:
-		*word = uint64(task.PPID)
-	case kerneltrace.ContextVPID:
-		*word = uint64(task.VPID)
-	case kerneltrace.ContextVTID:
-		*word = uint64(task.VTID)
-	case kerneltrace.ContextVPPID:
-		*word = uint64(task.VPPID)
-	default:
-		p.name = task.Name
-		*word = textIn(p.name[:], 0, len(p.name))
+	if l.kind == taskNumber {
+		*word = uint64(task.Number(l.context))
+		return
 	}
+	if p.name = task.Name; tid == 0 {
+		p.name = p.idle
+	}
+	*word = textIn(p.name[:], 0, len(p.name))
 }

@@ -23,8 +23,12 @@ func set(f *ftrace.Format, record []byte, name string, v uint64) {
 
 func TestContextsAndAddedFields(t *testing.T) {
 	tasks := new(kerneltrace.Tasks)
-	tasks.Set(42, kerneltrace.Task{PID: 40, PPID: 1, VPID: 2, VTID: 3, VPPID: 4, Name: [16]byte{'b', 'a', 's', 'h'}})
-	tasks.Set(5, kerneltrace.Task{PID: 4, Name: [16]byte{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}})
+	tasks.Set(42, kerneltrace.Task{
+		PID: 40, PPID: 1, VPID: 2, VTID: 3, VPPID: 4, Name: [16]byte{'b', 'a', 's', 'h'}, Prio: -2, Nice: -5,
+		Owner:  &kerneltrace.Owner{UID: kerneltrace.IDs{Real: 1<<32 - 2, Effective: 1, Saved: 2}, VGID: kerneltrace.IDs{Real: 3, Effective: 4, Saved: 5}},
+		Spaces: &kerneltrace.Namespaces{Cgroup: 4026531835, UTS: 4026531838},
+	}, 0)
+	tasks.Set(5, kerneltrace.Task{PID: 4, Name: [16]byte{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}}, 0)
 	s := Source{CPU: 4, Tasks: tasks, Hostname: "abc"}
 	record := func(event string, numbers map[string]uint64) (*ftrace.Format, []byte) {
 		f := format(t, event)
@@ -43,6 +47,8 @@ func TestContextsAndAddedFields(t *testing.T) {
 	}{
 		{"sched:sched_switch", nil, `$ctx.pid == 40 && $ctx.ppid == 1 && $ctx.vpid == 2 && $ctx.vtid == 3 && $ctx.vppid == 4 && $ctx.tid == 42`},
 		{"sched:sched_switch", nil, `$ctx.procname == "b*h" && $ctx.procname != "bas" && $ctx.cpu_id == 3 && $ctx.hostname == "abc"`},
+		{"sched:sched_switch", nil, `$ctx.uid == 4294967294 && $ctx.euid == 1 && $ctx.suid == 2 && $ctx.vgid == 3 && $ctx.vegid == 4 && $ctx.vsgid == 5`},
+		{"sched:sched_switch", nil, `$ctx.prio == -2 && $ctx.nice == -5 && $ctx.cgroup_ns == 4026531835 && $ctx.uts_ns == 4026531838 && $ctx.mnt_ns == 0`},
 		{"sched:sched_switch", nil, `!$ctx.interruptible && $ctx.preemptible && $ctx.need_reschedule && !$ctx.migratable`},
 		{"sched:sched_switch", nil, `common_pid == 42 && common_flags == 5`},
 		{"sched:sched_switch", map[string]uint64{"prev_prio": 120, "next_prio": 1 << 31}, `prev_prio == 20 && next_prio == 2147483548`},
@@ -72,8 +78,8 @@ func TestContextsAndAddedFields(t *testing.T) {
 // that is not known has none.
 func TestNamesOfTasks(t *testing.T) {
 	tasks := new(kerneltrace.Tasks)
-	tasks.Set(1, kerneltrace.Task{Name: [16]byte{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}})
-	tasks.Set(2, kerneltrace.Task{Name: [16]byte{'a'}})
+	tasks.Set(1, kerneltrace.Task{Name: [16]byte{'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}}, 0)
+	tasks.Set(2, kerneltrace.Task{Name: [16]byte{'a'}}, 0)
 	keep, err := Source{Tasks: tasks}.Compile(parse(t, `$ctx.procname == "a" || $ctx.procname == "0123456789abcdef" && $ctx.tid == 1 || $ctx.tid == 3 && $ctx.procname == ""`),
 		format(t, "sched:sched_switch"), kerneltrace.LTTng)
 	check(t, err)
@@ -143,7 +149,7 @@ func FuzzKeep(f *testing.F) {
 
 func TestKeepAllocatesNothing(t *testing.T) {
 	tasks := new(kerneltrace.Tasks)
-	tasks.Set(0, kerneltrace.Task{PID: 7})
+	tasks.Set(0, kerneltrace.Task{PID: 7}, 0)
 	f := format(t, "test:all")
 	keep, err := Source{Tasks: tasks}.Compile(parse(t, `str == "x*y" || seq[1] == 6 || tail[0] == 5 || $ctx.pid == 6 || $ctx.procname == "a*" || (h ^ 5) == 6 || rel == "z"`), f, kerneltrace.LTTng)
 	check(t, err)

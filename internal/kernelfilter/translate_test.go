@@ -123,7 +123,7 @@ func TestNoSuchField(t *testing.T) {
 	}{
 		{"sched:sched_switch", `prev_pid == 7`, "filter of sched_switch keeps no event: no field prev_pid", kerneltrace.LTTng},
 		{"sched:sched_switch", `prev_tid == 7 || 1`, "filter of sched:sched_switch keeps no event: no field prev_tid", kerneltrace.Tracefs},
-		{"sched:sched_switch", `$ctx.uid == 7 || $app.x:y == 5`, "filter of sched_switch keeps no event: no field $ctx.uid, no field $app.x:y", kerneltrace.LTTng},
+		{"sched:sched_switch", `$ctx.ip == 7 || $app.x:y == 5`, "filter of sched_switch keeps no event: no field $ctx.ip, no field $app.x:y", kerneltrace.LTTng},
 		{"sched:sched_switch", `prev_comm == 5`, "filter of sched_switch keeps no event: prev_comm is of another kind", kerneltrace.LTTng},
 		{"sched:sched_switch", `prev_tid == "x"`, "filter of sched_switch keeps no event: prev_tid is of another kind", kerneltrace.LTTng},
 		{"syscalls:sys_enter_openat", `__syscall_nr == 257`, "filter of syscall_entry_openat keeps no event: no field __syscall_nr", kerneltrace.LTTng},

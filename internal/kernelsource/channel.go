@@ -42,6 +42,7 @@ type channel struct {
 	kept     map[tracefs.EventName]string // expressions that the consumer evaluates
 	filtered map[tracefs.EventName]bool   // events with a filter in the kernel
 	probes   probes
+	started  bool // it records
 	resting  bool // events are disabled while it is stopped
 	stirred  bool // some were enabled since then
 }
@@ -224,7 +225,7 @@ func (c *channel) Prepare() error {
 	first := c.t.channels[0] == c
 	t, err := kerneltrace.NewTable(kerneltrace.Options{
 		Naming: c.t.naming, UUID: c.t.info.UUID, StreamID: uint64(c.id), Clock: c.t.traceClock(), Env: c.t.env(),
-		Contexts: c.contexts, Hostname: c.t.info.Hostname, StreamOnly: !first, StateDump: first, ClockSync: first,
+		Contexts: c.contexts, Hostname: c.t.info.Hostname, StreamOnly: !first, StateDump: first, ClockSync: first, PointerKey: c.t.key,
 	})
 	if err != nil {
 		return err
@@ -322,14 +323,18 @@ func (c *channel) stream(cpu int, pipe, stats *os.File) (source.Stream, error) {
 
 // Start implements source.Channel.
 func (c *channel) Start() error {
-	if err := c.wake(); err != nil {
+	if err := errors.Join(c.wake(), c.t.startFeeds()); err != nil {
 		return err
 	}
+	c.started = true
 	return c.instance.SetTracing(true)
 }
 
 // Stop implements source.Channel.
-func (c *channel) Stop() error { return c.instance.SetTracing(false) }
+func (c *channel) Stop() error {
+	c.started = false
+	return errors.Join(c.instance.SetTracing(false), c.t.stopFeeds())
+}
 
 // nearest lists names that are like one, for whoever mistyped it.
 func nearest(events []tracefs.EventName, name string, naming kerneltrace.Naming) string {

@@ -40,6 +40,9 @@ func chooseClock(asked string, have []string) (string, error) {
 	return asked, nil
 }
 
+// now reads the trace's clock.
+func (t *trace) now() uint64 { return traceclock.Now(traceclock.ID(t.clock)) }
+
 // traceClock declares the trace's clock with its offset as it is now.
 func (t *trace) traceClock() *schema.Clock {
 	o := t.s.clock(traceclock.ID(t.clock))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weir-io/weir/internal/kernel/tracefs"
 )
 
 // maxCPUs bounds what a list of processors may say.
@@ -16,13 +18,14 @@ const maxCPUs = 1 << 16
 
 // cpus returns the processors whose rings can be read. The kernel has a directory
 // for each that could ever be plugged in, but a ring only for those that have been
-// online since the instance was made: the others cannot even be waited for.
-func (c *channel) cpus() ([]int, error) {
-	all, err := c.instance.CPUs()
+// online since the instance was made: the others cannot even be waited for. Who is
+// known stays: its ring does when it goes offline.
+func (s *Source) cpus(in *tracefs.Instance, known func(cpu int) bool) ([]int, error) {
+	all, err := in.CPUs()
 	if err != nil {
 		return nil, err
 	}
-	text, err := fs.ReadFile(c.t.s.processors, "online")
+	text, err := fs.ReadFile(s.processors, "online")
 	if err != nil {
 		return all, nil // none can come or go where that is not told
 	}
@@ -30,10 +33,12 @@ func (c *channel) cpus() ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("processors that are online: %w", err)
 	}
-	return slices.DeleteFunc(all, func(cpu int) bool {
-		_, known := c.ledgers[cpu] // its ring stays when it goes offline
-		return !known && !slices.Contains(online, cpu)
-	}), nil
+	return slices.DeleteFunc(all, func(cpu int) bool { return !known(cpu) && !slices.Contains(online, cpu) }), nil
+}
+
+// cpus are those whose rings of the channel can be read.
+func (c *channel) cpus() ([]int, error) {
+	return c.t.s.cpus(c.instance, func(cpu int) bool { return c.ledgers[cpu] != nil })
 }
 
 // parseCPUs reads a list such as "0-3,5".

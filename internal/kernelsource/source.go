@@ -4,6 +4,7 @@
 package kernelsource
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -177,7 +178,12 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 	s.mu.Lock()
 	clear(s.formats)
 	s.mu.Unlock()
-	return &trace{s: s, fs: f, info: info, naming: naming, clock: clock}, nil
+	t := &trace{s: s, fs: f, info: info, naming: naming, clock: clock}
+	if info.HashPointers {
+		t.key = new([16]byte)
+		rand.Read(t.key[:])
+	}
+	return t, nil
 }
 
 // KernelEvents lists events, by a pattern over any of their names; "" is all.

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/proc"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 	"github.com/weir-io/weir/internal/kerneltrace"
 	"github.com/weir-io/weir/internal/source"
@@ -32,8 +33,10 @@ type trace struct {
 	info   source.SessionInfo
 	naming kerneltrace.Naming
 	clock  string
+	key    *[16]byte // of hashes of pointers; nil: they stay
 
 	channels []*channel
+	feeds    *feeds              // nil: no context is from them
 	pids     []int32             // tracked; nil: all
 	watch    *tracefs.EventWatch // nil: no rule is for events to come
 	offset   int64               // of the clock of the day, as last told; 0: not yet
@@ -99,7 +102,7 @@ func instanceProblem(err error) error {
 // Track implements source.Trace. What tracked processes have started stays
 // tracked while others are added.
 func (t *trace) Track(pids []int32) error {
-	if len(pids) > 0 && !numbered() {
+	if len(pids) > 0 && !proc.Numbered() {
 		return agent.NewProblem(agent.CodeNotSupported, "processes cannot be tracked by their numbers in a name space of process ids")
 	}
 	more := len(t.pids) > 0 && !slices.ContainsFunc(t.pids, func(p int32) bool { return !slices.Contains(pids, p) })
@@ -136,23 +139,13 @@ const noProcess = 1<<22 - 1
 
 // Exclude implements source.Trace.
 func (t *trace) Exclude(pids []int32) error {
-	if numbered() {
+	if proc.Numbered() {
 		return t.s.own.exclude(t, pids)
 	}
 	if !t.info.TraceSelf {
 		t.s.log.Warn("the daemon's own threads are recorded: it runs in a name space of process ids", "session", t.info.Name)
 	}
 	return nil
-}
-
-// initNamespace is the number of the first name space of process ids, which the
-// kernel's own numbers, and those in its events, are of (PROC_PID_INIT_INO).
-const initNamespace = "pid:[4026531836]"
-
-// numbered reports whether processes have the same numbers here as in the kernel.
-func numbered() bool {
-	link, err := os.Readlink("/proc/self/ns/pid")
-	return err != nil || link == initNamespace
 }
 
 // Metadata implements source.Trace.
@@ -202,7 +195,7 @@ func (t *trace) env() []schema.EnvEntry {
 // Close implements source.Trace.
 func (t *trace) Close() error {
 	t.s.own.leave(t)
-	var errs []error
+	errs := []error{t.removeFeeds()}
 	for _, c := range t.channels {
 		errs = append(errs, c.remove())
 	}

@@ -55,6 +55,14 @@ func benchmarkPages(b *testing.B, table *Table, rings [][][]byte) {
 	var tasks *Tasks
 	if len(table.opts.Contexts) > 0 {
 		tasks = new(Tasks)
+		table.mu.Lock()
+		feeder := NewFeeder(tasks, table.formats)
+		table.mu.Unlock()
+		for _, p := range pages {
+			check(b, feeder.Page(p))
+		}
+		tasks.SetSource(func() {})
+		feeder.Learn(maxTime)
 	}
 	c := NewConverter(table, ConverterOptions{Tasks: tasks}, discard)
 	b.ReportAllocs()

@@ -14,6 +14,7 @@ type Context uint8
 
 // Contexts. The first ones are exact: the record has them. Those from
 // ContextPID on come from the [Tasks] of the converter, as far as they are known.
+// There are those that LTTng has, but for counters of the processor (perf:…).
 const (
 	ContextTID            Context = iota // always there; asking for it adds nothing
 	ContextCPU                           // cpu_id
@@ -30,6 +31,28 @@ const (
 	ContextVPID
 	ContextVTID
 	ContextVPPID
+	ContextPrio
+	ContextNice
+	ContextUID // the real one; then effective, saved
+	ContextEUID
+	ContextSUID
+	ContextGID
+	ContextEGID
+	ContextSGID
+	ContextVUID // as the thread's own name space has them
+	ContextVEUID
+	ContextVSUID
+	ContextVGID
+	ContextVEGID
+	ContextVSGID
+	ContextCgroupNS // the numbers of name spaces
+	ContextIPCNS
+	ContextMntNS
+	ContextNetNS
+	ContextPIDNS
+	ContextTimeNS
+	ContextUserNS
+	ContextUTSNS
 
 	numContexts
 )
@@ -38,6 +61,8 @@ const (
 var contextNames = [numContexts]string{
 	"tid", "cpu_id", "interruptible", "preemptible", "need_reschedule", "migratable", "hostname",
 	"callstack-kernel", "callstack-user", "pid", "ppid", "procname", "vpid", "vtid", "vppid",
+	"prio", "nice", "uid", "euid", "suid", "gid", "egid", "sgid", "vuid", "veuid", "vsuid", "vgid", "vegid", "vsgid",
+	"cgroup_ns", "ipc_ns", "mnt_ns", "net_ns", "pid_ns", "time_ns", "user_ns", "uts_ns",
 }
 
 // String returns the name of the context as LTTng spells it.
@@ -69,6 +94,19 @@ func (e *ContextError) Error() string {
 // FromTasks reports whether the context comes from the table of tasks, which
 // knows what the state dump and events of the scheduler told it.
 func (c Context) FromTasks() bool { return c >= ContextPID && c < numContexts }
+
+// about is what of a thread the context tells, beside what events of processes do.
+func (c Context) about() about {
+	switch {
+	case c == ContextPrio || c == ContextNice:
+		return aboutPrio
+	case c >= ContextUID && c <= ContextVSGID:
+		return aboutOwner
+	case c >= ContextCgroupNS && c <= ContextUTSNS:
+		return aboutSpaces
+	}
+	return 0
+}
 
 // procnameBytes is the room of a thread's name.
 const procnameBytes = 16
@@ -109,6 +147,6 @@ func (t *Table) contextMembers(members []schema.Member, c Context) []schema.Memb
 	case ContextProcname:
 		return append(members, field(name, t.text(procnameBytes)))
 	default:
-		return append(members, field(name, t.integer(4, true, 10)))
+		return append(members, field(name, t.integer(4, c.about()&(aboutOwner|aboutSpaces) == 0, 10)))
 	}
 }

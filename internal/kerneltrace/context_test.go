@@ -17,7 +17,7 @@ func TestContextNames(t *testing.T) {
 			t.Errorf("ParseContext(%s) = %v, %v", c, got, err)
 		}
 	}
-	for _, name := range []string{"", "perf:cpu-cycles", "uid", "context 99"} {
+	for _, name := range []string{"", "perf:cpu-cycles", "ip", "context 99"} {
 		if _, err := ParseContext(name); err == nil {
 			t.Errorf("ParseContext(%q) has no error", name)
 		}
@@ -131,8 +131,8 @@ func TestContextsFromTasks(t *testing.T) {
 			t.Errorf("event %d: %s, want %s", i, got[i], want[i])
 		}
 	}
-	if tasks.Len() != 2 {
-		t.Errorf("%d tasks are known, want 2", tasks.Len())
+	if tasks.Len() != 3 {
+		t.Errorf("%d tasks are known, want 3, of which one has ended", tasks.Len())
 	}
 }
 

@@ -15,6 +15,9 @@ type contextPlan struct {
 
 	bytes uint32 // of all contexts, where that is always the same and not many; else 0
 	bits  uint16 // of a record's flags and count that contexts tell
+
+	tasks bool  // some contexts are from the table of tasks
+	about about // and these about that
 }
 
 func newContextPlan(o *Options) contextPlan {
@@ -29,6 +32,8 @@ func newContextPlan(o *Options) contextPlan {
 		case ContextCallstackUser:
 			p.stacks, p.wanted[userStack-1] = true, true
 		}
+		p.tasks = p.tasks || c.FromTasks()
+		p.about |= c.about()
 		p.ops = append(p.ops, c)
 	}
 	p.makeQuick()
@@ -43,8 +48,9 @@ const (
 	migrateMask       = 0xf0 // how often migration is off
 )
 
-// putContexts writes the contexts that were asked for and returns their end.
-func (c *Converter) putContexts(pos int, record []byte, stacks *[numStacks][]byte) int {
+// putContexts writes the contexts that were asked for, of an event of a time, and
+// returns their end.
+func (c *Converter) putContexts(pos int, record []byte, stacks *[numStacks][]byte, time uint64) int {
 	p := &c.table.context
 	e, flags, count := binary.NativeEndian, record[2], record[3]
 	tid := int32(e.Uint32(record[4:]))
@@ -75,29 +81,51 @@ func (c *Converter) putContexts(pos int, record []byte, stacks *[numStacks][]byt
 			}
 			pos += putSequence(b, frames, c.table.long())
 		case ContextProcname:
-			pos += copy(b, c.lookup(tid).Name[:])
+			pos += copy(b, c.lookup(tid, time).task.Name[:])
 		default:
-			e.PutUint32(b, uint32(c.lookup(tid).number(ctx)))
+			e.PutUint32(b, uint32(c.lookup(tid, time).task.Number(ctx)))
 			pos += 4
 		}
 	}
 	return pos
 }
 
-// number is the value of a context that is a number.
-func (t *Task) number(c Context) int32 {
+// Number is the value of a context that is a number.
+func (t *Task) Number(c Context) int64 {
+	switch c.about() {
+	case aboutOwner:
+		return int64(t.owner().of(c))
+	case aboutSpaces:
+		return int64(t.spaces().of(c))
+	}
+	v := t.VPPID
 	switch c {
 	case ContextPID:
-		return t.PID
+		v = t.PID
 	case ContextPPID:
-		return t.PPID
+		v = t.PPID
 	case ContextVPID:
-		return t.VPID
+		v = t.VPID
 	case ContextVTID:
-		return t.VTID
-	default:
-		return t.VPPID
+		v = t.VTID
+	case ContextPrio:
+		v = t.Prio
+	case ContextNice:
+		v = t.Nice
 	}
+	return int64(v)
+}
+
+// of is the id that a context is.
+func (o *Owner) of(c Context) uint32 {
+	role := (c - ContextUID) % 3
+	ids := [...]*IDs{&o.UID, &o.GID, &o.VUID, &o.VGID}[(c-ContextUID)/3]
+	return [...]uint32{ids.Real, ids.Effective, ids.Saved}[role]
+}
+
+// of is the number of a name space that a context is.
+func (n *Namespaces) of(c Context) uint32 {
+	return [...]uint32{n.Cgroup, n.IPC, n.Mnt, n.Net, n.PID, n.Time, n.User, n.UTS}[c-ContextCgroupNS]
 }
 
 func bit(b bool) byte {

@@ -74,6 +74,7 @@ type Converter struct {
 	// What quick needs.
 	tasks        *Tasks // those of the options, or none
 	task         taskCache
+	idle         [16]byte // name of the processor's idle thread
 	contexts     contextCache
 	wide         []byte // a page's data with spare bytes behind them
 	unfiltered   []*plan
@@ -96,6 +97,7 @@ func NewConverter(t *Table, o ConverterOptions, sink ctf.PacketSink) *Converter 
 	if c.tasks = o.Tasks; c.tasks == nil {
 		c.tasks = new(Tasks)
 	}
+	c.idle = IdleName(o.CPU)
 	c.buf = make([]byte, c.limit, c.limit+spare)
 	c.prepare()
 	return c
@@ -276,12 +278,12 @@ func (c *Converter) event(p *plan, record []byte, time uint64, stacks *[numStack
 		c.counts.BadRecords++
 		return
 	}
-	if int(p.id) < len(c.keep) && c.keep[p.id] != nil && !c.keep[p.id](record) {
+	if p.feed.kind != feedNothing { // also by what is not kept
+		c.learn(p, record, time)
+	}
+	if !c.keeps(p, record, time) {
 		c.counts.Filtered++
 		return
-	}
-	if p.feed.kind != feedNothing {
-		c.learn(p, record)
 	}
 	if time < c.last {
 		time = c.last
@@ -296,11 +298,20 @@ func (c *Converter) event(p *plan, record []byte, time uint64, stacks *[numStack
 	}
 	pos := c.header(p.id, time, record)
 	if c.table.context.ops != nil {
-		pos = c.putContexts(pos, record, stacks)
+		pos = c.putContexts(pos, record, stacks, c.last)
 	}
 	p.fixedBytes(c.buf[pos:], record, record)
 	c.pos = c.steps(p, pos+p.fixed, record)
 	c.counts.Events++
+}
+
+// keeps reports whether a record is to be written.
+func (c *Converter) keeps(p *plan, record []byte, time uint64) bool {
+	if int(p.id) >= len(c.keep) || c.keep[p.id] == nil {
+		return true
+	}
+	c.tasks.reach(time) // a filter may ask
+	return c.keep[p.id](record)
 }
 
 // header writes the event's header and the part of its context that all have.

@@ -30,8 +30,21 @@
 // before: what the kernel recorded out of order is written with the later time,
 // and counted.
 //
+// # Contexts
+//
+// Some contexts are in the record. The others come from [Tasks], a table of what is
+// known of threads, and since when: from the state dump, and from events of threads
+// that begin, end, start programs, or make a system call after which they are
+// somebody else. A [Feeder] takes these from rings of their own, all of a time before
+// what is asked about that time: so each event has the contexts that were so when it
+// happened, whichever processor's ring is read first.
+//
 // # Limits
 //
-// Records are those of this machine's kernel, of 64 bits. Values of the table of
-// tasks are what the state dump and the recorded events told, and may be old.
+// Records are those of this machine's kernel, of 64 bits. What no event tells is not
+// noticed: a priority that another thread gives by other calls than setpriority, or
+// lends; the owner of a program's file, or a user name space's map, when the thread
+// has ended before the host could be asked; name spaces that were entered, which are
+// told as not known. Not known is -1, for owners the id -1, for nice values the
+// lowest number, for name spaces 0.
 package kerneltrace

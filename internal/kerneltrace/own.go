@@ -122,7 +122,7 @@ func (c *Converter) put(e ownEvent, now uint64, payload []byte) error {
 		c.makeRoom(now, most)
 	}
 	pos := c.header(uint32(id), now, record[:])
-	pos = c.putContexts(pos, record[:], nil)
+	pos = c.putContexts(pos, record[:], nil, now)
 	c.pos = pos + copy(c.buf[pos:], payload)
 	c.counts.Events++
 	return c.err

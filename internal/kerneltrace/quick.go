@@ -55,7 +55,7 @@ loop:
 		putQuickHead((*[quickHead]byte)(out[:]), p.id, time, record)
 		b, at := (*window)(out[quickHead:]), pos+quickHead
 		if q.before {
-			if at = c.before(p, record, size, at); at == 0 {
+			if at = c.before(p, record, size, at, time); at == 0 {
 				break
 			}
 			b = (*window)(buf[at : int(at)+len(window{})])
@@ -116,18 +116,19 @@ func (c *Converter) fits(p *plan, size, pos uint32) bool {
 
 // before does what comes before the payload, and returns where that begins; 0 when
 // the event needs more than quick does.
-func (c *Converter) before(p *plan, record *window, size, pos uint32) uint32 {
+func (c *Converter) before(p *plan, record *window, size, pos uint32, time uint64) uint32 {
 	if p.feed.kind != feedNothing {
 		if size > uint32(len(record)) {
 			return 0
 		}
-		c.learn(p, record[:size])
+		c.learn(p, record[:size], time)
+		c.last = time // for what the payload asks
 	}
 	switch {
 	case c.table.context.bytes > 0:
-		return c.quickContexts(record, pos)
+		return c.quickContexts(record, pos, time)
 	case c.table.context.ops != nil:
-		return uint32(c.putContexts(int(pos), record[:recordHead], nil))
+		return uint32(c.putContexts(int(pos), record[:recordHead], nil, time))
 	default:
 		return pos
 	}

@@ -59,10 +59,18 @@ func sameAsSlowly(t testing.TB, table *Table, o ConverterOptions, pages [][]byte
 	}
 }
 
+// someTasks knows of threads, of which some become others meanwhile.
 func someTasks() *Tasks {
 	tasks := new(Tasks)
+	tasks.SetSource(func() {})
+	tasks.upTo.Store(1 << 40)
 	for tid := range int32(60) {
-		tasks.Set(tid, Task{PID: tid / 2, PPID: 1, VPID: 7, VTID: tid, VPPID: -1, Name: [16]byte{'t', byte(tid)}})
+		if tid%3 == 0 {
+			for time := range uint64(10) {
+				tasks.Set(tid, Task{PID: tid + 1000*int32(time)}, time<<26)
+			}
+		}
+		tasks.Set(tid, Task{PID: tid / 2, PPID: 1, VPID: 7, VTID: tid, VPPID: -1, Name: [16]byte{'t', byte(tid)}}, 0)
 	}
 	return tasks
 }
@@ -274,9 +282,9 @@ func TestQuickContextsAreFresh(t *testing.T) {
 	for pid := range int32(3) {
 		check(t, c.Page(page))
 		want = append(want, pid-1, -1)
-		tasks.Set(5, Task{PID: pid})
+		tasks.Set(5, Task{PID: pid}, 0)
 	}
-	tasks.Forget(5)
+	tasks.forget(5, 0)
 	check(t, c.Page(page))
 	want = append(want, -1, -1)
 	check(t, c.Close(1, 0))

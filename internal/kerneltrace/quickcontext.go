@@ -3,17 +3,20 @@
 
 package kerneltrace
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // maxContextBytes bounds the contexts that are kept as bytes.
 const maxContextBytes = 128
 
 // contextCache keeps contexts as they are written: they are the same for all
-// events of a thread with the same flags, as long as nothing is told of it.
+// events of a thread with the same flags, for the times for which it stays the same.
 type contextCache [64]struct {
-	state uint64 // of the thread
-	bits  uint32 // of the record that tell, and validBits
-	bytes [maxContextBytes]byte
+	tid, bits  uint32 // of the record that tell, and validBits
+	from, span uint64
+	bytes      [maxContextBytes]byte
 }
 
 // validBits tells what was kept from nothing.
@@ -40,13 +43,17 @@ func (p *contextPlan) makeQuick() {
 }
 
 // quickContexts writes the contexts as putContexts does, and returns their end.
-func (c *Converter) quickContexts(record *window, pos uint32) uint32 {
+func (c *Converter) quickContexts(record *window, pos uint32, time uint64) uint32 {
 	p, tid := &c.table.context, binary.LittleEndian.Uint32(record[4:])
 	bits := uint32(binary.LittleEndian.Uint16(record[2:])&p.bits) | validBits
-	k, state := &c.contexts[(tid^bits^bits>>7)%uint32(len(c.contexts))], c.tasks.state(int32(tid))
-	if k.state != state || k.bits != bits {
-		k.state, k.bits = state, bits
-		end := c.putContexts(int(pos), record[:recordHead], nil)
+	k := &c.contexts[(tid^bits^bits>>7)%uint32(len(c.contexts))]
+	if k.tid != tid || k.bits != bits || time-k.from >= k.span {
+		k.tid, k.bits, k.from, k.span = tid, bits, 0, math.MaxUint64
+		if p.tasks {
+			v := c.lookup(int32(tid), time)
+			k.from, k.span = v.from, v.span
+		}
+		end := c.putContexts(int(pos), record[:recordHead], nil, time)
 		copy(k.bytes[:], c.buf[pos:end])
 		return uint32(end)
 	}

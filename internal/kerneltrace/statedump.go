@@ -10,6 +10,7 @@ import (
 // StateDump is what there is on the host when tracing starts, so that events
 // that refer to it can be understood.
 type StateDump struct {
+	Time         uint64 // of the trace's clock, before it was read
 	Threads      []Thread
 	Files        []OpenFile
 	Interfaces   []Interface
@@ -25,7 +26,8 @@ type Thread struct {
 	Kernel            bool // a thread of the kernel
 	State             byte // of /proc: R, S, D, I, T, t, Z, X
 	CPU               uint32
-	UID, GID          uint32 // effective
+	Prio, Nice        int32 // of /proc/TID/stat
+	Owner             Owner
 	// Numbers of the name spaces, 0: not known; PIDLevel counts those around that
 	// of the process ids, the first one has 0.
 	Namespaces Namespaces
@@ -89,11 +91,21 @@ func (t *Thread) status() uint32 {
 // Tell tells the table of tasks of all threads.
 func (d *StateDump) Tell(tasks *Tasks) {
 	for i := range d.Threads {
-		t := &d.Threads[i]
-		task := Task{PID: t.PID, PPID: t.PPID, VPID: known(t.VPID), VTID: known(t.VTID), VPPID: known(t.VPPID)}
-		task.setName([]byte(t.Name))
-		tasks.Set(t.TID, task)
+		tasks.Set(d.Threads[i].TID, d.Threads[i].task(), d.Time)
 	}
+}
+
+// task is what is known of the thread by that.
+func (t *Thread) task() Task {
+	task := Task{
+		PID: t.PID, PPID: t.PPID, VPID: known(t.VPID), VTID: known(t.VTID), VPPID: known(t.VPPID),
+		Prio: t.Prio, Nice: t.Nice, Owner: &t.Owner,
+	}
+	if t.Namespaces != (Namespaces{}) {
+		task.Spaces = &t.Namespaces
+	}
+	task.setName([]byte(t.Name))
+	return task
 }
 
 func known(id int32) int32 {
@@ -205,6 +217,6 @@ func (w *dumpWriter) thread(t *Thread) {
 		}
 	}
 	if n.User != 0 {
-		w.u32(uint32(t.TID)).u32(t.UID).u32(t.GID).u32(0).u32(n.User).put(dumpUserNS)
+		w.u32(uint32(t.TID)).u32(t.Owner.VUID.Effective).u32(t.Owner.VGID.Effective).u32(0).u32(n.User).put(dumpUserNS)
 	}
 }

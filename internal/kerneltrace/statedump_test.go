@@ -19,7 +19,7 @@ func TestStateDump(t *testing.T) {
 	check(t, c.StateDump(100, &StateDump{
 		Threads: []Thread{
 			{
-				TID: 7, PID: 7, PPID: 1, VTID: 2, VPID: 2, VPPID: 0, Name: "a name of more than 16", State: 'R', CPU: 1, UID: 1000, GID: 100,
+				TID: 7, PID: 7, PPID: 1, VTID: 2, VPID: 2, VPPID: 0, Name: "a name of more than 16", State: 'R', CPU: 1, Owner: Owner{VUID: IDs{1, 1000, 3}, VGID: IDs{4, 100, 6}},
 				Namespaces: Namespaces{Cgroup: 1, IPC: 2, Mnt: 3, Net: 4, PID: 5, Time: 6, User: 7, UTS: 8, PIDLevel: 1},
 			},
 			{TID: 2, PID: 2, Name: "kthreadd", Kernel: true, State: 'S'},
@@ -86,7 +86,7 @@ func TestStateDumpOfThisHost(t *testing.T) {
 		t.Errorf("babeltrace2 prints %d events, want %d", got, c.Counts().Events)
 	}
 	me := int32(os.Getpid())
-	if task, ok := tasks.Get(me); !ok || task.PID != me || task.PPID != int32(os.Getppid()) {
+	if task, ok := tasks.Last(me); !ok || task.PID != me || task.PPID != int32(os.Getppid()) {
 		t.Errorf("this process is %+v, %v", task, ok)
 	}
 	if len(d.Interfaces) != 1 || d.Interfaces[0].IPv4 != [4]byte{127, 0, 0, 1} || len(d.Files) == 0 {

@@ -51,6 +51,7 @@ var floors = map[string]int{
 	"internal/live":      2,
 	"internal/view":      2,
 	"internal/convert":   2,
+	"internal/repair":    2,
 	"internal/resend":    2,
 
 	"internal/api":             3,

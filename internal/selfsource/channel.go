@@ -5,6 +5,7 @@ package selfsource
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -36,7 +37,7 @@ type channel struct {
 	w       *ctf.StreamWriter
 	written uint64 // events in the open packet
 	ticker  *time.Timer
-	untold  bool // packets were lost, and no later one was taken
+	lost    uint64 // events of packets that were not taken, as no later one tells
 }
 
 // AddRule implements source.Channel.
@@ -108,7 +109,11 @@ func (c *channel) WritePacket(packet []byte, info ctf.PacketInfo) error {
 	events := c.written
 	c.written = 0
 	err := c.conn.Send(packet, info, events)
-	c.untold = err != nil
+	if err != nil {
+		c.lost += events
+	} else {
+		c.lost = 0
+	}
 	return err
 }
 
@@ -120,22 +125,44 @@ func (c *channel) Start() error {
 	return nil
 }
 
-// Stop implements source.Channel.
-func (c *channel) Stop() error {
+// roomPatience is how long a consumer that is behind may take to make room for the
+// last packet.
+const roomPatience = time.Second
+
+// leave ends being told of what happens.
+func (c *channel) leave() {
 	c.t.s.mu.Lock()
+	defer c.t.s.mu.Unlock()
 	delete(c.t.s.channels, c)
-	c.t.s.mu.Unlock()
+}
+
+// Stop implements source.Channel. A packet that the consumer does not take is no
+// failure of that: the next one tells, or else the end.
+func (c *channel) Stop() error {
+	c.leave()
+	if c.waits() { // not under the lock: there are no new events, and the connection is the session's
+		c.conn.AwaitRoom(roomPatience)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.flush(); err != nil || !c.untold {
-		return err
+	err := c.flush()
+	if err == nil && c.lost > 0 { // an empty packet tells what no later one will
+		at := now()
+		if err = c.w.OpenPacket(at); err == nil {
+			err = c.w.ClosePacket(at)
+		}
 	}
-	// An empty packet tells what no later one will.
-	at := now()
-	if err := c.w.OpenPacket(at); err != nil {
-		return err
+	if err != nil {
+		c.t.s.log.Warn("events of weir's own are lost, as no packet tells yet", "events", c.lost, "err", err)
 	}
-	return c.w.ClosePacket(at)
+	return nil
+}
+
+// waits reports whether there is something for the consumer.
+func (c *channel) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conn != nil && c.w != nil && (c.written > 0 || c.lost > 0)
 }
 
 // emit writes a notice as an event.
@@ -151,6 +178,7 @@ func (c *channel) emit(n agent.Notice) {
 	w.String(n.Text)
 	if err := w.End(); err != nil {
 		c.w.Discard(1) // the packet before it was lost, and it has begun none
+		c.lost++
 		c.t.s.log.Warn("event of weir's own is lost", "type", n.Type, "err", err)
 		return
 	}
@@ -181,13 +209,23 @@ func (c *channel) flush() error {
 }
 
 func (c *channel) close() error {
+	c.leave()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ticker != nil {
+		c.ticker.Stop()
+		c.ticker = nil
+	}
 	if c.conn == nil {
 		return nil
 	}
-	defer func() { c.conn, c.w = nil, nil }()
-	return c.conn.Close()
+	err := c.conn.Close()
+	c.lost += c.written
+	if c.lost > 0 {
+		err = errors.Join(err, fmt.Errorf("%d events of weir's own are lost, and nothing in the trace tells so: the consumer has taken no more", c.lost))
+	}
+	c.conn, c.w, c.lost = nil, nil, 0
+	return err
 }
 
 // clockID is the clock of the events.

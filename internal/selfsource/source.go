@@ -4,7 +4,6 @@
 package selfsource
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -148,7 +147,7 @@ func (t *trace) Close() error {
 	if t.channel == nil {
 		return nil
 	}
-	return errors.Join(t.channel.Stop(), t.channel.close())
+	return t.channel.close()
 }
 
 // chosen reports whether a rule chooses the events of a kind.

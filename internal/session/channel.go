@@ -222,18 +222,18 @@ func (c *channel) tell(ctx context.Context, p *process, packetBytes uint64) erro
 	if err != nil {
 		return err
 	}
-	return c.tellStreams(ctx, p, streams)
+	return tellStreams(ctx, p, c.id, streams)
 }
 
-// tellStreams hands streams to a consumer.
-func (c *channel) tellStreams(ctx context.Context, p *process, streams []source.Stream) error {
+// tellStreams hands streams of a channel to a consumer.
+func tellStreams(ctx context.Context, p *process, channel uint32, streams []source.Stream) error {
 	defer func() {
 		for _, st := range streams {
 			handover.CloseAll(st.Files)
 		}
 	}()
 	for _, st := range streams {
-		if err := p.Call(ctx, handover.OpStream, handover.Stream{Channel: c.id, CPU: st.CPU, SubbufBytes: st.SubbufBytes, Resumed: st.Resumed}, nil, st.Files...); err != nil {
+		if err := p.Call(ctx, handover.OpStream, handover.Stream{Channel: channel, CPU: st.CPU, SubbufBytes: st.SubbufBytes, Resumed: st.Resumed}, nil, st.Files...); err != nil {
 			return err
 		}
 	}

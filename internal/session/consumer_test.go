@@ -565,3 +565,39 @@ func TestDisabledAfterRefusedPlace(t *testing.T) {
 		t.Errorf("%d events were taken, want 1", n)
 	}
 }
+
+// TestStartWithFullSpool stops and starts a session of weir's own events whose spool is
+// full, and the source's socket, too: that goes well but for what it cannot bring away,
+// and each event is recorded or told as discarded in the end.
+func TestStartWithFullSpool(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, smallSpool)
+	r := h.relay()
+	h.begin(r.uris()...)
+	h.fillSpool(r)
+	emitted := uint64(5) // so far
+	text := strings.Repeat("x", 20<<10)
+	for range 2 {
+		for range 100 { // more than the socket holds
+			h.self.Emit(h.by.UID, agent.Notice{Session: sessionName, Type: "trigger", Text: text})
+			emitted++
+		}
+		_, err := h.daemon.Stop(t.Context(), h.by, sessionName, true)
+		if err == nil || !strings.Contains(err.Error(), "not everything is at its place") || strings.Contains(err.Error(), "unavailable") {
+			t.Errorf("stopped with %v, want what is not at its place", err)
+		}
+		h.start()
+	}
+	r.start()
+	h.awaitState(agent.ConsumerStreaming)
+	h.until("the spool has room", func() bool { return !h.session().Consumer.SpoolFull })
+	h.emit()
+	emitted++
+	h.stop()
+	if st := h.session().Domains[0].Channels[0].Streams[0]; st.Events+st.Discarded != emitted || st.Discarded == 0 {
+		t.Errorf("%d events, %d discarded; want all of %d", st.Events, st.Discarded, emitted)
+	}
+	if _, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true); err != nil {
+		t.Errorf("destroyed with %v", err)
+	}
+}

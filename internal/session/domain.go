@@ -38,6 +38,7 @@ type domain struct {
 	woken chan struct{}          // has one when the trace is to follow; never closed, not guarded
 
 	proc   *process // nil until recording begins
+	fed    *process // that was told of what is recorded for it alone
 	text   []byte   // all metadata that a consumer was told
 	local  *local   // the directory in use; nil for a relay
 	deaths []time.Time
@@ -69,7 +70,7 @@ func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
 	m := &domain{s: s, src: src, woken: make(chan struct{}, 1)}
 	info := source.SessionInfo{
 		ID: s.id, Name: s.name, Owner: s.uid, Mode: s.mode, Hostname: s.hostname, Created: s.created.Format("20060102T150405-0700"),
-		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, LiveTimer: s.live, Publish: m.publish, Wake: m.wake,
+		Clock: s.clock, Naming: s.naming, TraceSelf: s.self, HashPointers: s.hash, LiveTimer: s.live, Publish: m.publish, Wake: m.wake,
 	}
 	rand.Read(info.UUID[:])
 	if m.trace, err = src.Open(info); err != nil {
@@ -130,6 +131,9 @@ func (m *domain) launch(ctx context.Context) (err error) {
 			m.proc = nil
 		}
 	}()
+	if err := m.tellFeed(ctx, p); err != nil { // before events that ask
+		return err
+	}
 	for _, c := range m.channels {
 		if err := c.tell(ctx, p, m.packetBytes(c)); err != nil {
 			return fmt.Errorf("channel %s: %w", c.name, err)
@@ -187,6 +191,9 @@ func (m *domain) publish() error {
 	}
 	ctx, cancel := context.WithTimeout(m.s.ctx, finishTimeout)
 	defer cancel()
+	if err := m.tellFeed(ctx, m.proc); err != nil {
+		return err
+	}
 	for _, c := range m.channels {
 		if err := c.tellTable(ctx, m.proc); err != nil {
 			return err

@@ -46,6 +46,7 @@ type Session struct {
 	clock    string
 	naming   string
 	self     bool   // the daemon's own threads are traced
+	hash     bool   // the kernel's pointers are hashed
 	base     string // directory of traces that no destination is given for
 
 	last     atomic.Pointer[agent.Session] // as after the last command
@@ -79,7 +80,7 @@ type Session struct {
 func newSession(d *Daemon, by Caller, r agent.CreateSession, auto bool, now time.Time) *Session {
 	s := &Session{
 		d: d, name: r.Name, auto: auto, uid: by.UID, gid: by.GID, tracing: by.Tracing, mode: r.Mode, live: r.LiveTimer, created: now,
-		hostname: r.Hostname, clock: r.Clock, naming: r.Naming, self: r.TraceSelf, pids: make(map[string][]int32),
+		hostname: r.Hostname, clock: r.Clock, naming: r.Naming, self: r.TraceSelf, hash: r.HashPointers, pids: make(map[string][]int32),
 		users: make(map[string]handover.Users),
 	}
 	if s.mode == "" {
@@ -172,7 +173,7 @@ func (s *Session) document(ctx context.Context) agent.Session {
 	doc := agent.Session{
 		Name: s.name, ID: s.id, UID: s.uid, GID: s.gid, Mode: s.mode, State: agent.Inactive, Created: s.created,
 		LiveTimer: s.live, Output: s.consumer.describe(), Domains: []agent.Domain{}, Rotation: s.schedule.RotationSchedule,
-		Chunks: s.rotated, Clock: s.clock, Naming: s.naming, TraceSelf: s.self,
+		Chunks: s.rotated, Clock: s.clock, Naming: s.naming, TraceSelf: s.self, HashPointers: s.hash,
 	}
 	if s.hostname != s.d.opts.Hostname {
 		doc.Hostname = s.hostname

@@ -81,6 +81,7 @@ func (m *domain) follow() {
 	}
 	ctx, cancel := context.WithTimeout(m.s.ctx, finishTimeout)
 	defer cancel()
+	m.complain("a processor that has come does not tell of threads", m.tellFeed(ctx, m.proc))
 	for _, c := range m.channels {
 		m.complain("a processor that has come is not recorded", c.grow(ctx, m.proc))
 	}
@@ -107,7 +108,7 @@ func (c *channel) grow(ctx context.Context, p *process) error {
 	if err != nil || len(streams) == 0 {
 		return err
 	}
-	return c.tellStreams(ctx, p, streams)
+	return tellStreams(ctx, p, c.id, streams)
 }
 
 // syncClock has it written down if the clock of the day has moved.

@@ -4,6 +4,7 @@
 package source
 
 import (
+	"os"
 	"time"
 
 	"github.com/weir-io/weir/internal/handover"
@@ -31,6 +32,25 @@ type Growing interface {
 	// MoreStreams opens the rings that have come since Streams, or since it was last
 	// asked. The files are the caller's.
 	MoreStreams() ([]Stream, error)
+}
+
+// Feeding is a trace of which more is recorded, beside its channels, for the consumer
+// alone.
+type Feeding interface {
+	// Feed returns that, nil if there is nothing. It has all that the channels need
+	// now; the same one may have more later.
+	Feed() (Feed, error)
+}
+
+// Feed is rings with what the consumer has to know for the channels' events.
+type Feed interface {
+	Growing
+
+	// Describe completes what the consumer is told. The file is a document of the
+	// events.
+	Describe(*handover.Channel) (*os.File, error)
+	// Streams opens all rings. The files are the caller's.
+	Streams() ([]Stream, error)
 }
 
 // Resting is a channel whose events cost something even while it is stopped.

@@ -35,7 +35,9 @@ type SessionInfo struct {
 	Clock     string // of the kernel's trace clocks
 	Naming    string
 	TraceSelf bool
-	LiveTimer time.Duration // longest silence of a stream; 0: not live
+	// HashPointers has values of pointers replaced by hashes.
+	HashPointers bool
+	LiveTimer    time.Duration // longest silence of a stream; 0: not live
 	// Publish is called, if it is there, once events are declared and before any
 	// of them is recorded.
 	Publish func() error

@@ -60,7 +60,7 @@ func TestKernelSaveOptions(t *testing.T) {
 	isolated(t, func(m *machine) {
 		a := m.startAgent()
 		r := m.startWeir()
-		a.do("create", "chosen", "--hostname=elsewhere", "--clock=boot", "--naming=tracefs", "--trace-self")
+		a.do("create", "chosen", "--hostname=elsewhere", "--clock=boot", "--naming=tracefs", "--trace-self", "--hash-pointers")
 		a.do("enable-consumer", relayURL, "--spool=1M", "--reconnect-timeout=30", "--timeout=5", "--allow-split")
 		a.do("enable-event", "-k", "sched_switch")
 		a.do("untrack", "-k", "--pid", "-a")
@@ -70,8 +70,8 @@ func TestKernelSaveOptions(t *testing.T) {
 		a.do("destroy")
 		a.do("load", "chosen", "-i", files)
 		after := a.session("chosen")
-		if after.Hostname != "elsewhere" || after.Clock != "boot" || after.Naming != "tracefs" || !after.TraceSelf {
-			m.Errorf("hostname %q, clock %q, naming %q, trace-self %t", after.Hostname, after.Clock, after.Naming, after.TraceSelf)
+		if after.Hostname != "elsewhere" || after.Clock != "boot" || after.Naming != "tracefs" || !after.TraceSelf || !after.HashPointers {
+			m.Errorf("hostname %q, clock %q, naming %q, trace-self %t, hash-pointers %t", after.Hostname, after.Clock, after.Naming, after.TraceSelf, after.HashPointers)
 		}
 		want := agent.EnableConsumer{SpoolBytes: 1 << 20, ReconnectTimeout: 30 * time.Second, Timeout: 5 * time.Second, AllowSplit: true}
 		if before.Consumer.Options != want || after.Consumer.Options != want {

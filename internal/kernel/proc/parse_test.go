@@ -21,13 +21,16 @@ func TestParseStat(t *testing.T) {
 		{"a\nb", strings.Replace(statLine, "cat", "a\nb", 1)},
 	} {
 		s, err := parseStat([]byte(tt.line))
-		want := stat{id: 7841, name: []byte(tt.name), state: 'R', ppid: 7837, threads: 1, cpu: 1}
+		want := stat{id: 7841, name: []byte(tt.name), state: 'R', ppid: 7837, threads: 1, cpu: 1, prio: 20}
 		if err != nil || !reflect.DeepEqual(s, want) {
 			t.Errorf("%q: %+v, %v", tt.line[:20], s, err)
 		}
 	}
 	if s, err := parseStat([]byte(strings.Replace(statLine, "4194304", "2129984", 1))); err != nil || !s.kernel {
 		t.Errorf("a thread of the kernel: %+v, %v", s, err)
+	}
+	if s, err := parseStat([]byte(strings.Replace(statLine, " 20 0 1 ", " -2 -20 1 ", 1))); err != nil || s.prio != -2 || s.nice != -20 {
+		t.Errorf("a thread with priority: %+v, %v", s, err)
 	}
 	for _, bad := range []string{"", "1", "(", ")(", "1 (x)", "1(x) S", "x (x) S 1", "1 (x) SS" + strings.Repeat(" 1", 50), "99999999999 (x) S" + strings.Repeat(" 1", 50), "1 (x) S" + strings.Repeat(" -1", 50)} {
 		if s, err := parseStat([]byte(bad)); err == nil {
@@ -48,7 +51,7 @@ func TestParseStatus(t *testing.T) {
 	var s status
 	for range 2 { // the room is used again
 		parseStatus([]byte(statusText), &s)
-		want := status{uid: 1000, gid: 2000, pids: []int32{7840, 12, 3}, tids: []int32{7841, 13, 4}, hasOwners: true}
+		want := status{uid: IDs{1, 1000, 3}, gid: IDs{5, 2000, 7}, pids: []int32{7840, 12, 3}, tids: []int32{7841, 13, 4}, hasOwners: true}
 		if !reflect.DeepEqual(s, want) {
 			t.Errorf("%+v, want %+v", s, want)
 		}
@@ -129,7 +132,7 @@ func TestParseLinks(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{statLine, statusText, interruptsText, "major minor  #blocks  name\n\n 254        0  268435456 vda\n", "mnt:[4026531832]", "pos:\t0\nflags:\t0100002\n"} {
+	for _, seed := range []string{statLine, statusText, interruptsText, "major minor  #blocks  name\n\n 254        0  268435456 vda\n", "mnt:[4026531832]", "pos:\t0\nflags:\t0100002\n", idMapText} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -153,6 +156,7 @@ func FuzzParse(f *testing.F) {
 		_, _ = parsePartitions(b)
 		parseNamespace(b)
 		parseFlags(b)
+		parseIDMap(b).in(1000)
 		if !bytes.Equal(b, before) {
 			t.Error("a parser writes to its text")
 		}

@@ -63,7 +63,7 @@ func (r *tree) thread(dir string, s stat, pids, tids string) {
 	}
 	r.write(dir+"/stat", fmt.Sprintf("%d (%s) %c %d 0 0 0 -1 %d 1 2 3 4 5 6 7 8 20 0 %d 0 10 20 30 18446744073709551615"+strings.Repeat(" 0", 12)+" 17 %d 0 0\n",
 		s.id, s.name, s.state, s.ppid, flags, s.threads, s.cpu))
-	r.write(dir+"/status", "Name:\tx\nUmask:\t0022\nUid:\t1\t1000\t1\t1\nGid:\t2\t2000\t2\t2\nGroups:\t\nNStgid:\t"+pids+"\nNSpid:\t"+tids+"\nNSpgid:\t1\n")
+	r.write(dir+"/status", "Name:\tx\nUmask:\t0022\nUid:\t1\t1000\t3\t4\nGid:\t5\t2000\t7\t8\nGroups:\t\nNStgid:\t"+pids+"\nNSpid:\t"+tids+"\nNSpgid:\t1\n")
 	for i, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"} {
 		r.link(dir+"/ns/"+name, fmt.Sprintf("%s:[%d]", name, 4026531835+i))
 	}
@@ -81,6 +81,9 @@ func (r *tree) state(o Options) *State {
 	check(r.t, err)
 	return s
 }
+
+// someone is whose all threads of a tree are.
+var someone = Owner{UID: IDs{1, 1000, 3}, GID: IDs{5, 2000, 7}, VUID: IDs{1, 1000, 3}, VGID: IDs{5, 2000, 7}}
 
 var spaces = Namespaces{Cgroup: 4026531835, IPC: 4026531836, Mnt: 4026531837, Net: 4026531838, PID: 4026531839, Time: 4026531840, User: 4026531841, UTS: 4026531842}
 
@@ -107,11 +110,11 @@ func TestState(t *testing.T) {
 	inner.PIDLevel = 1
 	want := &State{
 		Threads: []Thread{
-			{TID: 2, PID: 2, VTID: 2, VPID: 2, Name: "kthreadd", Kernel: true, State: 'S', UID: 1000, GID: 2000, Namespaces: spaces},
-			{TID: 9, PID: 9, PPID: 20, VTID: 7, VPID: 7, VPPID: 1, State: 'Z', UID: 1000, GID: 2000, Namespaces: inner},
-			{TID: 10, PID: 10, PPID: 1, VTID: 10, VPID: 10, Name: ") S 1 (\n", State: 'S', CPU: 3, UID: 1000, GID: 2000, Namespaces: spaces},
-			{TID: 11, PID: 10, PPID: 1, VTID: 11, VPID: 10, Name: "worker", State: 'R', CPU: 1, UID: 1000, GID: 2000, Namespaces: spaces},
-			{TID: 20, PID: 20, PPID: 10, VTID: 1, VPID: 1, Name: "init", State: 'S', UID: 1000, GID: 2000, Namespaces: inner},
+			{TID: 2, PID: 2, VTID: 2, VPID: 2, Name: "kthreadd", Kernel: true, State: 'S', Prio: 20, Owner: someone, Namespaces: spaces},
+			{TID: 9, PID: 9, PPID: 20, VTID: 7, VPID: 7, VPPID: 1, State: 'Z', Prio: 20, Owner: someone, Namespaces: inner},
+			{TID: 10, PID: 10, PPID: 1, VTID: 10, VPID: 10, Name: ") S 1 (\n", State: 'S', CPU: 3, Prio: 20, Owner: someone, Namespaces: spaces},
+			{TID: 11, PID: 10, PPID: 1, VTID: 11, VPID: 10, Name: "worker", State: 'R', CPU: 1, Prio: 20, Owner: someone, Namespaces: spaces},
+			{TID: 20, PID: 20, PPID: 10, VTID: 1, VPID: 1, Name: "init", State: 'S', Prio: 20, Owner: someone, Namespaces: inner},
 		},
 		Files: []File{
 			{PID: 10, FD: 0, Flags: 0o100002, Name: "/dev/null"},
@@ -212,7 +215,7 @@ func TestHost(t *testing.T) {
 		t.Fatalf("this thread is not among %d", len(s.Threads))
 	}
 	if self.Name != name || self.PID != int32(os.Getpid()) || self.PPID != int32(os.Getppid()) || self.Kernel || self.State != 'R' ||
-		self.UID != uint32(os.Geteuid()) || self.GID != uint32(os.Getegid()) || self.VPID == 0 || self.VTID == 0 {
+		self.Owner.UID.Effective != uint32(os.Geteuid()) || self.Owner.GID.Real != uint32(os.Getgid()) || self.VPID == 0 || self.VTID == 0 {
 		t.Errorf("this thread: %+v", self)
 	}
 	var st unix.Stat_t

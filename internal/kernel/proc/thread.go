@@ -6,6 +6,7 @@ package proc
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 )
@@ -20,7 +21,8 @@ type Thread struct {
 	Kernel            bool   // a thread of the kernel
 	State             byte   // R, S, D, I, T, t, Z, X
 	CPU               uint32 // on which it ran last
-	UID, GID          uint32 // effective
+	Prio, Nice        int32  // as the kernel's /proc has them: 20 and 0 unless changed, below 0 what is realtime
+	Owner             Owner
 	Namespaces        Namespaces
 }
 
@@ -28,6 +30,43 @@ type Thread struct {
 type Namespaces struct {
 	Cgroup, IPC, Mnt, Net, PID, Time, User, UTS uint32
 	PIDLevel                                    uint32 // of name spaces of process ids around its own
+}
+
+// Owner is whose a thread is: users and groups as this process's user name space has
+// them, and as the thread's own has them.
+type Owner struct{ UID, GID, VUID, VGID IDs }
+
+// IDs are a user or a group in three roles.
+type IDs struct{ Real, Effective, Saved uint32 }
+
+// Thread reads what a thread is now, but for its name spaces and what its parent is
+// called in them.
+func (fs *FS) Thread(tid int32) (Thread, error) {
+	d, err := fs.root.open(strconv.Itoa(int(tid)))
+	if err != nil {
+		return Thread{}, fmt.Errorf("thread %d: %w", tid, err)
+	}
+	defer d.close()
+	text, err := d.read("stat", nil)
+	if err != nil {
+		return Thread{}, fmt.Errorf("thread %d: %w", tid, err)
+	}
+	s, err := parseStat(text)
+	if err != nil {
+		return Thread{}, fmt.Errorf("thread %d: %w", tid, err)
+	}
+	t := s.thread()
+	if text, err = d.read("status", text); err != nil {
+		return Thread{}, fmt.Errorf("thread %d: %w", tid, err)
+	}
+	var st status
+	if parseStatus(text, &st); !st.hasOwners || len(st.pids) == 0 || len(st.tids) != len(st.pids) {
+		return Thread{}, fmt.Errorf("thread %d: got no user or numbers in %d bytes of its status", tid, len(text))
+	}
+	t.PID = st.pids[0]
+	t.VTID, t.VPID = st.tids[len(st.tids)-1], st.pids[len(st.pids)-1]
+	t.Owner = new(owners).owner(d, "", 0, st.uid, st.gid)
+	return t, nil
 }
 
 // stat is what /proc/PID/stat tells.
@@ -39,6 +78,13 @@ type stat struct {
 	threads int
 	kernel  bool
 	cpu     uint32
+
+	prio, nice int32
+}
+
+// thread is what it tells of the thread.
+func (s *stat) thread() Thread {
+	return Thread{TID: s.id, PPID: s.ppid, Name: string(s.name), Kernel: s.kernel, State: s.state, CPU: s.cpu, Prio: s.prio, Nice: s.nice}
 }
 
 var errStat = errors.New("stat is none of a thread")
@@ -48,6 +94,8 @@ const (
 	statState   = 0
 	statParent  = 1
 	statFlags   = 6
+	statPrio    = 15
+	statNice    = 16
 	statThreads = 17
 	statCPU     = 36
 
@@ -75,6 +123,16 @@ func parseStat(b []byte) (stat, error) {
 				return s, errStat
 			}
 			s.state = word[0]
+		case statPrio, statNice:
+			n, err := strconv.ParseInt(string(word), 10, 32)
+			if err != nil {
+				return s, errStat
+			}
+			if i == statPrio {
+				s.prio = int32(n)
+			} else {
+				s.nice = int32(n)
+			}
 		case statParent, statFlags, statThreads, statCPU:
 			n, ok := number(word)
 			if !ok || n > math.MaxUint32 {
@@ -109,7 +167,7 @@ func number(b []byte) (uint64, bool) {
 // status is what /proc/PID/status tells beside stat. The ids are those of each
 // name space from that of the reader inwards, the last is the innermost.
 type status struct {
-	uid, gid  uint32
+	uid, gid  IDs
 	pids      []int32 // of the process
 	tids      []int32
 	hasOwners bool
@@ -128,9 +186,9 @@ func parseStatus(b []byte, s *status) {
 		key, values, _ := bytes.Cut(line, []byte(":"))
 		switch string(key) {
 		case "Uid":
-			s.uid, s.hasOwners = effective(values)
+			s.uid, s.hasOwners = roles(values)
 		case "Gid":
-			s.gid, _ = effective(values)
+			s.gid, _ = roles(values)
 		case "NStgid":
 			s.pids = ids(values, s.pids)
 		case "NSpid":
@@ -140,17 +198,26 @@ func parseStatus(b []byte, s *status) {
 	}
 }
 
-// effective is the second of the real, effective, saved and file system's id.
-func effective(values []byte) (uint32, bool) {
+// roles are the first three of the real, effective, saved and file system's id.
+func roles(values []byte) (all IDs, ok bool) {
 	i := 0
 	for word := range bytes.FieldsSeq(values) {
-		if i == 1 {
-			n, ok := number(word)
-			return uint32(n), ok && n <= math.MaxUint32
+		n, ok := number(word)
+		if !ok || n > math.MaxUint32 {
+			return all, false
+		}
+		switch i {
+		case 0:
+			all.Real = uint32(n)
+		case 1:
+			all.Effective = uint32(n)
+		case 2:
+			all.Saved = uint32(n)
+			return all, true
 		}
 		i++
 	}
-	return 0, false
+	return all, false
 }
 
 func ids(values []byte, list []int32) []int32 {

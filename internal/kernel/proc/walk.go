@@ -16,9 +16,10 @@ type walk struct {
 
 	parents map[int32][]int32 // by process: its ids in the name spaces inwards
 	levels  []int             // by index of thread: of the name space of its ids
-	kernel  Namespaces        // of the kernel's threads; PID 0: not known yet
-	text    []byte            // room for a file
-	link    [4096]byte        // room for a link; the kernel's are shorter than a page
+	owners  owners
+	kernel  Namespaces // of the kernel's threads; PID 0: not known yet
+	text    []byte     // room for a file
+	link    [4096]byte // room for a link; the kernel's are shorter than a page
 	status  status
 	list    []int32
 }
@@ -118,7 +119,8 @@ func (w *walk) thread(d dir, path string, pid int32) (stat, bool) {
 		w.lost(err) // a text without its end, at best
 		return stat{}, false
 	}
-	t := Thread{TID: s.id, PID: pid, PPID: s.ppid, Name: string(s.name), Kernel: s.kernel, State: s.state, CPU: s.cpu}
+	t := s.thread()
+	t.PID = pid
 	s.name = nil // in w.text
 	if w.text, err = d.read(path+"status", w.text); err != nil {
 		w.lost(err)
@@ -128,7 +130,6 @@ func (w *walk) thread(d dir, path string, pid int32) (stat, bool) {
 		w.s.LeftOut.Gone++
 		return stat{}, false
 	}
-	t.UID, t.GID = w.status.uid, w.status.gid
 	level := 0
 	if n := len(w.status.tids); n > 0 && n == len(w.status.pids) {
 		level = n - 1
@@ -143,6 +144,7 @@ func (w *walk) thread(d dir, path string, pid int32) (stat, bool) {
 	} else {
 		w.namespaces(d, path, &t.Namespaces)
 	}
+	t.Owner = w.owners.owner(d, path, t.Namespaces.User, w.status.uid, w.status.gid)
 	w.s.Threads = append(w.s.Threads, t)
 	w.levels = append(w.levels, level)
 	return s, true
