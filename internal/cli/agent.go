@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -34,6 +35,9 @@ func newAgentCommand() *cobra.Command {
 enable-event, start and the others of "weir help", records the kernel and weir
 itself, and brings what is recorded to files or to a relay. It needs no hub and no
 kernel module; without root it records weir's own domain.
+
+With --hub it registers this host with a hub, so that monitors find it there, and
+with --xmlsysd it serves them.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
@@ -76,6 +80,7 @@ type agentStat struct {
 	listen        []string
 	allow, expose string
 	sessions      int
+	announce      announceFlags
 }
 
 func (s *agentStat) addFlags(c *cobra.Command) {
@@ -85,18 +90,30 @@ func (s *agentStat) addFlags(c *cobra.Command) {
 	f.StringVar(&s.allow, "xmlsysd-allow", "", "let monitors of these `NETWORKS` connect, separated by commas, or any; default: this host's")
 	f.StringVar(&s.expose, "xmlsysd-expose", "", "show more of what people do: `LIST` of cmdline, sessions, raw, cgroups")
 	f.IntVar(&s.sessions, "xmlsysd-sessions", 0, "serve at most `N` monitors at once; default: 10")
+	s.announce.add(c)
 }
 
-// begin starts host statistics if they are asked for, and returns what ends them.
+// begin starts host statistics, and registers the host with a hub, where that is
+// asked for. It returns what ends both.
 func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (stop func(), err error) {
-	if !s.enable {
-		return func() {}, nil
+	stopStat := func() {}
+	var listeners []net.Listener
+	if s.enable {
+		h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
+		if err != nil {
+			return nil, err
+		}
+		listeners, stopStat = h.listeners, h.start(ctx, log)
 	}
-	h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
-	if err != nil {
-		return nil, err
+	a, err := s.announce.announcer(listeners, false, log)
+	if err != nil || a == nil {
+		if err != nil {
+			stopStat()
+		}
+		return stopStat, err
 	}
-	return h.start(ctx, log), nil
+	stopAnnouncing := a.start(ctx)
+	return func() { stopAnnouncing(); stopStat() }, nil
 }
 
 // runningImage is the executable of this process, wherever it lies: consumer
