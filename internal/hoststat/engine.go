@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weir-io/weir/internal/kernel/psi"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -26,6 +27,7 @@ type Engine struct {
 	links    *linkCache
 	budget   budget
 	vm       *vmText
+	pressure *psi.Watcher
 	noQuery  Query
 
 	quit    chan struct{} // closed by Close
@@ -44,6 +46,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{o: o.withDefaults(), model: xmlsysd.NewModel(), started: time.Now(), quit: make(chan struct{})}
 	e.budget = budget{limit: e.o.Budget / 100, since: e.started}
 	e.links = newLinkCache(e)
+	e.pressure = psi.NewWatcher(e.proc("pressure"))
 	if err := e.build(); err != nil {
 		return nil, err
 	}

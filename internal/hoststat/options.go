@@ -67,6 +67,8 @@ func setDefault[T comparable](v *T, d T) {
 type Query struct {
 	Tasks xmlsysd.TaskMask
 	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
+
+	Triggers []*Trigger // of the reader
 }
 
 // withoutStorage are the types of file systems that store nothing. An overlay is

@@ -46,7 +46,7 @@ type job struct {
 	plan  []planned
 	query *Query
 	tasks *taskHistory
-	own   [2]sample // of sections of their own, whose tapes die with the job
+	own   [3]sample // of sections of their own, whose tapes die with the job
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -84,6 +84,7 @@ var floors = map[string]int{
 	"internal/kernel/reread":    0,
 	"internal/kernel/rtlink":    0,
 	"internal/kernel/psi":       0,
+	"internal/kernel/sockdiag":  0,
 	"client/agent":              1,
 	"client/relay":              1,
 	"internal/handover":         1,

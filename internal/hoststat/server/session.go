@@ -37,6 +37,7 @@ type session struct {
 	log    *slog.Logger
 
 	stopping atomic.Bool   // the server stops; set before the read deadline that ends a wait
+	fired    atomic.Bool   // a trigger has fired; likewise
 	stopped  chan struct{} // closed with it, by interrupt
 
 	// Owned by run.
@@ -48,6 +49,7 @@ type session struct {
 	tasks    xmlsysd.TaskMask
 	query    *hoststat.Query // nil: to be made from tasks and the selection
 	push     push
+	triggers []*hoststat.Trigger // of "trigger"
 	acks     bool
 	ordinal  int    // of the last line that was not blank
 	line     []byte // the last one that was a command
@@ -82,6 +84,7 @@ func (c *session) run() {
 	defer c.host.Close()
 	c.note("session begins")
 	err := c.talk()
+	c.endTriggers()
 	c.note("session ends", "reason", err)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errStopped):
@@ -142,6 +145,9 @@ func (c *session) next() ([]byte, error) {
 				return nil, err
 			}
 		}
+		if err := c.fireDue(); err != nil {
+			return nil, err
+		}
 		if !c.in.ready() {
 			if err := c.conn.SetReadDeadline(c.deadline()); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 				return nil, err
@@ -152,6 +158,9 @@ func (c *session) next() ([]byte, error) {
 		if c.stopping.Load() {
 			return nil, errStopped
 		}
+		if c.fired.Load() {
+			continue
+		}
 		line, err := c.in.next()
 		switch {
 		case err == nil:
@@ -161,7 +170,7 @@ func (c *session) next() ([]byte, error) {
 			return nil, err
 		case c.stopping.Load():
 			return nil, errStopped
-		case !c.push.on() && time.Since(c.heard) >= c.server.o.IdleTimeout:
+		case !c.pushes() && time.Since(c.heard) >= c.server.o.IdleTimeout:
 			return nil, errIdle
 		case time.Since(c.heard) >= silence:
 			c.release()
