@@ -51,6 +51,7 @@ func TestStatRefuses(t *testing.T) {
 		{"-d 0.1", "delay 0.1: want 0.5 to 60 seconds"},
 		{"-d 61", "delay 61: want 0.5 to 60 seconds"},
 		{"-c -1", "count -1: want 0 or more"},
+		{"--compress br", `compress "br": want auto, none, gzip, zstd`},
 		{"--format pdf", `no format "pdf"`},
 		{"--sort none", `the view load has no column "none"`},
 		{"--filter [", "filter: error parsing regexp"},
@@ -59,7 +60,7 @@ func TestStatRefuses(t *testing.T) {
 		{"n[1-", `"n[1-": [ without ]`},
 		{"-f " + bad, bad + ":2: a host without a name"},
 		{"-f " + dir + "/none", "no such file"},
-		{"--tls-cert x", "--tls-cert and --tls-key go together"},
+		{"--tls-cert x", "--tls-cert: a certificate and its key go together"},
 	} {
 		for _, command := range []string{"stat", "top"} {
 			if command == "top" && (strings.Contains(tt.args, "--format") || strings.Contains(tt.args, "rotate")) {

@@ -5,6 +5,7 @@ package hoststat
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/weir-io/weir/xmlsysd"
@@ -69,7 +70,8 @@ type Query struct {
 	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
 	// MaxAge is for who asks more often than every Options.MinInterval, and wants
 	// another sample each time: older ones are not shared with him. 0: no limit.
-	MaxAge time.Duration
+	MaxAge   time.Duration
+	Triggers []*Trigger // of the reader
 }
 
 // limited is up to which age samples are shared with a session that has a limit of
@@ -80,6 +82,10 @@ func limited(interval, limit time.Duration) time.Duration {
 	}
 	return interval
 }
+
+// WithoutStorage returns the types of file systems that are left out unless
+// Options.SkipFS says otherwise.
+func WithoutStorage() []string { return slices.Clone(withoutStorage) }
 
 // withoutStorage are the types of file systems that store nothing. An overlay is
 // shown as the root only.

@@ -46,6 +46,7 @@ var floors = map[string]int{
 	"internal/tracestore":   1,
 
 	"internal/hop":       2,
+	"internal/hosts":     2,
 	"internal/metacheck": 2,
 	"internal/relay":     2,
 	"internal/live":      2,
@@ -73,6 +74,7 @@ var floors = map[string]int{
 	"internal/hoststat/table":    3,
 	"internal/hoststat/page":     3,
 	"internal/hoststat/monitor":  3,
+	"internal/hoststat/fleet":    3,
 	"internal/hoststat/screen":   3,
 	"internal/feed/fstest":       0, // tests only
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
@@ -88,6 +90,8 @@ var floors = map[string]int{
 	"internal/kernel/reread":    0,
 	"internal/kernel/selfmap":   0,
 	"internal/kernel/rtlink":    0,
+	"internal/kernel/psi":       0,
+	"internal/kernel/sockdiag":  0,
 	"client/agent":              1,
 	"client/feed":               1,
 	"client/relay":              1,
@@ -128,6 +132,8 @@ var sideDoors = map[edge]string{
 	{"ctf/tsdl", "ctf/schema"}:                               "metadata become the schema",
 	{"client/live", "lttng"}:                                 "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:                         "the hub constructs the API as it constructs the services",
+	{"internal/hub", "internal/hoststat/fleet"}:              "the hub constructs what asks hosts as it constructs the services",
+	{"internal/hub", "internal/hoststat/server"}:             "certificates are read as the daemon of host statistics reads them",
 	{"internal/live/livetest", "lttng"}:                      "a scripted viewer speaks the protocol",
 	{"internal/metadata", "ctf"}:                             "metadata and its packets are those of CTF",
 	{"internal/metadata", "ctf/schema"}:                      "empty packets are made by the schema",
@@ -155,6 +161,7 @@ var sideDoors = map[edge]string{
 	{"internal/hoststat/screen", "internal/hoststat/page"}:   "a view can be written to a file",
 	{"internal/feed/journal", "changelog"}:                   "objects are named as in records",
 	{"internal/feed/match", "changelog"}:                     "a filter looks at records",
+	{"internal/kernel/psi", "internal/kernel/epoll"}:         "triggers are waited for by the event loop",
 	{"internal/kerneltrace", "ctf"}:                          "packets go to the sinks of package ctf",
 	{"internal/traceclock", "ctf"}:                           "clocks are declared as writers of CTF take them",
 	{"internal/traceclock", "ctf/schema"}:                    "clocks are declared in the schema",

@@ -23,17 +23,19 @@ const lookPeriod = 2 * time.Second
 
 // Options say what to watch.
 type Options struct {
-	Hosts   []string // lists as they are typed; none: the file
-	File    string   // "": where it is looked for
-	Local   bool     // this host alone
-	Delay   time.Duration
-	Sync    bool
-	Want    poll.Want
-	History int // points; 0: the default, negative: none
-	TLS     *tls.Config
-	Command []string // run for alarms, without a shell
-	Keep    bool     // the last message of each host, for pages of messages
-	Logger  *slog.Logger
+	Hosts    []string // lists as they are typed; none: the file
+	File     string   // "": where it is looked for
+	Local    bool     // this host alone
+	Hub      *Hub     // whose hosts are watched; nil: no hub is asked
+	Delay    time.Duration
+	Sync     bool
+	Want     poll.Want
+	History  int // points; 0: the default, negative: none
+	TLS      *tls.Config
+	Compress poll.Compression
+	Command  []string // run for alarms, without a shell
+	Keep     bool     // the last message of each host, for pages of messages
+	Logger   *slog.Logger
 }
 
 // Monitor watches hosts for a command.
@@ -42,6 +44,8 @@ type Monitor struct {
 	File    *roster.File // what was read at first; without a file, empty
 
 	path   string
+	hub    *Hub // whose hosts are watched; nil: none
+	known  []roster.Host
 	logger *slog.Logger
 	runner *runner
 
@@ -50,7 +54,7 @@ type Monitor struct {
 }
 
 // Open finds out which hosts to watch. An error means that the caller or the file
-// is at fault.
+// is at fault, unless it is a [*HubError].
 func Open(o Options) (*Monitor, error) {
 	m := &Monitor{File: new(roster.File), logger: o.Logger}
 	hosts, err := m.hosts(o)
@@ -64,8 +68,8 @@ func Open(o Options) (*Monitor, error) {
 		o.Delay = m.File.Delay
 	}
 	cfg := poll.Config{
-		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Rules: m.File.Alarms, Mask: m.File.Mask(),
-		Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
+		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Compress: o.Compress, Rules: m.File.Alarms, Mask: m.File.Mask(),
+		Triggers: m.File.Triggers, Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
 	}
 	if o.Keep {
 		m.messages = make(map[string][]byte)
@@ -81,6 +85,11 @@ func Open(o Options) (*Monitor, error) {
 	return m, nil
 }
 
+// values are what alarms may be about.
+func values() roster.Values {
+	return roster.Values{Place: poll.MetricByName, Stall: poll.StallCondition}
+}
+
 // minutes is how long the history by minute is for one by points.
 func minutes(points int) int {
 	switch {
@@ -92,8 +101,8 @@ func minutes(points int) int {
 	return max(1, points*poll.MinuteCount/poll.PointCount)
 }
 
-// hosts returns the hosts of the command line, the file, or this one. Hosts that
-// are named do not make the file's alarms go away.
+// hosts returns the hosts of the command line, the hub, the file, or this one. Hosts
+// that are named do not make the file's alarms go away.
 func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 	var named []roster.Host
 	for _, list := range o.Hosts {
@@ -111,31 +120,35 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 		home, _ := os.UserHomeDir() // without one there is no file in it
 		path = roster.Find(os.Getenv, home)
 	}
-	if path == "" {
-		if len(named) == 0 {
-			named = []roster.Host{roster.Local()}
+	if path != "" {
+		file, err := roster.Load(path, values())
+		if err != nil {
+			return nil, err
 		}
-		return named, nil
+		m.File = file
 	}
-	file, err := roster.Load(path, poll.MetricByName)
-	if err != nil {
-		return nil, err
-	}
-	m.File = file
 	if len(named) > 0 {
 		return named, nil
 	}
-	m.path = path
-	if len(file.Hosts) == 0 {
+	if o.Hub != nil && !o.Local && (o.Hub.Named || path == "") {
+		if known, err := m.ask(o.Hub); err != nil || m.hub != nil {
+			return known, err
+		}
+	}
+	if path == "" {
 		return []roster.Host{roster.Local()}, nil
 	}
-	return file.Hosts, nil
+	m.path = path
+	if len(m.File.Hosts) == 0 {
+		return []roster.Host{roster.Local()}, nil
+	}
+	return m.File.Hosts, nil
 }
 
 func targets(hosts []roster.Host) []poll.Target {
 	all := make([]poll.Target, len(hosts))
 	for i, h := range hosts {
-		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS}
+		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS, Problem: h.Problem}
 	}
 	return all
 }
@@ -150,6 +163,7 @@ func (m *Monitor) Run(ctx context.Context, reload <-chan os.Signal) error {
 		others.Go(func() { m.runner.run(ctx) }) // ends with ctx
 	}
 	others.Go(func() { m.lookAfterFile(ctx, reload) }) // ends with ctx
+	others.Go(func() { m.lookAfterHub(ctx) })          // ends with ctx
 	return m.Cluster.Run(ctx)
 }
 
@@ -172,7 +186,7 @@ func (m *Monitor) lookAfterFile(ctx context.Context, reload <-chan os.Signal) {
 				continue
 			}
 		}
-		file, err := roster.Load(m.path, poll.MetricByName)
+		file, err := roster.Load(m.path, values())
 		if err != nil {
 			// What is watched goes on: a file that is being written is no reason to stop.
 			m.logger.Warn("hosts file", "error", err.Error())

@@ -29,13 +29,21 @@ type Config struct {
 	Delay   time.Duration // the period; 0: DefaultDelay. Below MinDelay is for tests
 	Sync    bool          // all hosts are due at once
 	Want    Want
-	Mask    string // of processes, as the command task has it; "": those that do something
-	Points  int    // of history at the period of polling; -1: none
-	Minutes int    // of history; -1: none
+	Select  []string // selectors of xmlsysd that hosts are asked for besides, for OnMessage
+	Mask    string   // of processes, as the command task has it; "": those that do something
+	Points  int      // of history at the period of polling; -1: none
+	Minutes int      // of history; -1: none
 	TLS     *tls.Config
-	Rules   []alarm.Rule
-	Limit   int            // bytes of a message; 0: xmlsysd.MaxMessage
-	Jitter  func() float64 // in [0, 1); nil: at random
+	// Compress says whether messages are asked for compressed; "": CompressAuto.
+	Compress Compression
+	// RTT tells how far away the peer of a socket is; nil: as the kernel has found.
+	RTT   func(fd int) time.Duration
+	Rules []alarm.Rule
+	// Triggers have hosts send a message when tasks wait, for alarms by
+	// [StallCondition]. At most 8: daemons take no more.
+	Triggers []xmlsysd.Trigger
+	Limit    int            // bytes of a message; 0: xmlsysd.MaxMessage
+	Jitter   func() float64 // in [0, 1); nil: at random
 
 	// OnAlarm hears of alarms that begin and cease to fire, OnMessage of each
 	// message, valid until it returns, OnState of changes of state. They run on the
@@ -65,7 +73,9 @@ type Cluster struct {
 	reading  *xmlsysd.Reading
 	buffer   []byte
 	want     Want
-	plans    map[Want]string
+	triggers []trigger // immutable
+	plans    map[planKey]string
+	unpacker *xmlsysd.Unpacker
 	wheel    [wheelSlots][]*Host
 	slot     int
 	turn     time.Time // when the current turn of the wheel began
@@ -106,6 +116,12 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Mask == "" {
 		cfg.Mask = defaultMask
 	}
+	if cfg.Compress == "" {
+		cfg.Compress = CompressAuto
+	}
+	if cfg.RTT == nil {
+		cfg.RTT = roundTrip
+	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
 	}
@@ -116,9 +132,10 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{
 		cfg: cfg, loop: loop, slots: newSlots(), want: cfg.Want, delay: cfg.Delay,
-		buffer: make([]byte, 256<<10), plans: make(map[Want]string), changed: make(chan struct{}, 1),
+		buffer: make([]byte, 256<<10), plans: make(map[planKey]string), unpacker: xmlsysd.NewUnpacker(cfg.Limit), changed: make(chan struct{}, 1),
 	}
 	c.reading = xmlsysd.NewReading(&c.slots.all)
+	c.triggers = newTriggers(cfg.Triggers)
 	return c, nil
 }
 
@@ -135,6 +152,8 @@ func wantOf(rules []alarm.Rule) (w Want) {
 					w |= WantFilesystems
 				case TempMax:
 					w |= WantSensors
+				case Sockets, TCPInUse, TCPTimeWait, UDPInUse, FilesOpen, FilesMax:
+					w |= WantRest
 				}
 			}
 		}

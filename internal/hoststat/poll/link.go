@@ -25,6 +25,8 @@ type link struct {
 	begun    bool    // the selection was sent
 	watched  bool    // the loop tells when there is something to read
 	in       []byte  // a message of which a part is here
+	packed   bool    // messages are asked for compressed
+	measured bool    // it is known how far the host is
 }
 
 // idle is what a session without a question is watched for.
@@ -50,10 +52,11 @@ func (c *Cluster) request(h *Host) bool {
 	}
 	out := request
 	if want := c.want | h.want; !l.begun || want != l.asked {
-		plan, ok := c.plans[want]
+		key := planKey{want, l.packed}
+		plan, ok := c.plans[key]
 		if !ok {
-			plan = want.commands(c.cfg.Mask) + string(request)
-			c.plans[want] = plan
+			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + lines(c.triggers) + c.cfg.Compress.line(l.packed) + string(request)
+			c.plans[key] = plan
 		}
 		out, l.asked, l.begun = []byte(plan), want, true
 	}
@@ -65,6 +68,9 @@ func (c *Cluster) request(h *Host) bool {
 	h.deadline = time.Now().Add(c.patience())
 	return l.secure == nil
 }
+
+// pushed reports whether hosts send messages without being asked.
+func (c *Cluster) pushed() bool { return len(c.triggers) > 0 }
 
 // watch has the loop tell, or no longer, when there is something to read.
 func (l *link) watch(on bool) {
@@ -145,6 +151,7 @@ func (l *link) connected() {
 func (l *link) established() {
 	c := l.c
 	l.open = true
+	l.packed = c.cfg.Compress == CompressGzip || c.cfg.Compress == CompressZstd
 	c.dialed()
 	c.ask(l.h)
 }
@@ -173,19 +180,23 @@ func (l *link) take(b []byte) {
 		b = l.in
 	}
 	for len(b) > 0 {
-		if !l.awaiting {
+		if !l.awaiting && !c.pushed() {
 			c.fail(l.h, BadProto, "sends what it was not asked for")
 			return
 		}
-		body, n, err := split(b, c.cfg.Limit)
+		body, enc, n, err := split(b, c.cfg.Limit)
+		if err == nil && n == 0 {
+			break
+		}
+		if err == nil {
+			body, err = c.unpacker.Unpack(enc, body)
+		}
 		if err != nil {
 			c.fail(l.h, BadProto, err.Error())
 			return
 		}
-		if n == 0 {
-			break
-		}
 		l.awaiting = false
+		l.measure()
 		if !c.message(l.h, body) {
 			return
 		}
@@ -193,7 +204,7 @@ func (l *link) take(b []byte) {
 	}
 	l.keepRest(b)
 	if h := l.h; h.link == l {
-		l.watch(l.awaiting) // for the rest
+		l.watch(l.awaiting || c.pushed()) // for the rest, or what comes by itself
 	}
 }
 
@@ -215,7 +226,7 @@ func (c *Cluster) message(h *Host, body []byte) bool {
 	}
 	now := time.Now()
 	c.mu.Lock()
-	m := message{slots: c.slots, Reading: c.reading, h: h, period: c.delay, now: now}
+	m := message{slots: c.slots, Reading: c.reading, h: h, period: c.delay, now: now, asked: c.triggers}
 	m.apply()
 	h.values[Late] = 0
 	h.lastData = now
