@@ -106,51 +106,6 @@ func (c *feedCall) readAll(n *feed.Consumer, r *feedReader, keep, commit bool) e
 	return n.Commit(context.WithoutCancel(c.ctx))
 }
 
-// newFeedTailCommand returns "weir feed tail".
-func newFeedTailCommand() *cobra.Command {
-	var r feedReader
-	var o feed.CreateOptions
-	var filter []string
-	c := &cobra.Command{
-		Use:   "tail [DIR]",
-		Short: "Print changes as they happen, without a feed of one's own",
-		Long: `Print what changes in a file system, or below a directory, from now on until the
-command is interrupted. Nothing is kept. Any user may do it, and is shown what he could
-see by himself.`,
-		Example: `  weir feed tail
-  weir feed tail /srv --filter types=CREAT,UNLNK`,
-		Args: cobra.MaximumNArgs(1),
-	}
-	f := c.Flags()
-	f.StringVar(&o.Source, "source", ".", "watch the file system of this `DIR`")
-	f.StringVarP(&o.Mask, "mask", "m", "", "print records of these `TYPES`")
-	f.StringArrayVarP(&filter, "filter", "f", nil, "print only what has `FIELD=LIST`; may be repeated")
-	f.IntVar(&r.max, "max", 0, "end after `N` records; 0: none")
-	f.StringVar(&r.format, "format", "text", "print records as text, json, lustre or native")
-	return feedCommand(c, func(call *feedCall) error {
-		format, err := r.parse(call)
-		if err != nil {
-			return err
-		}
-		if len(call.args) > 0 {
-			o.Source = call.args[0]
-		}
-		if o.Source, err = absolute(o.Source); err != nil {
-			return err
-		}
-		if o.Filter, err = feedFilter(filter); err != nil {
-			return err
-		}
-		n, err := call.api.Tail(call.ctx, o, format)
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		r.follow = true
-		return call.readAll(n, &r, false, false)
-	})
-}
-
 // newFeedChangelogCommand returns "weir feed changelog".
 func newFeedChangelogCommand() *cobra.Command {
 	c := &cobra.Command{

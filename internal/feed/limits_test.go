@@ -1,0 +1,296 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/journal"
+)
+
+// states are the names of all feeds with "aborted (REASON)" behind those that were given
+// up.
+func (s *stand) states() string {
+	var all []string
+	for _, i := range s.m.List(root) {
+		text := i.Name
+		if i.Aborted != nil {
+			text += " " + i.Aborted.Reason
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (s *stand) wantStates(when, want string) {
+	s.t.Helper()
+	if got := s.states(); got != want {
+		s.t.Errorf("%s: got %q, want %q", when, got, want)
+	}
+}
+
+func (s *stand) look(idle bool) { s.m.collect(context.Background(), s.clock(), idle) }
+
+func TestFeedsAreGivenUpByTheirLimits(t *testing.T) {
+	s := newStand(t, nil)
+	none, size, bytes := client.Seconds(0), uint64(10), uint64(2000)
+	hour := client.Seconds(time.Hour)
+	off := uint64(0)
+	s.create(client.CreateOptions{Name: "never", AbortTimeout: &none, AbortSize: &off, AbortBytes: &off})
+	s.create(client.CreateOptions{Name: "size", AbortSize: &size})
+	s.create(client.CreateOptions{Name: "time", AbortTimeout: &hour})
+	s.append(9)
+	s.create(client.CreateOptions{Name: "bytes", AbortBytes: &bytes})
+	_, before := s.bounds()
+
+	s.pass(59 * time.Minute)
+	s.look(true)
+	s.wantStates("within all limits", "never, size, time, bytes")
+	s.append(2)
+	s.look(false)
+	s.wantStates("11 records", "never, size size, time, bytes")
+	s.pass(2 * time.Minute)
+	s.look(false)
+	s.wantStates("61 minutes, and no look for idle ones", "never, size size, time, bytes")
+	s.look(true)
+	s.wantStates("61 minutes", "never, size size, time timeout, bytes")
+	s.append(60)
+	s.look(false)
+	s.wantStates("many bytes", "never, size size, time timeout, bytes bytes")
+
+	if i := s.info("bytes"); i.Aborted.First != before+1 || i.Bytes > 0 && i.Available != 0 {
+		t.Errorf("given up: got %+v, want what it lost from %d on, and nothing available", i, before+1)
+	}
+	if i := s.info("never"); i.Available != 71 || i.Aborted != nil {
+		t.Errorf("the other: %d records are available, want all 71", i.Available)
+	}
+	s.m.trimAll(t.Context())
+	if first, _ := s.bounds(); first > s.info("never").First {
+		t.Errorf("trimmed to %d, and the feed without limits needs %d", first, s.info("never").First)
+	}
+}
+
+// TestIdleFeedWithNothingToReadIsKept has time count only while records wait.
+func TestIdleFeedWithNothingToReadIsKept(t *testing.T) {
+	s := newStand(t, nil)
+	hour := client.Seconds(time.Hour)
+	s.create(client.CreateOptions{Name: "f", AbortTimeout: &hour})
+	n := s.attach("f")
+	if _, err := n.Cancel(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.pass(1000 * time.Hour)
+	s.look(true)
+	s.wantStates("nothing to read for long", "f")
+}
+
+// TestSpace has feeds given up while the store takes too much: first the one whose last
+// cancel is the oldest.
+func TestSpace(t *testing.T) {
+	disk := &space{free: 1 << 40}
+	s := newStand(t, disk)
+	for _, name := range []string{"a", "b", "c", "idle"} {
+		s.create(client.CreateOptions{Name: name})
+		s.pass(time.Minute)
+	}
+	s.append(5)
+	for _, name := range []string{"b", "a"} { // c never has
+		n, err := s.m.Attach(root, name, false)
+		must(t, err)
+		_, last := s.bounds()
+		_, err = n.Cancel(t.Context(), last-1)
+		must(t, err, n.Close(t.Context(), false))
+		s.pass(time.Minute)
+	}
+	idle := s.attach("idle")
+	_, err := idle.Cancel(t.Context(), 0)
+	must(t, err)
+	s.look(true)
+	s.wantStates("room enough", "a, b, c, idle")
+	disk.free = minFree - 1
+	for _, want := range []string{
+		"a, b, c space, idle", "a, b space, c space, idle", "a space, b space, c space, idle",
+		"a space, b space, c space, idle", // it holds nothing
+	} {
+		s.look(true)
+		s.wantStates("the disk is full", want)
+	}
+}
+
+func TestGapsAreCountedOnce(t *testing.T) {
+	s := newStand(t, nil)
+	s.create(client.CreateOptions{Name: "f"})
+	gap, err := s.source().Mark(t.Context(), changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapOverflow})
+	must(t, err)
+	for range 2 { // the second reader gets it again
+		n, err := s.m.Attach(root, "f", false)
+		must(t, err)
+		_, r, err := batch(t.Context(), n, client.ReadOptions{})
+		must(t, err, n.Close(t.Context(), false))
+		if !r.Gap {
+			t.Error("the batch does not say that there is a gap in it")
+		}
+	}
+	if i := s.info("f"); i.Gaps != 1 || i.LastGap != gap {
+		t.Errorf("got %d gaps, the last at %d, want 1 at %d", i.Gaps, i.LastGap, gap)
+	}
+	_, err = s.m.Reset(t.Context(), root, "f", "now", false)
+	must(t, err)
+	if i := s.info("f"); i.Gaps != 2 {
+		t.Errorf("after a reset: got %d gaps, want 2", i.Gaps)
+	}
+	// A manager that takes over the store knows of them.
+	m, err := New(Options{Store: s.m.store, Log: s.m.log})
+	must(t, err)
+	if i, err := m.Info(root, "f"); err != nil || i.Gaps != 2 || i.LastGap < gap || i.Cancelled != s.info("f").Cancelled || i.Last != s.info("f").Last {
+		t.Errorf("restored: got %+v, %v, want %+v", i, err, s.info("f"))
+	}
+}
+
+// TestGapOfAResetIsNotLost has it delivered until it is cancelled.
+func TestGapOfAResetIsNotLost(t *testing.T) {
+	s := newStand(t, nil)
+	s.create(client.CreateOptions{Name: "f"})
+	s.append(3)
+	i, err := s.m.Reset(t.Context(), root, "f", "now", false)
+	must(t, err)
+	for range 2 {
+		n, err := s.m.Attach(root, "f", false)
+		must(t, err)
+		records, _, err := batch(t.Context(), n, client.ReadOptions{})
+		must(t, err, n.Close(t.Context(), false))
+		if len(records) != 1 || records[0].Mark == nil || records[0].Mark.Reason != changelog.GapReset || records[0].Mark.To != i.Cancelled {
+			t.Fatalf("got %+v, want the gap to %d", records, i.Cancelled)
+		}
+	}
+	n := s.attach("f")
+	for _, want := range []int{1, 0} {
+		if records, _, err := batch(t.Context(), n, client.ReadOptions{}); err != nil || len(records) != want {
+			t.Errorf("got %d records, %v, want %d", len(records), err, want)
+		}
+	}
+}
+
+// TestSlowTail has a transient feed skip what it is too slow for, with one gap for it.
+func TestSlowTail(t *testing.T) {
+	s := newStand(t, nil)
+	n, err := s.m.Tail(t.Context(), root, client.CreateOptions{Source: s.fs.Dir})
+	must(t, err)
+	defer n.Close(context.Background(), false)
+	_, begin := s.bounds()
+	s.append(100)
+	records, _, err := batch(t.Context(), n, client.ReadOptions{MaxRecords: 10, Keep: true})
+	must(t, err)
+	if len(records) != 10 {
+		t.Fatalf("got %d records, want 10", len(records))
+	}
+	last := s.append(transientRecords)
+	s.m.trimAll(t.Context())
+	last = max(last, s.append(50))
+	s.m.trimAll(t.Context())
+	records, r, err := batch(t.Context(), n, client.ReadOptions{MaxRecords: maxReadRecords, MaxBytes: maxReadBytes})
+	must(t, err)
+	if len(records) != 1 || !r.Gap || records[0].Mark.Reason != changelog.GapSkipped {
+		t.Fatalf("got %d records, the first %+v, want the gap", len(records), records[0])
+	}
+	m := records[0].Mark
+	if m.From != begin+11 || m.To != last-transientRecords || m.Lost != m.To-m.From+1 {
+		t.Errorf("gap: got %d to %d, %d lost, want %d to %d", m.From, m.To, m.Lost, begin+11, last-transientRecords)
+	}
+	records, _, err = batch(t.Context(), n, client.ReadOptions{MaxRecords: maxReadRecords, MaxBytes: maxReadBytes})
+	must(t, err)
+	if len(records) != transientRecords || records[0].Index != m.To+1 {
+		t.Errorf("behind the gap: got %d records, want %d from %d on", len(records), transientRecords, m.To+1)
+	}
+}
+
+// TestHole has records deleted behind a feed's back, which must not be.
+func TestHole(t *testing.T) {
+	s := newStand(t, nil)
+	s.create(client.CreateOptions{Name: "f"})
+	_, begin := s.bounds()
+	last := s.append(10)
+	must(t, s.source().Journal().Trim(t.Context(), last-3))
+	n := s.attach("f")
+	records, r, err := batch(t.Context(), n, client.ReadOptions{})
+	must(t, err)
+	if len(records) != 4 || !r.Gap || r.Through != last {
+		t.Fatalf("got %d records through %d, want the gap and the last 3, through %d", len(records), r.Through, last)
+	}
+	i := s.info("f")
+	m := records[0].Mark
+	if m == nil || m.Reason != changelog.GapPurged || m.From != i.Cancelled+1 || m.To != last-3 || i.Gaps != 1 || i.Cancelled > begin {
+		t.Errorf("got %+v, want a gap from %d to %d, counted", m, i.Cancelled+1, last-3)
+	}
+}
+
+// stuckStore is a store whose disk does not answer.
+type stuckStore struct {
+	journal.Store
+
+	asked, release chan struct{}
+}
+
+func (s *stuckStore) PutFeed(ctx context.Context, f journal.Feed) error {
+	s.asked <- struct{}{}
+	<-s.release
+	return s.Store.PutFeed(ctx, f)
+}
+
+// TestInfoDoesNotWaitForTheDisk asks while a cancel is being stored.
+func TestInfoDoesNotWaitForTheDisk(t *testing.T) {
+	s := newStand(t, nil)
+	i := s.create(client.CreateOptions{Name: "f"})
+	last := s.append(2)
+	n := s.attach("f")
+	stuck := &stuckStore{Store: s.m.store, asked: make(chan struct{}), release: make(chan struct{})}
+	s.m.store = stuck
+	done := make(chan error, 1)
+	go func() {
+		_, err := n.Cancel(context.Background(), 0)
+		done <- err
+	}()
+	<-stuck.asked
+	if got := s.info("f"); got.Cancelled != i.Cancelled || got.Last != last {
+		t.Errorf("while a cancel is stored: got %d cancelled of %d, want %d of %d", got.Cancelled, got.Last, i.Cancelled, last)
+	}
+	if l := s.m.List(root); len(l) != 1 {
+		t.Errorf("LIST: got %+v", l)
+	}
+	stuck.release <- struct{}{}
+	must(t, <-done)
+	s.m.store = stuck.Store
+	if got := s.info("f"); got.Cancelled != last {
+		t.Errorf("after it: got %d cancelled, want %d", got.Cancelled, last)
+	}
+}
+
+// TestFilteredFeedAdvances has a feed that lets nothing through not hold the journal.
+func TestFilteredFeedAdvances(t *testing.T) {
+	s := newStand(t, nil)
+	s.create(client.CreateOptions{Name: "f", Filter: json.RawMessage(`{"name":["nothing"]}`)})
+	n := s.attach("f")
+	_, _, err := batch(t.Context(), n, client.ReadOptions{})
+	must(t, err)
+	before := s.info("f").Cancelled
+	s.sh("mkdir a b c end; ln -s x l") // none of which it wants
+	s.await("SLINK l")
+	_, _, err = batch(t.Context(), n, client.ReadOptions{})
+	must(t, err)
+	if got := s.info("f").Cancelled; got != before {
+		t.Errorf("at once: got %d cancelled, want %d", got, before)
+	}
+	s.pass(advanceEvery)
+	_, _, err = batch(t.Context(), n, client.ReadOptions{Keep: true})
+	must(t, err)
+	if i := s.info("f"); i.Cancelled != i.Last || i.Available != 0 {
+		t.Errorf("after %v: got %d cancelled of %d, want all", advanceEvery, i.Cancelled, i.Last)
+	}
+}
