@@ -32,6 +32,7 @@ var packages = map[string]string{
 	"nmap":                     "nmap",
 	"prometheus-node-exporter": "prometheus-node-exporter",
 	"promtool":                 "prometheus",
+	"postgres":                 "postgresql",
 	"printf":                   "coreutils",
 	"sh":                       "dash",
 	"systemd-analyze":          "systemd",

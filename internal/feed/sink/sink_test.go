@@ -1,0 +1,508 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sink
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/feed/server"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+var (
+	storms = flag.Int("storms", 1, "storms on each file system")
+	tries  = flag.Int("tries", 1500, "operations that each worker of a storm tries")
+)
+
+func must(tb testing.TB, errs ...error) {
+	tb.Helper()
+	if err := errors.Join(errs...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// agent serves feeds until the test ends, and returns its socket.
+func agent(t *testing.T) string {
+	t.Helper()
+	store, err := journal.OpenMemory()
+	must(t, err)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	m, err := feed.New(feed.Options{Store: store, Log: log})
+	must(t, err)
+	socket := filepath.Join(t.TempDir(), "feed.sock")
+	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- m.Run(ctx) }()
+	go func() { ended <- server.New(server.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-ended, <-ended, store.Close())
+	})
+	return socket
+}
+
+// sunk is a directory, its feed, and a database that is to have it.
+type sunk struct {
+	t      *testing.T
+	socket string
+	dir    string
+	api    *client.Client
+	info   client.Info
+	to     string
+}
+
+func newSunk(t *testing.T, dir, to string) *sunk {
+	t.Helper()
+	socket := agent(t)
+	api, err := client.Dial(t.Context(), socket)
+	must(t, err)
+	t.Cleanup(func() { api.Close() })
+	k := &sunk{t: t, socket: socket, dir: dir, api: api, to: to}
+	wait.Until(t, "the agent to run", func() bool {
+		k.info, err = api.Create(t.Context(), client.CreateOptions{Source: dir, Mode: client.ModeExplicit})
+		return err == nil || !strings.Contains(err.Error(), "does not run yet")
+	})
+	must(t, err)
+	return k
+}
+
+// sqliteIn is a database in a new directory.
+func sqliteIn(t *testing.T) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "a ?b#%.db")
+}
+
+// take takes a feed, as soon as nobody has it.
+func take(t *testing.T, api *client.Client, id string) *client.Consumer {
+	t.Helper()
+	var n *client.Consumer
+	wait.Until(t, "the feed to be free", func() bool {
+		var err error
+		n, err = api.Open(t.Context(), id, client.OpenOptions{})
+		if errors.Is(err, &client.Error{Code: client.CodeBusy}) {
+			return false
+		}
+		must(t, err)
+		return true
+	})
+	return n
+}
+
+// open opens the sink; close closes it and its consumer.
+func (k *sunk) open() (s *Sink, closeAll func()) {
+	k.t.Helper()
+	n := take(k.t, k.api, k.info.ID)
+	tree, err := OpenTree(k.dir)
+	must(k.t, err)
+	s, err = Open(k.t.Context(), Options{
+		Feed: n, Info: n.Info(), Tree: tree, To: k.to, Audit: true, Batch: 200,
+		Log: slog.New(slog.NewTextHandler(k.t.Output(), nil)),
+	})
+	must(k.t, err)
+	return s, func() { must(k.t, s.Close(), tree.Close(), n.Close()) }
+}
+
+// follow has the tables be equal to a source that is at rest.
+func (k *sunk) follow(s *Sink) {
+	k.t.Helper()
+	var left []string
+	defer func() {
+		if len(left) > 0 {
+			k.t.Errorf("tables and disk differ: %q", left[:min(len(left), 12)])
+		}
+	}()
+	wait.Until(k.t, "the tables to be equal", func() bool {
+		must(k.t, s.Run(k.t.Context(), true))
+		left = k.differences(s)
+		return len(left) == 0
+	})
+}
+
+// differences compares the tables with the disk.
+func (k *sunk) differences(s *Sink) []string {
+	k.t.Helper()
+	want, paths := k.disk()
+	got := map[string]string{}
+	each := func(text string, do func(v []any) (key, value string)) {
+		must(k.t, s.db.query(k.t.Context(), text, nil, func(_ []string, v []any) error {
+			key, value := do(v)
+			got[key] = value
+			return nil
+		}))
+	}
+	each(`SELECT pfid, name, fid FROM {ent}`, func(v []any) (string, string) {
+		return fmt.Sprintf("%x/%q", v[0], v[1]), fmt.Sprintf("%x", v[2])
+	})
+	each(`SELECT fid, type, mode, uid, gid, size, nlink, mtime, ctime, rdev, link FROM {obj}`, func(v []any) (string, string) {
+		link, _ := v[10].([]byte)
+		return fmt.Sprintf("%x", v[0]), fmt.Sprintf("%s %o %d:%d size=%d links=%d m=%d c=%d rdev=%d %q", v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], link)
+	})
+	each(`SELECT fid, path FROM {path}`, func(v []any) (string, string) {
+		return fmt.Sprintf("path %s", v[1]), fmt.Sprintf("%x", v[0])
+	})
+	each(`SELECT what, fid FROM {orphan}`, func(v []any) (string, string) {
+		return fmt.Sprintf("orphan %s %x", v[0], v[1]), "is there"
+	})
+	for p, f := range paths {
+		want["path "+p] = f
+	}
+	return unequal(got, want)
+}
+
+func unequal(got, want map[string]string) []string {
+	var lines []string
+	for key, value := range got {
+		if want[key] != value {
+			lines = append(lines, fmt.Sprintf("%s: table %s, disk %s", key, value, want[key]))
+		}
+	}
+	for key, value := range want {
+		if _, ok := got[key]; !ok {
+			lines = append(lines, fmt.Sprintf("%s: not in the table, disk %s", key, value))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// disk reads names and objects of the source by paths, and independently of Tree.
+func (k *sunk) disk() (rows, paths map[string]string) {
+	k.t.Helper()
+	rows, paths = map[string]string{}, map[string]string{}
+	must(k.t, filepath.WalkDir(k.dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := fidAt(unix.AT_FDCWD, path)
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		link, _ := os.Readlink(path)
+		o := Object{Mode: st.Mode}
+		rows[fmt.Sprintf("%x", fidBytes(f))] = fmt.Sprintf("%s %o %d:%d size=%d links=%d m=%d c=%d rdev=%d %q",
+			o.kind(), st.Mode&0o7777, st.Uid, st.Gid, st.Size, st.Nlink, st.Mtim.Nano(), st.Ctim.Nano(), st.Rdev, link)
+		if path == k.dir {
+			return nil
+		}
+		parent, err := fidAt(unix.AT_FDCWD, filepath.Dir(path))
+		rows[fmt.Sprintf("%x/%q", fidBytes(parent), filepath.Base(path))] = fmt.Sprintf("%x", fidBytes(f))
+		paths[strings.TrimPrefix(path, k.dir+"/")] = fmt.Sprintf("%x", fidBytes(f))
+		return err
+	}))
+	return rows, paths
+}
+
+// checkLog makes sure that each index of the journal is in the log once.
+func (k *sunk) checkLog(s *Sink) {
+	k.t.Helper()
+	var info client.Info
+	wait.Until(k.t, "the tables to have all records", func() bool {
+		must(k.t, s.Run(k.t.Context(), true))
+		var err error
+		info, err = k.api.Info(k.t.Context(), k.info.ID)
+		must(k.t, err)
+		return info.Last == s.Cursor().Through
+	})
+	var rows, distinct, first, last int64
+	must(k.t, s.db.query(k.t.Context(), `SELECT COUNT(*), COUNT(DISTINCT "index"), MIN("index"), MAX("index") FROM {log}`, nil,
+		func(_ []string, v []any) error {
+			rows, distinct, first, last = v[0].(int64), v[1].(int64), v[2].(int64), v[3].(int64)
+			return nil
+		}))
+	begin := int64(k.info.Cancelled) + 1
+	if rows != distinct || first != begin || uint64(last) != info.Last || rows != last-begin+1 {
+		k.t.Errorf("log: %d rows with %d indexes from %d to %d, want each from %d to %d once", rows, distinct, first, last, begin, info.Last)
+	}
+	if info.Cancelled != info.Last || s.Cursor().Through != info.Last {
+		k.t.Errorf("cancelled through %d, tables through %d, want %d", info.Cancelled, s.Cursor().Through, info.Last)
+	}
+	k.t.Logf("%d records", rows)
+}
+
+// The agent leaves out what its own process does, and that is the tests': the source is
+// changed by others.
+
+// sh changes the source.
+func (k *sunk) sh(script string) {
+	k.t.Helper()
+	sh(k.t, k.dir, script)
+}
+
+func sh(t *testing.T, dir, script string) {
+	t.Helper()
+	c := exec.Command("sh", "-ec", script)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
+
+// elsewhere has a process of its own do one of the things of doMain.
+func elsewhere(t *testing.T, args ...any) {
+	t.Helper()
+	c := exec.Command("/proc/self/exe", "-test.run", "^$")
+	c.Env = append(os.Environ(), envDo+"="+strings.TrimSuffix(fmt.Sprintln(args...), "\n"))
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v: %s", args, err, out)
+	}
+}
+
+// envDo says what a process does that a test has started.
+const envDo = "WEIR_SINK_DO"
+
+// doMain is that process.
+func doMain(what string) error {
+	words := strings.Fields(what)
+	number := func(i int) int {
+		n, _ := strconv.Atoi(words[i])
+		return n
+	}
+	switch words[0] {
+	case "populate":
+		return populate(words[1])
+	case "exchange":
+		return unix.Renameat2(unix.AT_FDCWD, words[1], unix.AT_FDCWD, words[2], unix.RENAME_EXCHANGE)
+	case "storm":
+		storm(uint64(number(2)), words[1], number(3), number(4))
+		return nil
+	}
+	return fmt.Errorf("%q: nothing to do", what)
+}
+
+// populate makes something of everything.
+func populate(root string) error {
+	return errors.Join(
+		os.MkdirAll(filepath.Join(root, "a/b"), 0o750),
+		os.WriteFile(filepath.Join(root, "a/b/file"), []byte("hello"), 0o640),
+		os.Link(filepath.Join(root, "a/b/file"), filepath.Join(root, "other")),
+		os.Symlink("a/\xff", filepath.Join(root, "link")),
+		unix.Mkfifo(filepath.Join(root, "fifo"), 0o600),
+		unix.Mknod(filepath.Join(root, "null"), unix.S_IFCHR|0o666, int(unix.Mkdev(1, 3))),
+		os.Chown(filepath.Join(root, "a/b/file"), 12345, 4_000_000_000),
+		os.WriteFile(filepath.Join(root, "new\nline \xff"), nil, 0o4600),
+		os.WriteFile(filepath.Join(root, strings.Repeat("x", 255)), nil, 0o600),
+	)
+}
+
+// databases are where a test is made: SQLite, and PostgreSQL where it is installed.
+func databases(t *testing.T, test func(t *testing.T, to string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, sqliteIn(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgresURL(t)) })
+}
+
+func TestFirstScanAndChanges(t *testing.T) {
+	databases(t, func(t *testing.T, to string) {
+		dir := fstest.New(t, "ext4").Dir
+		must(t, populate(dir))
+		k := newSunk(t, dir, to)
+		s, done := k.open()
+		k.follow(s)
+		k.sh("mv a c; rm other; ln -s y c/b/new; truncate -s 100000 c/b/file; chmod 4755 c/b/file; mkdir -p e/f; mv c/b e/f; touch e/f/b/z")
+		k.follow(s)
+		k.checkLog(s)
+		done()
+		k.sh("rm -r c")
+		s, done = k.open() // goes on where it was
+		defer done()
+		if s.Cursor().State != StateOK || s.Cursor().Scan != 1 {
+			t.Errorf("cursor after opening again: got %+v, want no scan", s.Cursor())
+		}
+		k.follow(s)
+		k.checkLog(s)
+	})
+}
+
+func TestTablesAreTheDiskAfterStorms(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		for seed := range *storms {
+			t.Run(fmt.Sprintf("%s/%d", kind, seed), func(t *testing.T) {
+				k := newSunk(t, fstest.New(t, kind).Dir, sqliteIn(t))
+				s, done := k.open()
+				defer done()
+				stormed := make(chan struct{})
+				go func() {
+					defer close(stormed)
+					elsewhere(t, "storm", k.dir, seed, 1+(seed+1)%3, *tries)
+				}()
+				for running := true; running; {
+					select {
+					case <-stormed:
+						running = false
+					default:
+						must(t, s.Run(t.Context(), true))
+					}
+				}
+				k.follow(s)
+				k.checkLog(s)
+			})
+		}
+	}
+}
+
+// The source changes while it is scanned, and a part of a file system has an edge.
+func TestPartOfAFileSystem(t *testing.T) {
+	root := fstest.New(t, "ext4").Dir
+	in, out := filepath.Join(root, "in"), filepath.Join(root, "out")
+	must(t, os.Mkdir(in, 0o700), os.Mkdir(out, 0o700))
+	must(t, populate(in))
+	must(t, populate(out))
+	k := newSunk(t, in, sqliteIn(t))
+	s, done := k.open()
+	defer done()
+	k.follow(s)
+	sh(t, root, "mv out/a in/came; mv in/a out/went; mv in/fifo out/fifo2; touch in/came/b/late; ln in/came/b/late out/late; rm in/came/b/file")
+	elsewhere(t, "exchange", filepath.Join(in, "came/b"), filepath.Join(out, "went/b"))
+	k.sh("touch came/b/later; mv came/b b2; mkdir -p x/y/z; rm -r x/y")
+	k.follow(s)
+}
+
+func TestGapIsHealed(t *testing.T) {
+	databases(t, func(t *testing.T, to string) {
+		dir := fstest.New(t, "tmpfs").Dir
+		must(t, populate(dir))
+		k := newSunk(t, dir, to)
+		s, done := k.open()
+		k.follow(s)
+		done()
+		k.sh("rm -r a; touch unseen")
+		wait.Until(t, "the records to be there", func() bool {
+			i, err := k.api.Info(t.Context(), k.info.ID)
+			must(t, err)
+			return i.Available >= 5
+		})
+		info, err := k.api.Reset(t.Context(), client.ResetRequest{Feed: k.info.ID}) // the records are lost to it
+		must(t, err)
+		k.info.Cancelled = info.Cancelled
+		s, done = k.open()
+		defer done()
+		if s.Cursor().State != StateGap {
+			t.Errorf("state after a reset: got %q, want %q", s.Cursor().State, StateGap)
+		}
+		k.follow(s)
+		if got := s.Cursor(); got.State != StateOK || got.Scan < 2 {
+			t.Errorf("cursor: got %+v, want a second scan", got)
+		}
+	})
+}
+
+func TestForeignTablesAreRefused(t *testing.T) {
+	k := newSunk(t, fstest.New(t, "tmpfs").Dir, sqliteIn(t))
+	s, done := k.open()
+	k.follow(s)
+	done()
+	for what, change := range map[string]func(*Options){
+		"file system": func(o *Options) { o.Info.Source = "another" },
+		"made anew":   func(o *Options) { o.Info.Last = 0; o.Info.Cancelled = 0 },
+		"prefix":      func(o *Options) { o.Tables = "x; DROP" },
+		"database":    func(o *Options) { o.To = "mysql:x" },
+	} {
+		o := Options{Info: k.info, To: k.to, Log: slog.New(slog.DiscardHandler)}
+		o.Info.Last = 1 << 40
+		change(&o)
+		s2, err := Open(t.Context(), o)
+		if err == nil {
+			s2.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: got error %v", what, err)
+		}
+	}
+}
+
+// Two sinks never write the same tables: the second sees that the first moved.
+func TestCursorIsMovedByOne(t *testing.T) {
+	databases(t, func(t *testing.T, to string) {
+		ctx := t.Context()
+		open := func() *Sink {
+			s, err := Open(ctx, Options{Info: client.Info{ID: "cl1", Source: "u", Last: 100}, To: to, Log: slog.New(slog.DiscardHandler), Audit: true})
+			must(t, err)
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+		first, second := open(), open()
+		batch := func() *client.Batch {
+			return &client.Batch{Records: []changelog.Record{{Index: 1, Type: changelog.Mark, Mark: &changelog.Marker{Kind: changelog.MarkStart}}}, Through: 1}
+		}
+		must(t, first.Apply(ctx, batch()))
+		must(t, first.Apply(ctx, batch())) // delivered again: no effect
+		if err := second.Apply(ctx, batch()); !errors.Is(err, errMoved) {
+			t.Errorf("second sink: got %v, want %v", err, errMoved)
+		}
+	})
+}
+
+// storm has several workers do all that changes a file system, at random and on few
+// names, so that they meet.
+func storm(seed uint64, dir string, workers, tries int) {
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(w)))
+			for range tries {
+				tryOne(r, dir)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// tryOne tries one operation; most fail for want of names.
+func tryOne(r *rand.Rand, dir string) {
+	pick := func() string {
+		p := dir
+		for range r.IntN(3) {
+			p = filepath.Join(p, fmt.Sprintf("d%d", r.IntN(3)))
+		}
+		return filepath.Join(p, fmt.Sprintf("%c%d", "df"[r.IntN(2)], r.IntN(4)))
+	}
+	a, b := pick(), pick()
+	switch r.IntN(12) {
+	case 0, 1:
+		_ = os.WriteFile(a, fmt.Append(nil, r.Uint64()), 0o600)
+	case 2, 3:
+		_ = os.Mkdir(a, 0o700)
+	case 4:
+		_ = os.Remove(a)
+	case 5, 6:
+		_ = os.Rename(a, b)
+	case 7:
+		_ = os.Link(a, b)
+	case 8:
+		_ = os.Symlink("x", a)
+	case 9:
+		_ = unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	case 10:
+		_ = os.Chmod(a, fs.FileMode(0o700|r.IntN(64)))
+	case 11:
+		_ = os.Truncate(a, int64(r.IntN(5000)))
+	}
+}
