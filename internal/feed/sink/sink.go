@@ -241,10 +241,10 @@ func (s *Sink) Apply(ctx context.Context, b *client.Batch) error {
 	d := newDelta()
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Mark != nil && missing(r.Mark) {
+		if r.Mark != nil && missing(r.Mark) && (r.Index > s.cur.Through || special(r.Mark)) {
 			gap = r.Mark.Kind.String() + " " + r.Mark.Reason
 		}
-		if r.Index <= s.cur.Through || r.Index > b.Through {
+		if r.Index <= s.cur.Through || r.Index > b.Through || r.Mark != nil && special(r.Mark) {
 			continue // done before, or not in the journal
 		}
 		d.add(r)
@@ -268,6 +268,12 @@ func (s *Sink) Apply(ctx context.Context, b *client.Batch) error {
 // missing reports whether a mark says that records are missing.
 func missing(m *changelog.Marker) bool {
 	return m.Kind&(changelog.MarkGap|changelog.MarkAbort|changelog.MarkPurge) != 0
+}
+
+// special reports whether a mark is none of the journal's, which only this feed sees
+// and sees once.
+func special(m *changelog.Marker) bool {
+	return m.Kind == changelog.MarkAbort || m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped)
 }
 
 // commit looks up what records do not tell, and makes the transaction.
