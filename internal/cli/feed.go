@@ -49,6 +49,8 @@ Exit codes: 3 when the feed was given up, 4 when another consumer reads it.`,
 		newFeedSinkCommand(),
 		newFeedQueryCommand(),
 		newFeedAuditCommand(),
+		newFeedPublishCommand(),
+		newFeedSubscribeCommand(),
 	)
 	return c
 }
