@@ -35,7 +35,11 @@ type Server struct {
 func (s *Server) connect() (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name("weir"), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.Log.Warn("connection to NATS is lost", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // nil: it was closed here
+				s.Log.Warn("connection to NATS is lost", "error", err)
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { s.Log.Info("connected to NATS again", "url", c.ConnectedUrlRedacted()) }),
 	}
 	if s.Credentials != "" {
