@@ -44,8 +44,7 @@ Exit codes: 3 when the feed was given up, 4 when another consumer reads it.`,
 		newFeedCreateCommand(), newFeedListCommand(), newFeedInfoCommand(), newFeedDestroyCommand(), newFeedResetCommand(),
 		newFeedSetCommand(), newFeedReadCommand(), newFeedChangelogCommand(), newFeedCancelCommand(), newFeedTailCommand(),
 		newFeedFIFOCommand(), newFeedNIDCommand(), newFeedPathCommand(), newFeedSourcesCommand(), newFeedRescanCommand(),
-		newFeedCheckCommand(), newFeedRepairCommand(),
-		newFeedSinkCommand(), newFeedQueryCommand(), newFeedAuditCommand(),
+		newFeedCheckCommand(), newFeedRepairCommand(), newFeedSinkCommand(), newFeedQueryCommand(), newFeedAuditCommand(),
 		newFeedPublishCommand(), newFeedSubscribeCommand(),
 	)
 	return c

@@ -115,9 +115,9 @@ var floors = map[string]int{
 	"internal/session":          2,
 	"internal/agent":            3,
 	"internal/agent/agenttest":  3,
-	"internal/feed/sink":        3,
-	"internal/feed/audit":       3,
-	"internal/feed/fanin":       3,
+	"internal/feed/sink":        2,
+	"internal/feed/audit":       2,
+	"internal/feed/fanin":       2,
 }
 
 // edge is an import from one room to another.
