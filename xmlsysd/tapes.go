@@ -134,7 +134,11 @@ func (t *Tapes) find(parent NodeID) (NodeID, bool) {
 			return id, true
 		}
 	}
-	id, ok := t.model.Named(parent, string(name), string(t.scanner.Attr("units")))
+	key := string(name)
+	if known, ok := kernelNames[key]; ok {
+		key = known
+	}
+	id, ok := t.model.Named(parent, key, string(t.scanner.Attr("units")))
 	if ok {
 		t.learn()
 		t.children[childKey{parent, string(name)}] = id // which a name that is no tag is not found by
@@ -171,6 +175,12 @@ func (t *Tapes) keep(n *Node) {
 		t.kept[i] = append(t.kept[i][:0], a...)
 	}
 	t.leafAttrs = t.kept[:len(all)]
+}
+
+// kernelNames are the names of the kernel's that are no tags, by the tags that they
+// become: all that Linux 6 has.
+var kernelNames = map[string]string{
+	"Active_anon": "Active(anon)", "Inactive_anon": "Inactive(anon)", "Active_file": "Active(file)", "Inactive_file": "Inactive(file)",
 }
 
 // rawPath is the element of raw files, which is a section without a name.

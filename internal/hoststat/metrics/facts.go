@@ -63,8 +63,11 @@ var diskLabels = [...]struct{ label, key, or string }{
 	{"wwn", "ID_WWN", ""},
 }
 
-// disk returns the labels of a disk.
+// disk returns the labels of a disk; none without facts, of another host.
 func (f *facts) disk(major, minor []byte) string {
+	if f == nil {
+		return ""
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.scratch = append(append(append(f.scratch[:0], major...), ':'), minor...)
@@ -96,8 +99,12 @@ var systemLabels = [...]string{
 	"version_id",
 }
 
-// system returns what the host's distribution is.
+// system returns what the host's distribution is; nothing without facts, of
+// another host.
 func (f *facts) system() systemFact {
+	if f == nil {
+		return systemFact{}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.now()

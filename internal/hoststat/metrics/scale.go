@@ -14,6 +14,7 @@ import (
 type scale struct {
 	factor uint64 // 0: 1
 	point  int    // places by which the number is divided by ten
+	pages  bool   // factor is the size of a page, which another host may have another of
 }
 
 // Scales of the units on tapes.

@@ -15,9 +15,10 @@ import (
 type scrape struct {
 	// Immutable.
 	plan    *plan
-	facts   *facts
-	session *hoststat.Session
+	facts   *facts            // nil: of another host
+	session *hoststat.Session // nil: likewise
 	wanted  func(xmlsysd.NodeID) bool // wants, made once
+	others  *fleet                    // nil: none
 
 	// Of the present exposition.
 	sel      *xmlsysd.Selection // nil: all
@@ -27,6 +28,10 @@ type scrape struct {
 	ok       []health // by place in plan.sections
 	costs    [][]byte // of the sections in us, nil: not known
 	out      []byte
+
+	// Of the host that is being shown.
+	host     []byte // the label that tells which; empty: this one
+	pageSize uint64 // bytes; 0: as here
 
 	// Of the tape that is walked.
 	tape   *xmlsysd.Tape
@@ -71,8 +76,30 @@ func (s *scrape) run(ctx context.Context, f format, sel *xmlsysd.Selection, more
 
 // write returns the exposition of samples.
 func (s *scrape) write(parts []hoststat.Part, f format, more []byte) []byte {
+	s.begin()
+	s.show(parts)
+	if s.others != nil {
+		s.others.show()
+	}
+	s.out = more
+	for i, b := range s.bufs {
+		family := &s.families[i]
+		other := s.others.take(family.name)
+		if len(b)+len(other) > 0 {
+			s.out = append(append(append(s.out, family.heads[f]...), b...), other...)
+		}
+	}
+	s.out = s.others.rest(s.out, f)
+	if f == openMetrics {
+		s.out = append(s.out, "# EOF\n"...)
+	}
+	return s.out
+}
+
+// show adds what a host has read to the families.
+func (s *scrape) show(parts []hoststat.Part) *state {
 	state := s.plan.now.Load()
-	s.begin(state)
+	s.reach(state)
 	s.judge(parts)
 	for i := range parts {
 		if s.healthOf(parts[i].Node) != hung {
@@ -80,30 +107,14 @@ func (s *scrape) write(parts []hoststat.Part, f format, more []byte) []byte {
 		}
 	}
 	s.plan.finish(s, state)
-	s.out = more
-	for i, b := range s.bufs {
-		if len(b) > 0 {
-			s.out = append(s.out, state.families[i].heads[f]...)
-			s.out = append(s.out, b...)
-		}
-	}
-	if f == openMetrics {
-		s.out = append(s.out, "# EOF\n"...)
-	}
-	return s.out
+	return state
 }
 
 // begin empties the buffers.
-func (s *scrape) begin(state *state) {
+func (s *scrape) begin() {
 	for i := range s.bufs {
 		s.bufs[i] = s.bufs[i][:0]
 	}
-	s.reach(state)
-	if s.ok == nil {
-		s.ok, s.costs = make([]health, len(s.plan.sections)), make([][]byte, len(s.plan.sections))
-	}
-	clear(s.ok)
-	clear(s.costs)
 }
 
 // reach makes a buffer for each family of a state.
@@ -116,6 +127,11 @@ func (s *scrape) reach(state *state) {
 
 // judge finds out which sections were read, and which have failed or hang.
 func (s *scrape) judge(parts []hoststat.Part) {
+	if s.ok == nil {
+		s.ok, s.costs = make([]health, len(s.plan.sections)), make([][]byte, len(s.plan.sections))
+	}
+	clear(s.ok)
+	clear(s.costs)
 	for i := range parts {
 		if at := s.place(parts[i].Node); at >= 0 {
 			s.ok[at] = good
@@ -261,21 +277,23 @@ func (s *scrape) add(f familyID, fixed string, sc scale, value []byte) {
 	b := s.bufs[f]
 	start := len(b)
 	b = append(b, s.families[f].name...)
-	switch n := len(s.labels); {
-	case n > 0:
-		b = append(b, '{')
-		b = append(b, s.labels...)
-		if fixed != "" {
-			b = append(b, ',')
-			b = append(b, fixed...)
+	named := len(b)
+	for _, part := range [...][]byte{s.host, s.labels} {
+		if len(part) > 0 {
+			b = append(append(b, ','), part...)
 		}
-		b = append(b, '}')
-	case fixed != "":
-		b = append(b, '{')
-		b = append(b, fixed...)
+	}
+	if fixed != "" {
+		b = append(append(b, ','), fixed...)
+	}
+	if len(b) > named {
+		b[named] = '{'
 		b = append(b, '}')
 	}
 	b = append(b, ' ')
+	if sc.pages && s.pageSize > 0 {
+		sc.factor = s.pageSize
+	}
 	b, ok := sc.append(b, value)
 	if !ok {
 		s.bufs[f] = b[:start]

@@ -13,7 +13,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/xmlsysd"
 )
+
+// maxKept bounds the exposition whose buffers are used again, in bytes.
+const maxKept = 4 << 20
 
 // maxScrapes bounds the scrapes of a view at one time. More are refused.
 const maxScrapes = 4
@@ -26,6 +30,11 @@ type Options struct {
 	// More appends families that stand before weir's own, complete but for the end
 	// of the exposition, in OpenMetrics or the text format; nil: none.
 	More func(b []byte, openMetrics bool) ([]byte, error)
+	// Fleet calls a function with the last message of each host that is up, as the
+	// host's daemon has sent it, and its name; their samples have the name as the
+	// label host. Messages are valid until the function returns. It stops when that
+	// returns false. nil: this host alone is shown.
+	Fleet func(yield func(host string, message []byte) bool)
 	// Refuse answers a request that is not served; nil: a line of text.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, reason string)
 }
@@ -47,9 +56,9 @@ func New(o Options) *Server {
 		o.Refuse = func(w http.ResponseWriter, _ *http.Request, status int, reason string) { http.Error(w, reason, status) }
 	}
 	facts := newFacts(o.Root)
-	native := newView(o, facts, newPlan(o.Engine.Model(), nativeTable))
+	native := newView(o, facts, nativeTable)
 	o.More = nil
-	node := newView(o, facts, newPlan(o.Engine.Model(), nodeTable))
+	node := newView(o, facts, nodeTable)
 	return &Server{Native: native, Node: node, views: [2]*view{native, node}}
 }
 
@@ -67,6 +76,7 @@ type view struct {
 	o     Options
 	facts *facts
 	plan  *plan
+	fleet *plan // of other hosts; nil: none are shown
 
 	mu     sync.Mutex
 	free   []*worker // guarded by mu
@@ -78,6 +88,7 @@ type view struct {
 // worker is what a scrape needs.
 type worker struct {
 	scrape scrape
+	fleet  *fleet // nil: this host alone is shown
 	more   []byte
 	packed packed
 	gzip   *gzip.Writer
@@ -92,7 +103,14 @@ func (p *packed) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func newView(o Options, f *facts, p *plan) *view { return &view{o: o, facts: f, plan: p} }
+func newView(o Options, f *facts, table func(*grow)) *view {
+	v := &view{o: o, facts: f, plan: newPlan(o.Engine.Model(), table)}
+	if o.Fleet != nil {
+		// Their kernels' names must not use up what this host's model has room for.
+		v.fleet = newPlan(xmlsysd.NewModel(), table)
+	}
+	return v
+}
 
 var (
 	errBusy   = errors.New("as many scrapes as are allowed are being served")
@@ -118,10 +136,18 @@ func (v *view) take() (*worker, error) {
 	}
 	w := &worker{scrape: scrape{plan: v.plan, facts: v.facts, session: v.o.Engine.NewSession()}}
 	w.scrape.wanted = w.scrape.wants
+	if v.fleet != nil {
+		w.fleet = newFleet(v.fleet, v.o.Fleet)
+		w.scrape.others = w.fleet
+	}
 	return w, nil
 }
 
 func (v *view) give(w *worker) {
+	if len(w.more) > maxKept {
+		w.more, w.packed = nil, nil
+		w.scrape.drop()
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.out--
@@ -154,6 +180,10 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.o.Refuse(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	var others *xmlsysd.Selection
+	if v.fleet != nil {
+		others, _ = v.fleet.selection(r.URL.RawQuery) // it is as good as the other one
+	}
 	wk, err := v.take()
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
@@ -168,6 +198,9 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			v.o.Refuse(w, r, http.StatusInternalServerError, err.Error())
 			return
 		}
+	}
+	if wk.fleet != nil {
+		wk.fleet.scrape.sel = others
 	}
 	body := wk.scrape.run(r.Context(), f, sel, more)
 	wk.more = body

@@ -38,7 +38,7 @@ var cpuModes = [...][2]string{
 }
 
 // pages is the scale of numbers of pages.
-func pages() scale { return scale{factor: uint64(os.Getpagesize())} }
+func pages() scale { return scale{factor: uint64(os.Getpagesize()), pages: true} }
 
 // diskColumn is a number of a disk: the leaf, the name that both views give it
 // without their prefix, and what it is.
