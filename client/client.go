@@ -5,6 +5,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,7 +38,11 @@ type Client struct {
 // New makes a client of the hub at a base URL such as
 // "http://127.0.0.1:9347". It connects when it is used. Requests last as long
 // as their contexts let them.
-func New(baseURL string) (*Client, error) {
+func New(baseURL string) (*Client, error) { return NewTLS(baseURL, nil) }
+
+// NewTLS is New for a hub at an https URL: it is trusted, and told who asks, as cfg
+// says.
+func NewTLS(baseURL string, cfg *tls.Config) (*Client, error) {
 	base, err := url.Parse(baseURL)
 	if err != nil {
 		return nil, fmt.Errorf("URL of the hub: %w", err)
@@ -46,7 +51,7 @@ func New(baseURL string) (*Client, error) {
 		return nil, fmt.Errorf("URL of the hub: want http://HOST:PORT, got %q", baseURL)
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout}
-	transport := &http.Transport{DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}
+	transport := &http.Transport{DialContext: dialer.DialContext, Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute, TLSClientConfig: cfg}
 	return &Client{base: base, http: &http.Client{Transport: transport, CheckRedirect: refuseRedirect}}, nil
 }
 
@@ -158,8 +163,13 @@ func (c *Client) call(ctx context.Context, method string, result any, query url.
 	if result == nil {
 		return nil
 	}
+	return readAnswer(answer, result)
+}
+
+// readAnswer reads a JSON answer.
+func readAnswer(answer *http.Response, result any) error {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxAnswer)).Decode(result); err != nil {
-		return fmt.Errorf("%s %s: read answer: %w", method, answer.Request.URL.Path, err)
+		return fmt.Errorf("%s %s: read answer: %w", answer.Request.Method, answer.Request.URL.Path, err)
 	}
 	return nil
 }
@@ -176,6 +186,11 @@ func (c *Client) do(ctx context.Context, method string, query url.Values, path .
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, target.Path, err)
 	}
+	return c.ask(request)
+}
+
+// ask returns the answer to a request, or the hub's problem.
+func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("ask the hub: %w", err)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package client is a Go client of weir's HTTP interface: the stored and open
-// trace sessions of a hub, their streams and chunks.
+// trace sessions of a hub, their streams and chunks, and the hosts that it knows.
 //
 // The types of this package are what the hub itself answers with, so that
 // server and client cannot differ; the document that describes them for other

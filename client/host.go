@@ -1,0 +1,122 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// HostState says how a hub knows a host.
+type HostState string
+
+// States of hosts.
+const (
+	HostConfigured HostState = "configured" // by the hub's configuration
+	HostRegistered HostState = "registered" // by its agent, which renews that
+	HostLost       HostState = "lost"       // the agent has not renewed in time
+)
+
+// Host is a host that a hub knows.
+type Host struct {
+	ID      string    `json:"id" doc:"Name of the host." example:"node01"`
+	State   HostState `json:"state" enum:"configured,registered,lost" doc:"configured: named in the hub's configuration. registered: its agent has registered and renews that. lost: it has not renewed in time; the host is forgotten later."`
+	Address string    `json:"address,omitempty" doc:"Where it answers monitors, in the protocol of xmlsysd; absent where it cannot be asked." example:"10.0.0.7:7887"`
+	TLS     bool      `json:"tls,omitempty" doc:"It does so by TLS."`
+	Problem string    `json:"problem,omitempty" doc:"Why it cannot be asked."`
+	Group   string    `json:"group,omitempty" doc:"What it is shown with."`
+	Version string    `json:"version,omitempty" doc:"Of weir there."`
+	Since   time.Time `json:"since" doc:"Known since."`
+	Seen    time.Time `json:"seen,omitzero" doc:"When its agent has registered or renewed last."`
+	Renew   string    `json:"renew,omitempty" doc:"How long a registration lasts without being renewed." example:"30s"`
+
+	Statistics *HostStatistics `json:"statistics,omitempty" doc:"What the hub has been told when it asked; absent if it does not ask."`
+}
+
+// HostStatistics is what a hub knows of a host by asking it.
+type HostStatistics struct {
+	State  string             `json:"state" enum:"connecting,up,late,stale,down,denied,badproto" doc:"Of the way to the host, as weir top has it."`
+	Reason string             `json:"reason,omitempty" doc:"Why it is not up."`
+	Read   time.Time          `json:"read,omitzero" doc:"When the last answer came."`
+	Values map[string]float64 `json:"values,omitempty" doc:"Numbers by the names that alarms use; rates by second, shares in percent."`
+	Alarms []string           `json:"alarms,omitempty" maxItems:"1000" doc:"Alarms that fire."`
+}
+
+// HostRegistration is what an agent tells of its host.
+type HostRegistration struct {
+	Address string `json:"address,omitempty" maxLength:"300" doc:"Where it answers monitors: HOST:PORT. Without a host, or with 0.0.0.0 or [::], the host that the request comes from is meant. Absent: nowhere." example:":7887"`
+	TLS     bool   `json:"tls,omitempty" doc:"It does so by TLS."`
+	Group   string `json:"group,omitempty" maxLength:"255" doc:"What it is to be shown with."`
+	Version string `json:"version,omitempty" maxLength:"255" doc:"Of weir there."`
+}
+
+// HostAlarm is an alarm that a hub has seen begin or end.
+type HostAlarm struct {
+	Time  time.Time `json:"time" doc:"When."`
+	Host  string    `json:"host" doc:"Name of the host."`
+	Alarm string    `json:"alarm" doc:"Id of the alarm."`
+	State string    `json:"state" enum:"firing,ok" doc:"firing: it has begun. ok: it has ended."`
+	Level string    `json:"level" enum:"info,warn,crit" doc:"How urgent it is."`
+	Value *float64  `json:"value,omitempty" doc:"What the first number of its condition was."`
+	Note  string    `json:"note,omitempty" doc:"What the hosts file says of it."`
+}
+
+// Hosts walks the hosts that the hub knows, by name.
+func (c *Client) Hosts(ctx context.Context) iter.Seq2[Host, error] {
+	return pages[Host](ctx, c, url.Values{}, "hosts")
+}
+
+// Host returns one host.
+func (c *Client) Host(ctx context.Context, name string) (Host, error) {
+	var h Host
+	err := c.call(ctx, http.MethodGet, &h, nil, "hosts", name)
+	return h, err
+}
+
+// RegisterHost registers a host or renews that.
+func (c *Client) RegisterHost(ctx context.Context, name string, r HostRegistration) (Host, error) {
+	var h Host
+	body, err := json.Marshal(r)
+	if err != nil {
+		return h, fmt.Errorf("register %s: %w", name, err)
+	}
+	err = c.send(ctx, http.MethodPut, body, &h, "hosts", name)
+	return h, err
+}
+
+// RemoveHost makes the hub forget a host that is not in its configuration.
+func (c *Client) RemoveHost(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, nil, nil, "hosts", name)
+}
+
+// HostAlarms walks the alarms that the hub has seen begin and end, the newest
+// first.
+func (c *Client) HostAlarms(ctx context.Context) iter.Seq2[HostAlarm, error] {
+	return pages[HostAlarm](ctx, c, url.Values{}, "alarms")
+}
+
+// send makes a request with a JSON body and reads its JSON answer into result.
+func (c *Client) send(ctx context.Context, method string, body []byte, result any, path ...string) error {
+	target, err := c.target(path)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, target.Path, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := c.ask(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	return readAnswer(answer, result)
+}
