@@ -29,6 +29,7 @@ type Config struct {
 	Delay   time.Duration // the period; 0: DefaultDelay. Below MinDelay is for tests
 	Sync    bool          // all hosts are due at once
 	Want    Want
+	Select  []string // selectors of xmlsysd that hosts are asked for besides, for OnMessage
 	Mask    string // of processes, as the command task has it; "": those that do something
 	Points  int    // of history at the period of polling; -1: none
 	Minutes int    // of history; -1: none

@@ -113,6 +113,10 @@ func (h *Host) Reason() string { return h.reason }
 // Messages returns how many messages have been taken.
 func (h *Host) Messages() uint64 { return h.messages }
 
+// LastData returns when the last message came, by the monitor's clock; the zero
+// time if none has.
+func (h *Host) LastData() time.Time { return h.lastData }
+
 // Value returns a number of the host, math.NaN if there is none.
 func (h *Host) Value(m Metric) float64 {
 	if m == Lag {

@@ -52,7 +52,7 @@ func (c *Cluster) request(h *Host) bool {
 	if want := c.want | h.want; !l.begun || want != l.asked {
 		plan, ok := c.plans[want]
 		if !ok {
-			plan = want.commands(c.cfg.Mask) + string(request)
+			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + string(request)
 			c.plans[want] = plan
 		}
 		out, l.asked, l.begun = []byte(plan), want, true

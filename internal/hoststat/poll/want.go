@@ -3,6 +3,8 @@
 
 package poll
 
+import "github.com/weir-io/weir/xmlsysd"
+
 // Want is what is asked of hosts beyond the numbers that are always kept.
 type Want uint8
 
@@ -56,6 +58,22 @@ func (w Want) taskLines(mask string) string {
 
 // defaultMask is which processes the jobs view has: those that do something.
 const defaultMask = "state=RD top=20"
+
+// onLines selects in lines that daemons take.
+func onLines(selectors []string) string {
+	const longest = xmlsysd.MaxLine / 2
+	text, line := "", "on"
+	for _, s := range selectors {
+		if len(line)+1+len(s) > longest && line != "on" {
+			text, line = text+line+"\n", "on"
+		}
+		line += " " + s
+	}
+	if line == "on" {
+		return text
+	}
+	return text + line + "\n"
+}
 
 // commands are the lines that make a session send what is wanted.
 func (w Want) commands(mask string) string {
