@@ -49,8 +49,11 @@ type HostStatistics struct {
 	Alarms []string           `json:"alarms,omitempty" maxItems:"1000" doc:"Alarms that fire."`
 }
 
-// HostRegistration is what an agent tells of its host.
+// HostRegistration is what an agent tells of its host. A hub takes what it does
+// not know, too: agents may be newer than it is.
 type HostRegistration struct {
+	_ struct{} `json:"-" additionalProperties:"true"`
+
 	Address string `json:"address,omitempty" maxLength:"300" doc:"Where it answers monitors: HOST:PORT. Without a host, or with 0.0.0.0 or [::], the host that the request comes from is meant. Absent: nowhere." example:":7887"`
 	TLS     bool   `json:"tls,omitempty" doc:"It does so by TLS."`
 	Group   string `json:"group,omitempty" maxLength:"255" doc:"What it is to be shown with."`

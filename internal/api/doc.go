@@ -1,8 +1,9 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package api serves weir's HTTP interface: sessions, streams and chunks as
-// resources, retention, health, metrics, and the OpenAPI document of all that.
+// Package api serves weir's HTTP interface: sessions, streams and chunks, and the
+// hosts that the hub knows, as resources, retention, health, metrics, and the
+// OpenAPI document of all that.
 //
 // It reaches into no service's state: it asks the store and the catalog for
 // copies, and the relay and the live server for their figures through
@@ -15,6 +16,9 @@
 // user of the same machine visits must not reach it either. Requests that name
 // another host than this one are refused (DNS rebinding), and so are
 // cross-origin requests that would change something. See guard.go.
+//
+// Hosts alone are also served to other machines, of networks that are allowed, by
+// a listener of their own: [API.HostsHandler].
 //
 // # Limits
 //

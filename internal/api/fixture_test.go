@@ -21,6 +21,7 @@ import (
 
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
 	"github.com/weir-io/weir/lttng"
@@ -64,6 +65,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		Metadata: func() MetadataStats { return MetadataStats{WaitingOpen: 1, Bytes: 2, Errors: 3, Unchecked: 4} },
 		Version:  version.Info{Version: "1.2.3", Go: "go1.26"},
 		Host:     hostMetrics,
+		Registry: hosts.New(hosts.Options{Now: now, Log: log, Max: 3}), Statistics: statisticsDouble{},
 	}
 	if change != nil {
 		change(&f.opts)

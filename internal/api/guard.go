@@ -19,6 +19,7 @@ const maxBody = 64 << 10
 type guard struct {
 	next  http.Handler
 	hosts []string // lower case, without ports
+	any   bool     // next decides about names
 	cross *http.CrossOriginProtection
 }
 
@@ -32,6 +33,11 @@ func newGuard(next http.Handler, hosts []string) *guard {
 	return g
 }
 
+// newBareGuard returns a guard that lets requests through whatever host they name.
+func newBareGuard(next http.Handler) *guard {
+	return &guard{next: next, cross: http.NewCrossOriginProtection(), any: true}
+}
+
 // ServeHTTP refuses a request or passes it on.
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w = newPatientWriter(w)
@@ -40,7 +46,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
 	// Probes come with any name and learn nothing.
-	if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" && !g.isOwn(r) {
+	if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" && !g.any && !g.isOwn(r) {
 		writeProblem(w, problemf(codeHostNotAllowed, "host %q", r.Host))
 		return
 	}

@@ -30,12 +30,12 @@ func (a *API) registerMetrics(f huma.API) {
 		return
 	}
 	native, node := a.opts.Host(a.appendOwn, a.refuseScrape)
-	a.registerHost(f, "/metrics", "get-metrics", "Figures of the hub and of its host for Prometheus", native)
-	a.registerHost(f, "/metrics/node", "get-node-metrics", "Figures of the host by the names of node_exporter", node)
+	a.registerScrape(f, "/metrics", "get-metrics", "Figures of the hub and of its host for Prometheus", native)
+	a.registerScrape(f, "/metrics/node", "get-node-metrics", "Figures of the host by the names of node_exporter", node)
 }
 
-// registerHost adds the route of a view of the host.
-func (a *API) registerHost(f huma.API, path, id, summary string, handler http.Handler) {
+// registerScrape adds the route of a view of the host.
+func (a *API) registerScrape(f huma.API, path, id, summary string, handler http.Handler) {
 	op := newOperation("GET", path, id, tagHub, summary, codeInvalidRequest, codeTooManyScrapes)
 	op.Responses["200"] = binary("All metrics in Prometheus' text format, or in that of OpenMetrics if the header Accept prefers it.", "text/plain")
 	op.Responses["200"].Content["application/openmetrics-text"] = op.Responses["200"].Content["text/plain"]

@@ -82,6 +82,9 @@ func newCollector(a *API) *collector {
 	if a.opts.Live != nil {
 		groups = append(groups, liveMetrics())
 	}
+	if a.opts.Registry != nil {
+		groups = append(groups, a.registryMetrics())
+	}
 	for _, group := range groups {
 		for _, m := range group {
 			c.metrics = append(c.metrics, m)

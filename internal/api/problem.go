@@ -39,6 +39,12 @@ const (
 	codeChunkOpen        code = "chunk-open"
 	codeTooManyArchives  code = "too-many-archives"
 	codeTooManyScrapes   code = "too-many-scrapes"
+	codeNoSuchHost       code = "no-such-host"
+	codePeerNotAllowed   code = "peer-not-allowed"
+	codeAddressNotOwn    code = "address-not-own"
+	codeHostTaken        code = "host-taken"
+	codeHostConfigured   code = "host-configured"
+	codeTooManyHosts     code = "too-many-hosts"
 )
 
 // errorRow is a kind of problem. Codes and numbers are never reused.

@@ -21,6 +21,7 @@ const (
 	tagSessions  = "sessions"
 	tagRetention = "retention"
 	tagHub       = "hub"
+	tagHosts     = "hosts"
 )
 
 // register makes all routes and the document.
@@ -28,6 +29,9 @@ func (a *API) register() error {
 	f := a.newFramework()
 	a.registerSessions(f)
 	a.registerChunks(f)
+	if a.opts.Registry != nil {
+		a.registerHosts(f)
+	}
 	operation(f, "POST", "/api/v1/retention/run", "run-retention", tagRetention,
 		"Remove what the limits tell to, now", a.runRetention, codeInvalidRequest, codeCrossOrigin)
 	operation(f, "GET", "/healthz", "get-health", tagHub, "Whether the hub answers", a.getHealth)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
 	"github.com/weir-io/weir/lttng"
@@ -42,6 +43,14 @@ type retention interface {
 	Stats() tracestore.RetentionStats
 }
 
+// statistics is what is asked of hosts' figures. *fleet.Fleet has it.
+type statistics interface {
+	Statistics(name string) *client.HostStatistics
+	All() map[string]*client.HostStatistics
+	Alarms() []client.HostAlarm
+	Up(yield func(host string, up bool))
+}
+
 // Options are the services that the interface shows. Store, Catalog, Retention
 // and Log are required.
 type Options struct {
@@ -65,6 +74,11 @@ type Options struct {
 	// Host makes the handlers of the figures of the host that the hub is on; nil
 	// leaves them out.
 	Host HostMetrics
+
+	// Registry has the hosts that the hub knows; nil leaves them out.
+	Registry *hosts.Registry
+	// Statistics are what the hub finds out by asking them; nil: it does not ask.
+	Statistics statistics
 
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.
