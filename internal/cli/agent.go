@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -36,6 +37,9 @@ func newAgentCommand() *cobra.Command {
 enable-event, start and the others of "weir help", records the kernel, the host's
 statistics and weir itself, and brings what is recorded to files or to a relay. It
 needs no hub and no kernel module; without root it does not record the kernel.
+
+With --hub it registers this host with a hub, so that monitors find it there, and
+with --xmlsysd it serves them.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
@@ -78,6 +82,7 @@ type agentStat struct {
 	listen        []string
 	allow, expose string
 	sessions      int
+	announce      announceFlags
 }
 
 func (s *agentStat) addFlags(c *cobra.Command) {
@@ -87,27 +92,47 @@ func (s *agentStat) addFlags(c *cobra.Command) {
 	f.StringVar(&s.allow, "xmlsysd-allow", "", "let monitors of these `NETWORKS` connect, separated by commas, or any; default: this host's")
 	f.StringVar(&s.expose, "xmlsysd-expose", "", "show more of what people do, also in traces of --stat: `LIST` of cmdline, sessions, raw, cgroups")
 	f.IntVar(&s.sessions, "xmlsysd-sessions", 0, "serve at most `N` monitors at once; default: 10")
+	s.announce.add(c)
 }
 
-// begin starts host statistics if they are asked for, and returns what reads the
-// host in any case, and what ends both.
+// begin starts host statistics, and registers the host with a hub, where that is
+// asked for. It returns what reads the host in any case, and what ends all.
 func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (engine *hoststat.Engine, stop func(), err error) {
-	if !s.enable {
-		x, err := parseExpose(s.expose)
-		if err != nil {
-			return nil, nil, usageErrorf("--xmlsysd-expose: %w", err)
-		}
-		engine, err = hoststat.New(hoststat.Options{Expose: x, Version: version.Number, Log: log})
-		if err != nil {
-			return nil, nil, err
-		}
-		return engine, engine.Close, nil
-	}
-	h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
+	engine, listeners, stopStat, err := s.statistics(ctx, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	return h.engine, h.start(ctx, log), nil
+	a, err := s.announce.announcer(listeners, false, log)
+	if err != nil {
+		stopStat()
+		return nil, nil, err
+	}
+	if a == nil {
+		return engine, stopStat, nil
+	}
+	stopAnnouncing := a.start(ctx)
+	return engine, func() { stopAnnouncing(); stopStat() }, nil
+}
+
+// statistics makes what reads the host, and serves it where that is asked for.
+func (s *agentStat) statistics(ctx context.Context, log *slog.Logger) (engine *hoststat.Engine, listeners []net.Listener, stop func(), err error) {
+	if s.enable {
+		h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return h.engine, h.listeners, h.start(ctx, log), nil
+	}
+	x, err := parseExpose(s.expose)
+	if err != nil {
+		return nil, nil, nil, usageErrorf("--xmlsysd-expose: %w", err)
+	}
+	engine, err = hoststat.New(hoststat.Options{Expose: x, Version: version.Number, Log: log})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return engine, nil, engine.Close, nil
+}
 }
 
 // runningImage is the executable of this process, wherever it lies: consumer

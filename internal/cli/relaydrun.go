@@ -92,6 +92,7 @@ func runRelayd(opts relaydopt.Options, env []string, ready daemon.Readiness, std
 }
 
 func newRelayHub(cfg *config.Config, log *slog.Logger) (relayHub, error) {
+	cfg.Hosts.Poll = 0 // a relay alone asks nobody
 	h, err := hub.New(cfg, log)
 	if err != nil {
 		return nil, err

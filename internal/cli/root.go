@@ -29,10 +29,13 @@ func programs() map[string]programMain {
 func newRootCommand() *cobra.Command {
 	root := newGroup("weir", "Observe a cluster of Linux hosts from one place", `weir receives trace streams from LTTng producers, stores them, and lets any
 number of viewers read them while they are recorded. It records the kernel of
-this host itself, without a module, to files or to any relay.
+this host itself, without a module, to files or to any relay. It tells what each
+host counts, from CPU ticks to bytes on the wire, to monitors that speak xmlsysd
+and to Prometheus, and watches a whole cluster on one terminal.
 
 "weir up" starts everything with built-in defaults and says what to type next.`,
 		`  weir up
+  weir top
   weir config check
   weir help up`)
 	root.Version = version.Number
@@ -58,6 +61,7 @@ this host itself, without a module, to files or to any relay.
 		newConvertCommand(),
 		newTopCommand(),
 		newStatCommand(),
+		newHostsCommand(),
 	)
 	root.AddGroup(&cobra.Group{ID: sessionGroup, Title: "Record this host (the session daemon's commands):"})
 	for _, c := range sessionCommands() {

@@ -39,8 +39,9 @@ func newStatCommand() *cobra.Command {
 		Short: "Print what hosts count, period by period",
 		Long: `Print what hosts with a statistics daemon ("weir xmlsysd", or the xmlsysd of
 2002) count, as a page every period: of the hosts named, such as node[01-16] or
-gpu1:7888, else of those in the wulfhosts file, else of this one. The program
-answers to the name wulflogger as well.
+gpu1:7888, else of those that the hub of --hub knows, else of those in the
+wulfhosts file, else of those of a hub on this machine, else of this one. The
+program answers to the name wulflogger as well.
 
 A page begins with a line that tells view and time. The first one comes when
 there are rates; with --first it comes at once, with - in their place. A host
@@ -55,6 +56,7 @@ Formats (--format):
   prom   all numbers of all hosts as Prometheus' text format`,
 		Example: `  weir stat -l -t vm -d 1
   weir stat --format jsonl -c 1 node[01-16]
+  weir stat --hub http://127.0.0.1:9347 -t load
   weir stat -f wulfhosts -o stat.log --rotate 10M,5`,
 		Args: cobra.ArbitraryArgs,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -59,7 +59,7 @@ func TestStatRefuses(t *testing.T) {
 		{"n[1-", `"n[1-": [ without ]`},
 		{"-f " + bad, bad + ":2: a host without a name"},
 		{"-f " + dir + "/none", "no such file"},
-		{"--tls-cert x", "--tls-cert and --tls-key go together"},
+		{"--tls-cert x", "--tls-cert: a certificate and its key go together"},
 	} {
 		for _, command := range []string{"stat", "top"} {
 			if command == "top" && (strings.Contains(tt.args, "--format") || strings.Contains(tt.args, "rotate")) {

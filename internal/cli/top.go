@@ -33,8 +33,10 @@ func newTopCommand() *cobra.Command {
 		Use:   "top [flags] [HOST]...",
 		Short: "Watch hosts on the terminal",
 		Long: `Watch hosts with a statistics daemon ("weir xmlsysd", or the xmlsysd of 2002) on
-the terminal: those named, such as node[01-16] or gpu1:7888, else those in the
-wulfhosts file, else this one. The program answers to the name wulfstat as well.
+the terminal: those named, such as node[01-16] or gpu1:7888, else those that the
+hub of --hub knows, else those in the wulfhosts file, else those of a hub on this
+machine, else this one. Hosts of a hub come and go as they register. The program
+answers to the name wulfstat as well.
 
 The key h shows all keys. Views are load, virtual memory, memory, network,
 system, processes, disks, file systems, pressure stalls, sensors, users and
@@ -44,6 +46,7 @@ The file is read anew on SIGHUP and when it has changed. NO_COLOR and TERM are
 honoured.`,
 		Example: `  weir top
   weir top -t vm -d 1 node[01-16]
+  weir top --hub https://hub.example:9348
   weir top -f wulfhosts --on-alarm /usr/local/bin/tell`,
 		Args: cobra.ArbitraryArgs,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/hoststat/metrics"
 	"github.com/weir-io/weir/internal/hub"
 )
 
@@ -74,9 +75,16 @@ func runUp(c *cobra.Command, s *settings) error {
 		return err
 	}
 	defer stat.start(ctx, log)()
-	show, endShow := hubMetrics(stat.engine, "/")
+	var others func(func(string, []byte) bool)
+	if cfg.Hosts.Metrics && cfg.Hosts.Poll > 0 {
+		others = h.HostMessages
+	}
+	show, endShow := hubMetrics(stat.engine, "/", others)
 	defer endShow() // before the engine is closed
-	h.UseHost(show)
+	h.UseHost(show, metrics.Selectors())
+	if own, ok := stat.registration(); ok {
+		h.UseOwnHost(own)
+	}
 	var printErr error
 	ready := func(at hub.Addresses, agent string) {
 		printErr = printReady(c.OutOrStdout(), at, agent, stat.addresses())

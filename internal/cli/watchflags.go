@@ -4,21 +4,25 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
+	"net"
+	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/hoststat/monitor"
 	"github.com/weir-io/weir/internal/hoststat/poll"
+	"github.com/weir-io/weir/internal/hoststat/roster"
 	hosttable "github.com/weir-io/weir/internal/hoststat/table"
 )
 
@@ -38,6 +42,8 @@ type watchFlags struct {
 	reverse          bool
 	onAlarm          string
 	ca, cert, key    string
+	hub              string
+	hubTLS           hubTLS
 	absolute, expand bool
 }
 
@@ -57,6 +63,10 @@ func (f *watchFlags) add(c *cobra.Command) {
 	fs.BoolVar(&f.absolute, "absolute", false, "show what was counted since the hosts booted instead of rates")
 	fs.BoolVar(&f.expand, "expand", false, "show interfaces and sensors each in a row")
 	fs.StringVar(&f.onAlarm, "on-alarm", "", "run `COMMAND` when an alarm begins or ends: words between blanks, no shell; WEIR_ALARM, WEIR_HOST, WEIR_STATE, WEIR_LEVEL and WEIR_VALUE tell which")
+	fs.StringVar(&f.hub, "hub", "", "watch the hosts that the hub at `URL` knows; where no host is named and there is no hosts file, a hub on this machine is asked")
+	fs.StringVar(&f.hubTLS.ca, "hub-ca", "", "trust the hub if `FILE` has signed its certificate")
+	fs.StringVar(&f.hubTLS.cert, "hub-cert", "", "own certificate for the hub: `FILE`")
+	fs.StringVar(&f.hubTLS.key, "hub-key", "", "its key: `FILE`")
 	fs.StringVar(&f.ca, "tls-ca", "", "trust hosts by TLS whose certificates `FILE` has signed")
 	fs.StringVar(&f.cert, "tls-cert", "", "own certificate for hosts by TLS: `FILE`")
 	fs.StringVar(&f.key, "tls-key", "", "its key: `FILE`")
@@ -129,36 +139,73 @@ func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.O
 		TLS: secure, Command: strings.Fields(f.onAlarm),
 		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level})),
 	}
+	if o.Hub, err = f.hubHosts(len(hosts) > 0); err != nil {
+		return nil, err
+	}
 	change(&o)
 	m, err := monitor.Open(o)
+	if _, away := errors.AsType[*monitor.HubError](err); away {
+		return nil, err
+	}
 	if err != nil {
 		return nil, usageErrorf("%w", err)
 	}
 	return m, nil
 }
 
+// hubHosts returns the hub whose hosts are watched where there is one.
+func (f *watchFlags) hubHosts(named bool) (*monitor.Hub, error) {
+	if f.hub != "" && (named || f.local) {
+		return nil, usageErrorf("--hub: hosts are named, too")
+	}
+	cfg, err := f.hubTLS.config()
+	if err != nil {
+		return nil, usageErrorf("--hub: %w", err)
+	}
+	at := f.hub
+	if at == "" {
+		at = client.DefaultURL
+	}
+	api, err := client.NewTLS(at, cfg)
+	if err != nil {
+		return nil, usageErrorf("--hub: %w", err)
+	}
+	return &monitor.Hub{Named: f.hub != "", Hosts: func(ctx context.Context) ([]roster.Host, error) {
+		defer api.Close() // it is asked again in seconds: a connection is not worth keeping
+		return hostsOf(ctx, api, at)
+	}}, nil
+}
+
+// hostsOf asks a hub for its hosts. An address of loopback is the hub's own.
+func hostsOf(ctx context.Context, api *client.Client, at string) ([]roster.Host, error) {
+	var list []roster.Host
+	for h, err := range api.Hosts(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, roster.Host{Name: h.ID, Address: seenFrom(at, h.Address), Group: h.Group, TLS: h.TLS, Problem: h.Problem})
+	}
+	return list, nil
+}
+
+// seenFrom replaces a host of loopback by that of the hub's URL.
+func seenFrom(hubURL, address string) string {
+	hub, err := url.Parse(hubURL)
+	host, port, splitErr := net.SplitHostPort(address)
+	if err != nil || splitErr != nil {
+		return address
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() || host == "localhost" {
+		return net.JoinHostPort(hub.Hostname(), port)
+	}
+	return address
+}
+
 // tls makes the configuration for hosts by TLS.
 func (f *watchFlags) tls() (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.ca != "" {
-		text, err := os.ReadFile(f.ca)
-		if err != nil {
-			return nil, err
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("%s has no certificate", f.ca)
-		}
-	}
-	if (f.cert == "") != (f.key == "") {
-		return nil, errors.New("--tls-cert and --tls-key go together")
-	}
-	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Certificates = []tls.Certificate{pair}
+	cfg, err := clientTLS(f.ca, f.cert, f.key, tls.VersionTLS12)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert: %w", err)
 	}
 	return cfg, nil
 }

@@ -35,6 +35,7 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 		{"live", "viewers", at.Live},
 		{"hop", "producers of other relays", at.Hop},
 		{"http", "health, metrics, REST", at.HTTP},
+		{"hosts", "agents of other hosts", at.Hosts},
 		{"xmlsysd", "statistics of this host", stat},
 	} {
 		for _, address := range row.at {
@@ -48,6 +49,9 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 	_ = t.Flush() // a strings.Builder does not fail
 	if agent != "" && len(at.Live) > 0 {
 		fmt.Fprintf(&b, "\nSee what this machine does now:\n\n  weir view %s/host/$(hostname)/weir\n", viewerURL(at.Live[0]))
+	}
+	if len(stat) > 0 {
+		b.WriteString("\nWatch its vital signs, and those of the hosts that register:\n\n  weir top\n")
 	}
 	b.WriteString(nextSteps(at))
 	return b.String()

@@ -33,7 +33,8 @@ in 2002; whatever is more has to be asked for, see "help" on the wire.
 
 Without -d, -i and --listen it takes the sockets that systemd has opened, or else
 listens on port 7887 of loopback. A socket that other hosts can reach needs
---allow. With -i it serves standard input and output, as inetd starts it.
+--allow. With -i it serves standard input and output, as inetd starts it. With
+--hub the host registers with a hub, where monitors find it.
 
 SIGINT or SIGTERM stops it in order; a second one ends it at once. The exit code
 is 0 then, 1 after a failure and 2 when it was called wrongly. The program answers
@@ -63,6 +64,9 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if inetd && x.metrics != "" {
 		return usageErrorf("--metrics: with -i there is one client, and no daemon")
 	}
+	if inetd && x.announce.url != "" {
+		return usageErrorf("--hub: with -i there is one client, and no daemon")
+	}
 	if inetd && stderr == io.Writer(os.Stderr) && daemon.SameFile(os.Stderr, os.Stdout) {
 		stderr = io.Discard // inetd connects it as well, and the log is no data
 	}
@@ -84,6 +88,13 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	pages, err := x.openMetrics(ctx, h, log)
 	if err != nil {
 		return err
+	}
+	a, err := x.announce.announcer(h.listeners, x.cert != "", log)
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		h.services = append(h.services, a.run)
 	}
 	if x.user != "" {
 		if err := daemon.BecomeUser(x.user); err != nil {

@@ -34,6 +34,7 @@ type xmlsysdFlags struct {
 	procRoot, sysRoot   string
 	root, user          string
 	budget              float64
+	announce            announceFlags
 }
 
 func (x *xmlsysdFlags) addFlags(c *cobra.Command) {
@@ -64,6 +65,7 @@ func (x *xmlsysdFlags) addFlags(c *cobra.Command) {
 	f.StringVar(&x.root, "root", "/", "`DIR` where the other files are")
 	f.StringVar(&x.user, "user", "", "started as root, become this `USER` once all sockets are open")
 	f.Float64Var(&x.budget, "budget", 1, "read costly sections less often above this `PERCENT` of a CPU; below 0: never")
+	x.announce.add(c)
 }
 
 // hostStat makes the daemon that the flags describe.

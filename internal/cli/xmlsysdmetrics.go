@@ -102,14 +102,15 @@ func serveMetrics(ctx context.Context, l net.Listener, s *metrics.Server, log *s
 	return group.Wait()
 }
 
-// hubMetrics returns what shows a host at the hub's HTTP listener, and what is to be
+// hubMetrics returns what shows a host at the hub's HTTP listener, with those of a
+// fleet if that is not nil, and what is to be
 // called when the hub has ended and before the engine is closed.
-func hubMetrics(e *hoststat.Engine, root string) (show api.HostMetrics, end func()) {
+func hubMetrics(e *hoststat.Engine, root string, fleet func(func(string, []byte) bool)) (show api.HostMetrics, end func()) {
 	var servers []*metrics.Server
 	show = func(
 		more func([]byte, bool) ([]byte, error), refuse func(http.ResponseWriter, *http.Request, int, string),
 	) (native, node http.Handler) {
-		s := metrics.New(metrics.Options{Engine: e, Root: root, More: more, Refuse: refuse})
+		s := metrics.New(metrics.Options{Engine: e, Root: root, More: more, Refuse: refuse, Fleet: fleet})
 		servers = append(servers, s)
 		return s.Native, s.Node
 	}

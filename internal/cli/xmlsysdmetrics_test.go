@@ -74,7 +74,7 @@ func TestHubMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	show, end := hubMetrics(e, "/")
+	show, end := hubMetrics(e, "/", nil)
 	native, node := show(
 		func(b []byte, _ bool) ([]byte, error) { return append(b, "hub 1\n"...), nil },
 		func(w http.ResponseWriter, _ *http.Request, status int, _ string) { w.WriteHeader(status + 1) },

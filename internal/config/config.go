@@ -31,6 +31,8 @@ type Config struct {
 
 	Xmlsysd Xmlsysd `toml:"xmlsysd" doc:"Host statistics: weir up answers monitors that ask, in the protocol of xmlsysd, what this host's kernel counts."`
 
+	Hosts Hosts `toml:"hosts" doc:"The hosts that the hub knows: those that agents register and those named here. Monitors find them there, and the hub asks them for their statistics itself, for its interface, its metrics and alarms."`
+
 	// origins says where each key that is not at its default was set:
 	// "weir.toml:12", "WEIR_RELAY_WORKERS", "--control".
 	origins map[string]string
@@ -129,6 +131,21 @@ type Xmlsysd struct {
 	MaxSessions int      `toml:"max_sessions" doc:"Most monitors at once; a further connection is closed and counted."`
 }
 
+// Hosts configures the registry of hosts.
+type Hosts struct {
+	Listen      string        `toml:"listen" doc:"Address and port of a listener of its own for agents and monitors of other machines: HOST:PORT. It serves the hosts and nothing else, to the networks of allow. Empty: agents register at the HTTP listener."`
+	TLSCert     string        `toml:"tls_cert" doc:"Certificate of that listener, a PEM file; empty: no TLS."`
+	TLSKey      string        `toml:"tls_key" doc:"Its key, a PEM file."`
+	TLSClientCA string        `toml:"tls_client_ca" doc:"Agents and monitors need a certificate of an authority in this PEM file; empty: none."`
+	Allow       []string      `toml:"allow" doc:"Networks whose agents may register, in CIDR notation, or any. This machine always may."`
+	Watch       []string      `toml:"watch" doc:"Hosts that are asked without an agent: names or addresses, with ranges such as node[01-16], and :PORT where it is not 7887."`
+	File        string        `toml:"file" doc:"A wulfhosts file, absolute: its hosts are asked as well, and its alarms judged. It is read at the start."`
+	Poll        time.Duration `toml:"poll" doc:"How often each host is asked, from 500ms to 1m; 0: never."`
+	Metrics     bool          `toml:"metrics" doc:"Show the figures of all hosts at /metrics and /metrics/node, with the label host. It takes some 40 KB a host."`
+	Max         int           `toml:"max" doc:"Most hosts that agents register; a further one is refused and counted."`
+	Forget      time.Duration `toml:"forget" doc:"How long a host is known whose agent has not renewed its registration."`
+}
+
 // Default returns the built-in configuration. The directories are empty: Load
 // fills them in for the user that it runs as.
 func Default() *Config {
@@ -150,6 +167,7 @@ func Default() *Config {
 		Agent: Agent{Enable: true, Session: true, Realtime: true},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
+		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
 	}
 }
 

@@ -105,7 +105,52 @@ func (c *Config) otherChecks() []check {
 		{"xmlsysd.allow", networks(c.Xmlsysd.Allow)},
 		{"xmlsysd.expose", someOf(c.Xmlsysd.Expose, "cmdline", "sessions", "raw", "cgroups")},
 		{"xmlsysd.max_sessions", between(c.Xmlsysd.MaxSessions, 1, maxCount)},
+		{"hosts.listen", optionalAddress(c.Hosts.Listen)},
+		{"hosts.tls_cert", absoluteOrEmpty(c.Hosts.TLSCert)},
+		{"hosts.tls_key", together(c.Hosts.TLSCert, c.Hosts.TLSKey, "hosts.tls_cert")},
+		{"hosts.tls_client_ca", needs(c.Hosts.TLSClientCA, c.Hosts.TLSCert, "hosts.tls_cert")},
+		{"hosts.allow", networks(c.Hosts.Allow)},
+		{"hosts.watch", hostLists(c.Hosts.Watch)},
+		{"hosts.file", absoluteOrEmpty(c.Hosts.File)},
+		{"hosts.poll", poll(c.Hosts.Poll)},
+		{"hosts.max", between(c.Hosts.Max, 1, maxCount)},
+		{"hosts.forget", atLeast(c.Hosts.Forget, time.Second)},
 	}
+}
+
+// together checks a path that goes with another one.
+func together(other, path, key string) error {
+	if (other == "") != (path == "") {
+		return fmt.Errorf("it goes with %s: neither or both", key)
+	}
+	return absoluteOrEmpty(path)
+}
+
+// needs checks a path that is of use with another one only.
+func needs(path, other, key string) error {
+	if path != "" && other == "" {
+		return fmt.Errorf("it is of use with %s only", key)
+	}
+	return absoluteOrEmpty(path)
+}
+
+// hostLists checks the shape only; what a range is, the hub knows.
+func hostLists(list []string) error {
+	for _, one := range list {
+		if strings.TrimSpace(one) == "" || strings.ContainsFunc(one, func(r rune) bool { return r < ' ' }) {
+			return fmt.Errorf("want a name, an address or a list such as node[01-16]:7888, got %q", one)
+		}
+	}
+	return nil
+}
+
+// poll checks a period of asking hosts.
+func poll(got time.Duration) error {
+	const least, most = 500 * time.Millisecond, time.Minute
+	if got != 0 && (got < least || got > most) {
+		return fmt.Errorf("want 0s, or %s to %s, got %s", formatDuration(least), formatDuration(most), formatDuration(got))
+	}
+	return nil
 }
 
 func absolute(path string) error {

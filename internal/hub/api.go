@@ -25,7 +25,10 @@ func (h *Hub) newAPI() (*api.API, error) {
 		Store: h.store, Catalog: h.catalog, Retention: h.retention,
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,
-		Host: h.host,
+		Host: h.host, Registry: h.registry,
+	}
+	if h.fleet != nil {
+		o.Statistics = h.fleet
 	}
 	if h.hop != nil {
 		o.Hop = h.hopStats

@@ -20,6 +20,8 @@ import (
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/hop"
+	"github.com/weir-io/weir/internal/hosts"
+	"github.com/weir-io/weir/internal/hoststat/fleet"
 	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/metacheck"
 	"github.com/weir-io/weir/internal/relay"
@@ -30,8 +32,8 @@ import (
 // Addresses says what listens where once the hub is ready: HOST:PORT each,
 // with the ports that the system chose.
 type Addresses struct {
-	Control, Data, Live, HTTP, Hop []string
-	Output                         string // root directory of the stored traces
+	Control, Data, Live, HTTP, Hop, Hosts []string
+	Output                                string // root directory of the stored traces
 }
 
 // Hub is one process's set of services.
@@ -40,9 +42,12 @@ type Hub struct {
 	cfg   *config.Config
 	log   *slog.Logger
 	given map[string]net.Listener
-	run   string          // directory of runtime files
-	exe   string          // program to start as guard; empty for none
-	host  api.HostMetrics // nil: the host is not shown
+	run   string              // directory of runtime files
+	exe   string              // program to start as guard; empty for none
+	host  api.HostMetrics     // nil: the host is not shown
+	own   *hosts.Registration // this host; nil: its statistics are not served
+
+	selectors []string // of what host shows of others
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -53,6 +58,9 @@ type Hub struct {
 	live  *live.Server
 	check *metacheck.Checker // nil: metadata is not checked
 	hop   *hop.Server        // nil: no connections are passed on
+
+	registry *hosts.Registry
+	fleet    *fleet.Fleet // nil: hosts are not asked
 
 	catalog   *tracestore.Catalog
 	retention *tracestore.Retention
@@ -90,8 +98,9 @@ func (h *Hub) UseRunDir(dir string) { h.run = dir }
 // next start.
 func (h *Hub) UseGuard(exe string) { h.exe = exe }
 
-// UseHost has the figures of this host shown beside the hub's own.
-func (h *Hub) UseHost(m api.HostMetrics) { h.host = m }
+// UseHost has the figures of this host shown beside the hub's own. The selectors of
+// xmlsysd say what of other hosts is shown with them: see HostMessages.
+func (h *Hub) UseHost(m api.HostMetrics, selectors []string) { h.host, h.selectors = m, selectors }
 
 // Run makes the directories, repairs what a killed predecessor left, listens,
 // calls ready once, and serves until ctx ends; then it stops in order and
@@ -116,7 +125,14 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group.Go(func() error { return serveHTTP(ctx, l.http, h.api.Handler(), h.log) })
 	group.Go(func() error { every(ctx, expirePeriod, h.store.Expire); return nil })
 	group.Go(func() error { h.sync(ctx); return nil })
+	if len(l.hosts) > 0 {
+		group.Go(func() error { return serveHTTP(ctx, l.hosts, h.api.HostsHandler(), h.log) })
+	}
 	group.Go(func() error { return h.api.Run(ctx) })
+	group.Go(func() error { h.registry.Run(ctx); return nil })
+	if h.fleet != nil {
+		group.Go(func() error { return h.fleet.Run(ctx) })
+	}
 	group.Go(func() error { return h.retain(ctx) })
 	group.Go(func() error { h.scan(ctx, started); return nil })
 	h.ready.Store(true)
@@ -145,7 +161,14 @@ func (h *Hub) assemble() error {
 	}
 	h.catalog = tracestore.NewCatalog(h.store, tracestore.CatalogLimits{}, h.log)
 	h.retention = tracestore.NewRetention(h.catalog, h.retentionOptions())
+	if err = h.newHosts(); err != nil {
+		h.disassemble()
+		return err
+	}
 	if h.api, err = h.newAPI(); err != nil {
+		if h.fleet != nil {
+			h.fleet.Close()
+		}
 		h.disassemble()
 		return fmt.Errorf("HTTP interface: %w", err)
 	}

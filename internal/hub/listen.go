@@ -13,7 +13,7 @@ import (
 
 // listeners are the hub's open sockets.
 type listeners struct {
-	control, data, live, http, hop []net.Listener
+	control, data, live, http, hop, hosts []net.Listener
 }
 
 // listen opens what was not given.
@@ -29,6 +29,7 @@ func (h *Hub) listen(ctx context.Context) (*listeners, error) {
 		{"live", h.cfg.Relay.LiveURL, &l.live},
 		{"http", addressURLs(h.cfg.HTTP.Listen), &l.http},
 		{"hop", addressURLs(h.cfg.Hop.Listen), &l.hop},
+		{"hosts", addressURLs(h.cfg.Hosts.Listen), &l.hosts},
 	} {
 		if given, ok := h.given[p.name]; ok {
 			if given != nil {
@@ -44,6 +45,14 @@ func (h *Hub) listen(ctx context.Context) (*listeners, error) {
 			}
 			*p.to = append(*p.to, one)
 		}
+	}
+	for i, one := range l.hosts {
+		secure, err := h.secureHosts(one)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.hosts[i] = secure
 	}
 	return l, nil
 }
@@ -65,7 +74,7 @@ func listenURL(ctx context.Context, url string) (net.Listener, error) {
 }
 
 func (l *listeners) close() {
-	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http, l.hop} {
+	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http, l.hop, l.hosts} {
 		for _, one := range all {
 			one.Close()
 		}
@@ -80,5 +89,5 @@ func (l *listeners) addresses(output string) Addresses {
 		}
 		return names
 	}
-	return Addresses{Control: of(l.control), Data: of(l.data), Live: of(l.live), HTTP: of(l.http), Hop: of(l.hop), Output: output}
+	return Addresses{Control: of(l.control), Data: of(l.data), Live: of(l.live), HTTP: of(l.http), Hop: of(l.hop), Hosts: of(l.hosts), Output: output}
 }

@@ -46,6 +46,7 @@ var floors = map[string]int{
 	"internal/tracestore":   1,
 
 	"internal/hop":       2,
+	"internal/hosts":     2,
 	"internal/metacheck": 2,
 	"internal/relay":     2,
 	"internal/live":      2,
@@ -72,6 +73,7 @@ var floors = map[string]int{
 	"internal/hoststat/table":    3,
 	"internal/hoststat/page":     3,
 	"internal/hoststat/monitor":  3,
+	"internal/hoststat/fleet":    3,
 	"internal/hoststat/screen":   3,
 	"internal/feed/fstest":       0, // tests only
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
@@ -124,6 +126,8 @@ var sideDoors = map[edge]string{
 	{"ctf/tsdl", "ctf/schema"}:                               "metadata become the schema",
 	{"client/live", "lttng"}:                                 "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:                         "the hub constructs the API as it constructs the services",
+	{"internal/hub", "internal/hoststat/fleet"}:              "the hub constructs what asks hosts as it constructs the services",
+	{"internal/hub", "internal/hoststat/server"}:             "certificates are read as the daemon of host statistics reads them",
 	{"internal/live/livetest", "lttng"}:                      "a scripted viewer speaks the protocol",
 	{"internal/metadata", "ctf"}:                             "metadata and its packets are those of CTF",
 	{"internal/metadata", "ctf/schema"}:                      "empty packets are made by the schema",

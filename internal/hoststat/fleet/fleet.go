@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
-	"github.com/weir-io/weir/internal/hosts"
 )
 
 // Options say whom to ask, and for what.
@@ -61,6 +61,13 @@ func New(o Options) (*Fleet, error) {
 
 // Run asks until ctx ends.
 func (f *Fleet) Run(ctx context.Context) error { return f.cluster.Run(ctx) }
+
+// Close gives back what a fleet has that will not be run.
+func (f *Fleet) Close() {
+	ended, end := context.WithCancel(context.Background())
+	end()
+	_ = f.cluster.Run(ended) // it ends at once
+}
 
 // Update takes up the hosts that are known now.
 func (f *Fleet) Update() {

@@ -13,10 +13,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
 	"github.com/weir-io/weir/internal/hoststat/polltest"
-	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/wait"
 )
 

@@ -15,8 +15,8 @@ import (
 type scrape struct {
 	// Immutable.
 	plan    *plan
-	facts   *facts            // nil: of another host
-	session *hoststat.Session // nil: likewise
+	facts   *facts                    // nil: of another host
+	session *hoststat.Session         // nil: likewise
 	wanted  func(xmlsysd.NodeID) bool // wants, made once
 	others  *fleet                    // nil: none
 

@@ -26,6 +26,7 @@ type Options struct {
 	Hosts   []string // lists as they are typed; none: the file
 	File    string   // "": where it is looked for
 	Local   bool     // this host alone
+	Hub     *Hub     // whose hosts are watched; nil: no hub is asked
 	Delay   time.Duration
 	Sync    bool
 	Want    poll.Want
@@ -42,6 +43,8 @@ type Monitor struct {
 	File    *roster.File // what was read at first; without a file, empty
 
 	path   string
+	hub    *Hub // whose hosts are watched; nil: none
+	known  []roster.Host
 	logger *slog.Logger
 	runner *runner
 
@@ -50,7 +53,7 @@ type Monitor struct {
 }
 
 // Open finds out which hosts to watch. An error means that the caller or the file
-// is at fault.
+// is at fault, unless it is a [*HubError].
 func Open(o Options) (*Monitor, error) {
 	m := &Monitor{File: new(roster.File), logger: o.Logger}
 	hosts, err := m.hosts(o)
@@ -92,8 +95,8 @@ func minutes(points int) int {
 	return max(1, points*poll.MinuteCount/poll.PointCount)
 }
 
-// hosts returns the hosts of the command line, the file, or this one. Hosts that
-// are named do not make the file's alarms go away.
+// hosts returns the hosts of the command line, the hub, the file, or this one. Hosts
+// that are named do not make the file's alarms go away.
 func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 	var named []roster.Host
 	for _, list := range o.Hosts {
@@ -111,31 +114,35 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 		home, _ := os.UserHomeDir() // without one there is no file in it
 		path = roster.Find(os.Getenv, home)
 	}
-	if path == "" {
-		if len(named) == 0 {
-			named = []roster.Host{roster.Local()}
+	if path != "" {
+		file, err := roster.Load(path, poll.MetricByName)
+		if err != nil {
+			return nil, err
 		}
-		return named, nil
+		m.File = file
 	}
-	file, err := roster.Load(path, poll.MetricByName)
-	if err != nil {
-		return nil, err
-	}
-	m.File = file
 	if len(named) > 0 {
 		return named, nil
 	}
-	m.path = path
-	if len(file.Hosts) == 0 {
+	if o.Hub != nil && !o.Local && (o.Hub.Named || path == "") {
+		if known, err := m.ask(o.Hub); err != nil || m.hub != nil {
+			return known, err
+		}
+	}
+	if path == "" {
 		return []roster.Host{roster.Local()}, nil
 	}
-	return file.Hosts, nil
+	m.path = path
+	if len(m.File.Hosts) == 0 {
+		return []roster.Host{roster.Local()}, nil
+	}
+	return m.File.Hosts, nil
 }
 
 func targets(hosts []roster.Host) []poll.Target {
 	all := make([]poll.Target, len(hosts))
 	for i, h := range hosts {
-		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS}
+		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS, Problem: h.Problem}
 	}
 	return all
 }
@@ -150,6 +157,7 @@ func (m *Monitor) Run(ctx context.Context, reload <-chan os.Signal) error {
 		others.Go(func() { m.runner.run(ctx) }) // ends with ctx
 	}
 	others.Go(func() { m.lookAfterFile(ctx, reload) }) // ends with ctx
+	others.Go(func() { m.lookAfterHub(ctx) })          // ends with ctx
 	return m.Cluster.Run(ctx)
 }
 

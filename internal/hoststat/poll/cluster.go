@@ -30,9 +30,9 @@ type Config struct {
 	Sync    bool          // all hosts are due at once
 	Want    Want
 	Select  []string // selectors of xmlsysd that hosts are asked for besides, for OnMessage
-	Mask    string // of processes, as the command task has it; "": those that do something
-	Points  int    // of history at the period of polling; -1: none
-	Minutes int    // of history; -1: none
+	Mask    string   // of processes, as the command task has it; "": those that do something
+	Points  int      // of history at the period of polling; -1: none
+	Minutes int      // of history; -1: none
 	TLS     *tls.Config
 	Rules   []alarm.Rule
 	Limit   int            // bytes of a message; 0: xmlsysd.MaxMessage

@@ -59,6 +59,8 @@ func (c *Cluster) dial(h *Host) {
 	h.link = l
 	h.deadline = time.Now().Add(dialTimeout)
 	switch {
+	case h.Problem != "":
+		l.later(func() { c.fail(h, Down, h.Problem) })
 	case h.TLS:
 		l.dialSecure()
 	case strings.Contains(h.Address, "/"):

@@ -34,6 +34,7 @@ type Target struct {
 	Address string // host:port, or the path of a socket
 	Group   string
 	TLS     bool
+	Problem string // why it cannot be asked; "": it can
 }
 
 // Host is a host that is watched.

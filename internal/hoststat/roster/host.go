@@ -17,6 +17,7 @@ type Host struct {
 	Address string // host:port, or the path of a socket
 	Group   string
 	TLS     bool
+	Problem string // why it cannot be asked; "": it can
 }
 
 // Local is what is watched when nothing is said.
