@@ -184,7 +184,7 @@ func TestMetricsDocument(t *testing.T) {
 	f := newFixture(t, nil)
 	_, st := f.open("s")
 	f.packet(st, 0)
-	st.Stats().LastArrival.Store(f.clock.UnixNano()) // absent before the first packet
+	st.Stats().LastArrival.Store(f.clock.UnixNano())          // absent before the first packet
 	f.opts.Registry.Configure(hosts.Registration{Name: "n1"}) // absent without hosts
 	families, err := f.api.registry.Gather()
 	if err != nil {
