@@ -25,12 +25,13 @@ type Command struct {
 	Verb      Verb
 	Selectors []string      // on, off
 	Level     int           // verbose
-	On        bool          // indent, ack
+	On        bool          // indent, ack; trigger: false for off
 	Encoding  Encoding      // compress
 	Period    time.Duration // every
 	Count     int           // every: messages, 0 for no end
 	Pattern   string        // list: a selector, empty for all
 	Task      TaskMask      // task
+	Trigger   Trigger       // trigger
 }
 
 // ParseCommand reads a line, with or without its end. Of a line of nothing but

@@ -51,6 +51,9 @@ func TestParseCommand(t *testing.T) {
 		{"list proc/*", Command{Verb: VerbList, Pattern: "proc/*"}},
 		{"help", Command{Verb: VerbHelp}},
 		{"task clear", Command{Verb: VerbTask}},
+		{"trigger OFF", Command{Verb: VerbTrigger}},
+		{"trigger memory some 0.15 2", Command{Verb: VerbTrigger, On: true, Trigger: Trigger{"memory", "some", 150 * time.Millisecond, 2 * time.Second}}},
+		{"trigger io full .000001 10", Command{Verb: VerbTrigger, On: true, Trigger: Trigger{"io", "full", time.Microsecond, 10 * time.Second}}},
 		{"task name=a* user=root state=RD top=5 sort=rss cmdline io", Command{Verb: VerbTask, Task: TaskMask{
 			Names: []Glob{globOf(t, "a*")}, Users: []Glob{globOf(t, "root")}, States: "RD", Top: 5, Sort: SortRSS, Cmdline: true, IO: true,
 		}}},
@@ -93,6 +96,20 @@ func TestParseCommandRefuses(t *testing.T) {
 		{"indent maybe", CodeArg},
 		{"compress br", CodeArg},
 		{"task", CodeArg},
+		{"trigger", CodeArg},
+		{"trigger cpu", CodeArg},
+		{"trigger cpu some 1", CodeArg},
+		{"trigger cpu some 1 2 3", CodeArg},
+		{"trigger disk some 1 2", CodeArg},
+		{"trigger cpu none 1 2", CodeArg},
+		{"trigger cpu some 0 2", CodeArg},
+		{"trigger cpu some 2.1 2", CodeArg},
+		{"trigger cpu some 1 0.4", CodeArg},
+		{"trigger cpu some 1 10.1", CodeArg},
+		{"trigger cpu some -1 2", CodeArg},
+		{"trigger cpu some 1e-3 2", CodeArg},
+		{"trigger cpu some 1..2 2", CodeArg},
+		{"trigger cpu some 0.0000001 2", CodeArg},
 		{"task clear io", CodeArg},
 		{"task name=[a", CodeRE},
 		{"task name", CodeArg},
@@ -245,4 +262,17 @@ func FuzzSelector(f *testing.F) {
 			t.Fatalf("off leaves %s", message)
 		}
 	})
+}
+
+// A trigger is told by words that make the same trigger.
+func TestTrigger(t *testing.T) {
+	for _, words := range []string{"memory some 0.15 2", "cpu some 1 10", "io full 0.000001 0.5", "irq full 0.25 0.5"} {
+		trigger, err := ParseTrigger(strings.Fields(words))
+		if err != nil || trigger.String() != words {
+			t.Errorf("%s: %s, %v", words, trigger, err)
+		}
+	}
+	if got := (Trigger{Stall: 150 * time.Millisecond, Window: 2 * time.Second}).Percent(); got != 7.5 {
+		t.Errorf("%v percent", got)
+	}
 }

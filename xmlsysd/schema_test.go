@@ -77,7 +77,7 @@ func fullSelection(t *testing.T, m *Model) *Selection {
 	t.Helper()
 	s := NewSelection(m)
 	for _, sel := range []string{
-		"all", "cgroups", "sessions", "tasks", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu",
+		"all", "cgroups", "sessions", "tasks", "triggers", "sockstates", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu",
 		"/proc/net/dev/interface/speed", "/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias",
 		"/proc/net/dev/interface/duplex", "/system/sensors/sensor/device", "raw:sys/vm/*",
 	} {

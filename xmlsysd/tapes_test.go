@@ -19,7 +19,7 @@ func bodyOf(t testing.TB, m *Model, tapes []*Tape) []byte {
 	t.Helper()
 	s := NewSelection(m)
 	for _, selector := range []string{
-		"all", "system/cgroups", "system/sessions", "proc/tasks", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed",
+		"all", "system/cgroups", "system/sessions", "proc/tasks", "triggers", "sockstates", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed",
 		"/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias", "/proc/net/dev/interface/duplex", "/system/sensors/sensor/device",
 	} {
 		if err := s.Add(true, selector); err != nil {

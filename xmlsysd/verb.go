@@ -30,6 +30,7 @@ const (
 	VerbAck
 	VerbList
 	VerbHelp
+	VerbTrigger
 )
 
 type verbDef struct {
@@ -60,6 +61,7 @@ var verbs = [...]verbDef{
 	VerbAck:      {name: "ack", min: 1, max: 1, parse: (*Command).parseSwitch, syntax: "on|off", help: "a reply to each command"},
 	VerbList:     {name: "list", max: 1, parse: (*Command).parsePattern, syntax: "[SELECTOR]", help: "the sections"},
 	VerbHelp:     {name: "help", help: "this"},
+	VerbTrigger:  {name: "trigger", min: 1, max: 4, parse: (*Command).parseTrigger, syntax: "off | cpu|memory|io|irq some|full STALL WINDOW", help: "a message at once when tasks have waited for STALL of WINDOW seconds"},
 }
 
 // String returns the verb as it is written in commands.

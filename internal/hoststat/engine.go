@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weir-io/weir/internal/kernel/psi"
 	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/xmlsysd"
 )
@@ -27,6 +28,7 @@ type Engine struct {
 	links    *linkCache
 	budget   budget
 	vm       *vmText
+	pressure *psi.Watcher
 	noQuery  Query
 	kernels  bool // the proc root is the kernel's, not a copy
 
@@ -47,6 +49,7 @@ func New(o Options) (*Engine, error) {
 	e.budget = budget{limit: e.o.Budget / 100, since: e.started}
 	e.kernels = isProc(e.o.ProcRoot)
 	e.links = newLinkCache(e)
+	e.pressure = psi.NewWatcher(e.proc("pressure"))
 	if err := e.build(); err != nil {
 		return nil, err
 	}

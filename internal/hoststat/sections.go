@@ -44,6 +44,7 @@ var entries = []entry{
 	{path: "system/sessions", source: "/run/utmp, /run/systemd/sessions", make: newSessionsReader, private: func(x Expose) bool { return x.Sessions }},
 	{path: "system/agent", source: "own counters", make: newAgentReader, prompt: true},
 	{path: "system/errors", source: "errors of this message", make: newErrorReader, lane: own},
+	{path: "system/triggers", source: "/proc/pressure", make: newTriggersReader, lane: own},
 	{path: "proc/stat", source: "/proc/stat", make: newStatReader, prompt: true, details: []entryDetail{
 		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM}, {"proc/vmstat", needWhole},
 	}},
@@ -67,6 +68,7 @@ var entries = []entry{
 	{path: "proc/net/netstat", source: "/proc/net/netstat", make: newNetstatReader, prompt: true},
 	{path: "proc/net/softnet_stat", source: "/proc/net/softnet_stat", make: newSoftnetReader, prompt: true, absent: true},
 	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, prompt: true, absent: true},
+	{path: "proc/net/sockstates", source: "inet_diag", make: newSockStatesReader, lane: slow, absent: true},
 	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader, prompt: true},
 	{path: "proc/cpuinfo", source: "/proc/cpuinfo, cpufreq", make: newCPUInfoReader, lane: slow},
 	{path: "proc/sysvipc", source: "/proc/sysvipc", make: newSysvipcReader, prompt: true, absent: true},
@@ -137,10 +139,13 @@ var localTypes = []int64{
 
 // ownIndex is the place of an own section's tape in a job.
 func (s *section) ownIndex() int {
-	if s.name == "tasks" {
+	switch s.name {
+	case "tasks":
 		return 0
+	case "triggers":
+		return 1
 	}
-	return 1
+	return 2
 }
 
 // errorReader stands for system/errors in the list; sessions write the section.

@@ -47,7 +47,7 @@ type job struct {
 	since time.Time
 	query *Query
 	tasks *taskHistory
-	own   [2]sample // of sections of their own, whose tapes die with the job
+	own   [3]sample // of sections of their own, whose tapes die with the job
 
 	mu sync.Mutex
 	// Guarded by mu.

@@ -90,6 +90,7 @@ var floors = map[string]int{
 	"internal/kernel/selfmap":   0,
 	"internal/kernel/rtlink":    0,
 	"internal/kernel/psi":       0,
+	"internal/kernel/sockdiag":  0,
 	"client/agent":              1,
 	"client/feed":               1,
 	"client/relay":              1,

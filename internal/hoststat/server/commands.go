@@ -94,6 +94,8 @@ func (c *session) execute(cmd *xmlsysd.Command, acks bool) (answered bool, err e
 		return false, c.mask(&cmd.Task)
 	case xmlsysd.VerbEvery:
 		c.push.start(time.Now(), cmd.Period, cmd.Count)
+	case xmlsysd.VerbTrigger:
+		return false, c.trigger(cmd)
 	case xmlsysd.VerbStop:
 		c.push = push{}
 	case xmlsysd.VerbIndent:
@@ -115,6 +117,7 @@ func (c *session) init() {
 	c.main.sel.Init()
 	c.main.enc.Init, c.main.enc.Compact, c.main.enc.Encoding = true, false, xmlsysd.Plain
 	c.tasks, c.query, c.push, c.acks = xmlsysd.TaskMask{}, nil, push{}, false
+	c.endTriggers()
 }
 
 // choose adds rules. What is wrong with one does not keep the others out; the

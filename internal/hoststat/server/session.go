@@ -37,6 +37,7 @@ type session struct {
 	log    *slog.Logger
 
 	stopping atomic.Bool   // the server stops; set before the read deadline that ends a wait
+	fired    atomic.Bool   // a trigger has fired; likewise
 	stopped  chan struct{} // closed with it, by interrupt
 
 	// Owned by run.
@@ -50,6 +51,7 @@ type session struct {
 	tasks    xmlsysd.TaskMask
 	query    *hoststat.Query // nil: to be made from tasks and the selection
 	push     push
+	triggers []*hoststat.Trigger // of "trigger"
 	acks     bool
 	ordinal  int    // of the last line that was not blank
 	line     []byte // the last one that was a command
@@ -85,6 +87,7 @@ func (c *session) run() {
 	defer c.host.Close()
 	c.note("session begins")
 	err := c.talk()
+	c.endTriggers()
 	c.note("session ends", "reason", err)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, errStopped):
@@ -145,6 +148,9 @@ func (c *session) next() ([]byte, error) {
 				return nil, err
 			}
 		}
+		if err := c.fireDue(); err != nil {
+			return nil, err
+		}
 		if !c.in.ready() {
 			if err := c.arm(c.deadline()); err != nil {
 				return nil, err
@@ -154,6 +160,9 @@ func (c *session) next() ([]byte, error) {
 		// of interrupt.
 		if c.stopping.Load() {
 			return nil, errStopped
+		}
+		if c.fired.Load() {
+			continue
 		}
 		line, err := c.in.next()
 		switch {
@@ -167,7 +176,7 @@ func (c *session) next() ([]byte, error) {
 		switch {
 		case c.stopping.Load():
 			return nil, errStopped
-		case !c.push.on() && time.Since(c.heard) >= c.server.o.IdleTimeout:
+		case !c.pushes() && time.Since(c.heard) >= c.server.o.IdleTimeout:
 			return nil, errIdle
 		case time.Since(c.heard) >= silence:
 			c.release()

@@ -39,7 +39,7 @@ func (v *view) like(other *view) *view {
 // sample sends a message of a view.
 func (c *session) sample(v *view) error {
 	if c.query == nil {
-		c.query = &hoststat.Query{Tasks: c.tasks, Raw: c.main.sel.Raw()}
+		c.query = &hoststat.Query{Tasks: c.tasks, Raw: c.main.sel.Raw(), Triggers: c.triggers}
 	}
 	samples := c.host.Sample(context.Background(), v.wants, c.query)
 	message := c.server.encode(v, samples.Parts())
