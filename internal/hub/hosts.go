@@ -43,7 +43,7 @@ func (h *Hub) newHosts() error {
 	if c.Poll == 0 {
 		return nil
 	}
-	o := fleet.Options{Hosts: h.registry.List, Delay: c.Poll, Rules: file.Alarms, Log: h.log}
+	o := fleet.Options{Hosts: h.registry.List, Delay: c.Poll, Rules: file.Alarms, Triggers: file.Triggers, Log: h.log}
 	if c.Metrics {
 		o.Select = h.selectors
 	}
@@ -56,7 +56,7 @@ func (h *Hub) knownHosts() (*roster.File, []hosts.Registration, error) {
 	file := new(roster.File)
 	if path := h.cfg.Hosts.File; path != "" {
 		var err error
-		if file, err = roster.Load(path, poll.MetricByName); err != nil {
+		if file, err = roster.Load(path, roster.Values{Place: poll.MetricByName, Stall: poll.StallCondition}); err != nil {
 			return nil, nil, fmt.Errorf("hosts.file: %w", err)
 		}
 		for _, w := range file.Warnings {

@@ -16,16 +16,19 @@ import (
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
+	"github.com/weir-io/weir/xmlsysd"
 )
 
 // Options say whom to ask, and for what.
 type Options struct {
-	Hosts  func() []hosts.Host
-	Delay  time.Duration // the period
-	TLS    *tls.Config   // for hosts by TLS; nil: the system's authorities
-	Rules  []alarm.Rule
-	Select []string // selectors of what Messages has; none: messages are not kept
-	Log    *slog.Logger
+	Hosts func() []hosts.Host
+	Delay time.Duration // the period
+	TLS   *tls.Config   // for hosts by TLS; nil: the system's authorities
+	Rules []alarm.Rule
+	// Triggers are those of alarms about stalls.
+	Triggers []xmlsysd.Trigger
+	Select   []string // selectors of what Messages has; none: messages are not kept
+	Log      *slog.Logger
 }
 
 // Fleet asks hosts. Its methods may be used by any number of goroutines.
@@ -45,7 +48,7 @@ func New(o Options) (*Fleet, error) {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	cfg := poll.Config{
-		Delay: o.Delay, Points: -1, Minutes: -1, TLS: secure, Rules: o.Rules, Select: o.Select, OnAlarm: f.alarmed, OnState: f.moved,
+		Delay: o.Delay, Points: -1, Minutes: -1, TLS: secure, Rules: o.Rules, Triggers: o.Triggers, Select: o.Select, OnAlarm: f.alarmed, OnState: f.moved,
 		Want: poll.WantSystem,
 	}
 	if len(o.Select) > 0 {

@@ -68,7 +68,7 @@ func Open(o Options) (*Monitor, error) {
 	}
 	cfg := poll.Config{
 		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Rules: m.File.Alarms, Mask: m.File.Mask(),
-		Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
+		Triggers: m.File.Triggers, Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
 	}
 	if o.Keep {
 		m.messages = make(map[string][]byte)
@@ -82,6 +82,11 @@ func Open(o Options) (*Monitor, error) {
 	}
 	m.Cluster.SetTargets(targets(hosts))
 	return m, nil
+}
+
+// values are what alarms may be about.
+func values() roster.Values {
+	return roster.Values{Place: poll.MetricByName, Stall: poll.StallCondition}
 }
 
 // minutes is how long the history by minute is for one by points.
@@ -115,7 +120,7 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 		path = roster.Find(os.Getenv, home)
 	}
 	if path != "" {
-		file, err := roster.Load(path, poll.MetricByName)
+		file, err := roster.Load(path, values())
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +185,7 @@ func (m *Monitor) lookAfterFile(ctx context.Context, reload <-chan os.Signal) {
 				continue
 			}
 		}
-		file, err := roster.Load(m.path, poll.MetricByName)
+		file, err := roster.Load(m.path, values())
 		if err != nil {
 			// What is watched goes on: a file that is being written is no reason to stop.
 			m.logger.Warn("hosts file", "error", err.Error())

@@ -17,6 +17,7 @@ type counters struct {
 	stat, net, disk, tasks source
 	pressure               [len(pressureLines)]source
 	pressureTotal          [len(pressureLines)]uint64
+	fired                  []uint64 // by trigger; nil: none was told of
 	cpu                    [cpuFields]uint64
 	cpuKnown, cpuAll       bool // cpu is filled; from all fields
 	ncpu                   int
@@ -47,6 +48,7 @@ type message struct {
 	step   time.Duration // that the host's clock was set
 	period time.Duration
 	now    time.Time // of the monitor
+	asked  []trigger // that the session has
 }
 
 // apply takes what a message tells. Who calls holds the cluster's lock.
@@ -58,6 +60,7 @@ func (m *message) apply() {
 	m.takeMemory()
 	m.takeLoad()
 	m.takePressure()
+	m.takeTriggers()
 	m.takeNets()
 	m.takeDisks()
 	m.takeFilesystems()
@@ -335,7 +338,7 @@ func (m *message) takePressure() {
 		m.gauge(line.average, p.avg10)
 		total, ok := m.Uint(p.total)
 		now := stamp(m.Reading, p.stamp)
-		if !ok || now == 0 || line.rate == metricCount {
+		if !ok || now == 0 {
 			continue
 		}
 		s := c.pressure[i].advance(now, m.step, m.period)

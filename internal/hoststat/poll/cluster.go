@@ -35,8 +35,11 @@ type Config struct {
 	Minutes int      // of history; -1: none
 	TLS     *tls.Config
 	Rules   []alarm.Rule
-	Limit   int            // bytes of a message; 0: xmlsysd.MaxMessage
-	Jitter  func() float64 // in [0, 1); nil: at random
+	// Triggers have hosts send a message when tasks wait, for alarms by
+	// [StallCondition]. At most 8: daemons take no more.
+	Triggers []xmlsysd.Trigger
+	Limit    int            // bytes of a message; 0: xmlsysd.MaxMessage
+	Jitter   func() float64 // in [0, 1); nil: at random
 
 	// OnAlarm hears of alarms that begin and cease to fire, OnMessage of each
 	// message, valid until it returns, OnState of changes of state. They run on the
@@ -66,6 +69,7 @@ type Cluster struct {
 	reading  *xmlsysd.Reading
 	buffer   []byte
 	want     Want
+	triggers []trigger // immutable
 	plans    map[Want]string
 	wheel    [wheelSlots][]*Host
 	slot     int
@@ -120,6 +124,7 @@ func New(cfg Config) (*Cluster, error) {
 		buffer: make([]byte, 256<<10), plans: make(map[Want]string), changed: make(chan struct{}, 1),
 	}
 	c.reading = xmlsysd.NewReading(&c.slots.all)
+	c.triggers = newTriggers(cfg.Triggers)
 	return c, nil
 }
 

@@ -52,7 +52,7 @@ func (c *Cluster) request(h *Host) bool {
 	if want := c.want | h.want; !l.begun || want != l.asked {
 		plan, ok := c.plans[want]
 		if !ok {
-			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + string(request)
+			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + lines(c.triggers) + string(request)
 			c.plans[want] = plan
 		}
 		out, l.asked, l.begun = []byte(plan), want, true
@@ -65,6 +65,9 @@ func (c *Cluster) request(h *Host) bool {
 	h.deadline = time.Now().Add(c.patience())
 	return l.secure == nil
 }
+
+// pushed reports whether hosts send messages without being asked.
+func (c *Cluster) pushed() bool { return len(c.triggers) > 0 }
 
 // watch has the loop tell, or no longer, when there is something to read.
 func (l *link) watch(on bool) {
@@ -173,7 +176,7 @@ func (l *link) take(b []byte) {
 		b = l.in
 	}
 	for len(b) > 0 {
-		if !l.awaiting {
+		if !l.awaiting && !c.pushed() {
 			c.fail(l.h, BadProto, "sends what it was not asked for")
 			return
 		}
@@ -193,7 +196,7 @@ func (l *link) take(b []byte) {
 	}
 	l.keepRest(b)
 	if h := l.h; h.link == l {
-		l.watch(l.awaiting) // for the rest
+		l.watch(l.awaiting || c.pushed()) // for the rest, or what comes by itself
 	}
 }
 
@@ -215,7 +218,7 @@ func (c *Cluster) message(h *Host, body []byte) bool {
 	}
 	now := time.Now()
 	c.mu.Lock()
-	m := message{slots: c.slots, Reading: c.reading, h: h, period: c.delay, now: now}
+	m := message{slots: c.slots, Reading: c.reading, h: h, period: c.delay, now: now, asked: c.triggers}
 	m.apply()
 	h.values[Late] = 0
 	h.lastData = now

@@ -70,7 +70,9 @@ const (
 	PSIIOFull
 	PSICPURate // share of the time between messages
 	PSIMemRate
+	PSIMemFullRate
 	PSIIORate
+	PSIIOFullRate
 	Duty // busy share since boot
 	Forks
 
@@ -86,7 +88,7 @@ var metricNames = [metricCount]string{
 	"temp_max", "clock_offset", "oom_kill",
 	"procs_running", "procs_blocked", "mem_free", "mem_shared", "mem_buffers", "mem_cached", "swap_total", "swap_used",
 	"net_rx_packets", "net_tx_packets", "net_coll", "disk_reads", "disk_writes", "psi_mem_full", "psi_io_full",
-	"psi_cpu_rate", "psi_mem_rate", "psi_io_rate", "duty", "forks",
+	"psi_cpu_rate", "psi_mem_rate", "psi_mem_full_rate", "psi_io_rate", "psi_io_full_rate", "duty", "forks",
 }
 
 // String returns the metric's name.

@@ -47,12 +47,33 @@ func (l *link) serveSecure(ctx context.Context, s *secure) error {
 		return err
 	}
 	defer client.Close()
-	taken := make(chan struct{}, 1)
 	l.later(l.established)
-	for out := range s.out {
-		if err := client.Send(ctx, strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")...); err != nil {
-			return err
+	ctx, cancel := context.WithCancelCause(ctx)
+	received := make(chan struct{})
+	go func() { // ends with ctx, which the function's end cancels; waited for
+		defer close(received)
+		cancel(l.receive(ctx, client))
+	}()
+	defer func() { cancel(nil); <-received }()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case out, ok := <-s.out:
+			if !ok {
+				return errors.New("closed")
+			}
+			if err := client.Send(ctx, strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")...); err != nil {
+				return err
+			}
 		}
+	}
+}
+
+// receive hands messages to the loop, one by one, until the session ends.
+func (l *link) receive(ctx context.Context, client *xmlsysd.Client) error {
+	taken := make(chan struct{}, 1)
+	for {
 		body, err := client.Receive(ctx)
 		if errors.Is(err, io.EOF) {
 			return errors.New("the host has closed the connection")
@@ -63,8 +84,7 @@ func (l *link) serveSecure(ctx context.Context, s *secure) error {
 		l.c.post(func() {
 			defer func() { taken <- struct{}{} }()
 			if l.h.link == l {
-				l.spoken, l.h.wordless, l.awaiting = true, 0, false
-				l.c.message(l.h, body)
+				l.takeSecure(body)
 			}
 		})
 		select { // the body is the client's until it is taken
@@ -73,7 +93,17 @@ func (l *link) serveSecure(ctx context.Context, s *secure) error {
 			return ctx.Err()
 		}
 	}
-	return errors.New("closed")
+}
+
+// takeSecure takes a message, as take does.
+func (l *link) takeSecure(body []byte) {
+	l.spoken, l.h.wordless = true, 0
+	if !l.awaiting && !l.c.pushed() {
+		l.c.fail(l.h, BadProto, "sends what it was not asked for")
+		return
+	}
+	l.awaiting = false
+	l.c.message(l.h, body)
 }
 
 // ready reports whether a request can be handed over.

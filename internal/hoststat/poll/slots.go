@@ -34,6 +34,8 @@ type slots struct {
 	threads   xmlsysd.Slot
 	uptime    xmlsysd.Slot
 	pressure  [5]pressureSlots // see pressureLines
+	triggers  xmlsysd.List
+	fired     [1]xmlsysd.Column // count
 	netStamp  xmlsysd.Slot
 	nets      xmlsysd.List
 	netName   xmlsysd.Column
@@ -91,13 +93,13 @@ var memoryNames = [memoryFields]string{"total", "used", "free", "shared", "buffe
 var pressureLines = [5]struct {
 	source, kind string
 	average      Metric
-	rate         Metric // metricCount: none
+	rate         Metric
 }{
 	{"cpu", "some", PSICPU, PSICPURate},
 	{"memory", "some", PSIMem, PSIMemRate},
-	{"memory", "full", PSIMemFull, metricCount},
+	{"memory", "full", PSIMemFull, PSIMemFullRate},
 	{"io", "some", PSIIO, PSIIORate},
-	{"io", "full", PSIIOFull, metricCount},
+	{"io", "full", PSIIOFull, PSIIOFullRate},
 }
 
 func newSlots() *slots {
@@ -135,6 +137,8 @@ func newSlots() *slots {
 		at := "proc/pressure/" + p.source
 		s.pressure[i] = pressureSlots{w.Stamp(at), w.Leaf(at + "/" + p.kind + "/avg10"), w.Leaf(at + "/" + p.kind + "/total")}
 	}
+	s.triggers = w.List("system/triggers/trigger")
+	s.fired[0] = w.Column(s.triggers, "count")
 	s.addLists(w)
 	return s
 }

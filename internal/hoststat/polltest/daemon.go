@@ -91,6 +91,15 @@ func (d *Daemon) Break() {
 	}
 }
 
+// Push sends bytes in all sessions, without being asked.
+func (d *Daemon) Push(b []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for conn := range d.open {
+		_, _ = conn.Write(b) // one that has ended gets nothing
+	}
+}
+
 // Close ends the daemon and waits for it.
 func (d *Daemon) Close() {
 	d.mu.Lock()

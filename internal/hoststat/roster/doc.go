@@ -4,7 +4,7 @@
 // Package roster knows which hosts to watch: it reads wulfhosts files and lists
 // of hosts as people type them.
 //
-//	file, err := roster.Load("/etc/wulfhosts")
+//	file, err := roster.Load("/etc/wulfhosts", roster.Values{})
 //	hosts, err := roster.ParseList("node[01-16,20],gpu1:7888")
 //
 // # Format

@@ -34,21 +34,29 @@ type File struct {
 	Users    []string
 	Root     bool // besides those of Users, processes of root
 	Alarms   []alarm.Rule
+	Triggers []xmlsysd.Trigger // of alarms about stalls
 	Warnings []string
 	Paths    []string // the file and what it includes
 }
 
 // reader reads a file and those that it includes.
 type reader struct {
-	file   File
-	place  func(name string) (int, bool) // of values in alarms
-	warned map[string]bool
+	file  File
+	place func(name string) (int, bool) // of values in alarms
+	// condition is what a trigger stands for, in an alarm's words
+	condition func(xmlsysd.Trigger) (string, error)
+	warned    map[string]bool
 }
 
-// Load reads a file. place tells the values that alarms may name; nil, there are
-// none. Errors are [*Error] or of the file system.
-func Load(path string, place func(name string) (int, bool)) (*File, error) {
-	r := reader{place: place, warned: make(map[string]bool)}
+// Values are what alarms may be about.
+type Values struct {
+	Place func(name string) (index int, ok bool)              // of a name; nil: there are none
+	Stall func(xmlsysd.Trigger) (condition string, err error) // what a trigger stands for; nil: there are none
+}
+
+// Load reads a file. Errors are [*Error] or of the file system.
+func Load(path string, values Values) (*File, error) {
+	r := reader{place: values.Place, condition: values.Stall, warned: make(map[string]bool)}
 	if err := r.load(path, 0); err != nil {
 		return nil, err
 	}
@@ -258,7 +266,7 @@ func (r *reader) names(e *element, names []string) (int, error) {
 }
 
 func (r *reader) alarm(path string, e *element) (int, error) {
-	r.check(path, e, "when", "for", "clear", "level", "note")
+	r.check(path, e, "when", "psi", "for", "clear", "level", "note")
 	rule := alarm.Rule{ID: e.id, Level: "warn"}
 	place := r.place
 	if place == nil {
@@ -269,6 +277,14 @@ func (r *reader) alarm(path string, e *element) (int, error) {
 	}
 	when, line := e.child("when")
 	var err error
+	if psi, psiLine := e.child("psi"); psi != "" {
+		if when != "" {
+			return psiLine, fmt.Errorf("alarm %s: it has both when and psi", rule.ID)
+		}
+		if when, err = r.stall(psi); err != nil {
+			return psiLine, fmt.Errorf("alarm %s: psi: %w", rule.ID, err)
+		}
+	}
 	if rule.When, err = alarm.Compile(when, place); err != nil {
 		return line, fmt.Errorf("alarm %s: when: %w", rule.ID, err)
 	}
@@ -296,6 +312,30 @@ func (r *reader) alarm(path string, e *element) (int, error) {
 	}
 	r.file.Alarms = append(r.file.Alarms, rule)
 	return 0, nil
+}
+
+// maxTriggers bounds the triggers of a file: daemons take no more.
+const maxTriggers = 8
+
+// stall takes a trigger, and returns the condition that it stands for.
+func (r *reader) stall(text string) (when string, err error) {
+	t, err := xmlsysd.ParseTrigger(strings.Fields(text))
+	if err != nil {
+		return "", fmt.Errorf("want a resource, some or full, and seconds of stall and window, such as memory some 0.15 2: %w", err)
+	}
+	if r.condition == nil {
+		return "", errors.New("there are no triggers here")
+	}
+	if when, err = r.condition(t); err != nil {
+		return "", err
+	}
+	if !slices.Contains(r.file.Triggers, t) {
+		if len(r.file.Triggers) == maxTriggers {
+			return "", fmt.Errorf("more than %d triggers", maxTriggers)
+		}
+		r.file.Triggers = append(r.file.Triggers, t)
+	}
+	return when, nil
 }
 
 // Find returns the file to read where none is named: the first one of the usual

@@ -4,16 +4,27 @@
 package roster
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/xmlsysd"
 )
 
 // place knows the two values that alarms of the tests name.
 func place(name string) (int, bool) { return 0, name == "load1" || name == "up" }
+
+// stall knows triggers of memory.
+func stall(t xmlsysd.Trigger) (string, error) {
+	if t.Resource != "memory" {
+		return "", errors.New("nothing is kept of " + t.Resource)
+	}
+	return "up > " + fmt.Sprint(t.Percent()), nil
+}
 
 // texts are hosts as name=address/group!tls.
 func texts(hosts []Host) string {
@@ -96,7 +107,7 @@ func TestLoad(t *testing.T) {
   <colour>red</colour><colour>blue</colour>
 </wulfstat>
 `, `<more><host><name>c</name></host></more>`)
-	f, err := Load(path, place)
+	f, err := Load(path, Values{Place: place, Stall: stall})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,10 +152,14 @@ func TestLoadErrors(t *testing.T) {
 		{"<a><alarm id='x'>\n<when>up +</when></alarm></a>", "f0:2: alarm x: when: got the end, want a value (at column 5)"},
 		{"<a><alarm id='x'><when>up</when></alarm>\n<alarm id='x'><when>up</when></alarm></a>", "f0:2: alarm x is there twice"},
 		{"<a><alarm id='x'><when>up</when><level>bad</level></alarm></a>", `level "bad": want info, warn or crit`},
+		{"<a><alarm id='x'><when>up</when>\n<psi>memory some 1 2</psi></alarm></a>", "f0:2: alarm x: it has both when and psi"},
+		{"<a><alarm id='x'><psi>memory some 1</psi></alarm></a>", "f0:1: alarm x: psi: want a resource, some or full, and seconds of stall and window"},
+		{"<a><alarm id='x'><psi>cpu some 1 2</psi></alarm></a>", "alarm x: psi: nothing is kept of cpu"},
+		{"<a>" + manyTriggers(9) + "</a>", "alarm x8: psi: more than 8 triggers"},
 		{loop, "f0:1: files include others more than 4 deep"},
 		{"<a>\n<include>none</include></a>", "f0:2: open"},
 	} {
-		_, err := Load(write(t, tt.text), place)
+		_, err := Load(write(t, tt.text), Values{Place: place, Stall: stall})
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %s", tt.text, err, tt.want)
 		}
@@ -195,6 +210,33 @@ func TestWatch(t *testing.T) {
 
 // Whatever a file holds, it is refused with a line that it has, or its hosts can
 // be dialled.
+// manyTriggers are alarms with a trigger each.
+func manyTriggers(n int) string {
+	text := ""
+	for i := range n {
+		text += fmt.Sprintf("<alarm id='x%d'><psi>memory some 0.%d 2</psi></alarm>", i, i+1)
+	}
+	return text
+}
+
+// An alarm about stalls has the condition that its trigger stands for; two of one
+// trigger have it once.
+func TestStallAlarms(t *testing.T) {
+	f, err := Load(write(t, "<a><alarm id='x'><psi> memory  some 0.15 2 </psi><level>crit</level></alarm><alarm id='y'><psi>memory some .15 2.0</psi><for>5</for></alarm></a>"), Values{Place: place, Stall: stall})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Alarms) != 2 || f.Alarms[0].When.String() != "up > 7.5" || f.Alarms[0].Level != "crit" || f.Alarms[1].For != 5*time.Second {
+		t.Errorf("%+v", f.Alarms)
+	}
+	if len(f.Triggers) != 1 || f.Triggers[0].String() != "memory some 0.15 2" {
+		t.Errorf("%v", f.Triggers)
+	}
+	if _, err := Load(write(t, "<a><alarm id='x'><psi>memory some 1 2</psi></alarm></a>"), Values{}); err == nil || !strings.Contains(err.Error(), "there are no triggers here") {
+		t.Errorf("without triggers: %v", err)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	f.Add("<a><host><name>a</name></host></a>")
 	f.Add("<a><hostrange><hostfmt>n%03d</hostfmt><imin>1</imin><imax>2</imax></hostrange></a>")
@@ -205,7 +247,7 @@ func FuzzLoad(f *testing.F) {
 		if strings.Contains(text, "include") {
 			return // reads other files
 		}
-		file, err := Load(write(t, text), place)
+		file, err := Load(write(t, text), Values{Place: place, Stall: stall})
 		if err != nil {
 			if e, ok := err.(*Error); ok && (e.Line < 1 || e.Line > 1+strings.Count(text, "\n")) {
 				t.Errorf("%q: error in line %d: %v", text, e.Line, err)
