@@ -8,9 +8,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Limits of messages.
@@ -32,10 +29,7 @@ type Reader struct {
 	length   int
 	encoding Encoding
 
-	packed bytes.Reader
-	gzip   *gzip.Reader
-	zstd   *zstd.Decoder
-	plain  []byte
+	unpacker *Unpacker
 }
 
 // NewReader returns a reader of messages whose bodies, compressed or not, have at
@@ -44,7 +38,7 @@ func NewReader(r io.Reader, limit int) *Reader {
 	if limit <= 0 {
 		limit = MaxMessage
 	}
-	return &Reader{in: bufio.NewReaderSize(r, MaxHeader), limit: limit}
+	return &Reader{in: bufio.NewReaderSize(r, MaxHeader), limit: limit, unpacker: NewUnpacker(limit)}
 }
 
 // Next returns the body of the next message, valid until the call after. Its
@@ -61,7 +55,7 @@ func (r *Reader) Next() ([]byte, error) {
 	if r.encoding == Plain {
 		return r.body, nil
 	}
-	return r.unpack()
+	return r.unpacker.Unpack(r.encoding, r.body)
 }
 
 // WireBytes returns how many bytes the body of the last message had on the wire.
@@ -157,7 +151,7 @@ func (r *Reader) readBody() error {
 		r.body = r.body[:from+n]
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-			return r.bodyError(len(r.body), ErrTruncated, "the rest of a body")
+			return bodyError(r.body, len(r.body), ErrTruncated, "the rest of a body")
 		case err != nil:
 			return err
 		}
@@ -171,62 +165,4 @@ func grow(b []byte, length int) []byte {
 		return b[:length]
 	}
 	return append(b, make([]byte, length-len(b))...)
-}
-
-func (r *Reader) bodyError(at int, reason error, want string) error {
-	return &ProtocolError{Op: "body", Offset: at, Got: excerpt(r.body, max(0, at-8)), Want: want, Err: reason}
-}
-
-// unpack returns the decompressed body.
-func (r *Reader) unpack() ([]byte, error) {
-	var err error
-	if r.encoding == Gzip {
-		err = r.gunzip()
-	} else {
-		err = r.unzstd()
-	}
-	switch {
-	case len(r.plain) > r.limit || errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return nil, r.bodyError(0, ErrTooLong, "a decompressed body within the limit")
-	case err != nil:
-		return nil, r.bodyError(len(r.body)-r.packed.Len(), ErrSyntax, "data of "+r.encoding.String())
-	}
-	return r.plain, nil
-}
-
-func (r *Reader) unzstd() (err error) {
-	if r.zstd == nil {
-		r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(r.limit)))
-		if err != nil {
-			return err
-		}
-	}
-	r.plain, err = r.zstd.DecodeAll(r.body, r.plain[:0])
-	return err
-}
-
-// gunzip fills plain, up to one byte more than the limit.
-func (r *Reader) gunzip() error {
-	r.plain = r.plain[:0]
-	r.packed.Reset(r.body)
-	if r.gzip == nil {
-		r.gzip = new(gzip.Reader)
-	}
-	if err := r.gzip.Reset(&r.packed); err != nil {
-		return err
-	}
-	for len(r.plain) <= r.limit {
-		if len(r.plain) == cap(r.plain) {
-			r.plain = grow(r.plain, max(8<<10, 2*cap(r.plain)))[:len(r.plain)]
-		}
-		n, err := r.gzip.Read(r.plain[len(r.plain):min(cap(r.plain), r.limit+1)])
-		r.plain = r.plain[:len(r.plain)+n]
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

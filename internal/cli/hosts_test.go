@@ -194,7 +194,10 @@ func TestHostsTables(t *testing.T) {
 	answer("GET /api/v1/hosts/a", b)
 	answer("GET /api/v1/alarms", client.Page[client.HostAlarm]{Items: []client.HostAlarm{{Time: at, Host: "a", Alarm: "busy", State: "firing", Level: "crit", Value: &value, Note: "much\tto do"}, {Host: "b", Alarm: "hot", State: "ok", Level: "info"}}})
 	removed := ""
-	mux.HandleFunc("DELETE /api/v1/hosts/{id}", func(w http.ResponseWriter, r *http.Request) { removed = r.PathValue("id"); w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("DELETE /api/v1/hosts/{id}", func(w http.ResponseWriter, r *http.Request) {
+		removed = r.PathValue("id")
+		w.WriteHeader(http.StatusNoContent)
+	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	for _, tt := range []struct{ args, want string }{

@@ -51,6 +51,7 @@ func TestStatRefuses(t *testing.T) {
 		{"-d 0.1", "delay 0.1: want 0.5 to 60 seconds"},
 		{"-d 61", "delay 61: want 0.5 to 60 seconds"},
 		{"-c -1", "count -1: want 0 or more"},
+		{"--compress br", `compress "br": want auto, none, gzip, zstd`},
 		{"--format pdf", `no format "pdf"`},
 		{"--sort none", `the view load has no column "none"`},
 		{"--filter [", "filter: error parsing regexp"},

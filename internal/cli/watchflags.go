@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ type watchFlags struct {
 	reverse          bool
 	onAlarm          string
 	ca, cert, key    string
-	hub              string
+	hub, compress    string
 	hubTLS           hubTLS
 	absolute, expand bool
 }
@@ -67,10 +68,12 @@ func (f *watchFlags) add(c *cobra.Command) {
 	fs.StringVar(&f.hubTLS.ca, "hub-ca", "", "trust the hub if `FILE` has signed its certificate")
 	fs.StringVar(&f.hubTLS.cert, "hub-cert", "", "own certificate for the hub: `FILE`")
 	fs.StringVar(&f.hubTLS.key, "hub-key", "", "its key: `FILE`")
+	fs.StringVar(&f.compress, "compress", string(poll.CompressAuto), "have hosts compress what they send: `HOW` is none, gzip, zstd, or auto, which is zstd from a round trip of 20 ms on")
 	fs.StringVar(&f.ca, "tls-ca", "", "trust hosts by TLS whose certificates `FILE` has signed")
 	fs.StringVar(&f.cert, "tls-cert", "", "own certificate for hosts by TLS: `FILE`")
 	fs.StringVar(&f.key, "tls-key", "", "its key: `FILE`")
 	mustComplete(c, "type", words(viewNames()))
+	mustComplete(c, "compress", words(poll.Compressions()))
 }
 
 // viewNames are the names of views for completion.
@@ -129,6 +132,9 @@ func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.O
 	if f.count < 0 {
 		return nil, usageErrorf("count %d: want 0 or more", f.count)
 	}
+	if !slices.Contains(poll.Compressions(), f.compress) {
+		return nil, usageErrorf("compress %q: want %s", f.compress, strings.Join(poll.Compressions(), ", "))
+	}
 	secure, err := f.tls()
 	if err != nil {
 		return nil, usageErrorf("%w", err)
@@ -136,7 +142,7 @@ func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.O
 	level := slog.LevelWarn - slog.Level(4*min(f.verbose, 2))
 	o := monitor.Options{
 		Hosts: hosts, File: f.file, Local: f.local, Delay: time.Duration(f.delay * float64(time.Second)), Sync: f.sync,
-		TLS: secure, Command: strings.Fields(f.onAlarm),
+		TLS: secure, Compress: poll.Compression(f.compress), Command: strings.Fields(f.onAlarm),
 		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level})),
 	}
 	if o.Hub, err = f.hubHosts(len(hosts) > 0); err != nil {

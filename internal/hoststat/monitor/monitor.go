@@ -23,18 +23,19 @@ const lookPeriod = 2 * time.Second
 
 // Options say what to watch.
 type Options struct {
-	Hosts   []string // lists as they are typed; none: the file
-	File    string   // "": where it is looked for
-	Local   bool     // this host alone
-	Hub     *Hub     // whose hosts are watched; nil: no hub is asked
-	Delay   time.Duration
-	Sync    bool
-	Want    poll.Want
-	History int // points; 0: the default, negative: none
-	TLS     *tls.Config
-	Command []string // run for alarms, without a shell
-	Keep    bool     // the last message of each host, for pages of messages
-	Logger  *slog.Logger
+	Hosts    []string // lists as they are typed; none: the file
+	File     string   // "": where it is looked for
+	Local    bool     // this host alone
+	Hub      *Hub     // whose hosts are watched; nil: no hub is asked
+	Delay    time.Duration
+	Sync     bool
+	Want     poll.Want
+	History  int // points; 0: the default, negative: none
+	TLS      *tls.Config
+	Compress poll.Compression
+	Command  []string // run for alarms, without a shell
+	Keep     bool     // the last message of each host, for pages of messages
+	Logger   *slog.Logger
 }
 
 // Monitor watches hosts for a command.
@@ -67,7 +68,7 @@ func Open(o Options) (*Monitor, error) {
 		o.Delay = m.File.Delay
 	}
 	cfg := poll.Config{
-		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Rules: m.File.Alarms, Mask: m.File.Mask(),
+		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Compress: o.Compress, Rules: m.File.Alarms, Mask: m.File.Mask(),
 		Triggers: m.File.Triggers, Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
 	}
 	if o.Keep {

@@ -34,7 +34,11 @@ type Config struct {
 	Points  int      // of history at the period of polling; -1: none
 	Minutes int      // of history; -1: none
 	TLS     *tls.Config
-	Rules   []alarm.Rule
+	// Compress says whether messages are asked for compressed; "": CompressAuto.
+	Compress Compression
+	// RTT tells how far away the peer of a socket is; nil: as the kernel has found.
+	RTT   func(fd int) time.Duration
+	Rules []alarm.Rule
 	// Triggers have hosts send a message when tasks wait, for alarms by
 	// [StallCondition]. At most 8: daemons take no more.
 	Triggers []xmlsysd.Trigger
@@ -70,7 +74,8 @@ type Cluster struct {
 	buffer   []byte
 	want     Want
 	triggers []trigger // immutable
-	plans    map[Want]string
+	plans    map[planKey]string
+	unpacker *xmlsysd.Unpacker
 	wheel    [wheelSlots][]*Host
 	slot     int
 	turn     time.Time // when the current turn of the wheel began
@@ -111,6 +116,12 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Mask == "" {
 		cfg.Mask = defaultMask
 	}
+	if cfg.Compress == "" {
+		cfg.Compress = CompressAuto
+	}
+	if cfg.RTT == nil {
+		cfg.RTT = roundTrip
+	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
 	}
@@ -121,7 +132,7 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{
 		cfg: cfg, loop: loop, slots: newSlots(), want: cfg.Want, delay: cfg.Delay,
-		buffer: make([]byte, 256<<10), plans: make(map[Want]string), changed: make(chan struct{}, 1),
+		buffer: make([]byte, 256<<10), plans: make(map[planKey]string), unpacker: xmlsysd.NewUnpacker(cfg.Limit), changed: make(chan struct{}, 1),
 	}
 	c.reading = xmlsysd.NewReading(&c.slots.all)
 	c.triggers = newTriggers(cfg.Triggers)

@@ -25,6 +25,8 @@ type link struct {
 	begun    bool    // the selection was sent
 	watched  bool    // the loop tells when there is something to read
 	in       []byte  // a message of which a part is here
+	packed   bool    // messages are asked for compressed
+	measured bool    // it is known how far the host is
 }
 
 // idle is what a session without a question is watched for.
@@ -50,10 +52,11 @@ func (c *Cluster) request(h *Host) bool {
 	}
 	out := request
 	if want := c.want | h.want; !l.begun || want != l.asked {
-		plan, ok := c.plans[want]
+		key := planKey{want, l.packed}
+		plan, ok := c.plans[key]
 		if !ok {
-			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + lines(c.triggers) + string(request)
-			c.plans[want] = plan
+			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + lines(c.triggers) + c.cfg.Compress.line(l.packed) + string(request)
+			c.plans[key] = plan
 		}
 		out, l.asked, l.begun = []byte(plan), want, true
 	}
@@ -148,6 +151,7 @@ func (l *link) connected() {
 func (l *link) established() {
 	c := l.c
 	l.open = true
+	l.packed = c.cfg.Compress == CompressGzip || c.cfg.Compress == CompressZstd
 	c.dialed()
 	c.ask(l.h)
 }
@@ -180,15 +184,19 @@ func (l *link) take(b []byte) {
 			c.fail(l.h, BadProto, "sends what it was not asked for")
 			return
 		}
-		body, n, err := split(b, c.cfg.Limit)
+		body, enc, n, err := split(b, c.cfg.Limit)
+		if err == nil && n == 0 {
+			break
+		}
+		if err == nil {
+			body, err = c.unpacker.Unpack(enc, body)
+		}
 		if err != nil {
 			c.fail(l.h, BadProto, err.Error())
 			return
 		}
-		if n == 0 {
-			break
-		}
 		l.awaiting = false
+		l.measure()
 		if !c.message(l.h, body) {
 			return
 		}

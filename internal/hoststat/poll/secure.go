@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/xmlsysd"
 )
@@ -41,13 +42,22 @@ func (l *link) dialSecure() {
 
 func (l *link) serveSecure(ctx context.Context, s *secure) error {
 	d := xmlsysd.Dialer{TLS: l.c.cfg.TLS, Timeout: dialTimeout, MaxMessage: l.c.cfg.Limit}
+	began := time.Now()
 	client, err := d.Dial(ctx, l.h.Address)
 	if err != nil {
 		l.later(func() { l.spoken = true }) // no session, so none that was refused
 		return err
 	}
 	defer client.Close()
-	l.later(l.established)
+	// Connecting and the handshake take a round trip each, at least.
+	far := time.Since(began) > 2*farAway
+	l.later(func() {
+		l.measured = true
+		l.established()
+		if far && l.c.cfg.Compress == CompressAuto {
+			l.pack()
+		}
+	})
 	ctx, cancel := context.WithCancelCause(ctx)
 	received := make(chan struct{})
 	go func() { // ends with ctx, which the function's end cancels; waited for

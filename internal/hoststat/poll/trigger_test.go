@@ -95,16 +95,6 @@ func TestTriggerRaisesAnAlarm(t *testing.T) {
 	}
 }
 
-// Without triggers a host says nothing by itself.
-func TestPushIsRefused(t *testing.T) {
-	d := &polltest.Daemon{Answer: polltest.Steady(polltest.Default("n1"))}
-	c := watch(t, poll.Config{Delay: poll.MaxDelay}, poll.Target{Name: "n1", Address: d.Start(t)})
-	wait.Until(t, "it has answered", func() bool { return look(c, "n1").messages == 1 })
-	d.Push(polltest.Frame(polltest.Default("n1").Message(time.Now())))
-	c.PollNow() // what comes unasked is found when something is read
-	wait.Until(t, "it is told off", func() bool { return look(c, "n1").state == poll.BadProto })
-}
-
 func TestStallConditions(t *testing.T) {
 	for words, want := range map[string]string{
 		"cpu some 0.5 1": "psi_cpu_rate >= 50", "memory full 0.1 10": "psi_mem_full_rate >= 1", "io some 1 3": "psi_io_rate >= 33.333333333333336",
