@@ -93,10 +93,13 @@ func (f *topFlags) run(c *cobra.Command, hosts []string) error {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
+	jobs := make(chan os.Signal, 4)
+	signal.Notify(jobs, syscall.SIGTSTP, syscall.SIGCONT)
+	defer signal.Stop(jobs)
 	return runMonitor(ctx, m, reload, func(ctx context.Context) error {
 		return screen.Run(ctx, terminal, m.Cluster, screen.Options{
 			View: view, Table: options, Count: f.count, ASCII: f.ascii, ViKeys: f.vi,
-			Plain: f.noColor || os.Getenv("NO_COLOR") != "", Suspend: stopProcess,
+			Plain: f.noColor || os.Getenv("NO_COLOR") != "", Suspend: stopProcess, Signals: jobs,
 			Save: func(name string) (io.WriteCloser, error) {
 				return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 			},
@@ -105,8 +108,16 @@ func (f *topFlags) run(c *cobra.Command, hosts []string) error {
 }
 
 // stopProcess stops the process group as the terminal would, until it is
-// continued.
-func stopProcess() { _ = syscall.Kill(0, syscall.SIGSTOP) }
+// continued. This thread may still run for a moment when it has stopped itself: what
+// counts is that it is told to go on.
+func stopProcess() {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, syscall.SIGCONT)
+	defer signal.Stop(continued)
+	if syscall.Kill(0, syscall.SIGSTOP) == nil {
+		<-continued
+	}
+}
 
 // wulfstat is the whole program when it is called by that name.
 func wulfstat(args []string, stdout, stderr io.Writer) int {

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strconv"
@@ -31,31 +32,27 @@ type terminal struct {
 // inTerminal starts a program in a terminal of 100 x 30.
 func inTerminal(t *testing.T, name string, args ...string) *terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd := int(master.Fd())
-	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	term := &terminal{master: master}
+	var number int
+	term.control(t, func(fd int) error {
+		if number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN); err != nil {
+			return err
+		}
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+			return err
+		}
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100})
+	})
 	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer slave.Close()
-	before, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	term := &terminal{master: master, before: *before}
+	term.before = term.mode(t)
 	term.cmd = exec.CommandContext(t.Context(), name, args...)
 	term.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LC_ALL=C.UTF-8", "HOME="+t.TempDir())
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = slave, slave, slave
@@ -80,6 +77,34 @@ func inTerminal(t *testing.T, name string, args ...string) *terminal {
 	return term
 }
 
+// control makes a call on the terminal's own end. The descriptor stays one that
+// closing takes from who reads.
+func (term *terminal) control(t *testing.T, call func(fd int) error) {
+	t.Helper()
+	raw, err := term.master.SyscallConn()
+	if err == nil {
+		var callErr error
+		err = raw.Control(func(fd uintptr) { callErr = call(int(fd)) })
+		err = errors.Join(err, callErr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mode returns how the terminal is set.
+func (term *terminal) mode(t *testing.T) (mode unix.Termios) {
+	t.Helper()
+	term.control(t, func(fd int) error {
+		now, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+		if err == nil {
+			mode = *now
+		}
+		return err
+	})
+	return mode
+}
+
 func (term *terminal) shows(text string) bool {
 	term.mu.Lock()
 	defer term.mu.Unlock()
@@ -89,12 +114,8 @@ func (term *terminal) shows(text string) bool {
 // restored fails unless the terminal is as it was.
 func (term *terminal) restored(t *testing.T) {
 	t.Helper()
-	now, err := unix.IoctlGetTermios(int(term.master.Fd()), unix.TCGETS)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *now != term.before {
-		t.Errorf("terminal %+v, was %+v", *now, term.before)
+	if now := term.mode(t); now != term.before {
+		t.Errorf("terminal %+v, was %+v", now, term.before)
 	}
 	const leaves, shows = "\x1b[?1049l", "\x1b[?25h"
 	wait.Until(t, "the screen of before is back", func() bool { return term.shows(leaves) && term.shows(shows) })
@@ -138,6 +159,80 @@ func TestTopEndsBySignal(t *testing.T) {
 	if term.shows("\x1b[38;5;") {
 		t.Error("colours that were not wanted")
 	}
+}
+
+// state is what the kernel says of the program: T is stopped.
+func (term *terminal) state(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(term.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+	return rest[:1]
+}
+
+// drawn counts how often something was shown.
+func (term *terminal) drawn(text string) int {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return strings.Count(term.out.String(), text)
+}
+
+func (term *terminal) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := term.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Stopped by a signal from outside, or by Ctrl-Z, the program gives the terminal
+// back; continued, it takes it and draws all anew. It does so as well after SIGSTOP,
+// which no program hears of.
+func TestTopIsStoppedAndContinued(t *testing.T) {
+	address := (&polltest.Daemon{Answer: polltest.Steady(polltest.Default("n1"))}).Start(t)
+	term := inTerminal(t, "weir", "top", address)
+	wait.Until(t, "it draws", func() bool { return term.shows("load/cpu") })
+	for name, stop := range map[string]func(){
+		"SIGTSTP": func() { term.signal(t, syscall.SIGTSTP) },
+		"Ctrl-Z": func() {
+			if _, err := term.master.WriteString("\x1a"); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		stop()
+		wait.Until(t, name+": it is stopped", func() bool { return term.state(t) == "T" })
+		term.restored(t)
+		before := term.drawn("load/cpu")
+		term.signal(t, syscall.SIGCONT)
+		wait.Until(t, name+": it draws again", func() bool { return term.drawn("load/cpu") > before })
+	}
+	term.signal(t, syscall.SIGSTOP)
+	wait.Until(t, "it is stopped", func() bool { return term.state(t) == "T" })
+	term.control(t, func(fd int) error { return unix.IoctlSetTermios(fd, unix.TCSETS, &term.before) }) // as a shell does
+	before := term.drawn("load/cpu")
+	term.signal(t, syscall.SIGCONT)
+	wait.Until(t, "it draws again", func() bool { return term.drawn("load/cpu") > before })
+	wait.Until(t, "it has the terminal to itself", func() bool {
+		return term.mode(t).Lflag&(unix.ICANON|unix.ECHO) == 0
+	})
+	if _, err := term.master.WriteString("q"); err != nil {
+		t.Fatal(err)
+	}
+	if err := term.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	term.restored(t)
+}
+
+// A terminal that is closed takes the program with it.
+func TestTopEndsWithItsTerminal(t *testing.T) {
+	address := (&polltest.Daemon{Answer: polltest.Steady(polltest.Default("n1"))}).Start(t)
+	term := inTerminal(t, "weir", "top", address)
+	wait.Until(t, "it draws", func() bool { return term.shows("load/cpu") })
+	term.master.Close()
+	_ = term.cmd.Wait() // that it ends is what counts; the test would not otherwise
 }
 
 func TestTopInPages(t *testing.T) {

@@ -6,6 +6,8 @@ package screen
 import (
 	"context"
 	"fmt"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
@@ -112,12 +114,24 @@ func (a *app) loop(ctx context.Context, events <-chan tcell.Event) error {
 		case <-clock.C:
 			a.tick()
 			clock.Reset(clockPeriod)
+		case s := <-a.opts.Signals:
+			a.signal(s)
 		case e, ok := <-events:
 			if !ok || a.keys(e, events) {
 				return nil
 			}
 		}
 	}
+}
+
+// signal takes a signal of job control.
+func (a *app) signal(s os.Signal) {
+	if s == syscall.SIGTSTP {
+		a.suspend()
+	} else {
+		a.takeTerminal()
+	}
+	a.draw()
 }
 
 // keys takes an event and those that wait behind it before the screen is drawn:
@@ -161,6 +175,8 @@ func (a *app) event(e tcell.Event) bool {
 	switch e := e.(type) {
 	case *tcell.EventResize:
 		a.canvas.screen.Sync()
+	case *tcell.EventError: // the terminal is gone
+		return true
 	case *tcell.EventKey:
 		a.message = ""
 		return a.key(e)

@@ -299,6 +299,20 @@ func (a *app) suspend() {
 		return
 	}
 	a.opts.Suspend()
+	a.resume()
+}
+
+// takeTerminal sets the terminal up anew: the process was stopped by a signal that
+// nobody hears, and who had the terminal since may have changed it.
+func (a *app) takeTerminal() {
+	if err := a.canvas.screen.Suspend(); err != nil {
+		a.message = err.Error()
+		return
+	}
+	a.resume()
+}
+
+func (a *app) resume() {
 	if err := a.canvas.screen.Resume(); err != nil {
 		a.message = err.Error()
 	}

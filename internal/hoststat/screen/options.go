@@ -5,6 +5,7 @@ package screen
 
 import (
 	"io"
+	"os"
 	"time"
 
 	"github.com/gdamore/tcell/v2"
@@ -24,6 +25,10 @@ type Options struct {
 	Save func(name string) (io.WriteCloser, error)
 	// Suspend stops the process until it is continued; nil: Ctrl-Z does nothing.
 	Suspend func()
+	// Signals tells of SIGTSTP, when the terminal is given back and Suspend called,
+	// and of SIGCONT, after which the terminal may be as another program has left it;
+	// nil: neither.
+	Signals <-chan os.Signal
 }
 
 // minFrame is the least time between two redraws.
