@@ -32,6 +32,11 @@ type terminal struct {
 // inTerminal starts a program in a terminal of 100 x 30.
 func inTerminal(t *testing.T, name string, args ...string) *terminal {
 	t.Helper()
+	return inTerminalOf(t, 100, 30, name, args...)
+}
+
+func inTerminalOf(t *testing.T, width, height int, name string, args ...string) *terminal {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +50,7 @@ func inTerminal(t *testing.T, name string, args ...string) *terminal {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 			return err
 		}
-		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 30, Col: 100})
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: uint16(height), Col: uint16(width)})
 	})
 	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -54,7 +59,7 @@ func inTerminal(t *testing.T, name string, args ...string) *terminal {
 	defer slave.Close()
 	term.before = term.mode(t)
 	term.cmd = exec.CommandContext(t.Context(), name, args...)
-	term.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LC_ALL=C.UTF-8", "HOME="+t.TempDir())
+	term.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME="+t.TempDir())
 	term.cmd.Stdin, term.cmd.Stdout, term.cmd.Stderr = slave, slave, slave
 	term.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := term.cmd.Start(); err != nil {

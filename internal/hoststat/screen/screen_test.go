@@ -420,3 +420,28 @@ func TestPanicRestoresTheTerminal(t *testing.T) {
 		t.Error("the terminal was left as it was")
 	}
 }
+
+// The screen that the guide shows is one of the golden ones, but for the period and
+// the time of day, and with one blank line for many.
+func TestDocumentedScreen(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/guide/watch-hosts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile(filepath.Join("testdata", "screens", "sorted.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, found := strings.Cut(string(guide), "```\nweir top - ")
+	block, _, ended := strings.Cut(block, "```\n")
+	if !found || !ended {
+		t.Fatal("the guide shows no screen")
+	}
+	plain := func(s string) string {
+		s = regexp.MustCompile(`every \S+ +\S+\n`).ReplaceAllString(s, "every PERIOD\n")
+		return regexp.MustCompile(`\n\n+`).ReplaceAllString(s, "\n\n")
+	}
+	if diff := cmp.Diff(plain(string(golden)), plain("weir top - "+block)); diff != "" {
+		t.Errorf("docs/guide/watch-hosts.md (-golden +guide):\n%s", diff)
+	}
+}
