@@ -29,10 +29,10 @@ var screenMasks = []struct {
 	re   *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`(?m)\d\d:\d\d:\d\d$`), "TT:TT:TT"},       // the time of day in the first line
-	{regexp.MustCompile(`127\.0\.0\.1:\d\d+`), "127.0.0.1:PORT"},  // of daemons
-	{regexp.MustCompile(`-\d{7,}(\.\d+)?`), "OFFSET"},             // of clocks
-	{regexp.MustCompile(`(?m) +([█▁]+|@+|\.\.\.+)$`), " SPARK"},   // as long as there were polls
+	{regexp.MustCompile(`(?m)\d\d:\d\d:\d\d$`), "TT:TT:TT"},        // the time of day in the first line
+	{regexp.MustCompile(`127\.0\.0\.1:\d\d+`), "127.0.0.1:PORT"},   // of daemons
+	{regexp.MustCompile(`-\d{7,}(\.\d+)?`), "OFFSET"},              // of clocks
+	{regexp.MustCompile(`(?m) +([█▁]+|@+|\.\.\.+)$`), " SPARK"},    // as long as there were polls
 	{regexp.MustCompile(`\d\d-\d\d \d\d:\d\d:\d\d`), "MM-DD TIME"}, // of boots, by the zone here
 }
 

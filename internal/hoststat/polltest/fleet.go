@@ -32,15 +32,15 @@ func ServeFleet() bool {
 		os.Exit(1)
 	}
 	fmt.Println(l.Addr())
-	(&Daemon{Answer: fleetAnswer()}).Serve(l)
+	(&Daemon{Answer: Crowd("fleet")}).Serve(l)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return true
 }
 
-// fleetAnswer returns what answers for thousands of hosts: the message is made ten
-// times a second for all, so that the fleet takes little of the machine it shares.
-func fleetAnswer() func(session, n int) []byte {
-	m := Default("fleet")
+// Crowd returns what answers for thousands of hosts: the message is made ten times a
+// second for all, so that they take little of the machine that they share.
+func Crowd(name string) func(session, n int) []byte {
+	m := Default(name)
 	m.Brief = true
 	var mu sync.Mutex
 	var tenth int64    // guarded by mu
