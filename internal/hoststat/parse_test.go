@@ -93,6 +93,7 @@ func TestSections(t *testing.T) {
 		{"proc/pressure", files{"proc/pressure/cpu": pressureText, "proc/pressure/memory": pressureText, "proc/pressure/irq": pressureText[strings.Index(pressureText, "full"):]}, map[string]string{
 			"/cpu/some/avg300": "3.00", "/memory/full/total": "5", "/io/some/total": "-", "/irq/full/avg10": "0.10",
 		}},
+		{"proc/pressure", files{"proc/stat": "cpu0 1 2 3 4\n"}, map[string]string{"/cpu/some/avg10": "-", "/memory/full/total": "-"}}, // no PSI
 		{"proc/interrupts", files{"proc/interrupts": manyInterrupts(256, 3)}, map[string]string{
 			"/irq[1]/total": "32640", "/irq[1]/cpu[510]/count": "255", "/irq[2]/source": "IR-PCI-MSI 2-edge      nvme0q2", "/irq[ERR]/total": "7",
 			"/irq[ERR]/cpu[0]/count": "-", "/irq[1]/cpu[1]/count": "-",
