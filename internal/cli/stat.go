@@ -45,7 +45,7 @@ program answers to the name wulflogger as well.
 
 A page begins with a line that tells view and time. The first one comes when
 there are rates; with --first it comes at once, with - in their place. A host
-that is not up has - in its fields and the reason in a comment.
+that is not up has - in its fields, and a comment tells its state and the reason.
 
 Formats (--format):
   text   fields between blanks, an empty line behind each page
@@ -116,7 +116,7 @@ func (f *statFlags) run(c *cobra.Command, hosts []string) error {
 // want is what hosts are asked for, whatever the view.
 func (f *statFlags) want() poll.Want {
 	if f.format == string(page.Prometheus) {
-		return poll.WantFilesystems | poll.WantSensors
+		return poll.WantFilesystems | poll.WantSensors | poll.WantRest
 	}
 	return 0
 }

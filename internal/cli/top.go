@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-io/weir/internal/hoststat/monitor"
 	"github.com/weir-io/weir/internal/hoststat/page"
+	"github.com/weir-io/weir/internal/hoststat/poll"
 	"github.com/weir-io/weir/internal/hoststat/screen"
 )
 
@@ -57,8 +58,8 @@ honoured.`,
 	fs := c.Flags()
 	fs.BoolVar(&f.ascii, "ascii", false, "draw with ASCII alone")
 	fs.BoolVar(&f.noColor, "no-color", false, "use no colours")
-	fs.BoolVar(&f.vi, "vi", false, "j and k move, and o shows processes")
-	fs.IntVar(&f.history, "history", 0, "keep `N` points of history of each host at the period, and twice as many by minute; -1: none (default 720)")
+	fs.BoolVar(&f.vi, "vi", false, "j and k move; views by Shift and their letters, too, and o shows processes")
+	fs.IntVar(&f.history, "history", poll.PointCount, "keep `N` points of history of each host at the period, and twice as many by minute; 0: none")
 	fs.BoolVarP(&f.batch, "batch", "b", false, "print pages like weir stat instead of drawing")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		economize()
@@ -76,7 +77,11 @@ func (f *topFlags) run(c *cobra.Command, hosts []string) error {
 		return err
 	}
 	// What would be logged would be drawn over: alarms are on the screen.
-	m, err := f.open(hosts, io.Discard, func(o *monitor.Options) { o.History = f.history })
+	m, err := f.open(hosts, io.Discard, func(o *monitor.Options) {
+		if o.History = f.history; f.history <= 0 {
+			o.History = -1 // the monitor's word for it
+		}
+	})
 	if err != nil {
 		return err
 	}

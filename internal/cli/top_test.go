@@ -133,7 +133,7 @@ func TestTopInATerminal(t *testing.T) {
 	m.Tasks = []string{"\x1b]0;owned\x07\x1b[2J\u202e"}
 	address := (&polltest.Daemon{Answer: polltest.Steady(m)}).Start(t)
 	term := inTerminal(t, "wulfstat", "-d", "0.5", address)
-	for _, step := range []struct{ shows, keys string }{{"load/cpu", "j"}, {"·]0;owned··[2J·", "m"}, {"cached", "\r"}, {"busy by CPU", "\x1bq"}} {
+	for _, step := range []struct{ shows, keys string }{{"load/cpu", "j"}, {"·]0;owned··[2J·", "m"}, {"cached", "\r"}, {"now and before", "\x1bq"}} {
 		wait.Until(t, "it shows "+step.shows, func() bool { return term.shows(step.shows) })
 		if _, err := term.master.WriteString(step.keys); err != nil {
 			t.Fatal(err)

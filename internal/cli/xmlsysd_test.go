@@ -465,3 +465,14 @@ func TestXmlsysdNotifies(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Types of file systems are added to those that are left out, or taken from them.
+func TestSkippedFS(t *testing.T) {
+	x := xmlsysdFlags{fsSkip: "nfs,fuse.sshfs", fsShow: "overlay, tmpfs"}
+	skip := strings.Join(x.skippedFS(), " ")
+	for kind, want := range map[string]bool{"nfs": true, "fuse.sshfs": true, "proc": true, "overlay": false, "ext4": false} {
+		if got := strings.Contains(" "+skip+" ", " "+kind+" "); got != want {
+			t.Errorf("%s is left out: %v", kind, got)
+		}
+	}
+}

@@ -6,6 +6,7 @@ package cli
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type xmlsysdFlags struct {
 	metrics             string
 	cert, key, clientCA string
 	rawAllow, rawDeny   []string
+	fsSkip, fsShow      string
 	idle, write         time.Duration
 	maxLine             int
 	maxMessage          string
@@ -63,6 +65,8 @@ func (x *xmlsysdFlags) addFlags(c *cobra.Command) {
 	f.StringVar(&x.procRoot, "proc-root", "/proc", "`DIR` where /proc is")
 	f.StringVar(&x.sysRoot, "sys-root", "/sys", "`DIR` where /sys is")
 	f.StringVar(&x.root, "root", "/", "`DIR` where the other files are")
+	f.StringVar(&x.fsSkip, "fs-skip", "", "do not show file systems of these `TYPES`, separated by commas, besides those that store nothing")
+	f.StringVar(&x.fsShow, "fs-show", "", "show file systems of these `TYPES` that are left out otherwise, such as overlay")
 	f.StringVar(&x.user, "user", "", "started as root, become this `USER` once all sockets are open")
 	f.Float64Var(&x.budget, "budget", 1, "read costly sections less often above this `PERCENT` of a CPU; below 0: never")
 	x.announce.add(c)
@@ -98,8 +102,20 @@ func (x *xmlsysdFlags) hostStat(log *slog.Logger) (*hostStat, error) {
 	}
 	return newHostStat(hoststat.Options{
 		ProcRoot: x.procRoot, SysRoot: x.sysRoot, Root: x.root, MinInterval: x.interval, SectionTimeout: x.section, Budget: x.budget,
-		Expose: o.Expose, RawAllow: x.rawAllow, RawDeny: x.rawDeny, Version: version.Number, Log: log,
+		Expose: o.Expose, RawAllow: x.rawAllow, RawDeny: x.rawDeny, SkipFS: x.skippedFS(), Version: version.Number, Log: log,
 	}, o)
+}
+
+// skippedFS returns the types of file systems that are not shown.
+func (x *xmlsysdFlags) skippedFS() []string {
+	skip := append(hoststat.WithoutStorage(), typesOf(x.fsSkip)...)
+	show := typesOf(x.fsShow)
+	return slices.DeleteFunc(skip, func(kind string) bool { return slices.Contains(show, kind) })
+}
+
+// typesOf reads types between commas.
+func typesOf(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // options are those of the server.

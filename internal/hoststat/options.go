@@ -5,6 +5,7 @@ package hoststat
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/weir-io/weir/xmlsysd"
@@ -82,6 +83,10 @@ func limited(interval, limit time.Duration) time.Duration {
 	}
 	return interval
 }
+
+// WithoutStorage returns the types of file systems that are left out unless
+// Options.SkipFS says otherwise.
+func WithoutStorage() []string { return slices.Clone(withoutStorage) }
 
 // withoutStorage are the types of file systems that store nothing. An overlay is
 // shown as the root only.

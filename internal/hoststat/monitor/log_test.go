@@ -82,7 +82,7 @@ func TestFormats(t *testing.T) {
 		if got := strings.Fields(lines[2]); len(got) != 9 || got[0] != address || got[1] != "0.50" || got[4] != "1/120" || got[8] < "35" || got[8] > "45" {
 			t.Errorf("row %q", got)
 		}
-		if got := strings.Fields(lines[3]); len(got) != 9 || got[1] != "-" || lines[4] != "# 127.0.0.1:1: connection refused" {
+		if got := strings.Fields(lines[3]); len(got) != 9 || got[1] != "-" || lines[4] != "# down: 127.0.0.1:1: connection refused" {
 			t.Errorf("host that is down: %q\n%s", got, lines[4])
 		}
 	})

@@ -115,7 +115,7 @@ func (w *Writer) textRow(t *table.Table, r *table.Row) {
 		w.field(c, value, c.Width, i == last)
 	}
 	if !r.Told {
-		w.print("# %s: %s\n", r.Host, r.Reason)
+		w.print("# %v: %s: %s\n", r.State, r.Host, r.Reason)
 	}
 }
 

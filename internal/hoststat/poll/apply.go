@@ -65,6 +65,7 @@ func (m *message) apply() {
 	m.takeDisks()
 	m.takeFilesystems()
 	m.takeSensors()
+	m.takeRest()
 	m.takeTasks()
 	h.values[Up] = 1
 }

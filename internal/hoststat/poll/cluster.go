@@ -152,6 +152,8 @@ func wantOf(rules []alarm.Rule) (w Want) {
 					w |= WantFilesystems
 				case TempMax:
 					w |= WantSensors
+				case Sockets, TCPInUse, TCPTimeWait, UDPInUse, FilesOpen, FilesMax:
+					w |= WantRest
 				}
 			}
 		}

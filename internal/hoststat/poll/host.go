@@ -63,6 +63,8 @@ type Host struct {
 	disks    rows
 	fs       rows
 	sensors  rows
+	swaps    rows
+	arrays   rows
 	cpus     rows
 	tasks    []Task
 	history  *history
@@ -85,6 +87,8 @@ func newHost(t Target, withHistory bool) *Host {
 	h.disks = rows{values: diskValues, counts: diskCounters}
 	h.fs = rows{values: fsValues}
 	h.sensors = rows{values: sensorValues}
+	h.swaps = rows{values: swapValues}
+	h.arrays = rows{values: arrayValues}
 	h.cpus = rows{values: 1, counts: cpuFields}
 	for i := range h.values {
 		h.values[i] = missing
@@ -177,6 +181,13 @@ func (h *Host) Filesystems() []Row { return h.fs.list }
 
 // Sensors returns the sensors, their values as the constants Sensor… tell.
 func (h *Host) Sensors() []Row { return h.sensors.list }
+
+// Swaps returns the swap areas, their values as the constants Swap… tell.
+func (h *Host) Swaps() []Row { return h.swaps.list }
+
+// Arrays returns the arrays of disks, their values as the constants Array… tell, and
+// their state and level as text.
+func (h *Host) Arrays() []Row { return h.arrays.list }
 
 // CPUs returns the CPUs, of each the share in which it was busy.
 func (h *Host) CPUs() []Row { return h.cpus.list }

@@ -75,6 +75,12 @@ const (
 	PSIIOFullRate
 	Duty // busy share since boot
 	Forks
+	Sockets // of all protocols, and of some that are in use
+	TCPInUse
+	TCPTimeWait
+	UDPInUse
+	FilesOpen // of the whole host
+	FilesMax
 
 	metricCount
 )
@@ -89,6 +95,7 @@ var metricNames = [metricCount]string{
 	"procs_running", "procs_blocked", "mem_free", "mem_shared", "mem_buffers", "mem_cached", "swap_total", "swap_used",
 	"net_rx_packets", "net_tx_packets", "net_coll", "disk_reads", "disk_writes", "psi_mem_full", "psi_io_full",
 	"psi_cpu_rate", "psi_mem_rate", "psi_mem_full_rate", "psi_io_rate", "psi_io_full_rate", "duty", "forks",
+	"sockets", "tcp_inuse", "tcp_timewait", "udp_inuse", "files_open", "files_max",
 }
 
 // String returns the metric's name.

@@ -55,6 +55,25 @@ type slots struct {
 	taskStamp xmlsysd.Slot
 	tasks     xmlsysd.List
 	task      [9]xmlsysd.Column // name user state utime stime start rss cmdline threads
+	rest      [6]xmlsysd.Slot   // of restMetrics
+	swaps     xmlsysd.List
+	swapArea  [2]xmlsysd.Column // size used
+	arrays    xmlsysd.List
+	arrayText [2]xmlsysd.Column // state level
+	array     [5]xmlsysd.Column // disks_total disks_active disks_failed blocks blocks_synced
+}
+
+// restMetrics are single numbers of [WantRest], and where they are.
+var restMetrics = [...]struct {
+	metric Metric
+	path   string
+}{
+	{Sockets, "proc/net/sockstat/used"},
+	{TCPInUse, "proc/net/sockstat/tcp/inuse"},
+	{TCPTimeWait, "proc/net/sockstat/tcp/timewait"},
+	{UDPInUse, "proc/net/sockstat/udp/inuse"},
+	{FilesOpen, "proc/sys/fs/file_nr/allocated"},
+	{FilesMax, "proc/sys/fs/file_nr/max"},
 }
 
 type pressureSlots struct{ stamp, avg10, total xmlsysd.Slot }
@@ -164,6 +183,13 @@ func (s *slots) addLists(w *xmlsysd.Slots) {
 	columns(s.zones, s.zone[:], "type", "temp")
 	s.cpuinfo = w.List("proc/cpuinfo/processor")
 	columns(s.cpuinfo, s.model[:], "model_name", "clock", "cachesize")
+	for i := range restMetrics {
+		s.rest[i] = w.Leaf(restMetrics[i].path)
+	}
+	s.swaps, s.arrays = w.List("proc/swaps/swapdev"), w.List("proc/mdstat/array")
+	columns(s.swaps, s.swapArea[:], "size", "used")
+	columns(s.arrays, s.arrayText[:], "state", "level")
+	columns(s.arrays, s.array[:], "disks_total", "disks_active", "disks_failed", "blocks", "blocks_synced")
 	s.taskStamp, s.tasks = w.Stamp("proc/tasks"), w.List("proc/tasks/task")
 	columns(s.tasks, s.task[:], "name", "user", "state", "utime", "stime", "start", "rss", "cmdline", "threads")
 }

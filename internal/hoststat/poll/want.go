@@ -16,6 +16,7 @@ const (
 	WantCommandLines // of tasks
 	WantCPUs         // each for itself
 	WantSystem       // processors, release, addresses
+	WantRest         // sockets, open files, swap areas, arrays of disks
 )
 
 // always begins each session. Names come first, since they are all that the
@@ -43,6 +44,7 @@ var wanted = []struct {
 	{WantSensors, "on sensors\non thermal\n"},
 	{WantCPUs, "on /proc/stat/cpu\n"},
 	{WantSystem, "on cpuinfo version host\n"},
+	{WantRest, "on sockstat swaps mdstat /proc/sys/fs/file_nr\n"},
 }
 
 // taskLines are the masks of processes. A mask replaces the one before.

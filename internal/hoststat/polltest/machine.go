@@ -89,7 +89,11 @@ func (m *Machine) Message(now time.Time) []byte {
 	p("<net><dev %s>", tv)
 	m.netdev(&b, 0, "lo", "", 7000, 7000, count)
 	m.netdev(&b, 1, "eth", "0", m.Rx, m.Tx, count)
-	p("</dev></net>")
+	if m.Brief {
+		p("</dev></net>")
+	} else {
+		p("</dev><sockstat %s><used>45</used><tcp><inuse>13</inuse><orphan>0</orphan><timewait>2</timewait></tcp><udp><inuse>6</inuse></udp></sockstat></net>", tv)
+	}
 	p("<loadavg %s><load1>%.2f</load1><load5>%.2f</load5><load15>%.2f</load15><running>1</running><threads>120</threads></loadavg>", tv, m.Load, m.Load/2, m.Load/4)
 	if !m.Brief {
 		p(`<cpuinfo %s><processor id="0"><model_name>Example CPU</model_name><clock units="MHz">2400</clock><cachesize units="KB">4096</cachesize></processor></cpuinfo>`, tv)
@@ -109,6 +113,9 @@ func (m *Machine) Message(now time.Time) []byte {
 	}
 	p("</pressure>")
 	if !m.Brief {
+		p(`<swaps %s><swapdev id="/dev/sda2"><type>partition</type><size>1073741824</size><used>0</used></swapdev></swaps>`, tv)
+		p(`<mdstat %s><array id="md0"><state>recovering</state><level>raid1</level><disks_total>2</disks_total><disks_active>1</disks_active><disks_failed>1</disks_failed><blocks>1000</blocks><blocks_synced>126</blocks_synced></array></mdstat>`, tv)
+		p("<sys %s><fs><file_nr><allocated>1024</allocated><max>1631329</max></file_nr></fs></sys>", tv)
 		p("<tasks %s>", tv)
 		for i, name := range m.Tasks {
 			p(`<task id="%d"><name>%s</name><user>root</user><state>R</state><utime>%d</utime><stime>0</stime><start>%d</start><rss>1048576</rss><threads>1</threads><cmdline>%s --now</cmdline></task>`,

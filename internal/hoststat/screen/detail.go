@@ -56,9 +56,41 @@ func (a *app) hostLines(h *poll.Host) []string {
 		fmt.Sprintf("%s  %s  kernel %s  cpu %s %s MHz x %s", h.Hostname(), h.IP(), h.Release(), model, clock, value(h, poll.NCPU, countOf)),
 		fmt.Sprintf("up %s  users %s  local time %s  clock offset %s s", value(h, poll.Uptime, daysOf), value(h, poll.Users, countOf), h.LocalTime(), value(h, poll.ClockOffset, tenths)),
 	}
+	lines = append(lines, numberLines(h)...)
 	lines = append(lines, a.historyLines(h)...)
 	lines = append(lines, cpuLines(h)...)
 	return append(lines, partLines(h)...)
+}
+
+// numberLines shows the single numbers, a line for each thing that they are about.
+func numberLines(h *poll.Host) []string {
+	type part struct {
+		name string
+		m    poll.Metric
+		form func(float64) string
+	}
+	hundredths := func(v float64) string { return fmt.Sprintf("%.2f", v) }
+	line := func(title string, parts ...part) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%-9s", title)
+		for _, p := range parts {
+			fmt.Fprintf(&b, " %s %s ", p.name, value(h, p.m, p.form))
+		}
+		return strings.TrimRight(b.String(), " ")
+	}
+	return []string{
+		line("load", part{"1", poll.Load1, hundredths}, part{"5", poll.Load5, hundredths}, part{"15 min", poll.Load15, hundredths},
+			part{"running", poll.ProcsRunning, countOf}, part{"blocked", poll.ProcsBlocked, countOf}, part{"threads", poll.Threads, countOf}, part{"forks/s", poll.Forks, countOf}),
+		line("memory", part{"total", poll.MemTotal, bytesOf}, part{"used", poll.MemUsed, bytesOf}, part{"avail", poll.MemAvail, bytesOf}, part{"shared", poll.MemShared, bytesOf},
+			part{"buffers", poll.MemBuffers, bytesOf}, part{"cached", poll.MemCached, bytesOf}),
+		line("swap", part{"total", poll.SwapTotal, bytesOf}, part{"used", poll.SwapUsed, bytesOf}),
+		line("per s", part{"si", poll.SwapIn, countOf}, part{"so", poll.SwapOut, countOf}, part{"bi", poll.BlocksIn, countOf}, part{"bo", poll.BlocksOut, countOf},
+			part{"interrupts", poll.Interrupts, countOf}, part{"switches", poll.Switches, countOf}, part{"oom kills", poll.OOMKill, countOf}),
+		line("stalls %", part{"cpu", poll.PSICPURate, tenths}, part{"memory", poll.PSIMemRate, tenths}, part{"all", poll.PSIMemFullRate, tenths},
+			part{"io", poll.PSIIORate, tenths}, part{"all", poll.PSIIOFullRate, tenths}),
+		line("open", part{"sockets", poll.Sockets, countOf}, part{"tcp", poll.TCPInUse, countOf}, part{"timewait", poll.TCPTimeWait, countOf}, part{"udp", poll.UDPInUse, countOf},
+			part{"files", poll.FilesOpen, countOf}, part{"of", poll.FilesMax, countOf}),
+	}
 }
 
 func countOf(v float64) string { return table.Scale(v, 1000) }
@@ -127,6 +159,16 @@ func partLines(h *poll.Host) []string {
 			stale = "  does not answer"
 		}
 		add("%-24s %-8s %8s %8s %8s%s", r.Name, r.Text, orDash(v[poll.FSRowSize], bytesOf), orDash(v[poll.FSRowAvail], bytesOf), orDash(v[poll.FSRowPct], tenths), stale)
+	}
+	section(fmt.Sprintf("%-24s %8s %8s", "swap area", "size", "used"), len(h.Swaps()))
+	for _, r := range h.Swaps() {
+		add("%-24s %8s %8s", r.Name, orDash(r.Values[poll.SwapRowSize], bytesOf), orDash(r.Values[poll.SwapRowUsed], bytesOf))
+	}
+	section(fmt.Sprintf("%-16s %8s %8s %8s %8s", "array", "disks", "active", "failed", "synced %"), len(h.Arrays()))
+	for _, r := range h.Arrays() {
+		v := r.Values
+		add("%-16s %8s %8s %8s %8s  %s", r.Name, orDash(v[poll.ArrayRowDisks], countOf), orDash(v[poll.ArrayRowActive], countOf),
+			orDash(v[poll.ArrayRowFailed], countOf), orDash(v[poll.ArrayRowSynced], tenths), r.Text)
 	}
 	section(fmt.Sprintf("%-32s %8s %8s", "sensor", "value", "crit"), len(h.Sensors()))
 	for _, r := range h.Sensors() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"time"
+	"unicode"
 
 	"github.com/gdamore/tcell/v2"
 
@@ -70,13 +71,27 @@ func (a *app) letter(r rune) bool {
 	if a.command(r) {
 		return false
 	}
-	for _, v := range table.Views() {
-		if v.Key == r || a.vi && v.Name == "jobs" && r == 'o' {
-			a.setView(v)
-			break
-		}
+	if v := a.viewOf(r); v != nil {
+		a.setView(v)
 	}
 	return false
+}
+
+// viewOf returns the view of a key. Vi's keys leave j to the cursor: views have their
+// letters with Shift, too, where no other view or command has them.
+func (a *app) viewOf(r rune) *table.View {
+	views := table.Views()
+	for _, v := range views {
+		if v.Key == r {
+			return v
+		}
+	}
+	for _, v := range views {
+		if a.vi && (v.Name == "jobs" && r == 'o' || unicode.ToUpper(v.Key) == r) {
+			return v
+		}
+	}
+	return nil
 }
 
 // command takes a letter that is no view's.
@@ -212,7 +227,7 @@ func (a *app) expand() {
 func (a *app) detail() {
 	if r := a.current(); r != nil && !r.Heading && a.mode == showTable {
 		a.mode, a.host, a.scroll = showDetail, r.Host, 0
-		a.cluster.Focus(r.Host, poll.WantFilesystems|poll.WantSensors|poll.WantTasks|poll.WantCPUs|poll.WantSystem)
+		a.cluster.Focus(r.Host, poll.WantFilesystems|poll.WantSensors|poll.WantTasks|poll.WantCPUs|poll.WantSystem|poll.WantRest)
 	}
 }
 

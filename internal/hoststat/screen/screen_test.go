@@ -357,6 +357,14 @@ func TestKeys(t *testing.T) {
 	if vi.row != 1 || vi.view.Name != "load" {
 		t.Errorf("vi keys: row %d of %s", vi.row, vi.view.Name)
 	}
+	for keys, want := range map[string]string{"M": "memory", "V": "vm", "o": "jobs", "J": "commands", "d": "disks"} {
+		if press(vi, keys); vi.view.Name != want {
+			t.Errorf("vi key %s: %s, want %s", keys, vi.view.Name, want)
+		}
+	}
+	if press(a, "V"); a.view.Name == "vm" {
+		t.Error("V is a view's without vi keys")
+	}
 }
 
 // shown is a screen that tells when it has been drawn.
