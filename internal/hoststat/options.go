@@ -68,10 +68,11 @@ func setDefault[T comparable](v *T, d T) {
 type Query struct {
 	Tasks xmlsysd.TaskMask
 	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
+	Triggers []*Trigger // of the reader
+
 	// MaxAge is for who asks more often than every Options.MinInterval, and wants
 	// another sample each time: older ones are not shared with him. 0: no limit.
-	MaxAge   time.Duration
-	Triggers []*Trigger // of the reader
+	MaxAge time.Duration
 }
 
 // limited is up to which age samples are shared with a session that has a limit of

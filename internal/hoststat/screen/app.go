@@ -46,6 +46,7 @@ type app struct {
 	typed   []rune
 	message string // for the last line, until the next key
 	paused  bool
+	gone    bool // the terminal is
 	vi      bool
 
 	drawn  time.Time
@@ -115,7 +116,9 @@ func (a *app) loop(ctx context.Context, events <-chan tcell.Event) error {
 			a.tick()
 			clock.Reset(clockPeriod)
 		case s := <-a.opts.Signals:
-			a.signal(s)
+			if a.signal(s); a.gone {
+				return nil
+			}
 		case e, ok := <-events:
 			if !ok || a.keys(e, events) {
 				return nil
@@ -131,7 +134,9 @@ func (a *app) signal(s os.Signal) {
 	} else {
 		a.takeTerminal()
 	}
-	a.draw()
+	if !a.gone {
+		a.draw()
+	}
 }
 
 // keys takes an event and those that wait behind it before the screen is drawn:

@@ -29,6 +29,7 @@ func (a *app) key(e *tcell.EventKey) bool {
 		a.canvas.screen.Sync()
 	case tcell.KeyCtrlZ:
 		a.suspend()
+		return a.gone
 	case tcell.KeyUp:
 		a.move(-1)
 	case tcell.KeyDown:
@@ -327,9 +328,12 @@ func (a *app) takeTerminal() {
 	a.resume()
 }
 
+// resume takes the terminal. One that cannot be had is gone: the kernel continues the
+// programs of a terminal that hangs up.
 func (a *app) resume() {
 	if err := a.canvas.screen.Resume(); err != nil {
-		a.message = err.Error()
+		a.gone = true
+		return
 	}
 	a.canvas.screen.Sync()
 }
