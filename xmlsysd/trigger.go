@@ -66,7 +66,9 @@ func (t Trigger) String() string {
 func formatSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 // Percent is the share of the window that the stall is.
-func (t Trigger) Percent() float64 { return float64(100*t.Stall.Microseconds()) / float64(t.Window.Microseconds()) }
+func (t Trigger) Percent() float64 {
+	return float64(100*t.Stall.Microseconds()) / float64(t.Window.Microseconds())
+}
 
 func (c *Command) parseTrigger(args []string) error {
 	if len(args) == 1 && strings.EqualFold(args[0], "off") {

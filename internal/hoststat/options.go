@@ -66,9 +66,9 @@ func setDefault[T comparable](v *T, d T) {
 // Query is what a session asks besides which elements. It is not changed once it
 // was handed over: a section that hangs may still read it.
 type Query struct {
-	Tasks xmlsysd.TaskMask
-	Raw   []xmlsysd.RawRule // files by path, the last rule that matches decides
-	Triggers []*Trigger // of the reader
+	Tasks    xmlsysd.TaskMask
+	Raw      []xmlsysd.RawRule // files by path, the last rule that matches decides
+	Triggers []*Trigger        // of the reader
 
 	// MaxAge is for who asks more often than every Options.MinInterval, and wants
 	// another sample each time: older ones are not shared with him. 0: no limit.

@@ -67,8 +67,13 @@ func TestEvents(t *testing.T) {
 		mask uint32
 		name string
 	}{
-		{Create | OnDir, "d"}, {Create, long}, {Modify, long}, {CloseWrite, long},
-		{MovedFrom | OnDir, "d"}, {MovedTo | OnDir, "e"}, {Delete | OnDir, "e"},
+		{Create | OnDir, "d"},
+		{Create, long},
+		{Modify, long},
+		{CloseWrite, long},
+		{MovedFrom | OnDir, "d"},
+		{MovedTo | OnDir, "e"},
+		{Delete | OnDir, "e"},
 	} {
 		var e Event
 		rest, err := Decode(b, &e)
