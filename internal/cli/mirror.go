@@ -19,9 +19,9 @@ import (
 
 // mirrorFlags are the flags of "weir mirror".
 type mirrorFlags struct {
-	opts                                 mirror.Options
-	once, verify, dryRun, forget, noFeed bool
-	logLevel                             string
+	opts                         mirror.Options
+	once, verify, dryRun, forget bool
+	logLevel                     string
 }
 
 // newMirrorCommand returns "weir mirror".

@@ -30,7 +30,7 @@ func (v *viewer) dir(f changelog.FID, path string, known bool) verdict {
 	}
 	if err != nil {
 		if now, pathErr := v.pathOf(f); pathErr == nil && (!known || now != path) {
-			d, err = v.ask(f, now)
+			d, _ = v.ask(f, now) // what cannot be asked stays hidden
 		}
 	}
 	d.at = now

@@ -52,17 +52,6 @@ func (s *subject) run(f func()) {
 
 func (s *subject) end() { close(s.do) }
 
-// capHeader and capData are __user_cap_header_struct and __user_cap_data_struct.
-type capHeader struct {
-	version uint32
-	pid     int32
-}
-
-type capData struct{ effective, permitted, inheritable uint32 }
-
-// capVersion is _LINUX_CAPABILITY_VERSION_3, which has two capData.
-const capVersion = 0x20080522
-
 // become gives the calling thread the rights of a user on file systems. The calls are raw
 // ones: those of the library change all threads.
 func become(c feed.Caller) error {
@@ -84,9 +73,9 @@ func become(c feed.Caller) error {
 		return fmt.Errorf("setfsuid: got %d, want %d", uint32(uid), c.UID)
 	}
 	// The kernel takes file-system capabilities away only when the user was root before.
-	header, none := capHeader{version: capVersion}, [2]capData{}
-	if _, _, errno := unix.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none)), 0); errno != 0 {
-		return fmt.Errorf("capset: %w", errno)
+	header, none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return fmt.Errorf("capset: %w", err)
 	}
 	return nil
 }

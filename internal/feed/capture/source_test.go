@@ -24,7 +24,6 @@ type watched struct {
 	*Source
 	t    *testing.T
 	from uint64 // index to read on from
-	buf  journal.Chunk
 }
 
 // watch runs a source on a directory until the test ends. Changes that the test makes

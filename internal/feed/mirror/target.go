@@ -230,6 +230,9 @@ func (t *target) putBack(n name, f changelog.FID) error {
 
 // link gives an object that has a name another one.
 func (t *target) link(from, to name, f changelog.FID) error {
+	if len(t.opened) > maxOpened/2 { // opening the one must not close the other
+		t.forget()
+	}
 	a, err := t.openDir(from.parent)
 	if err != nil {
 		return err
@@ -237,14 +240,6 @@ func (t *target) link(from, to name, f changelog.FID) error {
 	b, err := t.openDir(to.parent)
 	if err != nil {
 		return err
-	}
-	a, ok := t.opened[from.parent]
-	if !ok && from.parent == t.top {
-		a = t.root
-	} else if !ok { // closed to make room for the other
-		if a, err = t.openDir(from.parent); err != nil {
-			return err
-		}
 	}
 	if err := t.check(a, from.name, f, from); err != nil {
 		return err
