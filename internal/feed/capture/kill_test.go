@@ -23,7 +23,7 @@ import (
 	"github.com/weir-io/weir/internal/feed/journal"
 )
 
-var kills = flag.Int("kills", 15, "how often a worker is killed during a storm")
+var kills = flag.Int("kills", 6, "how often a worker is killed during a storm")
 
 // worker process: run by the tests as a child, with these variables.
 const (

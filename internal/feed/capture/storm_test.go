@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("storms", 2, "storms on each file system")
+	seeds = flag.Int("storms", 1, "storms on each file system")
 	tries = flag.Int("tries", 3000, "operations that each worker of a storm tries")
 )
 

@@ -19,7 +19,7 @@ import (
 	"github.com/weir-io/weir/internal/wait"
 )
 
-var kills = flag.Int("kills", 15, "how often a mirror is killed during a storm")
+var kills = flag.Int("kills", 6, "how often a mirror is killed during a storm")
 
 // envMirror has the process mirror until it is killed: a JSON of mirrorJob.
 const envMirror = "WEIR_MIRROR"

@@ -30,7 +30,7 @@ import (
 )
 
 var (
-	storms = flag.Int("storms", 2, "storms on each file system")
+	storms = flag.Int("storms", 1, "storms on each file system")
 	tries  = flag.Int("tries", 1500, "operations that each worker of a storm tries")
 )
 
