@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -30,6 +31,9 @@ func Main(m *testing.M) {
 	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
 		os.Exit(m.Run())
 	}
+	// The child is killed at the end of the thread that started it, which is to be that
+	// of the process.
+	runtime.LockOSThread()
 	c := exec.Command("/proc/self/exe", os.Args[1:]...)
 	c.Args[0] = os.Args[0]
 	c.Env = append(os.Environ(), inside+"=1")
@@ -39,6 +43,7 @@ func Main(m *testing.M) {
 	var exit *exec.ExitError
 	switch err := c.Run(); {
 	case errors.As(err, &exit):
+		fmt.Fprintln(os.Stderr, "tests in a mount namespace:", exit)
 		os.Exit(max(exit.ExitCode(), 1))
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "mount namespace for tests:", err)
