@@ -145,7 +145,7 @@ func TestNothingIsLostToKills(t *testing.T) {
 
 // churned is how many files churn makes at most: some file systems take them faster than
 // their events can be taken over.
-const churned = 30_000
+const churned = 8_000
 
 // churn makes files of ever new names, and removes every other one, until stop is
 // closed. It returns how many it made.
