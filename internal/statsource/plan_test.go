@@ -33,6 +33,7 @@ system/sessions/session: id user line from login_s pid
 system/agent: version pid start_s cpu_us rss_bytes connections messages bytes errors
 system/agent/section: id calls last_us max_us bytes errors
 system/errors/error: id path code text
+system/triggers/trigger: id count age_us
 proc/stat: page_in page_out swap_in swap_out intr ctxt processes cpu_total_user cpu_total_nice cpu_total_sys cpu_total_tot cpu_total_idle cpu_total_iowait cpu_total_irq cpu_total_softirq cpu_total_steal cpu_total_guest cpu_total_guest_nice btime procs_running procs_blocked softirq
 proc/stat/cpu: id user nice sys tot idle iowait irq softirq steal guest guest_nice
 proc/meminfo: memory_total memory_used memory_free memory_shared memory_buffers memory_cached memory_available swap_total swap_used swap_free detail_…
