@@ -45,6 +45,7 @@ proc/net/snmp6: …
 proc/net/netstat: tcpext_… ipext_… mptcpext_…
 proc/net/softnet_stat/cpu: id processed dropped time_squeeze received_rps flow_limit backlog
 proc/net/nf_conntrack: count max
+proc/net/sockstates/tcpstate: id inet inet6
 proc/loadavg: load1 load5 load15 running threads last_pid
 proc/cpuinfo/processor: id vendor_id family model_num model_name clock_MHz cachesize_KB stepping microcode physical_id core_id implementer architecture variant part revision
 proc/sysvipc: msgbufs msgtot sembufs semtot shmbufs shmtot msgqnum
