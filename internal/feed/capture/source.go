@@ -175,29 +175,41 @@ func (s *Source) watchMounts(ctx context.Context) (stop func(), err error) {
 // ErrEnded is the error of requests to a source that does not run any more.
 var ErrEnded = errors.New("the source is not watched any more")
 
-// ask has Run do something between two batches, and waits for it.
+// ask has Run do something between two batches, and waits for it. What is done may
+// outlive the wait: it must not write to variables of the caller; askFor hands results
+// over.
 func (s *Source) ask(ctx context.Context, do func(context.Context) error) error {
-	answer := make(chan error, 1)
+	_, err := askFor(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) })
+	return err
+}
+
+// askFor is ask for what has a result.
+func askFor[T any](ctx context.Context, s *Source, do func(context.Context) (T, error)) (none T, err error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
 	request := func(ctx context.Context) error {
-		err := do(ctx)
-		answer <- err
+		v, err := do(ctx)
+		answers <- answer{v, err}
 		return nil
 	}
 	select {
 	case s.requests <- request:
 	case <-s.ended:
-		return ErrEnded
+		return none, ErrEnded
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
 	s.wake()
 	select {
-	case err := <-answer:
-		return err
+	case a := <-answers:
+		return a.value, a.err
 	case <-s.ended:
-		return ErrEnded
+		return none, ErrEnded
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
@@ -239,12 +251,11 @@ func (w *worker) setMask(mask changelog.Mask) error {
 
 // Mark appends a mark to the journal and returns its index.
 func (s *Source) Mark(ctx context.Context, m changelog.Marker) (index uint64, err error) {
-	err = s.ask(ctx, func(context.Context) error {
-		index = s.worker.batch.Next()
+	return askFor(ctx, s, func(context.Context) (uint64, error) {
+		index := s.worker.batch.Next()
 		s.worker.mark(m)
-		return s.worker.commit(0)
+		return index, s.worker.commit(0)
 	})
-	return index, err
 }
 
 // Rescan compares the index with the disk and returns when that is done.
@@ -316,15 +327,15 @@ func (s *Source) Note(ctx context.Context, values map[string]string) error {
 }
 
 // Paths returns all names of an object, from the root of the source.
-func (s *Source) Paths(ctx context.Context, f changelog.FID) (paths []string, err error) {
-	err = s.ask(ctx, func(context.Context) error {
+func (s *Source) Paths(ctx context.Context, f changelog.FID) ([]string, error) {
+	return askFor(ctx, s, func(context.Context) (paths []string, err error) {
 		x := s.worker.index
-		return s.journal.Links(f, func(parent changelog.FID, n []byte) bool {
+		err = s.journal.Links(f, func(parent changelog.FID, n []byte) bool {
 			if p := x.path(parent, n); p != nil {
 				paths = append(paths, string(p))
 			}
 			return true
 		})
+		return paths, err
 	})
-	return paths, err
 }
