@@ -133,3 +133,38 @@ func BenchmarkAgainstNodeExporter(b *testing.B) {
 	b.ReportMetric(theirs/ours, "times")
 	b.Logf("%s", bench.Machine())
 }
+
+// BenchmarkFleet makes the exposition of a thousand hosts of their messages, each
+// what this host tells who asks for all that is shown.
+func BenchmarkFleet(b *testing.B) {
+	e, err := hoststat.New(hoststat.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(e.Close)
+	body := messageOf(b, e)
+	const hosts = 1000
+	names := make([]string, hosts)
+	for i := range names {
+		names[i] = fmt.Sprintf("node%04d", i)
+	}
+	s := New(Options{Engine: e, Fleet: func(yield func(string, []byte) bool) {
+		for _, name := range names {
+			if !yield(name, body) {
+				return
+			}
+		}
+	}})
+	b.Cleanup(s.Close)
+	for view, h := range map[string]http.Handler{"native": s.Native, "node": s.Node} {
+		b.Run(view, func(b *testing.B) {
+			size := 0
+			for b.Loop() {
+				size = get(b, h, "/metrics").Body.Len()
+			}
+			b.ReportMetric(float64(len(body)), "message-bytes/host")
+			b.ReportMetric(float64(size)/hosts, "bytes/host")
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/hosts, "us/host")
+		})
+	}
+}
