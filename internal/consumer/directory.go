@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -32,19 +34,29 @@ type directory struct {
 	dir     *os.File
 	writers []*fileWriter
 
-	onFailure func(error) // is told when writing begins to fail, and with nil when it does no more; nil: nobody
+	own *hang // what the engine does
 
-	mu      sync.Mutex
-	meta    *os.File // guarded by mu, as all below
-	text    []byte   // all metadata, for the next chunk
-	written int      // of it, in the file: the rest found no room
-	failing int      // writers whose last packet was not written
-	failure string   // what is wrong with the disk
+	onFailure func(error)          // is told when writing begins to fail, and with nil when it does no more; nil: nobody
+	onHang    func(handover.Stuck) // is told when a call does not come back; nil: nobody
+	onBack    func()               // is told when one that was told has; nil: nobody
+	most      time.Duration        // that a call may take before it is told
+
+	metaMu  sync.Mutex // held while metadata are written; guards what follows
+	meta    *os.File
+	text    []byte // all metadata, for the next chunk
+	written int    // of it, in the file: the rest found no room
+
+	mu      sync.Mutex // guards what follows
+	failing int        // writers whose last packet was not written
+	failure string     // what is wrong with the disk
+	hangs   []*hang    // that were told
 }
 
-// newDirectory begins to write in a directory, which it takes over.
-func newDirectory(dir *os.File) (*directory, error) {
-	d := &directory{}
+// newDirectory begins to write in a directory, which it takes over. Calls that take
+// longer than most are told; 0: 5 s.
+func newDirectory(dir *os.File, most time.Duration) (*directory, error) {
+	d := &directory{most: most}
+	d.own = newHang(most, d.hung)
 	if err := d.enter(dir); err != nil {
 		dir.Close()
 		return nil, err
@@ -54,11 +66,13 @@ func newDirectory(dir *os.File) (*directory, error) {
 
 // enter makes dir the current directory, with the metadata there is.
 func (d *directory) enter(dir *os.File) error {
+	d.own.begin("directory of the trace")
+	defer d.own.end()
 	if err := unix.Mkdirat(int(dir.Fd()), "index", 0o750); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("directory of indexes: %w", err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
 	meta, err := create(dir, "metadata")
 	if err == nil {
 		if _, err = meta.Write(d.text); err != nil {
@@ -88,8 +102,10 @@ func create(dir *os.File, name string) (*os.File, error) {
 }
 
 func (d *directory) metadata(text []byte) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.own.begin("metadata")
+	defer d.own.end()
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
 	d.text = append(d.text, text...)
 	if err := d.writeMetadataLocked(); !noRoom(err) {
 		return err
@@ -110,13 +126,20 @@ func (d *directory) writeMetadataLocked() error {
 }
 
 func (d *directory) completeMetadata() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
 	return d.writeMetadataLocked()
 }
 
 func (d *directory) writer(s *stream) (packetWriter, error) {
 	w := &fileWriter{d: d, s: s}
+	w.title = "packet of " + w.name()
+	w.hang = newHang(d.most, func(h *hang, on bool) {
+		s.setHung(on)
+		d.hung(h, on)
+	})
+	d.own.begin("files of " + w.name())
+	defer d.own.end()
 	if err := w.open(); err != nil {
 		return nil, err
 	}
@@ -127,6 +150,8 @@ func (d *directory) writer(s *stream) (packetWriter, error) {
 // regenerate puts other text into the place of that there is: a reader finds one
 // of the two.
 func (d *directory) regenerate(text []byte) error {
+	d.own.begin("metadata")
+	defer d.own.end()
 	const temporary = ".metadata"
 	_ = unix.Unlinkat(int(d.dir.Fd()), temporary, 0)
 	meta, err := create(d.dir, temporary)
@@ -142,8 +167,8 @@ func (d *directory) regenerate(text []byte) error {
 		_ = unix.Unlinkat(int(d.dir.Fd()), temporary, 0)
 		return fmt.Errorf("metadata of %d bytes: %w", len(text), err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.metaMu.Lock()
+	defer d.metaMu.Unlock()
 	d.meta.Close()
 	d.meta, d.text, d.written = meta, append([]byte(nil), text...), len(text)
 	return nil
@@ -157,6 +182,8 @@ func (d *directory) rotate(_ handover.Chunk, dir *os.File) (func() error, error)
 		dir.Close()
 		return nil, err
 	}
+	d.own.begin("files of the next chunk")
+	defer d.own.end()
 	var first error
 	for _, w := range d.writers {
 		w.number = 0
@@ -174,7 +201,14 @@ func (d *directory) clear(c handover.Chunk, dir *os.File) (func() error, error) 
 
 func (d *directory) settle(context.Context) error { return nil }
 
+// close ends the output. Where the file system does not answer the files stay open
+// until the process ends: somebody's goroutine is in one of them.
 func (d *directory) close(context.Context) (unsent, error) {
+	if stuck := d.stuck(); len(stuck) > 0 {
+		return unsent{}, stuckError(stuck[0])
+	}
+	d.own.begin("end of the files")
+	defer d.own.end()
 	var first error
 	for _, w := range d.writers {
 		if err := w.close(); err != nil && first == nil {
@@ -191,9 +225,44 @@ func (d *directory) close(context.Context) (unsent, error) {
 }
 
 func (d *directory) status(to *handover.Status) {
+	to.Stuck = append(to.Stuck, d.stuck()...)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	to.Output, to.LastError = handover.OutputDirectory, d.failure
+}
+
+// stuck is what does not come back, as far as that was told.
+func (d *directory) stuck() (all []handover.Stuck) {
+	d.mu.Lock()
+	hangs := slices.Clone(d.hangs)
+	d.mu.Unlock()
+	for _, h := range hangs {
+		if s := h.describe(); s.What != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// hung takes note that a call does not come back, or has.
+func (d *directory) hung(h *hang, on bool) {
+	d.mu.Lock()
+	before := len(d.hangs)
+	d.hangs = slices.DeleteFunc(d.hangs, func(o *hang) bool { return o == h })
+	if on {
+		d.hangs = append(d.hangs, h)
+	}
+	after, failing := len(d.hangs), d.failing
+	d.mu.Unlock()
+	if !on && d.onBack != nil {
+		d.onBack()
+	}
+	switch {
+	case before == 0 && after > 0 && d.onHang != nil:
+		d.onHang(h.describe())
+	case before > 0 && after == 0 && failing == 0 && d.onFailure != nil:
+		d.onFailure(nil)
+	}
 }
 
 func (d *directory) confirmed(*stream) uint64 { return 0 }
@@ -236,14 +305,19 @@ type fileWriter struct {
 	entries     int64  // bytes of the index
 	buf         []byte // index entry
 	failing     bool   // the last packet was not written; guarded by d.mu
+	hang        *hang
+	title       string // of what hangs
 }
+
+// name is that of the stream.
+func (w *fileWriter) name() string { return fmt.Sprintf("%s_%d", w.s.channel.Name, w.s.cpu) }
 
 // open begins the next file.
 func (w *fileWriter) open() error {
 	if err := w.close(); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("%s_%d", w.s.channel.Name, w.s.cpu)
+	name := w.name()
 	if w.limit() > 0 {
 		name = fmt.Sprintf("%s_%d", name, w.number)
 		if w.s.channel.TracefileCount > 0 { // its place may be taken
@@ -284,7 +358,9 @@ func (w *fileWriter) limit() int64 {
 }
 
 func (w *fileWriter) write(packet []byte, info ctf.PacketInfo) error {
+	w.hang.begin(w.title)
 	err := w.store(packet, info)
+	w.hang.end()
 	w.d.failed(w, err)
 	return err
 }

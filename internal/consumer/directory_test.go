@@ -64,7 +64,7 @@ func give(t *testing.T, w packetWriter, n uint64, size int) {
 
 func TestDirectory(t *testing.T) {
 	first, second := t.TempDir(), t.TempDir()
-	d, err := newDirectory(openDir(t, first))
+	d, err := newDirectory(openDir(t, first), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestDirectory(t *testing.T) {
 
 func TestDirectoryOfLimitedFiles(t *testing.T) {
 	dir := t.TempDir()
-	d, err := newDirectory(openDir(t, dir))
+	d, err := newDirectory(openDir(t, dir), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func TestDirectoryFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(target, filepath.Join(dir, "metadata")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newDirectory(openDir(t, dir)); err == nil {
+	if _, err := newDirectory(openDir(t, dir), 0); err == nil {
 		t.Error("a link was taken for a new file")
 	}
 	if _, err := os.Stat(target); err == nil {

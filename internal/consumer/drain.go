@@ -338,11 +338,15 @@ func (d *drain) finish() error {
 	}
 }
 
-func (d *drain) tell() (told bool, err error) {
-	err = d.call(func() error {
+func (d *drain) tell() (bool, error) {
+	var told bool
+	err := d.call(func() (err error) {
 		told, err = d.tellLost()
 		return err
 	})
+	if errors.Is(err, errHung) { // it may be done later
+		return false, err
+	}
 	return told, err
 }
 
@@ -389,6 +393,9 @@ func (d *drain) account(to *handover.StreamStatus) {
 
 func (d *drain) close() error {
 	err := d.end()
+	if errors.Is(err, errHung) { // all is the goroutine's; it ends with the process
+		return err
+	}
 	d.s.abandon()
 	if text, serr := d.ring.Stats(d.stats); serr == nil && !d.emptied {
 		if st, serr := ftrace.ParseStats(text); serr == nil {

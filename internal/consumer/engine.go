@@ -36,6 +36,7 @@ type engine struct {
 	cancel context.CancelFunc
 	waits  context.Context // ends when the daemon wants an end: nothing waits for a relay then
 	hurry  context.CancelFunc
+	back   chan struct{} // has something while orders are to be made up for
 
 	// Owned by the goroutine that carries out orders.
 	hello    handover.Hello
@@ -72,7 +73,7 @@ type engine struct {
 // read is brought to its place then, as far as that is possible at once.
 func Run(conn *handover.Conn, log *slog.Logger) error {
 	e := &engine{
-		conn: conn, log: log, channels: make(map[uint32]*channel), tables: make(map[uint32]*table), out: nowhere{},
+		conn: conn, log: log, back: make(chan struct{}, 1), channels: make(map[uint32]*channel), tables: make(map[uint32]*table), out: nowhere{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.waits, e.hurry = context.WithCancel(e.ctx)
@@ -85,8 +86,16 @@ func Run(conn *handover.Conn, log *slog.Logger) error {
 		close(orders)
 		ended <- err
 	}()
-	for r := range orders {
-		e.answer(r.m, r.files)
+	for open := true; open; {
+		var r received
+		select {
+		case r, open = <-orders:
+			if open {
+				e.answer(r.m, r.files)
+			}
+		case <-e.back:
+			e.makeUp()
+		}
 	}
 	err := <-ended
 	if !e.ended { // the daemon is gone: nobody dials a relay again
@@ -305,7 +314,58 @@ func (e *engine) start() error {
 	if e.paused {
 		return nil
 	}
-	return e.each(func(s *stream) error { return s.source.start() })
+	return e.each(func(s *stream) error {
+		err := s.source.start()
+		if errors.Is(err, errHung) {
+			s.missed = true // it begins when the file system answers
+			return nil
+		}
+		return err
+	})
+}
+
+// catchUp has orders made up for that a stream has missed. It may be called by
+// anybody.
+func (e *engine) catchUp() {
+	select {
+	case e.back <- struct{}{}:
+	default:
+	}
+}
+
+// makeUp has streams that have missed orders, as they waited for a file system that
+// answers again, do what is to be done now.
+func (e *engine) makeUp() {
+	for _, s := range e.streams {
+		if !s.missed {
+			continue
+		}
+		s.missed = false
+		if d, ok := s.source.(*drain); ok {
+			e.must(s, d.call(func() error {
+				e.sift(d)
+				return d.setFilters(s.channel.Filters)
+			}))
+		}
+		switch {
+		case e.drains():
+			e.must(s, s.source.start())
+		case e.running || e.paused || e.hello.Snapshot:
+			e.must(s, s.source.hold())
+		default:
+			e.must(s, s.source.stop())
+		}
+	}
+}
+
+// must takes note of what a stream has not done: it is tried again if it hangs.
+func (e *engine) must(s *stream, err error) {
+	switch {
+	case errors.Is(err, errHung):
+		s.missed = true
+	case err != nil && !errors.Is(err, errSpoolFull):
+		e.log.Warn("stream does not go on as it should", "channel", s.channel.Name, "cpu", s.cpu, "err", err)
+	}
 }
 
 // each does something to all streams and returns all errors.
@@ -313,6 +373,7 @@ func (e *engine) each(do func(*stream) error) error {
 	var errs []error
 	for _, s := range e.streams {
 		if err := do(s); err != nil {
+			s.missed = s.missed || errors.Is(err, errHung)
 			errs = append(errs, fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err))
 		}
 	}
@@ -328,9 +389,11 @@ func (e *engine) whileHeld(do func() error) error {
 	if !e.running {
 		again = source.goOn // what waits for room
 	}
-	herr := e.each(func(s *stream) error { return s.source.hold() })
-	err := do()
-	return errors.Join(herr, err, e.each(func(s *stream) error { return again(s.source) }))
+	err := e.each(func(s *stream) error { return s.source.hold() })
+	if !errors.Is(err, errHung) { // who hangs may still write
+		err = errors.Join(err, do())
+	}
+	return errors.Join(err, e.each(func(s *stream) error { return again(s.source) }))
 }
 
 // stop reads what the rings still hold, and waits until it is at its place.
@@ -344,6 +407,9 @@ func (e *engine) stop(o handover.Stop) (handover.Stopped, error) {
 	full, err := e.drain(ctx)
 	if full != nil { // the streams go on when there is room
 		return handover.Stopped{Unsettled: full.Error()}, err
+	}
+	if errors.Is(err, errHung) { // and when the file system answers
+		return handover.Stopped{Unsettled: err.Error()}, nil
 	}
 	st := handover.Stopped{}
 	// Packets that follow lost ones tell that, unless they are lost too.
@@ -579,6 +645,10 @@ func (e *engine) closed(rest unsent, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rest.addTo(&e.rest)
+	if errors.Is(err, errHung) {
+		e.rest.Stuck = err.Error()
+		return
+	}
 	if err != nil && e.rest.Error == "" {
 		e.rest.Error = err.Error()
 	}

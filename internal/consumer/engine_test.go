@@ -26,6 +26,7 @@ func (f *fakeSource) tell() (bool, error)            { return false, nil }
 func (f *fakeSource) tellAll() error                 { return nil }
 func (f *fakeSource) account(*handover.StreamStatus) {}
 func (f *fakeSource) wake()                          {}
+func (f *fakeSource) setHung(bool)                   {}
 func (f *fakeSource) close() error                   { return nil }
 
 // TestPauseHolds has a consumer that is paused hold its streams whether it runs or

@@ -184,6 +184,9 @@ func (in *intake) account(to *handover.StreamStatus) { to.Events = in.conn.Event
 
 func (in *intake) close() error {
 	err := in.end()
+	if errors.Is(err, errHung) { // all is the goroutine's; it ends with the process
+		return err
+	}
 	in.s.abandon()
 	for { // what the source has sent and nobody had room for
 		if _, _, err := in.conn.Receive(); err != nil {

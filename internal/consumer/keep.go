@@ -62,7 +62,7 @@ func (k *keeper) keep(ctx context.Context, q *spool, text []byte) (rest unsent, 
 		var place *os.File
 		if place, rest.place, err = k.next(); err == nil {
 			var d *directory
-			if d, err = newDirectory(place); err == nil {
+			if d, err = newDirectory(place, 0); err == nil {
 				defer func() {
 					if _, cerr := d.close(ctx); err == nil {
 						err = cerr

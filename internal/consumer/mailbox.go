@@ -6,6 +6,7 @@ package consumer
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,9 +14,10 @@ import (
 // mailbox lets the engine have something done on a stream's goroutine, which
 // waits for its wakefd beside what it reads.
 type mailbox struct {
-	orders chan order
+	orders chan *order
 	wakefd int
 	ended  chan struct{} // closed by the goroutine
+	hung   flag          // the goroutine waits for a file system
 
 	mu     sync.Mutex
 	closed bool // wakefd is; guarded by mu
@@ -23,8 +25,9 @@ type mailbox struct {
 
 // order is something to be done.
 type order struct {
-	do   func() error
-	done chan error
+	do    func() error
+	done  chan error
+	taken atomic.Bool // by who does it, or takes it back
 }
 
 func newMailbox() (*mailbox, error) {
@@ -32,16 +35,31 @@ func newMailbox() (*mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	return &mailbox{orders: make(chan order, 1), wakefd: fd, ended: make(chan struct{})}, nil
+	return &mailbox{orders: make(chan *order, 1), wakefd: fd, ended: make(chan struct{})}, nil
 }
 
-// call has something done, and waits for it.
+// call has something done, and waits for it. When the goroutine hangs, the error is
+// errHung: it is not done, or is being done and may be complete later.
 func (m *mailbox) call(do func() error) error {
-	o := order{do, make(chan error, 1)}
-	m.orders <- o
+	o, hung := &order{do: do, done: make(chan error, 1)}, m.hung.wait()
+	select {
+	case m.orders <- o:
+	case <-hung:
+		return errHung
+	}
 	m.wake()
-	return <-o.done
+	select {
+	case err := <-o.done:
+		return err
+	case <-hung:
+		o.taken.Store(true)
+		return errHung
+	}
 }
+
+// setHung takes note that the goroutine waits for a file system, or no more. It may be
+// called by anybody.
+func (m *mailbox) setHung(on bool) { m.hung.set(on) }
 
 // wake has the goroutine look around. It may come after the end. The descriptor
 // never blocks.
@@ -63,18 +81,24 @@ func (m *mailbox) obey() bool {
 			if !ok {
 				return false
 			}
-			o.done <- o.do()
+			if o.taken.CompareAndSwap(false, true) {
+				o.done <- o.do()
+			}
 		default:
 			return true
 		}
 	}
 }
 
-// end has the goroutine end, and waits for that.
+// end has the goroutine end, and waits for that, unless it hangs.
 func (m *mailbox) end() error {
 	close(m.orders)
 	m.wake()
-	<-m.ended
+	select {
+	case <-m.ended:
+	case <-m.hung.wait():
+		return errHung
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

@@ -88,7 +88,12 @@ func (e *engine) extendTable(c handover.Channel, files []*os.File) error {
 	e.channels[c.ID].Filters = c.Filters
 	for _, s := range e.channels[c.ID].streams {
 		if d, ok := s.source.(*drain); ok {
-			if err := d.call(func() error { return d.setFilters(c.Filters) }); err != nil {
+			err := d.call(func() error { return d.setFilters(c.Filters) })
+			if errors.Is(err, errHung) {
+				s.missed = true // and converts nothing until it is made up for
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -317,10 +322,12 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		if err := want(handover.OpOutput, files, 1); err != nil {
 			return nil, err
 		}
-		d, err := newDirectory(files[0])
+		d, err := newDirectory(files[0], e.hello.Hang)
 		if err != nil {
 			return nil, err
 		}
+		d.onBack = e.catchUp
+		d.onHang = func(s handover.Stuck) { e.notice(handover.NoticeStuck, s) }
 		d.onFailure = func(err error) {
 			if err == nil {
 				e.notice(handover.NoticeWell, struct{}{})

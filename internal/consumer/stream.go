@@ -29,6 +29,7 @@ type stream struct {
 	// Owned by the goroutine that drains, or by the engine while that holds.
 	out     packetWriter
 	waiting packets // finished ones that found no room
+	missed  bool    // the engine's: an order, as the goroutine hung
 
 	first                           atomic.Uint64 // number of this process's first packet, plus 1; 0: not known
 	packets, bytes, lost, discarded atomic.Uint64
@@ -43,6 +44,13 @@ func (s *stream) hasRoom() {
 	s.room.Store(true)
 	if s.source != nil {
 		s.source.wake()
+	}
+}
+
+// setHung takes note that the stream's goroutine waits for a file system, or no more.
+func (s *stream) setHung(on bool) {
+	if s.source != nil {
+		s.source.setHung(on)
 	}
 }
 
@@ -85,5 +93,7 @@ type source interface {
 	account(*handover.StreamStatus)
 	// wake has it look for room. It may be called by anybody.
 	wake()
+	// setHung takes note that its goroutine waits for a file system, or no more.
+	setHung(on bool)
 	close() error
 }

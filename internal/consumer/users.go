@@ -5,6 +5,7 @@ package consumer
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -128,7 +129,12 @@ func (e *engine) eachDrain(do func(*drain)) error {
 		if !ok {
 			return nil
 		}
-		return d.call(func() error { do(d); return nil })
+		err := d.call(func() error { do(d); return nil })
+		if errors.Is(err, errHung) {
+			s.missed = true // and converts nothing until it is made up for
+			return nil
+		}
+		return err
 	})
 }
 

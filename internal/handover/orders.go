@@ -47,6 +47,7 @@ const (
 	NoticeLoss  Op = "loss"  // Loss; at most one a second for each channel
 	NoticeSpool Op = "spool" // Spool; when its level has changed
 	NoticeWell  Op = "well"  // nothing: the output works again
+	NoticeStuck Op = "stuck" // Stuck: a call to the output's file system does not come back; NoticeWell when all have
 	NoticeKept  Op = "kept"  // Ended: of an output that another one has replaced
 )
 
@@ -60,6 +61,7 @@ type Hello struct {
 	Snapshot    bool          `json:"snapshot,omitempty"`     // read on order only
 	Realtime    bool          `json:"realtime,omitempty"`     // drain with priority, if allowed
 	SpoolMemory int64         `json:"spool_memory,omitempty"` // bytes, of each output
+	Hang        time.Duration `json:"hang,omitempty"`         // calls to a file system that take longer are told; 0: 5 s
 	// Keep is the name of a trace, below the directory of the spool, for packets
 	// that no relay has got at the end.
 	Keep string `json:"keep,omitempty"`
@@ -170,6 +172,9 @@ type Ended struct {
 	Lost   uint64   `json:"lost,omitempty"`   // since the order came
 	Events uint64   `json:"events,omitempty"` // that were left in rings
 	Error  string   `json:"error,omitempty"`  // first reason
+	// Stuck is why it is not known what became of packets of an output's that does not
+	// answer.
+	Stuck string `json:"stuck,omitempty"`
 }
 
 // Pause tells what to do with what has been read.
@@ -209,6 +214,12 @@ type Spool struct {
 	Full  bool  `json:"full,omitempty"` // nothing is read
 }
 
+// Stuck is what the consumer does that does not come to an end.
+type Stuck struct {
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
+}
+
 // Failure is what went wrong without an order.
 type Failure struct {
 	Error string `json:"error"`
@@ -225,6 +236,7 @@ type Status struct {
 	SpoolBytes  int64     `json:"spool_bytes,omitempty"` // not confirmed
 	SpoolOldest time.Time `json:"spool_oldest,omitzero"`
 	SpoolFull   bool      `json:"spool_full,omitempty"`
+	Stuck       []Stuck   `json:"stuck,omitempty"` // what does not come back from a file system
 }
 
 // StreamStatus is the account of one stream.

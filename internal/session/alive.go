@@ -79,7 +79,7 @@ func (m *domain) askOnce(p *process, round <-chan time.Time, timeout time.Durati
 			text := p.silent.text(m, p) + ": it is killed"
 			m.s.log.Error("consumer process is killed: it does not answer", "domain", m.src.Domain(), "pid", p.pid(), "timeout", timeout)
 			m.s.d.notify(m.s, "error", text)
-			_ = p.cmd.Process.Kill() // it may have ended by now
+			p.kill()
 			return false
 		}
 	}

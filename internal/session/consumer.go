@@ -233,6 +233,9 @@ func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
 		}
 		made = append(made, r)
 	}
+	for _, m := range s.domains {
+		m.rescue()
+	}
 	old := *c
 	c.now, c.ready, c.opts = next, made, o
 	changes, err := s.prepare(ctx)
@@ -252,6 +255,9 @@ func (s *Session) connect(ctx context.Context, o agent.EnableConsumer) error {
 			// What goes wrong with a process that has prepared it is its own matter: the
 			// next one goes there too.
 			s.log.Warn("output not changed in order", "domain", n.m.src.Domain(), "err", err)
+			if n.m.proc != nil {
+				n.m.proc.kill()
+			}
 		}
 	}
 	return errors.Join(s.unpause(ctx), s.relaunch(ctx))
@@ -283,14 +289,18 @@ func (s *Session) prepare(ctx context.Context) (all []*change, err error) {
 // relaunch starts the processes of an active session that have died and could not
 // be replaced.
 func (s *Session) relaunch(ctx context.Context) error {
-	if !s.active {
-		return nil
-	}
 	for _, m := range s.domains {
-		if m.proc != nil {
-			continue
+		var err error
+		switch {
+		case m.proc != nil:
+		case s.active:
+			err = m.start(ctx)
+		case m.unsettled: // its rings hold what the last one has not read
+			if err = m.launch(ctx); err == nil {
+				err = m.drain(ctx, finishTimeout)
+			}
 		}
-		if err := m.start(ctx); err != nil {
+		if err != nil {
 			return coded(agent.CodeEnableConsumer, err)
 		}
 	}

@@ -43,6 +43,9 @@ type Options struct {
 	// Upkeep is how often sessions look for events and processors that have come;
 	// 0: 10 s.
 	Upkeep time.Duration
+	// HangTimeout is how long a consumer's call to a file system may take before that
+	// is told; 0: 5 s.
+	HangTimeout time.Duration
 	// PingTimeout is how long a consumer process may give no answer before it is
 	// killed, and another one started; 0: 15 s.
 	PingTimeout time.Duration

@@ -43,6 +43,8 @@ type domain struct {
 	local  *local   // the directory in use; nil for a relay
 	deaths []time.Time
 
+	abandoned []*process // whose output did not answer; they may wait in the kernel yet
+
 	visited   bool      // the relay in use has streams of the domain
 	prepared  uint64    // number of the last output that a process was told of
 	output    uint64    // of the one in use
@@ -167,7 +169,7 @@ func (m *domain) greet(ctx context.Context, p *process) error {
 	o := &m.s.d.opts
 	h := handover.Hello{
 		Version: handover.Version, Session: m.s.name, Domain: m.src.Domain(), LiveTimer: m.s.live,
-		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory,
+		Snapshot: m.s.mode == agent.Snapshot, Realtime: o.Realtime, SpoolMemory: o.SpoolMemory, Hang: o.HangTimeout,
 	}
 	h.Keep = keptName(m.s, m.src.Domain(), time.Now())
 	m.kept.Store(&h.Keep)
@@ -295,8 +297,13 @@ func (n *change) commit(ctx context.Context) error {
 	old := m.local
 	m.local, m.output, m.lostAt = n.local, n.number, time.Time{}
 	m.visited = m.visited || n.visited
-	if old != nil {
+	switch {
+	case old == nil:
+	case err == nil:
 		old.settle()
+	default: // who knows what the process does there; it is ended
+		m.left = append(m.left, fmt.Sprintf("domain %s: %s is left as it is: %v", m.src.Domain(), old.path(), err))
+		old.dir.Close()
 	}
 	return err
 }
@@ -379,6 +386,9 @@ func (m *domain) drain(ctx context.Context, settle time.Duration) error {
 		return nil
 	}
 	m.unsettled = true
+	if _, stuck := m.isStuck(); stuck {
+		settle = 0
+	}
 	var st handover.Stopped
 	if err := m.proc.Call(ctx, handover.OpStop, handover.Stop{Settle: settle}, &st); err != nil {
 		return err
@@ -453,6 +463,9 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) (d agent.Doma
 	if st.LastError != "" && st.Output != handover.OutputRelay {
 		to.LastError = st.LastError
 	}
+	if stuck, ok := m.isStuck(); ok {
+		to.LastError = stuckText(m.src.Domain(), stuck)
+	}
 	for _, c := range m.channels {
 		doc.Channels = append(doc.Channels, c.document(st.Streams))
 	}
@@ -462,5 +475,6 @@ func (m *domain) document(ctx context.Context, to *agent.Consumer) (d agent.Doma
 		to.Confirmed += st.Confirmed
 		to.Lost += st.Lost
 	}
-	return doc, st.Output == handover.OutputDirectory && st.LastError != ""
+	_, stuck := m.isStuck()
+	return doc, st.Output == handover.OutputDirectory && st.LastError != "" || stuck
 }

@@ -217,10 +217,23 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 		if m.unsettled || hurry {
 			settle = 0 // it was waited for
 		}
+		_, stuck := m.isStuck()
+		asked := ctx
+		if stuck {
+			var cancel context.CancelFunc
+			asked, cancel = context.WithTimeout(ctx, stuckTimeout)
+			defer cancel()
+		}
 		var rest handover.Ended
-		err = p.Call(ctx, handover.OpEnd, handover.End{Settle: settle, Halted: true}, &rest)
-		err = errors.Join(err, p.close(ctx))
+		err = p.Call(asked, handover.OpEnd, handover.End{Settle: settle, Halted: true}, &rest)
+		err = errors.Join(err, p.close(asked))
 		kept = m.takeKept(rest)
+		if rest.Stuck != "" {
+			err = errors.Join(err, fmt.Errorf("domain %s: what was read and is not written is lost: %s", m.src.Domain(), rest.Stuck))
+		}
+		if stuck || p.lingers() {
+			m.abandon(p)
+		}
 		unread := ""
 		if rest.Events > 0 {
 			unread = fmt.Sprintf(" and %d events that were left in the rings", rest.Events)
@@ -233,5 +246,9 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 	if m.local != nil {
 		m.local.settle()
 	}
-	return kept, errors.Join(err, m.trace.Close())
+	text, cerr := m.release()
+	if text != "" {
+		kept = append(kept, text)
+	}
+	return kept, errors.Join(err, cerr)
 }

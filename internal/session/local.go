@@ -101,6 +101,9 @@ func (l *local) make(path string) (*os.File, error) {
 	return dir, nil
 }
 
+// path is the current chunk's place.
+func (l *local) path() string { return filepath.Join(l.base, l.domain) }
+
 // next makes the directory of the next chunk. finish puts it into its place.
 func (l *local) next() (dir *os.File, err error) {
 	path := filepath.Join(l.base, nextDir, l.domain)

@@ -53,7 +53,10 @@ func (m *domain) noticed(n handover.Message) {
 		if json.Unmarshal(n.Body, &spool) == nil {
 			m.s.d.notify(m.s, "spool", m.spoolText(spool))
 		}
+	case handover.NoticeStuck:
+		m.noticeStuck(n.Body)
 	case handover.NoticeWell:
+		m.unstick()
 		m.s.log.Info("output works again", "domain", m.src.Domain())
 		m.s.d.notify(m.s, "state", "output works again")
 	case handover.NoticeKept:
@@ -242,7 +245,11 @@ func (m *domain) giveUp(p *process, at time.Time, reason string) {
 // watch waits for the end of a process and starts another if nobody wanted it.
 // While its relay is away that is tried again: the rings keep what they can.
 func (m *domain) watch(p *process) {
-	<-p.ended
+	select {
+	case <-p.ended:
+	case <-m.s.ctx.Done(): // it may linger
+		return
+	}
 	died := time.Now()
 	for pause := firstRetry; !m.replace(p, died); pause = min(2*pause, lastRetry) {
 		if !m.await(pause) {
@@ -262,6 +269,11 @@ func (m *domain) replace(p *process, died time.Time) bool {
 		return true
 	case m.proc == p:
 		m.bury(p)
+		if stuck, ok := m.isStuck(); ok {
+			m.abandon(p)
+			m.fail(fmt.Errorf("%s: the file system did not answer: enable-consumer gives it a place", stuck.What))
+			return true
+		}
 	}
 	for {
 		if len(m.deaths) > maxDeaths {

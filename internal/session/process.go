@@ -6,11 +6,13 @@ package session
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -19,8 +21,17 @@ import (
 	"github.com/weir-io/weir/internal/handover"
 )
 
-// killTimeout is how long a consumer process may take to end by itself.
-const killTimeout = 5 * time.Second
+const (
+	// killTimeout is how long a consumer process may take to end by itself.
+	killTimeout = 5 * time.Second
+	// lingerTimeout is how long one may take that was killed. It does so at once,
+	// unless it waits in the kernel for a file system that does not answer: then it does
+	// nothing more, but its descriptors stay open.
+	lingerTimeout = 2 * time.Second
+)
+
+// errLingers reports a process that was killed and waits in the kernel.
+var errLingers = errors.New("killed, but it waits in the kernel for a file system that does not answer")
 
 // process is a consumer process. It has no privilege but to drain with priority,
 // and only the descriptors that it is given.
@@ -30,8 +41,10 @@ type process struct {
 	cmd    *exec.Cmd
 	log    *slog.Logger
 	silent silence
-	ended  chan struct{} // closed when it is gone and its output read
-	err    error         // valid after ended
+	reaped chan struct{} // closed when it is gone and its output read
+	ended  chan struct{} // closed then, or when it was killed and lingers: it does nothing more
+	finish sync.Once
+	err    error // valid after ended
 }
 
 // startProcess starts a consumer process. Notices come on a goroutine of its
@@ -43,7 +56,7 @@ func startProcess(s *Session, notice func(handover.Message)) (*process, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	p := &process{log: s.log, ended: make(chan struct{})}
+	p := &process{log: s.log, reaped: make(chan struct{}), ended: make(chan struct{})}
 	p.cmd = exec.Command(d.opts.Consumer[0], d.opts.Consumer[1:]...)
 	p.cmd.Args[0] = "weir"
 	p.cmd.ExtraFiles = []*os.File{theirs} // descriptor 3
@@ -76,11 +89,35 @@ func startProcess(s *Session, notice func(handover.Message)) (*process, error) {
 
 // wait hands on what the process says and takes note of its end.
 func (p *process) wait(text io.Reader) {
-	defer close(p.ended)
+	defer close(p.reaped)
 	for lines := bufio.NewScanner(text); lines.Scan(); {
 		p.log.Info("consumer process says", "pid", p.pid(), "text", lines.Text())
 	}
-	p.err = p.cmd.Wait()
+	p.over(p.cmd.Wait())
+}
+
+// over takes note of the end, of which nobody waits for more.
+func (p *process) over(err error) {
+	p.finish.Do(func() {
+		p.err = err
+		close(p.ended)
+	})
+}
+
+// kill ends the process, whatever it does.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended by now
+	time.AfterFunc(lingerTimeout, func() { p.over(errLingers) })
+}
+
+// lingers reports whether the process, which has ended, still has its descriptors.
+func (p *process) lingers() bool {
+	select {
+	case <-p.reaped:
+		return false
+	default:
+		return true
+	}
 }
 
 // pid is the process's number.
@@ -98,8 +135,11 @@ func (p *process) close(ctx context.Context) error {
 		return p.err
 	case <-ctx.Done():
 	}
-	_ = p.cmd.Process.Kill()
+	p.kill()
 	<-p.ended
+	if errors.Is(p.err, errLingers) {
+		return fmt.Errorf("consumer process %d: %w", p.pid(), p.err)
+	}
 	return fmt.Errorf("consumer process %d did not end in %v: killed", p.pid(), since(asked))
 }
 

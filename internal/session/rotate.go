@@ -132,6 +132,9 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	// chunk.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
 	defer cancel()
+	if texts := s.stuckTexts(); len(texts) > 0 { // nor does the daemon go there
+		return problemf(agent.CodeUnknown, "%s", texts[0])
+	}
 	id := s.chunk
 	for _, m := range s.running() {
 		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}

@@ -71,6 +71,7 @@ type Session struct {
 	stoppedAt  time.Time
 	onMatch    func(events uint64) // of a session that is a trigger's own; nil: of a user's
 	processes  sync.Map            // *process that live; not guarded
+	stuck      sync.Map            // handover.Stuck of outputs that do not answer, by domain; not guarded
 	background sync.WaitGroup      // goroutines of the session
 	stop       context.CancelFunc  // ends them
 	ctx        context.Context
@@ -186,6 +187,7 @@ func (s *Session) document(ctx context.Context) agent.Session {
 		doc.State = agent.Active
 	}
 	doc.Consumer = s.consumer.document()
+	doc.Warnings = append(doc.Warnings, s.stuckTexts()...)
 	for _, m := range s.domains {
 		domain, broken := m.document(ctx, &doc.Consumer)
 		doc.Domains = append(doc.Domains, domain)
@@ -220,7 +222,7 @@ func (s *Session) look() (agent.Session, bool) {
 			return agent.Session{}, false // being created
 		}
 		busy := *doc
-		busy.Warnings = append(slices.Clone(doc.Warnings), "a command is being carried out; this is how the session was before")
+		busy.Warnings = append(append(slices.Clone(doc.Warnings), s.stuckTexts()...), "a command is being carried out; this is how the session was before")
 		return busy, true
 	}
 	defer s.mu.Unlock()
