@@ -6,6 +6,8 @@ package client
 import (
 	"fmt"
 	"strings"
+
+	"github.com/weir-io/weir/client/feed"
 )
 
 // Problem is a refusal of the hub, RFC 9457.
@@ -17,6 +19,9 @@ type Problem struct {
 	Code   string   `json:"code" doc:"The kind; does not change." example:"session-open"`
 	Number int      `json:"number" doc:"The kind as a number; does not change." example:"1201"`
 	Errors []Reason `json:"errors,omitempty" doc:"Each fault of the request."`
+
+	Holder  *feed.Lease `json:"holder,omitempty" doc:"Of feed_busy: who reads the feed."`
+	Aborted *feed.Abort `json:"aborted,omitempty" doc:"Of feed_aborted: why, and what is lost."`
 }
 
 // Reason is one fault of a request.

@@ -16,7 +16,9 @@ import (
 // Client asks an agent about its feeds. Its methods may be called from several
 // goroutines.
 type Client struct {
+	// Static. One of both is there.
 	socket string
+	web    *web
 
 	mu   sync.Mutex // held for a request and its answer
 	conn *conn      // guarded by mu; nil: to be dialled
@@ -37,13 +39,22 @@ func OwnSocket() string {
 }
 
 // Dial connects to the agent that listens on a Unix socket; "" is the environment's
-// WEIR_FEED_SOCKET or else the host's.
+// WEIR_FEED_SOCKET or else the host's. An address like http://127.0.0.1:9347 is that of
+// an agent, or of a hub beside one, that speaks HTTP; http+unix:PATH is that of its
+// Unix socket. By HTTP there are no pipes.
 func Dial(ctx context.Context, socket string) (*Client, error) {
 	if socket == "" {
 		socket = os.Getenv("WEIR_FEED_SOCKET")
 	}
 	if socket == "" {
 		socket = SystemSocket
+	}
+	if isURL(socket) {
+		w, err := dialWeb(ctx, socket)
+		if err != nil {
+			return nil, err
+		}
+		return &Client{web: w}, nil
 	}
 	socket = strings.TrimPrefix(socket, "unix:")
 	c := &Client{socket: socket}
@@ -56,6 +67,10 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 
 // Close closes the connection. Consumers have their own.
 func (c *Client) Close() error {
+	if c.web != nil {
+		c.web.close()
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.conn == nil {
@@ -66,7 +81,7 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Hello is what the agent says of itself.
+// Hello is what the agent says of itself; nothing by HTTP.
 func (c *Client) Hello() Hello {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,6 +93,9 @@ func (c *Client) Hello() Hello {
 
 // call makes a request, on a new connection if the last one failed.
 func (c *Client) call(ctx context.Context, op Op, request, answer any) error {
+	if c.web != nil {
+		return c.web.call(ctx, op, request, answer)
+	}
 	payload, err := marshal(request)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type OpenOptions struct {
 // Consumer reads a feed. One goroutine uses it.
 type Consumer struct {
 	conn    *conn
+	web     *webConsumer // instead of conn
 	info    Info
 	records []changelog.Record
 }
@@ -43,6 +44,9 @@ func (c *Client) Tail(ctx context.Context, o CreateOptions, f Format) (*Consumer
 }
 
 func (c *Client) attach(ctx context.Context, op Op, request any, f Format) (*Consumer, error) {
+	if c.web != nil {
+		return c.web.attach(ctx, request, f)
+	}
 	conn, err := dial(ctx, c.socket, f)
 	if err != nil {
 		return nil, err
@@ -68,6 +72,9 @@ func (n *Consumer) Info() Info { return n.info }
 // Raw reads a batch as it was asked for with Format and hands each record to record,
 // which must not keep it.
 func (n *Consumer) Raw(ctx context.Context, o ReadOptions, record func([]byte) error) (Batch, error) {
+	if n.web != nil {
+		return n.web.raw(ctx, o, record)
+	}
 	var flags uint8
 	if o.Keep {
 		flags |= FlagKeep
@@ -120,6 +127,9 @@ func (n *Consumer) Records(ctx context.Context, o ReadOptions) iter.Seq2[*change
 // Cancel says that the records through an index are not needed any more; 0 stands for
 // all. When it returns, that is on the agent's disk.
 func (n *Consumer) Cancel(ctx context.Context, through uint64) (cancelled uint64, err error) {
+	if n.web != nil {
+		return n.web.cancelThrough(ctx, through)
+	}
 	b, err := n.conn.call(ctx, OpCancel, 0, binary.LittleEndian.AppendUint64(nil, through))
 	if err != nil {
 		return 0, err
@@ -135,6 +145,9 @@ func (n *Consumer) Cancel(ctx context.Context, through uint64) (cancelled uint64
 // reader has gone on to the next. The consumer does nothing else from then on; closing
 // it ends the pipe.
 func (n *Consumer) Pipe(ctx context.Context) (*os.File, error) {
+	if n.web != nil {
+		return nil, fmt.Errorf("feeds by HTTP: pipe: %w", errors.ErrUnsupported)
+	}
 	if _, err := n.conn.call(ctx, OpPipe, 0, nil); err != nil {
 		return nil, err
 	}
@@ -147,10 +160,18 @@ func (n *Consumer) Pipe(ctx context.Context) (*os.File, error) {
 }
 
 // Close gives the feed back; what was read last is not cancelled.
-func (n *Consumer) Close() error { return n.conn.Close() }
+func (n *Consumer) Close() error {
+	if n.web != nil {
+		return n.web.close()
+	}
+	return n.conn.Close()
+}
 
 // Commit cancels what was read last and gives the feed back.
 func (n *Consumer) Commit(ctx context.Context) error {
+	if n.web != nil {
+		return n.web.commit(ctx)
+	}
 	_, err := n.conn.call(ctx, OpClose, 0, []byte{1})
 	return errors.Join(err, n.conn.Close())
 }

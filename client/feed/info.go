@@ -42,6 +42,12 @@ type Info struct {
 	Gaps         uint64  `json:"gaps"`
 	LastGap      uint64  `json:"last_gap,omitempty"` // index
 	Rate         float64 `json:"rate_1m"`            // records a second
+
+	// Since the agent's start.
+	Batches uint64 `json:"batches"` // reads that gave records
+	Records uint64 `json:"records"` // that they gave
+	Cancels uint64 `json:"cancels"`
+	Aborts  uint64 `json:"aborts"`
 }
 
 // Lease tells who reads a feed.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/kernelsource"
 	"github.com/weir-io/weir/internal/kerneltrace"
@@ -51,6 +52,10 @@ type Options struct {
 	// Stat reads the host for the domain of statistics, and for others. It is closed
 	// by whoever made it, after the agent.
 	Stat *hoststat.Engine
+
+	// Feeds tells of file-system changes, for the domain of those; nil: there is none.
+	// It outlives the agent.
+	Feeds *feed.Manager
 
 	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
 	NoRealtime               bool   // consumers drain rings as ordinary threads do

@@ -47,7 +47,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 	if diff := cmp.Diff(routes, documented); diff != "" {
 		t.Errorf("routes and document differ (-routes +document):\n%s", diff)
 	}
-	if len(routes) != 19 || !strings.HasPrefix(doc.OpenAPI, "3.1") {
+	if len(routes) != 36 || !strings.HasPrefix(doc.OpenAPI, "3.1") {
 		t.Errorf("%d routes in a document of version %s", len(routes), doc.OpenAPI)
 	}
 }
@@ -194,7 +194,7 @@ func TestMetricsDocument(t *testing.T) {
 	b.WriteString("# Metrics\n\n" +
 		"Written by `go test ./internal/api -update` from the metrics themselves; do not edit. A test keeps it fresh.\n\n" +
 		"`GET /metrics` of the HTTP listener answers in Prometheus' text format, or in that of OpenMetrics where the host is shown, too, and it is\n" +
-		"asked for. All figures are taken when they are asked for. No label of the hub's own holds a session, a stream or an address, and but for `weir_host_up` none a host: the number of series does not grow with use. Sessions and streams have their figures at\n" +
+		"asked for. All figures are taken when they are asked for. No label of the hub's own holds a session, a stream or an address, and but for `weir_host_up` none a host, and there are as many feeds and sources as were made: the number of series does not grow with use. Sessions and streams have their figures at\n" +
 		"`/api/v1/sessions`. Beside these there are the usual figures of the Go runtime (`go_…`) and of the process (`process_…`).\n\n" +
 		"| metric | type | labels | meaning |\n|---|---|---|---|\n")
 	own := 0

@@ -66,6 +66,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		Version:  version.Info{Version: "1.2.3", Go: "go1.26"},
 		Host:     hostMetrics,
 		Registry: hosts.New(hosts.Options{Now: now, Log: log, Max: 3}), Statistics: statisticsDouble{},
+		Feeds: newFakeFeeds(3), Caller: fakeCaller,
 	}
 	if change != nil {
 		change(&f.opts)
@@ -74,7 +75,9 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	if f.api, err = New(f.opts); err != nil {
 		t.Fatal(err)
 	}
-	f.server = httptest.NewServer(f.api.Handler())
+	f.server = httptest.NewUnstartedServer(f.api.Handler())
+	f.server.Config.ConnContext = f.api.ConnContext
+	f.server.Start()
 	t.Cleanup(f.server.Close)
 	return f
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// maxBody bounds request bodies, which no operation reads.
+// maxBody bounds request bodies.
 const maxBody = 64 << 10
 
 // guard lets through what a program or a page of this hub sends, and not what

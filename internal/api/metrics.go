@@ -66,7 +66,13 @@ type collector struct {
 
 func newCollector(a *API) *collector {
 	c := &collector{api: a}
-	groups := [][]metric{storeMetrics(), trafficMetrics(), buildMetrics(a.opts.Version)}
+	var groups [][]metric
+	if a.opts.Store != nil {
+		groups = append(groups, storeMetrics(), trafficMetrics(), buildMetrics(a.opts.Version))
+	}
+	if a.opts.Feeds != nil {
+		groups = append(groups, feedMetrics(), sourceMetrics())
+	}
 	if a.opts.Files != nil {
 		groups = append(groups, fileMetrics())
 	}

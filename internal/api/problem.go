@@ -45,6 +45,15 @@ const (
 	codeHostTaken        code = "host-taken"
 	codeHostConfigured   code = "host-configured"
 	codeTooManyHosts     code = "too-many-hosts"
+	codeFeedNotFound     code = "feed_not_found"
+	codeFeedExists       code = "feed_exists"
+	codeFeedBusy         code = "feed_busy"
+	codeFeedAborted      code = "feed_aborted"
+	codeFeedDenied       code = "feed_denied"
+	codeFeedArgument     code = "bad_argument"
+	codeFeedUnsupported  code = "unsupported_fs"
+	codeFeedLimit        code = "limit"
+	codeFeedStore        code = "store"
 )
 
 // errorRow is a kind of problem. Codes and numbers are never reused.

@@ -22,6 +22,7 @@ const (
 	tagRetention = "retention"
 	tagHub       = "hub"
 	tagHosts     = "hosts"
+	tagFeeds     = "feeds"
 )
 
 // register makes all routes and the document.
@@ -31,6 +32,9 @@ func (a *API) register() error {
 	a.registerChunks(f)
 	if a.opts.Registry != nil {
 		a.registerHosts(f)
+	}
+	if a.opts.Feeds != nil {
+		a.registerFeeds(f)
 	}
 	operation(f, "POST", "/api/v1/retention/run", "run-retention", tagRetention,
 		"Remove what the limits tell to, now", a.runRetention, codeInvalidRequest, codeCrossOrigin)

@@ -6,7 +6,10 @@ package api
 import (
 	"time"
 
+	feedclient "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/tracestore"
 )
 
@@ -30,9 +33,29 @@ type snapshot struct {
 	space      tracestore.Space
 	spaceKnown bool
 	archives   int
+
+	feeds       []feedclient.Info
+	watched     []capture.Status
+	consumers   int // of feeds, that speak HTTP
+	feedStreams int64
+	now         time.Time
 }
 
 func (a *API) snapshot() *snapshot {
+	s := &snapshot{}
+	if a.opts.Store != nil {
+		s = a.storeSnapshot()
+	}
+	if a.opts.Feeds != nil {
+		s.feeds, s.watched = a.opts.Feeds.List(feed.Caller{Admin: true}), a.opts.Feeds.Sources()
+		s.now = a.opts.Now()
+		s.consumers, s.feedStreams = a.leases.count(), a.streams.Load()
+	}
+	return s
+}
+
+// storeSnapshot is what a hub's services say.
+func (a *API) storeSnapshot() *snapshot {
 	s := &snapshot{
 		counters: a.opts.Store.Counters(), retention: a.opts.Retention.Stats(),
 		streams: a.opts.Store.StreamCount(), short: a.opts.Store.ShortOfSpace(), archives: len(a.archives),

@@ -6,10 +6,12 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
@@ -79,6 +81,11 @@ type Options struct {
 	Registry *hosts.Registry
 	// Statistics are what the hub finds out by asking them; nil: it does not ask.
 	Statistics statistics
+
+	// Feeds serves the feeds of this host, see FeedsOf; nil leaves them out. Caller
+	// tells who is at the other end of a connection.
+	Feeds  Feeds
+	Caller func(net.Conn) (feed.Caller, error)
 
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.

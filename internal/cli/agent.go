@@ -168,17 +168,19 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		return err
 	}
 	defer stopStat()
-	o.Stat = engine
+	feeds := openFeeds(o.Socket, o.StateDir, o.Log)
+	o.Stat, o.Feeds = engine, feeds.manager()
 	a, err := daemon.New(o)
 	if err != nil {
 		return err
 	}
-	feeds, stopFeeds := startFeeds(ctx, o.Socket, o.StateDir, o.Log)
+	// They outlive the sessions, which may record them.
+	at, stopFeeds := feeds.start(context.WithoutCancel(ctx), true)
 	defer stopFeeds()
 	return a.Run(ctx, func(socket string) {
 		fmt.Fprintf(c.OutOrStdout(), "session daemon at %s\n", socket)
-		if feeds != "" {
-			fmt.Fprintf(c.OutOrStdout(), "feeds at %s\n", feeds)
+		if at != "" {
+			fmt.Fprintf(c.OutOrStdout(), "feeds at %s\n", at)
 		}
 		warn(o.Log, manager.Ready())
 	})

@@ -7,42 +7,74 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/feed/service"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
 )
 
-// startFeeds serves feeds beside a session daemon whose socket is given, and returns
-// what ends that and waits for it. Where file systems cannot be watched, nothing is
-// served, and the log says why.
-func startFeeds(ctx context.Context, agentSocket, stateDir string, log *slog.Logger) (socket string, stop func()) {
-	none := func() {}
+// hostFeeds are the feeds that this process serves; nil where it serves none.
+type hostFeeds struct {
+	service *service.Service
+	dir     string // of the sockets
+	log     *slog.Logger
+}
+
+// openFeeds opens the feeds beside a session daemon whose socket is given. Where file
+// systems cannot be watched, there are none, and the log says why.
+func openFeeds(agentSocket, stateDir string, log *slog.Logger) *hostFeeds {
 	if os.Geteuid() != 0 {
 		log.Info("no feeds of file-system changes: they take root")
-		return "", none
+		return nil
 	}
+	dir := filepath.Dir(agentSocket)
 	s, err := service.New(service.Options{
-		Socket: filepath.Join(filepath.Dir(agentSocket), "feed.sock"), StateDir: stateDir,
+		Socket: filepath.Join(dir, "feed.sock"), StateDir: stateDir,
 		Holder: []string{runningImage, "feed-holder"}, Log: log,
 	})
 	var lacks *fanotify.UnsupportedError
 	if errors.As(err, &lacks) {
 		log.Info("no feeds of file-system changes", "reason", err)
-		return "", none
+		return nil
 	}
 	if err != nil {
 		log.Error("no feeds of file-system changes", "error", err)
-		return "", none
+		return nil
+	}
+	return &hostFeeds{service: s, dir: dir, log: log}
+}
+
+// manager is who has the feeds, nil if nobody.
+func (f *hostFeeds) manager() *feed.Manager {
+	if f == nil {
+		return nil
+	}
+	return f.service.Manager()
+}
+
+// caller tells who is at the other end of a connection.
+func (f *hostFeeds) caller(n net.Conn) (feed.Caller, error) { return f.service.Caller(n) }
+
+// start serves the feeds on the socket, and with web by HTTP on another one beside it.
+// It returns where, and what ends that and waits for it.
+func (f *hostFeeds) start(ctx context.Context, web bool) (socket string, stop func()) {
+	if f == nil {
+		return "", func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan string, 1)
 	ended := make(chan struct{})
 	go func() { // awaited by stop
 		defer close(ended)
-		if err := s.Run(ctx, func(socket string) { ready <- socket }); err != nil {
-			log.Error("feeds ended", "error", err)
+		if err := f.run(ctx, web, func(socket string) { ready <- socket }); err != nil {
+			f.log.Error("feeds ended", "error", err)
 		}
 	}()
 	select {
@@ -53,4 +85,41 @@ func startFeeds(ctx context.Context, agentSocket, stateDir string, log *slog.Log
 		cancel()
 		<-ended
 	}
+}
+
+// run serves until ctx ends: HTTP ends first.
+func (f *hostFeeds) run(ctx context.Context, web bool, ready func(string)) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var group errgroup.Group
+	group.Go(func() error { return f.service.Run(inner, ready) })
+	group.Go(func() error {
+		defer cancel()
+		if web {
+			return f.serveHTTP(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-inner.Done():
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// serveHTTP serves the feeds by HTTP on a socket that everybody may connect to: who
+// that is decides what they may do.
+func (f *hostFeeds) serveHTTP(ctx context.Context) error {
+	a, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.manager()), Caller: f.caller, Log: f.log})
+	if err != nil {
+		return err
+	}
+	l, err := daemon.ListenUnix(ctx, filepath.Join(f.dir, "feed-http.sock"), 0o666, -1)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.Run(ctx) })
+	group.Go(func() error { return a.Serve(ctx, []net.Listener{l}) })
+	return group.Wait()
 }

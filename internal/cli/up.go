@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/hoststat/metrics"
 	"github.com/weir-io/weir/internal/hub"
@@ -91,7 +92,14 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
-		err = runBoth(ctx, h, stat.engine, cfg, log, ready)
+		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, log)
+		if feeds != nil {
+			h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
+		}
+		// They outlive the hub, which serves them, and the sessions, which may record them.
+		_, stopFeeds := feeds.start(context.WithoutCancel(ctx), true)
+		defer stopFeeds()
+		err = runBoth(ctx, h, hostSources{stat.engine, feeds.manager()}, cfg, log, ready)
 	} else {
 		err = h.Run(ctx, func(at hub.Addresses) { ready(at, "") })
 	}

@@ -12,15 +12,21 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	daemon "github.com/weir-io/weir/internal/agent"
 	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/hub"
 )
 
+// hostSources are what of this host the session daemon records beside the kernel.
+type hostSources struct {
+	stat  *hoststat.Engine
+	feeds *feed.Manager // nil: there are none
+}
+
 // runBoth runs the hub and, once that listens, the session daemon, until ctx
-// ends. The engine is that of host statistics. The daemon ends first, so that what
-// it has recorded is stored. Without it, as where another one runs already, the hub
-// does its work alone.
-func runBoth(ctx context.Context, h *hub.Hub, engine *hoststat.Engine, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
+// ends. The daemon ends first, so that what it has recorded is stored. Without
+// it, as where another one runs already, the hub does its work alone.
+func runBoth(ctx context.Context, h *hub.Hub, from hostSources, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
 	hubCtx, stopHub := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopHub()
 	listening := make(chan hub.Addresses, 1)
@@ -36,7 +42,7 @@ func runBoth(ctx context.Context, h *hub.Hub, engine *hoststat.Engine, cfg *conf
 		defer stopAgent()
 		agentEnded := make(chan error, 1)
 		go func() { // received below
-			agentEnded <- runOwnAgent(agentCtx, engine, cfg, log, at, func(socket string) { ready(at, socket) })
+			agentEnded <- runOwnAgent(agentCtx, from, cfg, log, at, func(socket string) { ready(at, socket) })
 		}()
 		select {
 		case err := <-agentEnded:
@@ -58,28 +64,31 @@ func runBoth(ctx context.Context, h *hub.Hub, engine *hoststat.Engine, cfg *conf
 	return <-ended
 }
 
+// agentSocket is where the session daemon of "weir up" listens.
+func agentSocket(cfg *config.Config) string {
+	if cfg.Agent.Socket != "" {
+		return cfg.Agent.Socket
+	}
+	return agent.OwnSocket()
+}
+
 // errNotWeir reports a process that cannot start consumer processes.
 var errNotWeir = errors.New("this program cannot start itself again")
 
 // runOwnAgent runs the session daemon of "weir up". It returns at once, with an
 // error, if it cannot be.
-func runOwnAgent(ctx context.Context, engine *hoststat.Engine, cfg *config.Config, log *slog.Logger, at hub.Addresses, ready func(socket string)) error {
-	socket := cfg.Agent.Socket
-	if socket == "" {
-		socket = agent.OwnSocket()
-	}
+func runOwnAgent(ctx context.Context, from hostSources, cfg *config.Config, log *slog.Logger, at hub.Addresses, ready func(socket string)) error {
+	socket := agentSocket(cfg)
 	if ownProgram() == "" {
 		return errNotWeir
 	}
 	a, err := daemon.New(daemon.Options{
 		Socket: socket, RunDir: filepath.Dir(socket), StateDir: cfg.Hub.StateDir, Program: runningImage, Log: log,
-		Stat: engine, NoRealtime: !cfg.Agent.Realtime,
+		Stat: from.stat, Feeds: from.feeds, NoRealtime: !cfg.Agent.Realtime,
 	})
 	if err != nil {
 		return err
 	}
-	_, stopFeeds := startFeeds(ctx, socket, cfg.Hub.StateDir, log)
-	defer stopFeeds()
 	return a.Run(ctx, func(socket string) {
 		if cfg.Agent.Session && len(at.Control) > 0 && len(at.Data) > 0 {
 			if err := a.Begin(ctx, at.Control[0], at.Data[0]); err != nil {

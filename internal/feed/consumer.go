@@ -170,6 +170,31 @@ func (n *Consumer) Cancel(ctx context.Context, through uint64) (cancelled uint64
 	return n.cancel(ctx, through)
 }
 
+// Seek has the next Read begin behind an index. What lies before that stays uncancelled;
+// what is cancelled already is not given again. Where the last Read ended is the place
+// that the feed has anyhow, also amid what is told of a directory.
+func (n *Consumer) Seek(through uint64) error {
+	_, last := n.j.Bounds()
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	switch {
+	case n.f.consumer != n:
+		return n.err
+	case through > last:
+		return client.Errorf(client.CodeBadArgument, "read after %d: record out of range: the last is %d", through, last)
+	}
+	through = max(through, n.f.cancelled)
+	if through == n.f.delivered {
+		return nil
+	}
+	n.held.rewind(through)
+	n.f.delivered, n.below = through, nil
+	if s := n.f.doc.Skipped; s != nil && s.Last <= through {
+		n.told = s
+	}
+	return nil
+}
+
 // cancel stores the feed's place.
 func (n *Consumer) cancel(ctx context.Context, through uint64) (cancelled uint64, err error) {
 	f := n.f
@@ -196,6 +221,7 @@ func (n *Consumer) cancel(ctx context.Context, through uint64) (cancelled uint64
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.consumer == n {
+		f.cancels++
 		f.delivered = max(f.delivered, cancelled)
 		n.held.cancel(cancelled)
 	}

@@ -38,6 +38,9 @@ type feed struct {
 	rate      rate      // guarded by mu
 	gaps      uint64    // that a consumer was told of; stored with the state; guarded by mu
 	lastGap   uint64    // index of the last of them; guarded by mu
+
+	// Since the start; guarded by mu.
+	batches, records, cancels, aborts uint64
 }
 
 // state is what is stored of a feed. What its pointers point to does not change.
@@ -183,6 +186,7 @@ func (m *Manager) info(f *feed) client.Info {
 		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes,
 		Aborted: d.Aborted, Gaps: f.gaps, LastGap: f.lastGap, Rate: f.rate.perSecond(m.now()),
 		AvailableExact: f.selects.isAll() && !d.Restricted,
+		Batches:        f.batches, Records: f.records, Cancels: f.cancels, Aborts: f.aborts,
 	}
 	if f.transient {
 		i.Kind = "transient"

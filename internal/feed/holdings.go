@@ -42,4 +42,12 @@ func (h *holdings) cancel(through uint64) {
 	h.batches = append(h.batches[:0], h.batches[n:]...)
 }
 
+// rewind forgets the batches that end behind an index.
+func (h *holdings) rewind(through uint64) {
+	for n := len(h.batches); n > 0 && h.batches[n-1].through > through; n-- {
+		h.total -= h.batches[n-1].count
+		h.batches = h.batches[:n-1]
+	}
+}
+
 func (h *holdings) count() uint64 { return h.total }

@@ -101,6 +101,10 @@ func (r *reading) finish(ctx context.Context, last uint64, changed <-chan struct
 	}
 	r.held.add(held, uint64(r.r.Count))
 	r.f.rate.add(now, r.r.Count)
+	if r.r.Count > 0 {
+		r.f.batches++
+		r.f.records += uint64(r.r.Count)
+	}
 	r.r.Through, r.r.More = r.through, r.through < last
 	return r.r, nil
 }

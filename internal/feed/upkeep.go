@@ -123,6 +123,9 @@ func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64
 	case err != nil:
 		m.log.Error("feed is to be given up, and the store does not take it", "feed", feedID(f.id), "reason", reason, "error", err)
 	case lost != nil:
+		f.mu.Lock()
+		f.aborts++
+		f.mu.Unlock()
 		f.detach(abortedError(f, lost))
 		m.log.Error("feed is given up: records are lost to it", "feed", feedID(f.id), "name", f.name,
 			"reason", reason, "first", lost.First, "last", lost.Last)

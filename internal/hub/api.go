@@ -25,7 +25,7 @@ func (h *Hub) newAPI() (*api.API, error) {
 		Store: h.store, Catalog: h.catalog, Retention: h.retention,
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,
-		Host: h.host, Registry: h.registry,
+		Host: h.host, Registry: h.registry, Feeds: h.feeds, Caller: h.caller,
 	}
 	if h.fleet != nil {
 		o.Statistics = h.fleet

@@ -19,6 +19,7 @@ import (
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/fdpool"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hop"
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/fleet"
@@ -47,7 +48,9 @@ type Hub struct {
 	host  api.HostMetrics     // nil: the host is not shown
 	own   *hosts.Registration // this host; nil: its statistics are not served
 
-	selectors []string // of what host shows of others
+	selectors []string                            // of what host shows of others
+	feeds     api.Feeds                           // nil: none are served
+	caller    func(net.Conn) (feed.Caller, error) // who asks for feeds
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -102,6 +105,12 @@ func (h *Hub) UseGuard(exe string) { h.exe = exe }
 // xmlsysd say what of other hosts is shown with them: see HostMessages.
 func (h *Hub) UseHost(m api.HostMetrics, selectors []string) { h.host, h.selectors = m, selectors }
 
+// UseFeeds has the feeds of this host served by HTTP, to callers as told by a function
+// of their connections.
+func (h *Hub) UseFeeds(f api.Feeds, caller func(net.Conn) (feed.Caller, error)) {
+	h.feeds, h.caller = f, caller
+}
+
 // Run makes the directories, repairs what a killed predecessor left, listens,
 // calls ready once, and serves until ctx ends; then it stops in order and
 // returns nil. Any other end is an error.
@@ -122,11 +131,11 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	if h.hop != nil {
 		group.Go(func() error { return h.hop.Serve(ctx, l.hop) })
 	}
-	group.Go(func() error { return serveHTTP(ctx, l.http, h.api.Handler(), h.log) })
+	group.Go(func() error { return h.api.Serve(ctx, l.http) })
 	group.Go(func() error { every(ctx, expirePeriod, h.store.Expire); return nil })
 	group.Go(func() error { h.sync(ctx); return nil })
 	if len(l.hosts) > 0 {
-		group.Go(func() error { return serveHTTP(ctx, l.hosts, h.api.HostsHandler(), h.log) })
+		group.Go(func() error { return h.api.ServeHosts(ctx, l.hosts) })
 	}
 	group.Go(func() error { return h.api.Run(ctx) })
 	group.Go(func() error { h.registry.Run(ctx); return nil })

@@ -77,6 +77,14 @@ func (w *worker) emit(r *changelog.Record, o *object) error {
 func (w *worker) append(r *changelog.Record) {
 	w.batch.Append(func(b []byte) []byte { return changelog.AppendNative(b, r) })
 	w.count.records[r.Type]++
+	switch {
+	case r.Type != changelog.Mark && r.Has&changelog.HasProc != 0:
+		w.count.by[r.Proc.By]++
+	case r.Type != changelog.Mark:
+		w.count.by[changelog.ByNone]++
+	case r.Mark.Kind == changelog.MarkGap:
+		w.count.countGap(r.Mark.Reason)
+	}
 	if r.Flags&changelog.FlagSynth != 0 {
 		w.count.synthetic++
 	}

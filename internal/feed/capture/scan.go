@@ -98,6 +98,8 @@ func (w *worker) endScan() error {
 	for _, done := range s.done {
 		done <- err
 	}
+	w.count.scanned += s.entries
+	w.count.scanTime += time.Since(s.begun)
 	w.log.Info("scan ended", "scan", s.id, "entries", s.entries, "differences", s.differences, "seconds", time.Since(s.begun).Seconds())
 	return err
 }

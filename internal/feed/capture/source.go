@@ -61,6 +61,8 @@ type Source struct {
 	mu      sync.Mutex // guards what follows
 	status  Status
 	records [32]uint64
+	by      [int(changelog.ByOwner) + 1]uint64
+	reasons map[string]uint64 // not changed
 }
 
 // maxUnread is how many events may wait in the kernel, which keeps about 140 bytes for

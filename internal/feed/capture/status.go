@@ -4,6 +4,7 @@
 package capture
 
 import (
+	"maps"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -37,6 +38,14 @@ type Status struct {
 	Gaps     uint64            `json:"gaps"`
 	Commits  uint64            `json:"commits"`
 	Commit   time.Duration     `json:"commit_time"` // in all, in nanoseconds
+
+	GapReasons map[string]uint64 `json:"gap_reasons"` // gaps by reason
+	By         map[string]uint64 `json:"by"`          // records by how it was found who did it
+	Scanned    uint64            `json:"scanned"`     // entries that ended scans have looked at
+	ScanTime   time.Duration     `json:"scan_time"`   // of ended scans, in nanoseconds
+	First      uint64            `json:"first"`       // record that the journal has
+	Last       uint64            `json:"last"`
+	Bytes      int64             `json:"bytes"` // of the journal's records, about
 }
 
 // counts are what the worker counts.
@@ -45,6 +54,18 @@ type counts struct {
 	synthetic, merged, lookups, gaps, commits                  uint64
 	commitTime                                                 time.Duration
 	records                                                    [32]uint64
+	by                                                         [int(changelog.ByOwner) + 1]uint64
+	reasons                                                    map[string]uint64 // replaced, not changed: others read it
+	scanned                                                    uint64
+	scanTime                                                   time.Duration
+}
+
+// countGap counts a gap by its reason.
+func (c *counts) countGap(reason string) {
+	reasons := make(map[string]uint64, len(c.reasons)+1)
+	maps.Copy(reasons, c.reasons)
+	reasons[reason]++
+	c.reasons = reasons
 }
 
 // publish lets others see what the worker has counted.
@@ -66,7 +87,8 @@ func (w *worker) publish() {
 	}
 	st.Events, st.Merged, st.Synth, st.Seen, st.Dropped = c.events, c.merged, c.synthetic, c.seen, c.dropped
 	st.Lookups, st.Gaps, st.Commits, st.Commit = c.lookups, c.gaps, c.commits, c.commitTime
-	w.s.records = c.records
+	st.Scanned, st.ScanTime = c.scanned, c.scanTime
+	w.s.records, w.s.by, w.s.reasons = c.records, c.by, c.reasons
 }
 
 // Status returns what is known of the source.
@@ -80,5 +102,14 @@ func (s *Source) Status() Status {
 			st.Records[changelog.Type(t).String()] = n
 		}
 	}
+	st.By, st.GapReasons = map[string]uint64{}, maps.Clone(s.reasons)
+	for by, n := range s.by {
+		st.By[changelog.By(by).String()] = n
+	}
+	if st.GapReasons == nil {
+		st.GapReasons = map[string]uint64{}
+	}
+	st.First, st.Last = s.journal.Bounds()
+	st.Bytes = s.journal.BytesFrom(st.First)
 	return st
 }

@@ -7,16 +7,70 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/user"
 	"slices"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/kernel/tcpowner"
 )
 
-// caller asks the kernel who is at the other end of a connection.
-func caller(n *net.UnixConn, group int) (feed.Caller, error) {
+// Caller tells who is at the other end of a connection by a Unix socket, or by TCP from
+// this host. Members of a group may do everything; -1 is none.
+func Caller(n net.Conn, group int) (feed.Caller, error) {
+	switch n := n.(type) {
+	case *net.UnixConn:
+		return CallerOf(n, group)
+	case *net.TCPConn:
+		return callerByTCP(n, group)
+	}
+	return feed.Caller{}, fmt.Errorf("connection of type %T: want a Unix socket, or TCP", n)
+}
+
+// callerByTCP is the user whose socket is at the other end. Of groups there are those
+// that the user database has; a process may have given some up.
+func callerByTCP(n *net.TCPConn, group int) (feed.Caller, error) {
+	local, ok1 := n.LocalAddr().(*net.TCPAddr)
+	remote, ok2 := n.RemoteAddr().(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return feed.Caller{}, fmt.Errorf("addresses %v and %v: want those of TCP", n.LocalAddr(), n.RemoteAddr())
+	}
+	uid, found, err := tcpowner.Owner(remote.AddrPort(), local.AddrPort())
+	if err != nil {
+		return feed.Caller{}, err
+	}
+	if !found {
+		return feed.Caller{}, fmt.Errorf("no process of this host has the other end, %v: users of other hosts are not known here", remote)
+	}
+	c := feed.Caller{UID: uid, GID: nobody}
+	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
+		c.GID = parseID(u.Gid)
+		ids, _ := u.GroupIds() // without them the caller sees less
+		for _, id := range ids {
+			c.Groups = append(c.Groups, parseID(id))
+		}
+	}
+	c.Admin = isAdmin(&c, group)
+	return c, nil
+}
+
+// nobody is the group of a user that the user database does not have.
+const nobody = 65534
+
+func parseID(text string) uint32 {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return nobody
+	}
+	return uint32(n)
+}
+
+// CallerOf asks the kernel who is at the other end of a connection. Members of a group
+// may do everything; -1 is none.
+func CallerOf(n *net.UnixConn, group int) (feed.Caller, error) {
 	raw, err := n.SyscallConn()
 	if err != nil {
 		return feed.Caller{}, err
@@ -29,8 +83,13 @@ func caller(n *net.UnixConn, group int) (feed.Caller, error) {
 	if askErr != nil {
 		return c, fmt.Errorf("credentials of caller: %w", askErr)
 	}
-	c.Admin = c.UID == 0 || group >= 0 && (c.GID == uint32(group) || slices.Contains(c.Groups, uint32(group)))
+	c.Admin = isAdmin(&c, group)
 	return c, nil
+}
+
+// isAdmin tells who may do everything.
+func isAdmin(c *feed.Caller, group int) bool {
+	return c.UID == 0 || group >= 0 && (c.GID == uint32(group) || slices.Contains(c.Groups, uint32(group)))
 }
 
 func credentials(fd int) (feed.Caller, error) {

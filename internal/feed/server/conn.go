@@ -293,7 +293,7 @@ func (c *conn) readBatch(ctx context.Context, o client.ReadOptions) ([]byte, err
 		}
 		last = len(c.batch)
 		c.batch = append(c.batch, 0, 0, 0, 0)
-		c.batch = encode(c.batch, c.format, r)
+		c.batch = feed.AppendForm(c.batch, c.format, r)
 		n := len(c.batch) - last
 		binary.LittleEndian.PutUint32(c.batch[last:], uint32(n-4))
 		return n
@@ -316,21 +316,6 @@ func flags(r feed.Result) (flags uint32) {
 		flags |= client.BatchAborted
 	}
 	return flags
-}
-
-// encode appends a record in a form. In the native one it has the REINT block, which
-// the journal does not keep: all of it follows from the rest.
-func encode(dst []byte, f client.Format, r *changelog.Record) []byte {
-	switch f {
-	case client.FormatLustre:
-		return changelog.AppendLustre(dst, r)
-	case client.FormatJSON:
-		return append(changelog.AppendJSON(dst, r), '\n')
-	case client.FormatText:
-		return append(changelog.AppendText(dst, r), '\n')
-	}
-	r.MakeReint()
-	return changelog.AppendNative(dst, r)
 }
 
 // send answers a request.

@@ -6,7 +6,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -97,13 +96,7 @@ func (s *stream) next(ctx context.Context) (feed.Result, error) {
 			return 0
 		}
 		last = len(s.buf)
-		if s.format == client.FormatNative {
-			s.buf = append(s.buf, 0, 0, 0, 0)
-		}
-		s.buf = encode(s.buf, s.format, r)
-		if s.format == client.FormatNative {
-			binary.LittleEndian.PutUint32(s.buf[last:], uint32(len(s.buf)-last-4))
-		}
+		s.buf = feed.AppendStream(s.buf, s.format, r)
 		return len(s.buf) - last
 	})
 }

@@ -81,7 +81,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 // handle serves one connection.
 func (s *Server) handle(ctx context.Context, n *net.UnixConn) {
 	defer n.Close()
-	who, err := caller(n, s.opts.Group)
+	who, err := CallerOf(n, s.opts.Group)
 	if err != nil {
 		s.opts.Log.Warn("feeds: caller is not known", "error", err)
 		return

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -96,6 +97,11 @@ func verify(index uint64, b []byte) error {
 
 // Manager is what others may ask beside the socket.
 func (s *Service) Manager() *feed.Manager { return s.manager }
+
+// Caller tells who is at the other end of a connection by HTTP.
+func (s *Service) Caller(n net.Conn) (feed.Caller, error) {
+	return server.Caller(n, groupID(adminGroup))
+}
 
 // Run serves until ctx ends, and closes the store then. It calls ready once, when the
 // socket listens.

@@ -1,7 +1,7 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package hub
+package api
 
 import (
 	"context"
@@ -18,13 +18,23 @@ import (
 // stopTimeout bounds how long open HTTP requests delay a stop.
 const stopTimeout = time.Second
 
-// serveHTTP serves on the listeners until ctx ends.
-func serveHTTP(ctx context.Context, on []net.Listener, handler http.Handler, log *slog.Logger) error {
+// Serve serves all requests on the listeners until ctx ends.
+func (a *API) Serve(ctx context.Context, on []net.Listener) error {
+	return a.serve(ctx, on, a.Handler())
+}
+
+// ServeHosts is Serve for what other hosts may ask.
+func (a *API) ServeHosts(ctx context.Context, on []net.Listener) error {
+	return a.serve(ctx, on, a.HostsHandler())
+}
+
+func (a *API) serve(ctx context.Context, on []net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
+		ConnContext:       a.ConnContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range on {
