@@ -20,9 +20,12 @@
 // Hosts alone are also served to other machines, of networks that are allowed, by
 // a listener of their own: [API.HostsHandler].
 //
+// Feeds are for users of this host, who are known by the other end of their
+// connections: see feed.go.
+//
 // # Limits
 //
-// Lists are paged, archives are written by a few requests at a time, and every
-// write to a client has a deadline. Header and idle time-outs are those of the
-// http.Server that the hub makes.
+// Lists are paged, feeds are left to consumers for 60 s, archives are written by a
+// few requests at a time, and every write to a client has a deadline. Header and idle
+// time-outs are those of the http.Server that Serve makes.
 package api

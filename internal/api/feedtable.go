@@ -197,6 +197,9 @@ func (a *API) rescanSource(ctx context.Context, in *rescanInput) (*rescanOutput,
 		s, err = a.findSource(in.Source)
 		return &rescanOutput{http.StatusOK, s}, err
 	}
+	if a.ending.Err() != nil {
+		return nil, problemf(codeFeedStore, "the agent ends")
+	}
 	select {
 	case a.rescans <- struct{}{}:
 	default:

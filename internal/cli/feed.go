@@ -73,7 +73,7 @@ func feedCommandIf(c *cobra.Command, needed func() bool, run func(*feedCall) err
 	call := &feedCall{cmd: c}
 	fl := c.Flags()
 	fl.BoolVar(&call.json, "json", false, "print JSON")
-	fl.StringVar(&call.socket, "socket", "", "the agent's socket for feeds at `PATH`; default: $WEIR_FEED_SOCKET or "+feed.SystemSocket)
+	fl.StringVar(&call.socket, "socket", "", "the agent's socket for feeds at `PATH`, or http://HOST:PORT of a hub beside one; default: $WEIR_FEED_SOCKET or "+feed.SystemSocket)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		parent := c.Context()
 		if parent == nil {

@@ -107,6 +107,9 @@ func (s *Service) Caller(n net.Conn) (feed.Caller, error) {
 // socket listens.
 func (s *Service) Run(ctx context.Context, ready func(socket string)) error {
 	defer s.holder.close()
+	if err := makeDirectory(filepath.Dir(s.opts.Socket)); err != nil {
+		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.store.Close())
+	}
 	l, err := daemon.ListenUnix(ctx, s.opts.Socket, 0o666, -1)
 	if err != nil {
 		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.store.Close())
@@ -124,6 +127,18 @@ func (s *Service) Run(ctx context.Context, ready func(socket string)) error {
 	g.Go(func() error { return srv.Serve(ctx, l) })
 	ready(s.opts.Socket)
 	return errors.Join(g.Wait(), s.store.Close())
+}
+
+// makeDirectory makes the directory of the socket, which everybody may look into. It is
+// also that of the session daemon's, which may be made later.
+func makeDirectory(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755) // whatever the umask is
 }
 
 // groupID is the number of a group, -1 if there is none of that name.
