@@ -85,6 +85,11 @@ func Hex(name string, bits uint8) Field {
 	return Field{name, func(p *placer) schema.Class { return p.integer(bits, false, 16) }}
 }
 
+// Octal is an unsigned integer that is shown in base 8.
+func Octal(name string, bits uint8) Field {
+	return Field{name, func(p *placer) schema.Class { return p.integer(bits, false, 8) }}
+}
+
 // Int is a signed integer of 1 to 64 bits.
 func Int(name string, bits uint8) Field {
 	return Field{name, func(p *placer) schema.Class { return p.integer(bits, true, 10) }}

@@ -6,19 +6,20 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/fssource"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/kernelsource"
 	"github.com/weir-io/weir/internal/kerneltrace"
@@ -72,6 +73,7 @@ type Agent struct {
 	kernel *kernelsource.Source
 	self   *selfsource.Source
 	stat   *statsource.Source
+	fs     *fssource.Source
 
 	*session.Daemon
 }
@@ -81,6 +83,7 @@ func New(o Options) (*Agent, error) {
 	a := &Agent{
 		opts: o, kernel: kernelsource.New(instances(o.RunDir), o.Log), self: selfsource.New(o.Log),
 		stat: statsource.New(statHost{o.Stat}, o.Log),
+		fs:   fssource.New(newFeedHost(o.Feeds), o.Log),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -88,7 +91,7 @@ func New(o Options) (*Agent, error) {
 	}
 	var err error
 	a.Daemon, err = session.New(session.Options{
-		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat}, Consumer: []string{o.Program, "consumer"},
+		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat, a.fs}, Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
 		PingTimeout: o.ConsumerTimeout,
@@ -197,6 +200,6 @@ func (a *Agent) KernelContexts() []string {
 // Capabilities tells what this host can do.
 func (a *Agent) Capabilities() map[string]string {
 	c := a.kernel.Capabilities()
-	c["domains"] = fmt.Sprintf("%s, %s, %s", kernelsource.Domain, selfsource.Domain, statsource.Domain)
+	c["domains"] = strings.Join([]string{kernelsource.Domain, selfsource.Domain, statsource.Domain, fssource.Domain}, ", ")
 	return c
 }

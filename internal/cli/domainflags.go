@@ -20,16 +20,18 @@ const (
 	domainKernel = "kernel"
 	domainWeir   = "weir"
 	domainStat   = "stat"
+	domainFS     = "fs"
 )
 
 // domainFlags choose what is traced.
-type domainFlags struct{ kernel, user, weir, stat bool }
+type domainFlags struct{ kernel, user, weir, stat, fs bool }
 
 func (f *domainFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.kernel, "kernel", "k", false, "the Linux kernel")
 	fl.BoolVarP(&f.user, "userspace", "u", false, "applications; not in this build")
 	fl.BoolVarP(&f.weir, "weir", "w", false, "weir's own events")
 	fl.BoolVar(&f.stat, "stat", false, "samples of the host's statistics")
+	fl.BoolVar(&f.fs, "fs", false, "changes of file systems")
 }
 
 // one returns the domain that was chosen.
@@ -43,8 +45,10 @@ func (f *domainFlags) one() (string, error) {
 		return domainWeir, nil
 	case domainFlags{stat: true}:
 		return domainStat, nil
+	case domainFlags{fs: true}:
+		return domainFS, nil
 	}
-	return "", usageErrorf("want one domain: -k (kernel), -w (weir) or --stat")
+	return "", usageErrorf("want one domain: -k (kernel), -w (weir), --stat or --fs")
 }
 
 // domainTitle begins a sentence about a domain.

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +67,7 @@ type enableEventFlags struct {
 	loglevel, loglevelOnly string
 	preset                 string
 	period                 time.Duration
+	source                 string
 }
 
 // newEnableEventCommand returns "weir enable-event".
@@ -87,13 +89,19 @@ section (meminfo), a path or its end (net/*), an element with conditions
 ('interface[devtype=eth]'), an expression ('~^proc/net/'). Each is taken every
 second, or as often as --period says.
 
+Changes of file systems (--fs) are named as records of feeds are: CREAT, UNLNK,
+RENME, SATTR and so on, see "weir feed create". They are those of a directory
+(--source), which is watched from then on; default: of all file systems that a feed
+has watched.
+
 Presets (--preset) choose events for a purpose:
 ` + presetTable(),
 		Example: `  weir enable-event -k -a
   weir enable-event -k 'sched_*' -x sched_stat_runtime
   weir enable-event -k --syscall openat,close -f 'ret < 0'
   weir enable-event -k --preset net
-  weir enable-event --stat stat meminfo 'net/*' --period 100ms`,
+  weir enable-event --stat stat meminfo 'net/*' --period 100ms
+  weir enable-event --fs 'CREAT,UNLNK,R*' --source /srv`,
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: completeEvents,
 	}
@@ -109,6 +117,7 @@ Presets (--preset) choose events for a purpose:
 	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; user domain only")
 	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
 	fl.DurationVar(&f.period, "period", 0, "take a sample each `TIME`, 10ms at least, at multiples of it; of --stat; default: 1s")
+	fl.StringVar(&f.source, "source", "", "changes at or below `DIR`; of --fs")
 	c = agentCommand(c, true, f.run)
 	mustComplete(c, "channel", completeChannels)
 	mustComplete(c, "preset", cobra.FixedCompletions(presetNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -158,7 +167,7 @@ func madeRules(s agent.Session, domain, channel string, rules []agent.EventRule)
 			}
 			for _, r := range rules {
 				if i := slices.IndexFunc(ch.Events, func(e agent.EventRule) bool {
-					return e.Type == r.Type && e.Pattern == r.Pattern && e.Period == r.Period
+					return e.Type == r.Type && e.Pattern == r.Pattern && e.Period == r.Period && e.Location == r.Location
 				}); i >= 0 {
 					made = append(made, ch.Events[i])
 				}
@@ -198,6 +207,12 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 	if err != nil {
 		return nil, err
 	}
+	source := f.source
+	if source != "" {
+		if source, err = filepath.Abs(source); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case f.loglevel != "" || f.loglevelOnly != "":
 		return nil, agent.NewProblem(agent.CodeNotSupported, "log levels are of the user domain, which is not in this build")
@@ -205,14 +220,16 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 		return nil, usageErrorf("-a and names of events exclude each other")
 	case f.period != 0 && !f.domain.stat:
 		return nil, usageErrorf("--period is of --stat")
-	case f.preset != "" && f.domain.stat:
-		return nil, usageErrorf("--preset: --stat has none")
+	case f.preset != "" && (f.domain.stat || f.domain.fs):
+		return nil, usageErrorf("--preset: --stat and --fs have none")
+	case f.source != "" && (!f.domain.fs || kind != ""):
+		return nil, usageErrorf("--source is of --fs")
 	case f.preset != "" && (f.all || len(args) > 0 || kind != ""):
 		return nil, usageErrorf("--preset excludes -a, names and kinds of events")
 	case f.preset != "":
 		return presetRules(f.preset, f.filter, f.exclude)
 	case f.all:
-		return f.allRules(kind)
+		return f.allRules(kind, source)
 	case len(args) == 0:
 		return nil, usageErrorf("want names of events, -a or --preset")
 	}
@@ -225,6 +242,9 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 	}
 	if kind == "" {
 		kind = agent.Tracepoint
+	}
+	if location == "" {
+		location = source
 	}
 	var rules []agent.EventRule
 	for _, n := range names {
@@ -242,7 +262,7 @@ func allNames(args []string) ([]string, error) {
 	return names, checkNames("NAME", names)
 }
 
-func (f *enableEventFlags) allRules(kind agent.EventType) ([]agent.EventRule, error) {
+func (f *enableEventFlags) allRules(kind agent.EventType, location string) ([]agent.EventRule, error) {
 	switch kind {
 	case "":
 		kind = agent.AllEvents
@@ -250,7 +270,7 @@ func (f *enableEventFlags) allRules(kind agent.EventType) ([]agent.EventRule, er
 	default:
 		return nil, usageErrorf("-a does not go with probes")
 	}
-	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Period: f.period, Enabled: true}}, nil
+	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Location: location, Period: f.period, Enabled: true}}, nil
 }
 
 // newDisableEventCommand returns "weir disable-event".

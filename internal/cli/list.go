@@ -73,8 +73,8 @@ func (f *listFlags) run(c *agentCall) error {
 		return err
 	}
 	switch {
-	case domain == domainWeir:
-		return usageErrorf("list -w: want a session")
+	case domain == domainWeir, domain == domainFS:
+		return usageErrorf("list -w and list --fs: want a session")
 	case domain == domainStat && (f.syscall || f.capabilities):
 		return usageErrorf("list --stat: --syscall and --capabilities are of -k")
 	case domain == domainStat:

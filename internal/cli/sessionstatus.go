@@ -83,7 +83,7 @@ func sayConsumer(c *agentCall, m agent.Consumer) {
 }
 
 func sayDomain(c *agentCall, d agent.Domain, only bool) {
-	title := map[string]string{domainKernel: "Linux kernel", domainWeir: "weir", domainStat: "host statistics"}[d.Name]
+	title := map[string]string{domainKernel: "Linux kernel", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
 	if title == "" {
 		title = d.Name
 	}
