@@ -60,7 +60,7 @@ func dialWeb(ctx context.Context, address string) (*web, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	var p page
-	if err := w.do(ctx, webRequest{method: "GET", path: "/feed-sources?limit=1"}, &p); err != nil {
+	if err := w.do(ctx, webRequest{method: "GET", path: "/feeds?limit=1"}, &p); err != nil {
 		w.close()
 		return nil, fmt.Errorf("agent of feeds at %s: %w", address, err)
 	}

@@ -36,6 +36,7 @@ type webConsumer struct {
 	format  Format
 	through uint64 // of the last batch that came whole; at first, what was cancelled before
 	read    bool   // there was one
+	batch   uint64 // its number
 	buf     []byte
 	record  changelog.Record
 
@@ -120,6 +121,7 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 	// With it the request may be repeated, as by package net/http when a connection
 	// breaks: what was lost on its way is given again.
 	query.Set("after", strconv.FormatUint(n.through, 10))
+	query.Set("batch", strconv.FormatUint(n.batch, 10))
 	q := webRequest{method: "GET", path: feedPath(n.id) + "/records?" + query.Encode(), token: n.token}
 	answer, err := n.w.send(ctx, q)
 	if err != nil {
@@ -139,6 +141,7 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 		return v
 	}
 	b.Through, count = number("Weir-Through"), int(number("Weir-Count"))
+	batch := number("Weir-Batch")
 	if err != nil {
 		return b, 0, err
 	}
@@ -147,7 +150,7 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 	if err := n.split(count, record); err != nil {
 		return b, 0, err
 	}
-	n.through, n.read = b.Through, true
+	n.through, n.read, n.batch = b.Through, true, batch
 	return b, count, nil
 }
 

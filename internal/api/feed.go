@@ -26,7 +26,7 @@ type Feeds interface {
 
 // feedSources are the file systems that are watched.
 type feedSources interface {
-	Sources() []capture.Status
+	Sources(c feed.Caller) ([]capture.Status, error)
 	Rescan(ctx context.Context, c feed.Caller, source string) error
 	Paths(ctx context.Context, c feed.Caller, source string, f changelog.FID) ([]string, error)
 }
@@ -52,6 +52,7 @@ type FeedConsumer interface {
 	Info() feedclient.Info
 	Read(ctx context.Context, o feedclient.ReadOptions, add func(*changelog.Record) int) (feed.Result, error)
 	Seek(through uint64) error
+	Rewind() error
 	Cancel(ctx context.Context, through uint64) (cancelled uint64, err error)
 	Close(ctx context.Context, commit bool) error
 	Done() <-chan struct{}
@@ -87,11 +88,11 @@ func asConsumer(n *feed.Consumer, err error) (FeedConsumer, error) {
 	return n, nil
 }
 
-// peerKey is that of a connection in the context of its requests.
-type peerKey struct{}
+// otherEndKey is that of a connection in the context of its requests.
+type otherEndKey struct{}
 
-// peer is the other end of a connection.
-type peer struct {
+// otherEnd is the other end of a connection.
+type otherEnd struct {
 	conn net.Conn
 	once sync.Once
 	who  feed.Caller
@@ -101,13 +102,13 @@ type peer struct {
 // ConnContext notes the connection that requests come by, so that those about feeds can
 // tell who calls. It is for http.Server's field of that name.
 func (a *API) ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, &peer{conn: conn})
+	return context.WithValue(ctx, otherEndKey{}, &otherEnd{conn: conn})
 }
 
 // caller tells who makes a request. It is asked once for a connection, and not before
 // something depends on it.
 func (a *API) caller(ctx context.Context) (feed.Caller, error) {
-	p, _ := ctx.Value(peerKey{}).(*peer)
+	p, _ := ctx.Value(otherEndKey{}).(*otherEnd)
 	if p == nil || a.opts.Caller == nil {
 		return feed.Caller{}, problemf(codeFeedDenied, "it is not known who calls")
 	}

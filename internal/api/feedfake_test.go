@@ -23,6 +23,7 @@ type fakeFeeds struct {
 	cancelled uint64
 	consumer  *fakeConsumer
 	reads     int
+	rewinds   int
 	changed   chan struct{} // closed and replaced by each append
 	filter    func(*changelog.Record) bool
 }
@@ -50,12 +51,12 @@ func (f *fakeFeeds) append(n int) {
 
 func fakeCaller(net.Conn) (feed.Caller, error) { return feed.Caller{Admin: true}, nil }
 
-func (f *fakeFeeds) Sources() []capture.Status {
+func (f *fakeFeeds) Sources(feed.Caller) ([]capture.Status, error) {
 	return []capture.Status{{
 		UUID: fakeUUID, Dir: "/srv", Kind: "ext4", State: capture.StateActive, Events: 5,
 		Records: map[string]uint64{"CREAT": 3}, GapReasons: map[string]uint64{"overflow": 1}, By: map[string]uint64{"pidfd": 2},
 		Commit: 1500 * time.Millisecond, First: 1, Last: 3, Bytes: 300,
-	}}
+	}}, nil
 }
 
 func (f *fakeFeeds) Rescan(context.Context, feed.Caller, string) error { return nil }
@@ -212,6 +213,14 @@ func (n *fakeConsumer) Seek(through uint64) error {
 		return feedclient.Errorf(feedclient.CodeBadArgument, "record out of range")
 	}
 	n.delivered = max(through, n.f.cancelled)
+	return nil
+}
+
+func (n *fakeConsumer) Rewind() error {
+	n.f.mu.Lock()
+	defer n.f.mu.Unlock()
+	n.f.rewinds++
+	n.delivered = n.f.cancelled
 	return nil
 }
 

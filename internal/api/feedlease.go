@@ -26,6 +26,8 @@ type lease struct {
 	uid   uint32
 	FeedConsumer
 
+	batches uint64 // that were answered; owned by the request that is busy
+
 	// Guarded by leases.mu.
 	busy  bool // a request uses the consumer
 	until time.Time

@@ -44,6 +44,7 @@ type recordsInput struct {
 	Linger   string `query:"linger" default:"0s" maxLength:"32" doc:"How long to wait for more after the first, as 20ms; at most 1s."`
 	Cancel   string `query:"cancel" enum:"previous,none" default:"previous" doc:"Whether what was answered before is cancelled first."`
 	After    string `query:"after" maxLength:"20" doc:"Index that the caller has: what is behind it is answered, and cancel=previous cancels through it. Without it, it is the last that was answered, though an answer may have been lost on its way."`
+	Batch    string `query:"batch" maxLength:"20" doc:"Number of the last batch that came whole, as Weir-Batch of it said, 0 before the first. If another one was answered since, that was lost on its way: what it had is answered again."`
 	Format   string `query:"format" enum:"json,native,lustre,text" default:"json" doc:"Form of the records."`
 	Steal    bool   `query:"steal" doc:"Take the feed from another consumer; administrators only."`
 	request
@@ -127,6 +128,7 @@ func recordsResponse() *huma.Response {
 	}
 	r.Headers = map[string]*huma.Param{
 		"Weir-Consumer": text("Token of the consumer, for its next requests."),
+		"Weir-Batch":    text("Number of the batch, for the next request of the consumer."),
 		"Weir-Count":    text("Number of records."),
 		"Weir-Through":  text("Last index that was looked at: cancelling through it is done with the batch."),
 		"Weir-Flags":    text("Of more, gap and aborted those that hold: more records are there; records are missing, a MARK says where; nothing comes after this batch."),
@@ -186,6 +188,10 @@ func (a *API) readRecords(ctx context.Context, in *recordsInput) (*huma.StreamRe
 	if err != nil {
 		return nil, err
 	}
+	number, err := readIndex("batch", in.Batch)
+	if err != nil {
+		return nil, err
+	}
 	form, err := readForm(in.Format)
 	if err != nil {
 		return nil, err
@@ -195,7 +201,17 @@ func (a *API) readRecords(ctx context.Context, in *recordsInput) (*huma.StreamRe
 		return nil, err
 	}
 	batch := batch{form: form}
-	res, err := a.read(ctx, l, o, after, &batch)
+	var res feed.Result
+	if number != nil && *number != l.batches {
+		err = l.Rewind()
+	}
+	if err == nil {
+		res, err = a.read(ctx, l, o, after, &batch)
+	}
+	if err == nil {
+		l.batches++
+	}
+	answered := l.batches
 	if a.leases.release(l); err != nil {
 		if in.Consumer == "" { // nobody knows the token
 			a.leases.drop(l)
@@ -206,6 +222,7 @@ func (a *API) readRecords(ctx context.Context, in *recordsInput) (*huma.StreamRe
 		hc.SetHeader("Content-Type", recordKinds[form])
 		hc.SetHeader("Content-Length", strconv.Itoa(len(batch.b)))
 		hc.SetHeader("Weir-Consumer", l.token)
+		hc.SetHeader("Weir-Batch", strconv.FormatUint(answered, 10))
 		hc.SetHeader("Weir-Count", strconv.Itoa(res.Count))
 		hc.SetHeader("Weir-Through", strconv.FormatUint(res.Through, 10))
 		hc.SetHeader("Weir-Flags", flagNames(res))

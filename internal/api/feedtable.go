@@ -18,6 +18,7 @@ import (
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/client"
 	feedclient "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/feed/capture"
 )
 
@@ -139,18 +140,23 @@ func (a *API) registerFeedTable(f huma.API) {
 }
 
 // sources are those that are watched, by UUID.
-func (a *API) sources() []capture.Status {
-	all := a.opts.Feeds.Sources()
+func (a *API) sources(c feed.Caller) ([]capture.Status, error) {
+	all, err := a.opts.Feeds.Sources(c)
 	slices.SortFunc(all, func(x, y capture.Status) int { return cmp.Compare(x.UUID, y.UUID) })
-	return all
+	return all, feedProblem(err)
 }
 
 // listSources answers GET /api/v1/feed-sources.
 func (a *API) listSources(ctx context.Context, in *Paging) (*sourcesOutput, error) {
-	if _, err := a.caller(ctx); err != nil {
+	who, err := a.caller(ctx)
+	if err != nil {
 		return nil, err
 	}
-	page, err := pageOf(*in, a.sources(), func(s *capture.Status) string { return s.UUID }, func(s *capture.Status) capture.Status { return *s })
+	all, err := a.sources(who)
+	if err != nil {
+		return nil, err
+	}
+	page, err := pageOf(*in, all, func(s *capture.Status) string { return s.UUID }, func(s *capture.Status) capture.Status { return *s })
 	if err != nil {
 		return nil, err
 	}
@@ -158,9 +164,13 @@ func (a *API) listSources(ctx context.Context, in *Paging) (*sourcesOutput, erro
 }
 
 // findSource returns a source by its UUID, with or without dashes.
-func (a *API) findSource(id string) (capture.Status, error) {
+func (a *API) findSource(c feed.Caller, id string) (capture.Status, error) {
+	all, err := a.sources(c)
+	if err != nil {
+		return capture.Status{}, err
+	}
 	plain := strings.NewReplacer("-", "").Replace
-	for _, s := range a.opts.Feeds.Sources() {
+	for _, s := range all {
 		if strings.EqualFold(plain(s.UUID), plain(id)) || s.Dir == id {
 			return s, nil
 		}
@@ -170,10 +180,11 @@ func (a *API) findSource(id string) (capture.Status, error) {
 
 // getSource answers GET /api/v1/feed-sources/{source}.
 func (a *API) getSource(ctx context.Context, in *SourcePath) (*sourceOutput, error) {
-	if _, err := a.caller(ctx); err != nil {
+	who, err := a.caller(ctx)
+	if err != nil {
 		return nil, err
 	}
-	s, err := a.findSource(in.Source)
+	s, err := a.findSource(who, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +197,7 @@ func (a *API) rescanSource(ctx context.Context, in *rescanInput) (*rescanOutput,
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.findSource(in.Source)
+	s, err := a.findSource(who, in.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +205,7 @@ func (a *API) rescanSource(ctx context.Context, in *rescanInput) (*rescanOutput,
 		if err := a.opts.Feeds.Rescan(ctx, who, s.UUID); err != nil {
 			return nil, feedProblem(err)
 		}
-		s, err = a.findSource(in.Source)
+		s, err = a.findSource(who, in.Source)
 		return &rescanOutput{http.StatusOK, s}, err
 	}
 	if a.ending.Err() != nil {
