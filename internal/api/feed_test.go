@@ -140,7 +140,7 @@ func TestLostAnswer(t *testing.T) {
 		f.want(400, "GET", recordsPath+"?after=7", token)
 
 		// By the number of the batch it is found even where the index is the same.
-		w = f.want(200, "GET", recordsPath+"?max=2&after=4&batch="+w.Header().Get("Weir-Batch"), token)
+		f.want(200, "GET", recordsPath+"?max=2&after=4&batch="+w.Header().Get("Weir-Batch"), token)
 		if f.feeds.rewinds != 0 {
 			t.Error("no answer was lost, and the feed goes back")
 		}
