@@ -89,11 +89,12 @@ func startProcess(s *Session, notice func(handover.Message)) (*process, error) {
 
 // wait hands on what the process says and takes note of its end.
 func (p *process) wait(text io.Reader) {
-	defer close(p.reaped)
 	for lines := bufio.NewScanner(text); lines.Scan(); {
 		p.log.Info("consumer process says", "pid", p.pid(), "text", lines.Text())
 	}
-	p.over(p.cmd.Wait())
+	err := p.cmd.Wait()
+	close(p.reaped) // first: who sees the end must not take it for one that lingers
+	p.over(err)
 }
 
 // over takes note of the end, of which nobody waits for more.
