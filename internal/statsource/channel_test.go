@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/traceclock"
@@ -199,6 +202,52 @@ func TestBackPressure(t *testing.T) {
 	r.stop()
 	if r.take(); len(r.infos) > n+1 {
 		t.Errorf("%d packets of one sample", len(r.infos)-n)
+	}
+}
+
+// A stop is none the worse for a consumer that takes nothing: the event that waits is
+// counted, and told.
+func TestStopWithAFullSocket(t *testing.T) {
+	h := newFakeHost()
+	h.load("1.00")
+	r := newRecording(t, h, source.SessionInfo{}, agent.ChannelSettings{SubbufBytes: 8192, SubbufCount: 2}, agent.EventRule{Pattern: "loadavg", Period: often})
+	reading := make(chan struct{})
+	h.mu.Lock()
+	h.delay = reading
+	h.mu.Unlock()
+	r.start()
+	<-reading
+	wait.Until(t, "an event waits", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.written == 1
+	})
+	for _, size := range []int{4096, 1} { // what the large ones leave the small ones fill
+		for r.channel.conn.Send(make([]byte, size), ctf.PacketInfo{}, 1) == nil {
+		}
+	}
+	// The next reading, if it has begun, ends when the sampler is to end.
+	cancel, ended := r.cancel, r.ended
+	r.cancel = func() {
+		cancel()
+		go func() { // ends with the sampler
+			select {
+			case <-reading:
+			case <-ended:
+			}
+		}()
+	}
+	r.stop()
+	for {
+		_, info, err := r.conn.Receive()
+		if errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		r.must(err)
+		r.infos = append(r.infos, info)
+	}
+	if got := r.discarded(); got != 1 {
+		t.Errorf("%d events are told to be lost, want 1", got)
 	}
 }
 
