@@ -22,7 +22,12 @@ type rows struct {
 	next   int // where the next one is, if nothing has changed
 	values int
 	counts int
+	places map[string]int // of all rows in the list; nil: not made, as they are few or come in their order
 }
+
+// manyRows is from how many rows on their places are kept by name: a host that sends
+// thousands in no order must not take the time of the others.
+const manyRows = 64
 
 func (r *rows) begin() {
 	r.round++
@@ -35,19 +40,40 @@ func (r *rows) row(name []byte) *Row {
 		r.next++
 		return r.see(r.next - 1)
 	}
-	for i := range r.list {
-		if r.list[i].Name == string(name) {
-			r.next = i + 1
-			return r.see(i)
-		}
+	if i, ok := r.find(name); ok {
+		r.next = i + 1
+		return r.see(i)
 	}
 	made := Row{Name: string(name), Values: make([]float64, r.values), before: make([]uint64, r.counts)}
 	for i := range made.Values {
 		made.Values[i] = missing
 	}
 	r.list = append(r.list, made)
+	if r.places != nil {
+		r.places[made.Name] = len(r.list) - 1
+	}
 	r.next = len(r.list)
 	return r.see(len(r.list) - 1)
+}
+
+// find returns the place of a row.
+func (r *rows) find(name []byte) (int, bool) {
+	if len(r.list) < manyRows {
+		for i := range r.list {
+			if r.list[i].Name == string(name) {
+				return i, true
+			}
+		}
+		return 0, false
+	}
+	if r.places == nil {
+		r.places = make(map[string]int, len(r.list))
+		for i := range r.list {
+			r.places[r.list[i].Name] = i
+		}
+	}
+	i, ok := r.places[string(name)]
+	return i, ok
 }
 
 func (r *rows) see(i int) *Row {
@@ -62,6 +88,9 @@ func (r *rows) end() {
 		if r.list[i].seen == r.round {
 			kept = append(kept, r.list[i])
 		}
+	}
+	if len(kept) < len(r.list) {
+		r.places = nil // rows have moved
 	}
 	clear(r.list[len(kept):])
 	r.list = kept
