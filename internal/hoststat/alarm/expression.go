@@ -59,6 +59,15 @@ func Compile(text string, place func(name string) (index int, ok bool)) (*Expr, 
 // String returns the text that the expression was made of.
 func (e *Expr) String() string { return e.text }
 
+// Same reports whether two expressions, of which either may be nil, are made of the
+// same text.
+func (e *Expr) Same(o *Expr) bool {
+	if e == nil || o == nil {
+		return e == o
+	}
+	return e.text == o.text
+}
+
 // Uses returns the indices of the names in the expression.
 func (e *Expr) Uses() []int { return e.names }
 

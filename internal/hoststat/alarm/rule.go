@@ -31,6 +31,11 @@ type Rule struct {
 	Note  string
 }
 
+// Same reports whether another rule is in the same words but for its level and note.
+func (r *Rule) Same(o *Rule) bool {
+	return r.ID == o.ID && r.For == o.For && r.When.Same(o.When) && r.Clear.Same(o.Clear)
+}
+
 // Status is the alarm of one rule at one host. Its zero value is ok.
 type Status struct {
 	State State

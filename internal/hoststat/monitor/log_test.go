@@ -194,6 +194,53 @@ func TestFileChanges(t *testing.T) {
 	wait.Until(t, "the file is looked at", func() bool { return names() == "long" })
 }
 
+// Alarms and masks of the file change with it, also where the hosts are named and not
+// the file's.
+func TestFileChangesAlarms(t *testing.T) {
+	d := &polltest.Daemon{Answer: polltest.Steady(polltest.Default("n1"))}
+	address := d.Start(t)
+	path := filepath.Join(t.TempDir(), "wulfhosts")
+	put := func(text string) {
+		if err := os.WriteFile(path, []byte("<wulfstat><host><name>a</name></host>"+text+"</wulfstat>"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("")
+	m, err := monitor.Open(monitor.Options{Hosts: []string{address}, File: path, Delay: poll.MinDelay, Want: poll.WantTasks, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := make(chan os.Signal)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := m.Run(ctx, reload); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer cancel()
+	firing := func() (text string) {
+		m.Cluster.View(func(hosts []*poll.Host) {
+			for _, h := range hosts {
+				for i, a := range h.Alarms() {
+					text += h.Name + " " + h.Rules()[i].ID + " " + a.State.String()
+				}
+			}
+		})
+		return text
+	}
+	put(`<task>db*</task><alarm id="busy"><when>load1 &gt; 0.1</when></alarm>`)
+	reload <- os.Interrupt
+	wait.Until(t, "the new alarm fires", func() bool { return firing() == address+" busy firing" })
+	wait.Until(t, "other processes are asked for", func() bool { return strings.Contains(d.Lines(0), "task name=db*\n") })
+	put("")
+	wait.Until(t, "it is gone", func() bool { return firing() == "" })
+	if d.Sessions() != 1 {
+		t.Errorf("%d sessions", d.Sessions())
+	}
+}
+
 func TestAlarmCommand(t *testing.T) {
 	machine := polltest.Default("n1")
 	machine.Load = 7

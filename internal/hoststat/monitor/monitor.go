@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,8 +44,10 @@ type Monitor struct {
 	Cluster *poll.Cluster
 	File    *roster.File // what was read at first; without a file, empty
 
-	path   string
-	hub    *Hub // whose hosts are watched; nil: none
+	path   string        // of the file; "": there is none
+	watch  *roster.Watch // of the file and what it includes
+	listed bool          // the hosts are those of the file
+	hub    *Hub          // whose hosts are watched; nil: none
 	known  []roster.Host
 	logger *slog.Logger
 	runner *runner
@@ -121,11 +124,13 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 		path = roster.Find(os.Getenv, home)
 	}
 	if path != "" {
+		m.watch = roster.NewWatch([]string{path})
 		file, err := roster.Load(path, values())
 		if err != nil {
 			return nil, err
 		}
-		m.File = file
+		m.path, m.File = path, file
+		m.follow(file)
 	}
 	if len(named) > 0 {
 		return named, nil
@@ -135,14 +140,16 @@ func (m *Monitor) hosts(o Options) ([]roster.Host, error) {
 			return known, err
 		}
 	}
-	if path == "" {
-		return []roster.Host{roster.Local()}, nil
+	m.listed = path != ""
+	return hostsOf(m.File), nil
+}
+
+// hostsOf returns the hosts of a file; one that names none has alarms for this host.
+func hostsOf(f *roster.File) []roster.Host {
+	if len(f.Hosts) == 0 {
+		return []roster.Host{roster.Local()}
 	}
-	m.path = path
-	if len(m.File.Hosts) == 0 {
-		return []roster.Host{roster.Local()}, nil
-	}
-	return m.File.Hosts, nil
+	return f.Hosts
 }
 
 func targets(hosts []roster.Host) []poll.Target {
@@ -174,29 +181,46 @@ func (m *Monitor) lookAfterFile(ctx context.Context, reload <-chan os.Signal) {
 	}
 	tick := time.NewTicker(lookPeriod)
 	defer tick.Stop()
-	watch := roster.NewWatch(m.File.Paths)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-reload:
-			watch.Changed()
+			m.watch.Changed() // what changes after this is seen at the next look
 		case <-tick.C:
-			if !watch.Changed() {
+			if !m.watch.Changed() {
 				continue
 			}
 		}
-		file, err := roster.Load(m.path, values())
-		if err != nil {
-			// What is watched goes on: a file that is being written is no reason to stop.
-			m.logger.Warn("hosts file", "error", err.Error())
-			continue
-		}
-		if len(file.Hosts) > 0 {
-			m.Cluster.SetTargets(targets(file.Hosts))
-		}
-		watch = roster.NewWatch(file.Paths)
-		m.logger.Info("hosts file read anew", "hosts", len(file.Hosts))
+		m.read()
+	}
+}
+
+// read reads the file anew: hosts, alarms and which processes are asked for. Periods
+// and views are for who watches to choose.
+func (m *Monitor) read() {
+	file, err := roster.Load(m.path, values())
+	if err != nil {
+		// What is watched goes on: a file that is being written is no reason to stop.
+		m.logger.Warn("hosts file", "error", err.Error())
+		return
+	}
+	m.follow(file)
+	for _, w := range file.Warnings {
+		m.logger.Warn("hosts file", "warning", w)
+	}
+	if m.listed {
+		m.Cluster.SetTargets(targets(hostsOf(file)))
+	}
+	m.Cluster.SetAlarms(file.Alarms, file.Triggers)
+	m.Cluster.SetMask(file.Mask())
+	m.logger.Info("hosts file read anew", "hosts", len(file.Hosts), "alarms", len(file.Alarms))
+}
+
+// follow watches a file and what it includes.
+func (m *Monitor) follow(f *roster.File) {
+	if !slices.Equal(m.watch.Paths(), f.Paths) {
+		m.watch = roster.NewWatch(f.Paths)
 	}
 }
 

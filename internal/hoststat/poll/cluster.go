@@ -72,9 +72,11 @@ type Cluster struct {
 	// Owned by the loop.
 	reading  *xmlsysd.Reading
 	buffer   []byte
-	want     Want
-	triggers []trigger // immutable
-	plans    map[planKey]string
+	want     Want   // base and what rules need
+	base     Want   // of SetWant
+	mask     string // of processes
+	triggers []trigger
+	plans    map[planKey]string // lines that begin sessions; emptied when what they depend on changes
 	unpacker *xmlsysd.Unpacker
 	wheel    [wheelSlots][]*Host
 	slot     int
@@ -91,6 +93,7 @@ type Cluster struct {
 
 	mu    sync.Mutex
 	hosts []*Host       // guarded by mu, written by the loop only
+	rules []alarm.Rule  // guarded by mu, written by the loop only; the list is not changed
 	delay time.Duration // guarded by mu, written by the loop only
 	log   []Event       // guarded by mu: the last ones
 }
@@ -113,9 +116,6 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Limit == 0 {
 		cfg.Limit = xmlsysd.MaxMessage
 	}
-	if cfg.Mask == "" {
-		cfg.Mask = defaultMask
-	}
 	if cfg.Compress == "" {
 		cfg.Compress = CompressAuto
 	}
@@ -125,13 +125,12 @@ func New(cfg Config) (*Cluster, error) {
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
 	}
-	cfg.Want |= wantOf(cfg.Rules)
 	loop, err := epoll.New()
 	if err != nil {
 		return nil, fmt.Errorf("watch hosts: %w", err)
 	}
 	c := &Cluster{
-		cfg: cfg, loop: loop, slots: newSlots(), want: cfg.Want, delay: cfg.Delay,
+		cfg: cfg, loop: loop, slots: newSlots(), base: cfg.Want, want: cfg.Want | wantOf(cfg.Rules), mask: cfg.Mask, rules: cfg.Rules, delay: cfg.Delay,
 		buffer: make([]byte, 256<<10), plans: make(map[planKey]string), unpacker: xmlsysd.NewUnpacker(cfg.Limit), changed: make(chan struct{}, 1),
 	}
 	c.reading = xmlsysd.NewReading(&c.slots.all)
@@ -200,7 +199,7 @@ func (c *Cluster) setTargets(targets []Target) {
 		h := known[t]
 		if h == nil {
 			h = newHost(t, c.cfg.Points > 0 || c.cfg.Minutes > 0)
-			h.alarms = make([]alarm.Status, len(c.cfg.Rules))
+			h.rules, h.alarms = c.rules, make([]alarm.Status, len(c.rules))
 			added = append(added, h)
 		}
 		delete(known, t)
@@ -243,7 +242,10 @@ func (c *Cluster) Delay() time.Duration {
 
 // SetWant changes what all hosts are asked for, from their next message on.
 func (c *Cluster) SetWant(w Want) {
-	c.post(func() { c.want = w | wantOf(c.cfg.Rules) | c.cfg.Want&WantSystem })
+	c.post(func() {
+		c.base = w | c.cfg.Want&WantSystem
+		c.want = c.base | wantOf(c.rules)
+	})
 }
 
 // Focus asks one host for more than the others, and no other one any more.
@@ -308,9 +310,6 @@ func (c *Cluster) Events() []Event {
 	return append([]Event(nil), c.log...)
 }
 
-// Rules returns the alarms that hosts can have.
-func (c *Cluster) Rules() []alarm.Rule { return c.cfg.Rules }
-
 // setState changes a host's state.
 func (c *Cluster) setState(h *Host, s State, reason string) {
 	before := h.state
@@ -323,37 +322,5 @@ func (c *Cluster) setState(h *Host, s State, reason string) {
 	c.change()
 	if before != s && c.cfg.OnState != nil {
 		c.cfg.OnState(h, before)
-	}
-}
-
-// judge steps the alarms of a host.
-func (c *Cluster) judge(h *Host, now time.Time) {
-	if len(c.cfg.Rules) == 0 {
-		return
-	}
-	var events []Event
-	c.mu.Lock()
-	values := h.Values()
-	for i := range c.cfg.Rules {
-		rule := &c.cfg.Rules[i]
-		if !rule.Step(&h.alarms[i], now, values) {
-			continue
-		}
-		e := Event{Time: now, Host: h.Name, Rule: rule, State: h.alarms[i].State, Value: missing}
-		if uses := rule.When.Uses(); len(uses) > 0 {
-			e.Value = values[uses[0]]
-		}
-		events = append(events, e)
-	}
-	c.log = append(c.log, events...)
-	if len(c.log) > maxLog {
-		c.log = append(c.log[:0], c.log[len(c.log)-maxLog:]...)
-	}
-	c.mu.Unlock()
-	if c.cfg.OnAlarm == nil {
-		return
-	}
-	for _, e := range events {
-		c.cfg.OnAlarm(e)
 	}
 }

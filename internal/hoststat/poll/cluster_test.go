@@ -80,9 +80,14 @@ func TestSession(t *testing.T) {
 	if lines := d.Lines(0); !strings.HasPrefix(lines, "init\nindent off\noff all\non identity") || strings.Contains(lines, "tasks") || strings.Contains(lines, "filesystems") {
 		t.Errorf("the session began with %q", lines)
 	}
+	// Without a mask it is the daemon's own.
+	c.SetWant(poll.WantTasks)
+	wait.Until(t, "processes are asked for", func() bool { return strings.Contains(d.Lines(0), "on tasks\ntask clear\nsend\n") })
 	c.SetWant(poll.WantTasks | poll.WantCommandLines)
-	wait.Until(t, "processes are asked for", func() bool {
-		return strings.Contains(d.Lines(0), "on tasks\ntask state=RD top=20 cmdline\nsend\n")
+	wait.Until(t, "their command lines are, too", func() bool { return strings.Contains(d.Lines(0), "on tasks\ntask cmdline\nsend\n") })
+	c.SetMask("user=www*")
+	wait.Until(t, "some of them are asked for", func() bool {
+		return strings.Contains(d.Lines(0), "on tasks\ntask user=www* cmdline\nsend\n")
 	})
 	if d.Sessions() != 1 {
 		t.Errorf("%d sessions", d.Sessions())

@@ -68,6 +68,7 @@ type Host struct {
 	cpus     rows
 	tasks    []Task
 	history  *history
+	rules    []alarm.Rule   // not to be changed
 	alarms   []alarm.Status // by rule
 
 	counters counters
@@ -194,6 +195,9 @@ func (h *Host) CPUs() []Row { return h.cpus.list }
 
 // Tasks returns the processes.
 func (h *Host) Tasks() []Task { return h.tasks }
+
+// Rules returns the alarms that the host can have.
+func (h *Host) Rules() []alarm.Rule { return h.rules }
 
 // Alarms returns the alarms of the host, by rule.
 func (h *Host) Alarms() []alarm.Status { return h.alarms }

@@ -27,6 +27,7 @@ type link struct {
 	in       []byte  // a message of which a part is here
 	packed   bool    // messages are asked for compressed
 	measured bool    // it is known how far the host is
+	pushes   bool    // the session has had triggers: it may send what was not asked for
 }
 
 // idle is what a session without a question is watched for.
@@ -55,10 +56,11 @@ func (c *Cluster) request(h *Host) bool {
 		key := planKey{want, l.packed}
 		plan, ok := c.plans[key]
 		if !ok {
-			plan = want.commands(c.cfg.Mask) + onLines(c.cfg.Select) + lines(c.triggers) + c.cfg.Compress.line(l.packed) + string(request)
+			plan = want.commands(c.mask) + onLines(c.cfg.Select) + lines(c.triggers) + c.cfg.Compress.line(l.packed) + string(request)
 			c.plans[key] = plan
 		}
 		out, l.asked, l.begun = []byte(plan), want, true
+		l.pushes = l.pushes || len(c.triggers) > 0
 	}
 	if err := l.send(out); err != nil {
 		c.fail(h, Down, err.Error())
@@ -68,9 +70,6 @@ func (c *Cluster) request(h *Host) bool {
 	h.deadline = time.Now().Add(c.patience())
 	return l.secure == nil
 }
-
-// pushed reports whether hosts send messages without being asked.
-func (c *Cluster) pushed() bool { return len(c.triggers) > 0 }
 
 // watch has the loop tell, or no longer, when there is something to read.
 func (l *link) watch(on bool) {
@@ -180,7 +179,7 @@ func (l *link) take(b []byte) {
 		b = l.in
 	}
 	for len(b) > 0 {
-		if !l.awaiting && !c.pushed() {
+		if !l.awaiting && !l.pushes {
 			c.fail(l.h, BadProto, "sends what it was not asked for")
 			return
 		}
@@ -204,7 +203,7 @@ func (l *link) take(b []byte) {
 	}
 	l.keepRest(b)
 	if h := l.h; h.link == l {
-		l.watch(l.awaiting || c.pushed()) // for the rest, or what comes by itself
+		l.watch(l.awaiting || l.pushes) // for the rest, or what comes by itself
 	}
 }
 

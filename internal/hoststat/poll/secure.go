@@ -108,7 +108,7 @@ func (l *link) receive(ctx context.Context, client *xmlsysd.Client) error {
 // takeSecure takes a message, as take does.
 func (l *link) takeSecure(body []byte) {
 	l.spoken, l.h.wordless = true, 0
-	if !l.awaiting && !l.c.pushed() {
+	if !l.awaiting && !l.pushes {
 		l.c.fail(l.h, BadProto, "sends what it was not asked for")
 		return
 	}

@@ -3,7 +3,11 @@
 
 package poll
 
-import "github.com/weir-io/weir/xmlsysd"
+import (
+	"strings"
+
+	"github.com/weir-io/weir/xmlsysd"
+)
 
 // Want is what is asked of hosts beyond the numbers that are always kept.
 type Want uint8
@@ -53,13 +57,13 @@ func (w Want) taskLines(mask string) string {
 		return ""
 	}
 	if w&WantCommandLines != 0 {
-		mask += " cmdline"
+		mask = strings.TrimPrefix(mask+" cmdline", " ")
+	}
+	if mask == "" {
+		mask = "clear" // the daemon's own: those that do something
 	}
 	return "on tasks\ntask " + mask + "\n"
 }
-
-// defaultMask is which processes the jobs view has: those that do something.
-const defaultMask = "state=RD top=20"
 
 // onLines selects in lines that daemons take.
 func onLines(selectors []string) string {

@@ -29,6 +29,9 @@ func NewWatch(paths []string) *Watch {
 	return w
 }
 
+// Paths returns what is watched, not to be changed.
+func (w *Watch) Paths() []string { return w.paths }
+
 // Changed reports whether a file has changed since the last call.
 func (w *Watch) Changed() bool {
 	changed := false

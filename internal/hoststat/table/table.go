@@ -72,7 +72,6 @@ type filler struct {
 	table   *Table
 	view    *View
 	options *Options
-	rules   []alarm.Rule
 	order   int
 }
 
@@ -80,12 +79,12 @@ type filler struct {
 func (t *Table) Fill(c *poll.Cluster, v *View, o *Options) {
 	t.View, t.Rows, t.cells, t.Time = v, t.Rows[:0], t.cells[:0], time.Now()
 	t.Summary = Summary{}
-	f := &filler{table: t, view: v, options: o, rules: c.Rules()}
+	f := &filler{table: t, view: v, options: o}
 	c.View(func(hosts []*poll.Host) {
 		busy := 0.0
 		for i, h := range hosts {
 			f.order = i
-			busy += t.Summary.count(h, f.rules)
+			busy += t.Summary.count(h)
 			f.host(h)
 		}
 		t.Summary.Busy = busy / t.Summary.CPUs
@@ -97,7 +96,7 @@ func (t *Table) Fill(c *poll.Cluster, v *View, o *Options) {
 }
 
 // count adds a host, and returns how many of its CPUs are busy, in percent.
-func (s *Summary) count(h *poll.Host, rules []alarm.Rule) (busy float64) {
+func (s *Summary) count(h *poll.Host) (busy float64) {
 	s.Hosts++
 	switch h.State() {
 	case poll.OK:
@@ -138,7 +137,7 @@ func (s *Summary) count(h *poll.Host, rules []alarm.Rule) (busy float64) {
 // host adds the rows of a host.
 func (f *filler) host(h *poll.Host) {
 	o := f.options
-	if o.Filter != nil && !o.Filter.MatchString(h.Name) || o.Trouble && h.State() == poll.OK && worst(h, f.rules) == "" {
+	if o.Filter != nil && !o.Filter.MatchString(h.Name) || o.Trouble && h.State() == poll.OK && worst(h) == "" {
 		return
 	}
 	if f.view.rows == nil {
@@ -159,7 +158,7 @@ func (f *filler) host(h *poll.Host) {
 // row adds a row without cells.
 func (f *filler) row(h *poll.Host) *Row {
 	f.table.Rows = append(f.table.Rows, Row{
-		Host: Clean(h.Name), Group: Clean(h.Group), State: h.State(), Alarm: worst(h, f.rules), Section: h.SectionTime(), order: f.order,
+		Host: Clean(h.Name), Group: Clean(h.Group), State: h.State(), Alarm: worst(h), Section: h.SectionTime(), order: f.order,
 	})
 	return &f.table.Rows[len(f.table.Rows)-1]
 }
@@ -191,8 +190,8 @@ func (f *filler) add(h *poll.Host, part string) {
 var levels = []string{"", "info", "warn", "crit"}
 
 // worst returns the highest level of the alarms of a host that fire.
-func worst(h *poll.Host, rules []alarm.Rule) string {
-	level := ""
+func worst(h *poll.Host) string {
+	rules, level := h.Rules(), ""
 	for i, a := range h.Alarms() {
 		if a.State == alarm.Firing && slices.Index(levels, rules[i].Level) > slices.Index(levels, level) {
 			level = rules[i].Level
@@ -208,7 +207,7 @@ func (f *filler) alarms(h *poll.Host) {
 		if a.State == alarm.OK {
 			continue
 		}
-		rule := &f.rules[i]
+		rule := &h.Rules()[i]
 		f.add(h, rule.ID)
 		f.table.Rows[len(f.table.Rows)-1].order = -int(a.State) // what fires comes first
 		f.alarm(rule, a.State.String(), a.Since)
