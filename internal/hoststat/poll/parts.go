@@ -29,8 +29,8 @@ var diskMetrics = [...]struct {
 }{
 	{DiskReads, DiskRowReads, 1},
 	{DiskWrites, DiskRowWrites, 1},
-	{DiskRead, DiskRowReadBytes, sectorBytes},
-	{DiskWrite, DiskRowWriteBytes, sectorBytes},
+	{DiskRead, DiskRowReadBytes, SectorBytes},
+	{DiskWrite, DiskRowWriteBytes, SectorBytes},
 	{DiskUtil, DiskRowUtil, 1},
 }
 
@@ -42,18 +42,18 @@ const (
 	DiskRowWrites
 	DiskRowReadBytes
 	DiskRowWriteBytes
-	diskReadTime
-	diskWriteTime
+	DiskRowReadTime
+	DiskRowWriteTime
 	DiskRowUtil  // percent of the time
 	DiskRowQueue // requests, on average
 	DiskRowAwait // ms that a request took
 	diskValues
 
 	diskCounters = DiskRowAwait
-	sectorBytes  = 512
+	SectorBytes  = 512
 )
 
-var mostDisk = []float64{mostEvents, mostEvents, mostUnknown / sectorBytes, mostUnknown / sectorBytes, mostEvents, mostEvents, mostMillis, mostEvents}
+var mostDisk = []float64{mostEvents, mostEvents, mostUnknown / SectorBytes, mostUnknown / SectorBytes, mostEvents, mostEvents, mostMillis, mostEvents}
 
 // Values of file systems.
 const (
@@ -170,11 +170,11 @@ func (row *Row) diskRates(s span, counts []uint64) {
 	}
 	row.rates(s, counts, mostDisk)
 	v := row.Values
-	v[DiskRowReadBytes] *= sectorBytes
-	v[DiskRowWriteBytes] *= sectorBytes
+	v[DiskRowReadBytes] *= SectorBytes
+	v[DiskRowWriteBytes] *= SectorBytes
 	v[DiskRowUtil] = min(100, v[DiskRowUtil]/10)
 	v[DiskRowQueue] /= 1000
-	v[DiskRowAwait] = (v[diskReadTime] + v[diskWriteTime]) / (v[DiskRowReads] + v[DiskRowWrites])
+	v[DiskRowAwait] = (v[DiskRowReadTime] + v[DiskRowWriteTime]) / (v[DiskRowReads] + v[DiskRowWrites])
 	if v[DiskRowReads]+v[DiskRowWrites] == 0 {
 		v[DiskRowAwait] = 0
 	}

@@ -111,3 +111,12 @@ func (row *Row) rates(s span, counters []uint64, most []float64) {
 	}
 	row.known = true
 }
+
+// Total returns what a value of an interface or a disk is the rate of, since the host
+// booted; it is missing for other values, and before there is any.
+func (row *Row) Total(i int) float64 {
+	if !row.known || i >= len(row.before) {
+		return missing
+	}
+	return float64(row.before[i])
+}

@@ -51,6 +51,10 @@ func netRows(f *filler, h *poll.Host) {
 		n := &h.Nets()[i]
 		f.add(h, n.Name)
 		f.set("interface", text(n.Name))
+		if f.options.Absolute {
+			f.values("net_rx", totals(n, len(n.Values))...)
+			continue
+		}
 		f.values("net_rx", n.Values...)
 	}
 }
@@ -88,9 +92,33 @@ func diskRows(f *filler, h *poll.Host) {
 		f.add(h, d.Name)
 		v := d.Values
 		f.set("disk", text(d.Name))
+		if f.options.Absolute {
+			f.values("reads", diskTotals(d)...)
+			continue
+		}
 		f.values("reads", v[poll.DiskRowReads], v[poll.DiskRowWrites], v[poll.DiskRowReadBytes], v[poll.DiskRowWriteBytes],
 			v[poll.DiskRowAwait], v[poll.DiskRowQueue], v[poll.DiskRowUtil])
 	}
+}
+
+// totals are the first values of a row since the host booted.
+func totals(r *poll.Row, n int) []float64 {
+	all := make([]float64, n)
+	for i := range all {
+		all[i] = r.Total(i)
+	}
+	return all
+}
+
+// diskTotals are what a disk has done since the host booted, and how long a request
+// took on average. Shares of time are of now only.
+func diskTotals(d *poll.Row) []float64 {
+	all := totals(d, poll.DiskRowWriteBytes+1)
+	all[poll.DiskRowReadBytes] *= poll.SectorBytes
+	all[poll.DiskRowWriteBytes] *= poll.SectorBytes
+	requests := all[poll.DiskRowReads] + all[poll.DiskRowWrites]
+	await := (d.Total(poll.DiskRowReadTime) + d.Total(poll.DiskRowWriteTime)) / max(requests, 1)
+	return append(all, await, math.NaN(), math.NaN())
 }
 
 func filesystemRows(f *filler, h *poll.Host) {

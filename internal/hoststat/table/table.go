@@ -111,7 +111,7 @@ func (s *Summary) count(h *poll.Host) (busy float64) {
 			s.Firing++
 		}
 	}
-	if h.State() == poll.Down || h.Messages() == 0 {
+	if h.State() > poll.Stale || h.Messages() == 0 {
 		return 0
 	}
 	add := func(into *float64, m poll.Metric) {
