@@ -194,8 +194,17 @@ func (a *app) event(e tcell.Event) bool {
 func (a *app) setView(v *table.View) {
 	a.view, a.row, a.first, a.shift, a.filled = v, 0, 0, 0, false
 	a.o.Sort, a.o.Reverse = v.Sorted, v.Reverse
-	a.mode = showTable
+	a.show(showTable)
 	a.cluster.SetWant(v.Want)
+}
+
+// show covers the table by something else, or by nothing. A host whose detail was
+// shown is asked no longer for all that it has.
+func (a *app) show(m mode) {
+	if a.mode == showDetail && m != showDetail {
+		a.cluster.Focus("", 0)
+	}
+	a.mode, a.scroll = m, 0
 }
 
 // refill makes the next redraw fill the table anew. Moving about in it does not.

@@ -99,16 +99,18 @@ func (a *app) viewOf(r rune) *table.View {
 func (a *app) command(r rune) bool {
 	switch r {
 	case 'h', '?':
-		a.mode, a.scroll = showHelp, 0
+		a.show(showHelp)
 	case 'k':
 		a.move(-1)
 	case '/':
-		a.mode, a.typed = askFilter, nil
+		a.show(askFilter)
+		a.typed = nil
 		if a.o.Filter != nil {
 			a.typed = []rune(a.o.Filter.String())
 		}
 	case 'S':
-		a.mode, a.typed = askColumn, nil
+		a.show(askColumn)
+		a.typed = nil
 	case 's':
 		a.nextSort()
 	case 'r':
@@ -148,13 +150,8 @@ func (a *app) command(r rune) bool {
 	return true
 }
 
-// back leaves what covers the table, else the filter.
-func (a *app) back() {
-	if a.mode == showDetail {
-		a.cluster.Focus("", 0)
-	}
-	a.mode, a.scroll = showTable, 0
-}
+// back leaves what covers the table.
+func (a *app) back() { a.show(showTable) }
 
 // move moves the selection, or what is read.
 func (a *app) move(by int) {
@@ -227,7 +224,8 @@ func (a *app) expand() {
 // detail shows all of the host that is selected.
 func (a *app) detail() {
 	if r := a.current(); r != nil && !r.Heading && a.mode == showTable {
-		a.mode, a.host, a.scroll = showDetail, r.Host, 0
+		a.show(showDetail)
+		a.host = r.Host
 		a.cluster.Focus(r.Host, poll.WantFilesystems|poll.WantSensors|poll.WantTasks|poll.WantCPUs|poll.WantSystem|poll.WantRest)
 	}
 }
@@ -235,9 +233,9 @@ func (a *app) detail() {
 // chartMode shows the history of the sorted column.
 func (a *app) chartMode() {
 	if a.mode == showChart {
-		a.mode = showTable
+		a.show(showTable)
 	} else if a.current() != nil {
-		a.mode = showChart
+		a.show(showChart)
 	}
 }
 
@@ -245,7 +243,7 @@ func (a *app) chartMode() {
 func (a *app) typeKey(e *tcell.EventKey) {
 	switch e.Key() {
 	case tcell.KeyEscape, tcell.KeyCtrlC:
-		a.mode = showTable
+		a.show(showTable)
 	case tcell.KeyBackspace, tcell.KeyBackspace2:
 		a.typed = a.typed[:max(0, len(a.typed)-1)]
 	case tcell.KeyCtrlU:
@@ -261,7 +259,7 @@ func (a *app) typeKey(e *tcell.EventKey) {
 
 func (a *app) typedLine(line string) {
 	asked := a.mode
-	a.mode = showTable
+	a.show(showTable)
 	a.refill()
 	if asked == askColumn {
 		if at := a.view.Column(line); at >= 0 {

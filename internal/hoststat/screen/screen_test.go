@@ -367,6 +367,47 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A host is asked for all that it has only while that is shown, however it is left.
+func TestDetailIsLeft(t *testing.T) {
+	d := &polltest.Daemon{Answer: polltest.Steady(polltest.Default("n1"))}
+	c, err := poll.New(poll.Config{Delay: poll.MaxDelay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetTargets([]poll.Target{{Name: "n1", Address: d.Start(t)}})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := c.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer cancel()
+	a, _ := start(t, c, 80, 24, Options{})
+	// ends tells how the lines end that the daemon was asked with last.
+	ends := func(part string) func() bool {
+		return func() bool {
+			c.PollNow()
+			lines := d.Lines(0)
+			return strings.Contains(lines[max(0, strings.LastIndex(lines, "init\n")):], part)
+		}
+	}
+	for _, way := range []string{"l", "{Tab}", "h", "H", "/", "S", "{Esc}"} {
+		a.setView(a.view)
+		a.refill()
+		wait.Until(t, "the host is there", func() bool { a.refill(); a.draw(); return a.current() != nil })
+		press(a, "{Enter}")
+		if a.mode != showDetail {
+			t.Fatalf("no detail before %s", way)
+		}
+		wait.Until(t, "all is asked for", ends("on sockstat swaps"))
+		press(a, way)
+		wait.Until(t, "it is no more, by "+way, func() bool { return !ends("on sockstat swaps")() })
+		press(a, "{Esc}")
+	}
+}
+
 // shown is a screen that tells when it has been drawn.
 type shown struct {
 	tcell.SimulationScreen
