@@ -21,6 +21,10 @@ type canvas struct {
 	style         palette
 }
 
+// mostMarks is how many marks a character may have: no writing needs more, and a name
+// may be nothing else.
+const mostMarks = 8
+
 // put writes text at a place, cut at a width, and returns how wide it is.
 func (c *canvas) put(x, y, width int, style tcell.Style, text string) int {
 	if y < 0 || y >= c.height {
@@ -44,7 +48,7 @@ func (c *canvas) put(x, y, width int, style tcell.Style, text string) int {
 		}
 		if x >= 0 {
 			r := []rune(cluster)
-			c.screen.SetContent(x, y, r[0], r[1:], style)
+			c.screen.SetContent(x, y, r[0], r[1:min(len(r), 1+mostMarks)], style)
 		}
 		x += w
 	}

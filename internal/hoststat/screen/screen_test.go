@@ -494,3 +494,22 @@ func TestDocumentedScreen(t *testing.T) {
 		t.Errorf("docs/guide/watch-hosts.md (-golden +guide):\n%s", diff)
 	}
 }
+
+// A name may be a thousand marks on one letter: few of them reach the terminal.
+func TestMarksAreBounded(t *testing.T) {
+	s := tcell.NewSimulationScreen("UTF-8")
+	if err := s.Init(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Fini()
+	s.SetSize(20, 5)
+	c := canvas{screen: s, width: 20, height: 5}
+	if w := c.put(0, 0, 20, tcell.StyleDefault, "a"+strings.Repeat("\u0301", 1000)+"b"); w != 2 {
+		t.Errorf("%d columns, want 2", w)
+	}
+	s.Show()
+	cells, _, _ := s.GetContents()
+	if n := len(cells[0].Runes); n != 1+mostMarks || cells[0].Runes[0] != 'a' || cells[1].Runes[0] != 'b' {
+		t.Errorf("%d runes in a cell, then %q", n, cells[1].Runes)
+	}
+}
