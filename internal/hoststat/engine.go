@@ -128,6 +128,9 @@ func (e *Engine) Hidden() []xmlsysd.NodeID {
 	if !e.o.Expose.Cmdline {
 		hidden = append(hidden, e.model.Must("proc/tasks/task/cmdline"), e.model.Must("proc/tasks/task/io"))
 	}
+	if !e.o.Expose.Cgroups {
+		hidden = append(hidden, e.model.Must("proc/tasks/task/cgroup"))
+	}
 	return hidden
 }
 

@@ -74,6 +74,42 @@ func (r *rawRules) denied(path string) bool {
 
 func (r *rawRules) allowed(path string) bool { return !r.denied(path) && matchesAny(r.allow, path) }
 
+// CheckRaw tells a client whose pattern of raw files can match nothing why that is. It
+// refuses with a [*xmlsysd.CommandError].
+func (e *Engine) CheckRaw(pattern string) error {
+	refuse := func(code xmlsysd.Code, reason string) error {
+		return &xmlsysd.CommandError{Code: code, Arg: "raw:" + pattern, Reason: reason}
+	}
+	path, ok := cleanRaw(pattern)
+	if !ok {
+		return refuse(xmlsysd.CodeDenied, "no path below /proc or /sys")
+	}
+	if _, err := xmlsysd.ParseGlob(path); err != nil {
+		return refuse(xmlsysd.CodeRE, err.Error())
+	}
+	rules := newRawRules(e.o.RawAllow, e.o.RawDeny)
+	wild := strings.IndexAny(path, "*?[")
+	if wild < 0 && !rules.allowed(path) || wild >= 0 && rules.deniesBelow(path[:strings.LastIndexByte(path[:wild], '/')]) {
+		return refuse(xmlsysd.CodeDenied, "not allowed")
+	}
+	return nil
+}
+
+// deniesBelow reports whether nothing in a directory may be read, or it is not entered.
+func (r *rawRules) deniesBelow(dir string) bool {
+	for at := len("/"); at < len(dir); {
+		next := strings.IndexByte(dir[at:], '/')
+		if next < 0 {
+			break
+		}
+		if at += next; r.denied(dir[:at]) {
+			return true
+		}
+		at++
+	}
+	return r.denied(dir) || r.denied(dir+"/any")
+}
+
 // allowsOpened reports whether the file that a path led to may be read: a link on
 // the way may have led to what is denied. The links of /proc to the reader's own
 // directory are the ones that may lead to a process.

@@ -27,7 +27,7 @@ func (k *tasksReader) addFiles(r *request, p *task) bool {
 			return false
 		}
 	}
-	if r.need&needCgroup != 0 {
+	if r.need&needCgroup != 0 && k.engine.o.Expose.Cgroups {
 		text, ok, gone := k.fileOf(r, p, "cgroup")
 		if ok {
 			t.Leaf(k.leaves[14], cgroupOf(text))

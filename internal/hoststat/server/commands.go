@@ -6,6 +6,7 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/weir-io/weir/xmlsysd"
@@ -124,12 +125,26 @@ func (c *session) init() {
 // first error is returned.
 func (c *session) choose(on bool, selectors []string) (first error) {
 	for _, text := range selectors {
-		if err := c.main.sel.Add(on, text); err != nil && first == nil {
+		err := c.checkRaw(text)
+		if err == nil {
+			err = c.main.sel.Add(on, text)
+		}
+		if err != nil && first == nil {
 			first = err
 		}
 	}
 	c.query = nil // there may be other raw files
 	return first
+}
+
+// checkRaw refuses patterns of raw files that can match nothing, where there are any
+// files at all.
+func (c *session) checkRaw(selector string) error {
+	pattern, ok := strings.CutPrefix(selector, "raw:")
+	if !ok || pattern == "" || !c.server.o.Expose.Raw {
+		return nil // the selection knows
+	}
+	return c.server.engine.CheckRaw(pattern)
 }
 
 // mask says which processes are sent.

@@ -227,14 +227,33 @@ func TestRaw(t *testing.T) {
 	}
 }
 
+// What no file can match is told.
+func TestRawRefused(t *testing.T) {
+	c := start(t, Options{Expose: hoststat.Expose{Raw: true}}).dial(t)
+	c.say("ack on\n")
+	for pattern, want := range map[string]string{
+		"sys/vm/*": "ok", "net/dev": "ok", "/sys/class/net/*/mtu": "ok", "sys/**": "ok", "*": "ok", "meminfo": "ok", "sys/kernel/random/*": "ok",
+		"/sys/devices/system/cpu/cpu[0-9]/online": "ok",
+		"[": "E_RE", "sys/vm/[a": "E_RE",
+		"../etc/passwd": "E_DENIED", "/etc/passwd": "E_DENIED", "sys/../kcore": "E_DENIED", "sys//vm": "E_DENIED",
+		"self/environ": "E_DENIED", "self/*": "E_DENIED", "1/maps": "E_DENIED", "1/**": "E_DENIED", "thread-self/stat": "E_DENIED",
+		"kcore": "E_DENIED", "sysrq-trigger": "E_DENIED", "net/tcp": "E_DENIED", "sys/kernel/core_pattern": "E_DENIED",
+		"/sys/kernel/*": "E_DENIED", "/sys/kernel/debug/**": "E_DENIED", "/sys/bus/pci": "E_DENIED", "/sys/firmware/dmi/?": "E_DENIED",
+	} {
+		if got := code(t, c.ask("on raw:"+pattern+"\n")); got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
+		}
+	}
+}
+
 // What a session may not see does not come by way of a group or an expression.
 func TestHidden(t *testing.T) {
 	c := start(t, Options{}).dial(t)
-	body := c.ask("init\non all tasks ~. ~cmdline ~session /system/** /proc/tasks/task/cmdline\nsend\n")
+	body := c.ask("init\non all tasks ~. ~cmdline ~session /system/** /proc/tasks/task/cmdline /proc/tasks/task/cgroup\nsend\n")
 	if !strings.Contains(body, "<task ") {
 		t.Errorf("no tasks: %.500s", body)
 	}
-	for _, private := range []string{"<cmdline>", "<rchar>", "<sessions", "<cgroups", "<file "} {
+	for _, private := range []string{"<cmdline>", "<cgroup>", "<rchar>", "<sessions", "<cgroups", "<file "} {
 		if strings.Contains(body, private) {
 			t.Errorf("%s is shown", private)
 		}

@@ -54,6 +54,9 @@ func hiddenNodes(e *hoststat.Engine, x hoststat.Expose) []xmlsysd.NodeID {
 	if !x.Cmdline {
 		hidden = append(hidden, e.Model().Must("proc/tasks/task/cmdline"), e.Model().Must("proc/tasks/task/io"))
 	}
+	if !x.Cgroups {
+		hidden = append(hidden, e.Model().Must("proc/tasks/task/cgroup"))
+	}
 	return hidden
 }
 
