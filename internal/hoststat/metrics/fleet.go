@@ -113,7 +113,7 @@ func Selectors() []string {
 	var list []string
 	for id := range m.Len() {
 		n := m.Node(xmlsysd.NodeID(id))
-		wanted := plans[0].wants[id] || plans[1].wants[id]
+		wanted := (plans[0].wants[id] || plans[1].wants[id]) && !plans[0].optional[id]
 		if wanted && (n.Section != "" || n.Leaf && n.Class == xmlsysd.Explicit) {
 			list = append(list, "/"+n.Path)
 		}

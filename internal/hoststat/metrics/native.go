@@ -116,6 +116,12 @@ func nativeNetwork(g *grow) {
 	g.sample("proc/net/sockstat/udp/mem", memory, pages(), "protocol", "udp")
 	g.sample("proc/net/sockstat/frag/memory", memory, plain, "protocol", "frag")
 	g.sample("proc/net/sockstat6/frag6/memory", memory, plain, "protocol", "frag6")
+	const states = "proc/net/sockstates"
+	g.onDemand(states)
+	g.list(states+"/tcpstate", "state", nil, nil)
+	tcp := g.family("weir_tcp_sockets", gauge, "Sockets of TCP by state and family of addresses; only with ?on=sockstates, as the kernel goes through all of them.")
+	g.sample(states+"/tcpstate/inet", tcp, plain, "family", "inet")
+	g.sample(states+"/tcpstate/inet6", tcp, plain, "family", "inet6")
 	level := g.family("weir_snmp_level", gauge, "State of the network protocols by the kernel's names.")
 	events := g.family("weir_snmp_total", counter, "Events of the network protocols by the kernel's names.")
 	g.counters(func(g *grow, n *xmlsysd.Node, protocol, field string) {

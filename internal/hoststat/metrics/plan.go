@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -61,6 +62,7 @@ type plan struct {
 	// Immutable after it was made.
 	model    *xmlsysd.Model
 	wants    []bool // by node
+	optional []bool // by node: of them, those that are shown only when a selection says so
 	sections []planned
 	finish   func(*scrape, *state)                         // adds what no tape has
 	named    map[xmlsysd.NodeID]func(*grow, *xmlsysd.Node) // of elements whose children the kernel names
@@ -100,7 +102,7 @@ func newPlan(m *xmlsysd.Model, fill func(*grow)) *plan {
 	}
 	g := &grow{plan: p}
 	g.reach(xmlsysd.NodeID(m.Len() - 1))
-	p.wants = make([]bool, m.Len())
+	p.wants, p.optional = make([]bool, m.Len()), make([]bool, m.Len())
 	g.want(p.errors.section)
 	fill(g)
 	p.now.Store(&g.state)
@@ -124,6 +126,16 @@ func (g *grow) want(id xmlsysd.NodeID) {
 		if n := g.model.Node(id); n.Section != "" && id != g.errors.section {
 			g.sections = append(g.sections, planned{id, n.Path})
 			slices.SortFunc(g.sections, func(a, b planned) int { return int(a.node) - int(b.node) })
+		}
+	}
+}
+
+// onDemand has an element, with all below it, shown only to who selects it: it takes
+// more of the host than others should pay for.
+func (g *grow) onDemand(path string) {
+	for id := range g.optional {
+		if at := g.model.Node(xmlsysd.NodeID(id)).Path; at == path || strings.HasPrefix(at, path+"/") {
+			g.optional[id] = true
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (p *plan) selectAll(sel *xmlsysd.Selection) error {
 		return err
 	}
 	for id, wanted := range p.wants {
-		if n := p.model.Node(xmlsysd.NodeID(id)); wanted && n.Leaf && n.Class == xmlsysd.Explicit {
+		if n := p.model.Node(xmlsysd.NodeID(id)); wanted && !p.optional[id] && n.Leaf && n.Class == xmlsysd.Explicit {
 			if err := sel.Add(true, n.Path); err != nil {
 				return err
 			}

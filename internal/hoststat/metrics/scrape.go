@@ -62,7 +62,10 @@ func (s *scrape) wants(id xmlsysd.NodeID) bool {
 	if int(id) >= len(p.wants) || !p.wants[id] {
 		return false
 	}
-	return s.sel == nil || id == p.errors.section || s.sel.Wants(id)
+	if s.sel == nil {
+		return !p.optional[id]
+	}
+	return id == p.errors.section || s.sel.Wants(id)
 }
 
 // run samples the host and returns the exposition, valid until the next call: what
