@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -103,6 +105,38 @@ func (c *Client) RemoveHost(ctx context.Context, name string) error {
 // first.
 func (c *Client) HostAlarms(ctx context.Context) iter.Seq2[HostAlarm, error] {
 	return pages[HostAlarm](ctx, c, url.Values{}, "alarms")
+}
+
+// TailHostAlarms follows the alarms that the hub sees begin and end, the oldest first,
+// until ctx ends or the hub does; with all, those that it keeps come first.
+func (c *Client) TailHostAlarms(ctx context.Context, all bool) iter.Seq2[HostAlarm, error] {
+	return func(yield func(HostAlarm, error) bool) {
+		query := url.Values{}
+		if all {
+			query.Set("after", "0")
+		}
+		answer, err := c.do(ctx, http.MethodGet, query, "alarm-tail")
+		if err != nil {
+			yield(HostAlarm{}, err)
+			return
+		}
+		defer answer.Body.Close()
+		lines := json.NewDecoder(answer.Body) // blank lines are no matter to it
+		for {
+			var a HostAlarm
+			err := lines.Decode(&a)
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("the hub has ended the answer: %w", io.ErrUnexpectedEOF)
+			}
+			if err != nil {
+				yield(a, fmt.Errorf("follow alarms: %w", err))
+				return
+			}
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
 }
 
 // send makes a request with a JSON body and reads its JSON answer into result.

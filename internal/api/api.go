@@ -40,7 +40,8 @@ type API struct {
 	document *huma.OpenAPI
 	handler  http.Handler
 
-	archives chan struct{} // holds one item for each archive being written
+	archives   chan struct{} // holds one item for each archive being written
+	alarmTails atomic.Int64  // clients that follow alarms
 
 	// Of feeds.
 	leases     *leases

@@ -35,6 +35,7 @@ func (a *API) registerHosts(f huma.API) {
 		codeInvalidRequest, codeCrossOrigin, codePeerNotAllowed, codeNoSuchHost, codeHostConfigured)
 	operation(f, "GET", "/api/v1/alarms", "list-alarms", tagHosts,
 		"List the last alarms of hosts that have begun or ended, newest first", a.listAlarms, codeInvalidRequest, codeInvalidCursor)
+	a.registerAlarmTail(f)
 }
 
 // HostPath names a host. Exported for the reason of [Paging].

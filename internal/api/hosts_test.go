@@ -40,6 +40,10 @@ func (statisticsDouble) Alarms() []client.HostAlarm {
 	}
 }
 
+func (statisticsDouble) AlarmsAfter(uint64) ([]client.HostAlarm, uint64, <-chan struct{}) {
+	return nil, 0, nil
+}
+
 func (statisticsDouble) Up(yield func(string, bool)) { yield("up", true); yield("down", false) }
 
 // put registers a host.

@@ -50,6 +50,7 @@ type statistics interface {
 	Statistics(name string) *client.HostStatistics
 	All() map[string]*client.HostStatistics
 	Alarms() []client.HostAlarm
+	AlarmsAfter(number uint64) (list []client.HostAlarm, last uint64, more <-chan struct{})
 	Up(yield func(host string, up bool))
 }
 

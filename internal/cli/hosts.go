@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -102,23 +103,59 @@ again soon; hosts of the hub's configuration stay.`,
 }
 
 func newHostsAlarmsCommand(hub *hubFlag) *cobra.Command {
-	var asJSON bool
+	var asJSON, follow bool
 	c := &cobra.Command{
 		Use:   "alarms",
 		Short: "List the last alarms of hosts that have begun or ended",
 		Long: `List the alarms that the hub has seen begin and end, the newest first: those of
-the hosts file that hosts.file of its configuration names.
-With --json: an array of the alarms as /api/v1/alarms has them.`,
-		Example: "  weir hosts alarms",
-		Args:    noArguments,
+the hosts file that hosts.file of its configuration names. With --follow it prints
+them as they come, the oldest first, until it is interrupted.
+With --json: an array of the alarms as /api/v1/alarms has them; with --follow, too,
+one a line.`,
+		Example: `  weir hosts alarms
+  weir hosts alarms --follow`,
+		Args: noArguments,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	c.Flags().BoolVar(&follow, "follow", false, "go on with alarms as they come")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return hub.with(c, func(ctx context.Context, api *client.Client) error {
+			if follow {
+				return followAlarms(ctx, c.OutOrStdout(), api, asJSON)
+			}
 			return listAll(c.OutOrStdout(), api.HostAlarms(ctx), asJSON, writeHostAlarms)
 		})
 	}
 	return c
+}
+
+// followAlarms prints alarms as they come, until ctx ends.
+func followAlarms(ctx context.Context, w io.Writer, api *client.Client, asJSON bool) error {
+	for a, err := range api.TailHostAlarms(ctx, true) {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case asJSON:
+			err = json.NewEncoder(w).Encode(&a)
+		default:
+			_, err = fmt.Fprintf(w, "%s  %-16s  %-12s  %-6s  %-4s  %8s  %s\n", a.Time.Format(time.RFC3339),
+				printable(a.Host), printable(a.Alarm), printable(a.State), printable(a.Level), alarmValue(&a), printable(orNone(a.Note)))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alarmValue is what an alarm is about, as people read it.
+func alarmValue(a *client.HostAlarm) string {
+	if a.Value == nil {
+		return none
+	}
+	return strconv.FormatFloat(*a.Value, 'g', 6, 64)
 }
 
 // writeHosts prints the table of "weir hosts".
@@ -172,11 +209,7 @@ func writeHostAlarms(w io.Writer, alarms []client.HostAlarm, _ time.Time) error 
 	t := newTable(w, "TIME", "HOST", "ALARM", "STATE", "LEVEL", "VALUE", "NOTE")
 	for i := range alarms {
 		a := &alarms[i]
-		value := none
-		if a.Value != nil {
-			value = strconv.FormatFloat(*a.Value, 'g', 6, 64)
-		}
-		t.row(a.Time.Format(time.RFC3339), a.Host, a.Alarm, a.State, a.Level, value, orNone(a.Note))
+		t.row(a.Time.Format(time.RFC3339), a.Host, a.Alarm, a.State, a.Level, alarmValue(a), orNone(a.Note))
 	}
 	return t.end()
 }

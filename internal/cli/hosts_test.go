@@ -220,6 +220,22 @@ func TestHostsTables(t *testing.T) {
 	if removed != "b" {
 		t.Errorf("removed %q", removed)
 	}
+	mux.HandleFunc("GET /api/v1/alarm-tail", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("after") != "0" {
+			t.Errorf("asked for %s", r.URL)
+		}
+		_, _ = io.WriteString(w, `{"time":"2026-01-02T03:04:05Z","host":"a\u001b","alarm":"busy","state":"firing","level":"crit","value":7.5}`+"\n\n")
+	})
+	for flag, want := range map[string]string{
+		"--follow":        "2026-01-02T03:04:05Z  a?                busy          firing  crit       7.5  -\n",
+		"--follow --json": `{"time":"2026-01-02T03:04:05Z","host":"a\u001b","alarm":"busy","state":"firing","level":"crit","value":7.5}` + "\n",
+	} {
+		var out, errs strings.Builder
+		code := Main(append([]string{"weir", "hosts", "alarms", "--api", server.URL}, strings.Fields(flag)...), &out, &errs)
+		if code != 1 || out.String() != want || !strings.Contains(errs.String(), "the hub has ended the answer") {
+			t.Errorf("%s: exit code %d, %q, %s", flag, code, out.String(), errs.String())
+		}
+	}
 }
 
 func TestStatisticsAddress(t *testing.T) {

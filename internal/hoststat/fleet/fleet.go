@@ -6,7 +6,6 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -35,6 +34,7 @@ type Options struct {
 type Fleet struct {
 	o       Options
 	cluster *poll.Cluster
+	recent  recent // alarms
 
 	mu   sync.Mutex
 	kept map[string][]byte // guarded by mu: the last message of each host
@@ -42,7 +42,7 @@ type Fleet struct {
 
 // New returns a fleet without hosts, which is to be run.
 func New(o Options) (*Fleet, error) {
-	f := &Fleet{o: o, kept: make(map[string][]byte)}
+	f := &Fleet{o: o, recent: newRecent(), kept: make(map[string][]byte)}
 	secure := o.TLS
 	if secure == nil {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -164,7 +164,7 @@ func (f *Fleet) state(h *poll.Host) *client.HostStatistics {
 	s := &client.HostStatistics{State: h.State().String(), Reason: h.Reason(), Read: h.LastData()}
 	for i, a := range h.Alarms() {
 		if a.State == alarm.Firing {
-			s.Alarms = append(s.Alarms, f.o.Rules[i].ID)
+			s.Alarms = append(s.Alarms, h.Rules()[i].ID)
 		}
 	}
 	return s
@@ -179,30 +179,6 @@ func (f *Fleet) show(h *poll.Host) *client.HostStatistics {
 		}
 	}
 	return s
-}
-
-// Alarms returns the alarms that have begun or ended, the newest first.
-func (f *Fleet) Alarms() []client.HostAlarm {
-	events := f.cluster.Events()
-	list := make([]client.HostAlarm, 0, len(events))
-	for i := len(events) - 1; i >= 0; i-- {
-		e := &events[i]
-		a := client.HostAlarm{Time: e.Time, Host: e.Host, Alarm: e.Rule.ID, State: e.State.String(), Level: e.Rule.Level, Note: e.Rule.Note}
-		if !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) {
-			a.Value = &e.Value
-		}
-		list = append(list, a)
-	}
-	return list
-}
-
-// alarmed logs an alarm.
-func (f *Fleet) alarmed(e poll.Event) {
-	word, level := "alarm ended", slog.LevelInfo
-	if e.State == alarm.Firing {
-		word, level = "alarm", slog.LevelWarn
-	}
-	f.o.Log.Log(context.Background(), level, word, "host", e.Host, "alarm", e.Rule.ID, "level", e.Rule.Level, "value", fmt.Sprint(e.Value))
 }
 
 // moved logs a change of a host's state.

@@ -84,6 +84,16 @@ func TestFleet(t *testing.T) {
 	if a := f.Alarms()[0]; a.Host != "busy" || a.Alarm != "load" || a.State != "firing" || a.Level != "crit" || a.Note != "much" || *a.Value != 7.5 {
 		t.Errorf("%+v", a)
 	}
+	list, last, more := f.AlarmsAfter(0)
+	if len(list) != 1 || last != 1 || list[0].Host != "busy" || more == nil {
+		t.Errorf("alarms %+v, %d", list, last)
+	}
+	if list, last, _ = f.AlarmsAfter(1); len(list) != 0 || last != 1 {
+		t.Errorf("behind the last one: %+v, %d", list, last)
+	}
+	if list, _, _ = f.AlarmsAfter(77); len(list) != 1 {
+		t.Errorf("behind one of another run: %+v", list)
+	}
 	if all := f.All(); len(all) != 3 || all["busy"].Values != nil || all["dead"].Reason == "" {
 		t.Errorf("%+v", all)
 	}
