@@ -49,6 +49,7 @@ func TestStatRefuses(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"-t none", `no view "none"`},
 		{"-d 0.1", "delay 0.1: want 0.5 to 60 seconds"},
+		{"-d 0", "delay 0: want 0.5 to 60 seconds"},
 		{"-d 61", "delay 61: want 0.5 to 60 seconds"},
 		{"-c -1", "count -1: want 0 or more"},
 		{"--compress br", `compress "br": want auto, none, gzip, zstd`},

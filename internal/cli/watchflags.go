@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/hoststat/monitor"
@@ -30,6 +31,7 @@ import (
 // watchFlags are the flags that "weir top" and "weir stat" have in common. The
 // short ones are those of wulfstat and wulflogger.
 type watchFlags struct {
+	flags   *pflag.FlagSet
 	view    string
 	delay   float64
 	count   int
@@ -50,6 +52,7 @@ type watchFlags struct {
 
 func (f *watchFlags) add(c *cobra.Command) {
 	fs := c.Flags()
+	f.flags = fs
 	fs.SortFlags = false
 	fs.StringVarP(&f.view, "type", "t", "", "`VIEW` to begin with, by name or number: vm, load, memory, net, system, jobs, commands, disks, filesystems, pressure, sensors, users, alarms (default load)")
 	fs.Float64VarP(&f.delay, "delay", "d", 0, "poll each host every `SECONDS`, 0.5 to 60 (default 5)")
@@ -126,7 +129,7 @@ func (f *watchFlags) table(fallback string) (*hosttable.View, hosttable.Options,
 
 // open finds out what to watch.
 func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.Options)) (*monitor.Monitor, error) {
-	if f.delay != 0 && !(f.delay >= poll.MinDelay.Seconds() && f.delay <= poll.MaxDelay.Seconds()) {
+	if f.flags.Changed("delay") && !(f.delay >= poll.MinDelay.Seconds() && f.delay <= poll.MaxDelay.Seconds()) {
 		return nil, usageErrorf("delay %v: want 0.5 to 60 seconds", f.delay)
 	}
 	if f.count < 0 {
