@@ -53,7 +53,7 @@ func (f *fixture) follow(ctx context.Context, path, accept, lastID string, read 
 	if lastID != "" {
 		request.Header.Set("Last-Event-ID", lastID)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := f.server.Client().Do(request)
 	if err != nil {
 		f.t.Fatal(err)
 	}
