@@ -64,9 +64,10 @@ func TestAlarmsChange(t *testing.T) {
 	if got := alarms(c, "n1"); got != "full=firing busy=firing" {
 		t.Errorf("alarms %s", got)
 	}
-	if lines := d.Lines(0); !strings.Contains(lines, "on filesystems\n") || !strings.Contains(lines, "on triggers\ntrigger memory some 0.15 2\nsend\n") {
-		t.Errorf("what the alarms are about is not asked for:\n%s", lines)
-	}
+	wait.Until(t, "what the alarms are about is asked for", func() bool {
+		lines := d.Lines(0)
+		return strings.Contains(lines, "on filesystems\n") && strings.Contains(lines, "on triggers\ntrigger memory some 0.15 2\nsend\n")
+	})
 	// Without triggers a host may have sent what one of them was for.
 	c.SetAlarms(nil, nil)
 	for _, id := range []string{"full", "busy"} {
