@@ -79,7 +79,9 @@ func fullSelection(t *testing.T, m *Model) *Selection {
 	for _, sel := range []string{
 		"all", "cgroups", "sessions", "tasks", "triggers", "sockstates", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu",
 		"/proc/net/dev/interface/speed", "/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias",
-		"/proc/net/dev/interface/duplex", "/system/sensors/sensor/device", "raw:sys/vm/*",
+		"/proc/net/dev/interface/duplex",
+		"/proc/net/dev/interface/flags", "/proc/net/dev/interface/link", "/proc/net/dev/interface/link_mode", "/proc/net/dev/interface/group", "/proc/net/dev/interface/type", "/proc/net/dev/interface/queue_length", "/proc/net/dev/interface/carrier", "/proc/net/dev/interface/dormant", "/proc/net/dev/interface/carrier_up", "/proc/net/dev/interface/carrier_down",
+		"/system/sensors/sensor/device", "raw:sys/vm/*",
 	} {
 		if err := s.Add(true, sel); err != nil {
 			t.Fatal(err)

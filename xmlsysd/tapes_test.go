@@ -20,7 +20,9 @@ func bodyOf(t testing.TB, m *Model, tapes []*Tape) []byte {
 	s := NewSelection(m)
 	for _, selector := range []string{
 		"all", "system/cgroups", "system/sessions", "proc/tasks", "triggers", "sockstates", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed",
-		"/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias", "/proc/net/dev/interface/duplex", "/system/sensors/sensor/device",
+		"/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias", "/proc/net/dev/interface/duplex",
+		"/proc/net/dev/interface/flags", "/proc/net/dev/interface/link", "/proc/net/dev/interface/link_mode", "/proc/net/dev/interface/group", "/proc/net/dev/interface/type", "/proc/net/dev/interface/queue_length", "/proc/net/dev/interface/carrier", "/proc/net/dev/interface/dormant", "/proc/net/dev/interface/carrier_up", "/proc/net/dev/interface/carrier_down",
+		"/system/sensors/sensor/device",
 	} {
 		if err := s.Add(true, selector); err != nil {
 			t.Fatal(err)

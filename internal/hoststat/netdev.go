@@ -18,6 +18,7 @@ import (
 const (
 	needLinks need = 1 << iota
 	needSpeed
+	needClass // what hardly anyone wants
 )
 
 // netDevReader reads /proc/net/dev, with addresses from the cache of links.
@@ -33,6 +34,7 @@ type netDevReader struct {
 	ifindex, mtu, speed, state       xmlsysd.NodeID
 	changes, mac, addresses, address xmlsysd.NodeID
 	broadcast, alias, duplex         xmlsysd.NodeID
+	class                            []xmlsysd.NodeID // flags link link_mode group type queue_length carrier dormant carrier_up carrier_down
 	addressIP, addressPrefix         xmlsysd.NodeID
 
 	room       digitRoom
@@ -53,6 +55,7 @@ func newNetDevReader(e *Engine) reader {
 		tx:      nodesOf(m, at+"/interface/transmit", "bytes", "packets", "errs", "drop", "fifo", "collisions", "carrier", "compressed"),
 		ifindex: n("ifindex"), mtu: n("mtu"), speed: n("speed"), state: n("operstate"), changes: n("carrier_changes"), mac: n("mac"),
 		broadcast: n("broadcast"), alias: n("ifalias"), duplex: n("duplex"),
+		class:     nodesOf(m, at+"/interface", classTags...),
 		addresses: n("addresses"), address: n("addresses/address"), addressIP: n("addresses/address/ip"), addressPrefix: n("addresses/address/prefix"),
 	}
 	d.textReader = *newTextReader(e.prompt("net/dev", pageSize, reread.Lines), d.parseDev)
@@ -111,7 +114,7 @@ func (d *netDevReader) addInterface(r *request, links *links, ordinal uint64, li
 		t.Uint(n, counts[len(d.rx)+i])
 	}
 	t.Close()
-	if link != nil && r.need&(needLinks|needSpeed) != 0 {
+	if link != nil && r.need&(needLinks|needSpeed|needClass) != 0 {
 		d.addLink(r, link)
 	}
 	return true
@@ -174,6 +177,9 @@ func (d *netDevReader) addLink(r *request, link *linkInfo) {
 		d.duplexText = append(d.duplexText[:0], port.Duplex...)
 		t.Leaf(d.duplex, d.duplexText)
 	}
+	if r.need&needClass != 0 {
+		d.addClass(t, link)
+	}
 	t.Open(d.addresses, xmlsysd.Stamp{})
 	for i, a := range link.Addresses {
 		t.Open(d.address, xmlsysd.Stamp{}, d.room.of(uint64(i)))
@@ -182,4 +188,20 @@ func (d *netDevReader) addLink(r *request, link *linkInfo) {
 		t.Close()
 	}
 	t.Close()
+}
+
+// classTags are the leaves of what /sys/class/net has beyond the rest.
+var classTags = []string{"flags", "link", "link_mode", "group", "type", "queue_length", "carrier", "dormant", "carrier_up", "carrier_down"}
+
+// addClass adds it. A link that is down has no carrier to tell of.
+func (d *netDevReader) addClass(t *xmlsysd.Tape, link *linkInfo) {
+	for i, n := range [...]uint32{link.Flags, link.Lower, uint32(link.Mode), link.Group, uint32(link.Type), link.QueueLength} {
+		t.Uint(d.class[i], uint64(n))
+	}
+	if link.Up {
+		t.Uint(d.class[6], bit(link.Carrier))
+		t.Uint(d.class[7], bit(link.Dormant))
+	}
+	t.Uint(d.class[8], uint64(link.CarrierUp))
+	t.Uint(d.class[9], uint64(link.CarrierDown))
 }

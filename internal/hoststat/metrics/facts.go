@@ -6,6 +6,7 @@ package metrics
 import (
 	"bytes"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type facts struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	disks   map[string]*diskFact // by "MAJOR:MINOR"
+	links   map[string]*linkFact // by name
 	host    systemFact
 	hostAt  time.Time
 	scratch []byte
@@ -41,6 +43,12 @@ type diskFact struct {
 	at     time.Time
 }
 
+// linkFact is how an interface came to what it has.
+type linkFact struct {
+	numbers [len(assignments)][]byte // nil: not known
+	at      time.Time
+}
+
 // systemFact is what the distribution calls itself. It is not changed.
 type systemFact struct {
 	labels  string // all of them; empty: not known
@@ -50,7 +58,7 @@ type systemFact struct {
 }
 
 func newFacts(root string) *facts {
-	return &facts{root: root, now: time.Now, disks: make(map[string]*diskFact)}
+	return &facts{root: root, now: time.Now, disks: make(map[string]*diskFact), links: make(map[string]*linkFact)}
 }
 
 // diskLabels are the labels of a disk and the device manager's names of what they
@@ -90,6 +98,39 @@ func (f *facts) disk(major, minor []byte) string {
 	known = &diskFact{fixedLabels(pairs...), now}
 	f.disks[string(f.scratch)] = known
 	return known.labels
+}
+
+// assignments are the files of /sys/class/net that no other source has, by the names of
+// their metrics.
+var assignments = [...]struct{ name, file string }{
+	{"address_assign_type", "addr_assign_type"},
+	{"name_assign_type", "name_assign_type"},
+	{"device_id", "dev_id"},
+}
+
+// assignments returns how an interface came to what it has, nil for what is not known.
+func (f *facts) assignments(name []byte) (none [len(assignments)][]byte) {
+	if f == nil || len(name) == 0 {
+		return none
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known, now := f.links[string(name)], f.now()
+	if known != nil && now.Sub(known.at) < factAge {
+		return known.numbers
+	}
+	if known == nil && len(f.links) >= maxFacts {
+		clear(f.links)
+	}
+	known = &linkFact{at: now}
+	for i, a := range assignments {
+		text := strings.TrimSpace(string(f.file("sys/class/net/" + string(name) + "/" + a.file)))
+		if n, err := strconv.ParseUint(text, 0, 32); err == nil { // dev_id is hexadecimal
+			known.numbers[i] = strconv.AppendUint(nil, n, 10)
+		}
+	}
+	f.links[string(name)] = known
+	return known.numbers
 }
 
 // systemLabels are the labels of the distribution, which are the keys of its file in

@@ -126,6 +126,27 @@ func nodeInterfaces(g *grow) {
 	g.node(interfaceAt+"/mtu", "network_mtu_bytes", gauge, plain)
 	g.node(interfaceAt+"/ifindex", "network_iface_id", gauge, plain)
 	g.node(interfaceAt+"/carrier_changes", "network_carrier_changes_total", counter, plain)
+	for _, c := range []struct {
+		leaf, name string
+		kind       kind
+	}{
+		{"flags", "flags", gauge},
+		{"link", "iface_link", gauge},
+		{"link_mode", "iface_link_mode", gauge},
+		{"group", "net_dev_group", gauge},
+		{"type", "protocol_type", gauge},
+		{"queue_length", "transmit_queue_length", gauge},
+		{"carrier", "carrier", gauge},
+		{"dormant", "dormant", gauge},
+		{"carrier_up", "carrier_up_changes_total", counter},
+		{"carrier_down", "carrier_down_changes_total", counter},
+	} {
+		g.node(interfaceAt+"/"+c.leaf, "network_"+c.name, c.kind, plain)
+	}
+	var assigned [len(assignments)]familyID
+	for i, a := range assignments {
+		assigned[i] = g.family("node_network_"+a.name, gauge, "")
+	}
 	speed := g.family("node_network_speed_bytes", gauge, "")
 	up := g.family("node_network_up", gauge, "")
 	info := g.family("node_network_info", gauge, "")
@@ -136,6 +157,11 @@ func nodeInterfaces(g *grow) {
 			s.add(speed, "", megabits, s.kept[keptSpeed])
 		case s.kept[keptDuplex] != nil:
 			s.add(speed, "", plain, unknownSpeed)
+		}
+		for i, number := range s.facts.assignments(s.kept[keptName]) {
+			if number != nil {
+				s.add(assigned[i], "", plain, number)
+			}
 		}
 		if s.kept[keptState] == nil {
 			return

@@ -100,10 +100,11 @@ const (
 	keptAlias
 	keptDuplex
 	keptSpeed
+	keptName
 )
 
 func (g *grow) keepInterface() {
-	g.keep(interfaceAt, "operstate", "mac", "broadcast", "ifalias", "duplex", "speed")
+	g.keep(interfaceAt, "operstate", "mac", "broadcast", "ifalias", "duplex", "speed", "name")
 }
 
 // protocols are the groups of counters of the network by the elements of their

@@ -20,7 +20,17 @@ type Link struct {
 	MTU            uint32
 	OperState      string // as in /sys/class/net/NAME/operstate
 	CarrierChanges uint32
+	CarrierUp      uint32 // changes of CarrierChanges to a carrier, and from one
+	CarrierDown    uint32
 	Up             bool   // switched on by the administrator, whatever the state
+	Carrier        bool   // of use where it is up
+	Dormant        bool   // likewise
+	Flags          uint32 // as in /sys/class/net/NAME/flags
+	Lower          uint32 // index of the link below, else its own
+	Mode           uint8  // of the operational state
+	Group          uint32
+	Type           uint16 // of the hardware, ARPHRD_…
+	QueueLength    uint32
 	Hardware       []byte // address, empty for links without
 	Broadcast      []byte // its counterpart for all stations
 	Alias          string // what the administrator calls it
@@ -102,12 +112,13 @@ func request(c *netlink.Conn, kind netlink.HeaderType, body []byte) ([]netlink.M
 // parseLink reads a message of RTM_NEWLINK: family, kind, index, flags and changed
 // flags in 16 bytes, then attributes.
 func parseLink(b []byte) (Link, error) {
-	const indexAt, flagsAt = 4, 8
+	const typeAt, indexAt, flagsAt = 2, 4, 8
 	if len(b) < unix.SizeofIfInfomsg {
 		return Link{}, fmt.Errorf("link: %d bytes, want %d and attributes", len(b), unix.SizeofIfInfomsg)
 	}
 	l := Link{Index: binary.NativeEndian.Uint32(b[indexAt:]), OperState: operStates[0]}
-	l.Up = binary.NativeEndian.Uint32(b[flagsAt:])&unix.IFF_UP != 0
+	l.Lower, l.Type = l.Index, binary.NativeEndian.Uint16(b[typeAt:])
+	l.takeFlags(binary.NativeEndian.Uint32(b[flagsAt:]))
 	ad, err := netlink.NewAttributeDecoder(b[unix.SizeofIfInfomsg:])
 	if err != nil {
 		return Link{}, fmt.Errorf("link %d: %w", l.Index, err)
@@ -126,6 +137,28 @@ func parseLink(b []byte) (Link, error) {
 			l.Alias = ad.String()
 		case unix.IFLA_CARRIER_CHANGES:
 			l.CarrierChanges = ad.Uint32()
+		case unix.IFLA_CARRIER_UP_COUNT:
+			l.CarrierUp = ad.Uint32()
+		case unix.IFLA_CARRIER_DOWN_COUNT:
+			l.CarrierDown = ad.Uint32()
+		case unix.IFLA_CARRIER:
+			l.Carrier = ad.Uint8() != 0
+		case unix.IFLA_LINK:
+			l.Lower = ad.Uint32()
+		case unix.IFLA_LINKMODE:
+			l.Mode = ad.Uint8()
+		case unix.IFLA_GROUP:
+			l.Group = ad.Uint32()
+		case unix.IFLA_TXQLEN:
+			l.QueueLength = ad.Uint32()
+		case unix.IFLA_PROMISCUITY:
+			if ad.Uint32() > 0 {
+				l.Flags |= unix.IFF_PROMISC
+			}
+		case unix.IFLA_ALLMULTI:
+			if ad.Uint32() > 0 {
+				l.Flags |= unix.IFF_ALLMULTI
+			}
 		case unix.IFLA_OPERSTATE:
 			if n := int(ad.Uint8()); n < len(operStates) {
 				l.OperState = operStates[n]
@@ -136,6 +169,13 @@ func parseLink(b []byte) (Link, error) {
 		return Link{}, fmt.Errorf("link %d: %w", l.Index, err)
 	}
 	return l, nil
+}
+
+// takeFlags takes flags. What the kernel makes of the state is no part of those that a
+// link has.
+func (l *Link) takeFlags(flags uint32) {
+	const ofState = unix.IFF_RUNNING | unix.IFF_LOWER_UP | unix.IFF_DORMANT
+	l.Up, l.Dormant, l.Flags = flags&unix.IFF_UP != 0, flags&unix.IFF_DORMANT != 0, flags&^ofState
 }
 
 // parseAddress reads a message of RTM_NEWADDR: family, prefix, flags and scope of a
