@@ -19,15 +19,27 @@ import (
 type clockReader struct {
 	clock  xmlsysd.NodeID
 	leaves []xmlsysd.NodeID // monotonic boottime hz utcoffset synchronized offset maxerror esterror
+	loop   []xmlsysd.NodeID // of loopTags
 	hz     uint64
 	timex  unix.Timex
 	ts     unix.Timespec
+}
+
+// needLoop is what the loop that keeps the clock right tells of itself.
+const needLoop need = 1
+
+// loopTags are its leaves, in the units of the kernel where none is given: frequencies
+// in 2^-16 of a millionth.
+var loopTags = []string{
+	"status", "frequency", "constant", "tick", "tai", "pps_frequency", "pps_jitter", "pps_shift", "pps_stability", "jitters", "calibrations",
+	"calibration_errors", "stability_excesses",
 }
 
 func newClockReader(e *Engine) reader {
 	const at = "system/clock"
 	return &clockReader{
 		clock: e.model.Must(at), hz: userHZ(),
+		loop:   nodesOf(e.model, at, loopTags...),
 		leaves: nodesOf(e.model, at, "monotonic", "boottime", "hz", "utcoffset", "synchronized", "offset", "maxerror", "esterror"),
 	}
 }
@@ -51,13 +63,21 @@ func (c *clockReader) read(r *request) error {
 	}
 	x := &c.timex
 	t.Uint(c.leaves[4], bit(x.Status&unix.STA_UNSYNC == 0))
-	us := int64(x.Offset)
+	unit := int64(1)
 	if x.Status&unix.STA_NANO != 0 {
-		us /= int64(time.Microsecond)
+		unit = int64(time.Microsecond)
 	}
-	t.Int(c.leaves[5], us)
+	t.Int(c.leaves[5], int64(x.Offset)/unit)
 	t.Int(c.leaves[6], int64(x.Maxerror))
 	t.Int(c.leaves[7], int64(x.Esterror))
+	if r.need&needLoop != 0 {
+		for i, n := range [...]int64{
+			int64(x.Status), int64(x.Freq), int64(x.Constant), int64(x.Tick), int64(x.Tai), int64(x.Ppsfreq), int64(x.Jitter) / unit, int64(x.Shift),
+			int64(x.Stabil), int64(x.Jitcnt), int64(x.Calcnt), int64(x.Errcnt), int64(x.Stbcnt),
+		} {
+			t.Int(c.loop[i], n)
+		}
+	}
 	return nil
 }
 

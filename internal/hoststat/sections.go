@@ -28,13 +28,21 @@ type entryDetail struct {
 	bit  need
 }
 
+// detailsOf are leaves below a path of which any is the same need.
+func detailsOf(path string, tags []string, bit need) (list []entryDetail) {
+	for _, tag := range tags {
+		list = append(list, entryDetail{path + "/" + tag, bit})
+	}
+	return list
+}
+
 // entries is the table of sections, in the order of a message.
 var entries = []entry{
 	{path: "system/time", source: "clock_gettime", make: newTimeReader, prompt: true},
 	{path: "system/identity", source: "uname", make: newIdentityReader, prompt: true},
 	{path: "system/users", source: "/run/utmp, /run/systemd/sessions", make: newUsersReader, prompt: true},
 	{path: "system/host", source: "uname, os-release, boot_id", make: newHostReader, prompt: true},
-	{path: "system/clock", source: "clock_gettime, adjtimex", make: newClockReader, prompt: true},
+	{path: "system/clock", source: "clock_gettime, adjtimex", make: newClockReader, prompt: true, details: detailsOf("system/clock", loopTags, needLoop)},
 	{path: "system/filesystems", source: "/proc/self/mountinfo, statfs", make: newFilesystemsReader, lane: slow},
 	{path: "system/numa", source: "/sys/devices/system/node", make: newNumaReader, absent: true},
 	{path: "system/sensors", source: "/sys/class/hwmon", make: newSensorsReader, lane: slow, absent: true},
@@ -49,7 +57,7 @@ var entries = []entry{
 		{"proc/stat/page", needVM}, {"proc/stat/swap", needVM}, {"proc/vmstat", needWhole},
 	}},
 	{path: "proc/meminfo", source: "/proc/meminfo", make: newMeminfoReader, prompt: true, details: []entryDetail{{"proc/meminfo/detail", needDetail}}},
-	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, prompt: true, details: []entryDetail{
+	{path: "proc/net/dev", source: "/proc/net/dev, routing socket", make: newNetDevReader, prompt: true, details: append([]entryDetail{
 		{"proc/net/dev/interface/ifindex", needLinks},
 		{"proc/net/dev/interface/mtu", needLinks},
 		{"proc/net/dev/interface/operstate", needLinks},
@@ -60,17 +68,7 @@ var entries = []entry{
 		{"proc/net/dev/interface/duplex", needSpeed},
 		{"proc/net/dev/interface/broadcast", needLinks},
 		{"proc/net/dev/interface/ifalias", needLinks},
-		{"proc/net/dev/interface/flags", needClass},
-		{"proc/net/dev/interface/link", needClass},
-		{"proc/net/dev/interface/link_mode", needClass},
-		{"proc/net/dev/interface/group", needClass},
-		{"proc/net/dev/interface/type", needClass},
-		{"proc/net/dev/interface/queue_length", needClass},
-		{"proc/net/dev/interface/carrier", needClass},
-		{"proc/net/dev/interface/dormant", needClass},
-		{"proc/net/dev/interface/carrier_up", needClass},
-		{"proc/net/dev/interface/carrier_down", needClass},
-	}},
+	}, detailsOf("proc/net/dev/interface", classTags, needClass)...)},
 	{path: "proc/net/sockstat", source: "/proc/net/sockstat", make: newSockstatReader, prompt: true},
 	{path: "proc/net/sockstat6", source: "/proc/net/sockstat6", make: newSockstat6Reader, prompt: true, absent: true},
 	{path: "proc/net/snmp", source: "/proc/net/snmp", make: newSNMPReader, prompt: true},

@@ -119,7 +119,8 @@ func TestDocument(t *testing.T) {
 		"Where host statistics run in the same process (`weir up`), `GET /metrics` has the host's figures behind the hub's, and `GET /metrics/node`\n" +
 		"has them by the names of node_exporter. `weir xmlsysd --metrics ADDRESS` serves both alone, at loopback where the address has no host.\n\n" +
 		"Of the hosts that a hub asks (`[hosts]` of its configuration) it has the same families with the label `host`, as of their last answers: `on` and `off`\n" +
-		"hold for them, too. Labels from files that are in no message, such as a disk's model, they do not have. A host has some 70 KB by weir's names and\n" +
+		"hold for them, too. What is in no message, such as a disk's model, the sources\n" +
+		"of the clock, the name of the time zone or how an interface came to its name, they do not have. A host has some 70 KB by weir's names and\n" +
 		"20 KB by node_exporter's: who scrapes a hub of many chooses, or switches that off (`hosts.metrics`).\n\n" +
 		"Both answer in the text format or, where the header `Accept` likes it as much, in OpenMetrics 1.0; with gzip when asked. Four scrapes of\n" +
 		"each are served at a time. What cannot be read is left out, and a section that hangs holds up a scrape once, by its time limit:\n" +

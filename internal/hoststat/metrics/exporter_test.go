@@ -117,8 +117,7 @@ var shown = []string{
 	"node_vmstat_", "node_softnet_", "node_hwmon_temp_celsius ", "node_hwmon_fan_rpm ", "node_hwmon_in_volts ", "node_hwmon_power_watt ",
 	"node_hwmon_curr_amps ", "node_network_", "node_intr_total ",
 	"node_context_switches_total ", "node_forks_total ", "node_boot_time_seconds ", "node_procs_", "node_filefd_",
-	"node_entropy_available_bits ", "node_nf_conntrack_entries", "node_uname_info ", "node_os_", "node_time_seconds ",
-	"node_timex_sync_status ", "node_timex_offset_seconds ", "node_timex_maxerror_seconds ", "node_timex_estimated_error_seconds ",
+	"node_entropy_available_bits ", "node_nf_conntrack_entries", "node_uname_info ", "node_os_", "node_time_", "node_timex_",
 }
 
 // unlisted are families of these collectors that are not in the table.

@@ -22,6 +22,9 @@ const factAge = time.Minute
 // maxFacts bounds how many disks are remembered.
 const maxFacts = 4096
 
+// maxClocks bounds the devices of clocks; Linux has one.
+const maxClocks = 16
+
 // facts are the labels of the host and its disks that no section has: they hardly
 // change, and the engine's clients have no use for them.
 type facts struct {
@@ -30,11 +33,13 @@ type facts struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	disks   map[string]*diskFact // by "MAJOR:MINOR"
-	links   map[string]*linkFact // by name
-	host    systemFact
-	hostAt  time.Time
-	scratch []byte
+	disks     map[string]*diskFact // by "MAJOR:MINOR"
+	links     map[string]*linkFact // by name
+	sources   []clockFact
+	sourcesAt time.Time
+	host      systemFact
+	hostAt    time.Time
+	scratch   []byte
 }
 
 // diskFact are the labels of a disk.
@@ -47,6 +52,12 @@ type diskFact struct {
 type linkFact struct {
 	numbers [len(assignments)][]byte // nil: not known
 	at      time.Time
+}
+
+// clockFact is a source of the kernel's time.
+type clockFact struct {
+	labels  string
+	current bool
 }
 
 // systemFact is what the distribution calls itself. It is not changed.
@@ -131,6 +142,28 @@ func (f *facts) assignments(name []byte) (none [len(assignments)][]byte) {
 	}
 	f.links[string(name)] = known
 	return known.numbers
+}
+
+// clocks returns the sources of the kernel's time.
+func (f *facts) clocks() []clockFact {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.now()
+	if !f.sourcesAt.IsZero() && now.Sub(f.sourcesAt) < factAge {
+		return f.sources
+	}
+	f.sources, f.sourcesAt = nil, now
+	for n := 0; n < maxClocks; n++ {
+		dir := "sys/devices/system/clocksource/clocksource" + strconv.Itoa(n) + "/"
+		current := strings.TrimSpace(string(f.file(dir + "current_clocksource")))
+		for _, name := range strings.Fields(string(f.file(dir + "available_clocksource"))) {
+			f.sources = append(f.sources, clockFact{fixedLabels("clocksource", name, "device", strconv.Itoa(n)), name == current})
+		}
+		if current == "" {
+			break
+		}
+	}
+	return f.sources
 }
 
 // systemLabels are the labels of the distribution, which are the keys of its file in

@@ -255,7 +255,46 @@ func nodeHost(g *grow) {
 		s.add(uname, o.domain, plain, one)
 	})
 	now := g.family("node_time_seconds", gauge, "")
-	g.list(clockAt, "", nil, func(s *scrape) { s.seconds(now) })
+	zone := g.family("node_time_zone_offset_seconds", gauge, "")
+	available := g.family("node_time_clocksource_available_info", gauge, "")
+	current := g.family("node_time_clocksource_current_info", gauge, "")
+	g.keep(clockAt, "utcoffset")
+	g.list(clockAt, "", nil, func(s *scrape) {
+		s.seconds(now)
+		if s.facts == nil {
+			return
+		}
+		for _, c := range s.facts.clocks() {
+			s.add(available, c.labels, plain, one)
+			if c.current {
+				s.add(current, c.labels, plain, one)
+			}
+		}
+		name, _ := s.now.Local().Zone()
+		s.with(`time_zone="`, []byte(name))
+		s.add(zone, "", plain, s.kept[0])
+	})
+	for _, c := range []struct {
+		leaf, name string
+		kind       kind
+		scale      scale
+	}{
+		{"status", "status", gauge, plain},
+		{"frequency", "frequency_adjustment_ratio", gauge, ratio},
+		{"constant", "loop_time_constant", gauge, plain},
+		{"tick", "tick_seconds", gauge, microseconds},
+		{"tai", "tai_offset_seconds", gauge, plain},
+		{"pps_frequency", "pps_frequency_hertz", gauge, frequency},
+		{"pps_jitter", "pps_jitter_seconds", gauge, microseconds},
+		{"pps_shift", "pps_shift_seconds", gauge, plain},
+		{"pps_stability", "pps_stability_hertz", gauge, frequency},
+		{"jitters", "pps_jitter_total", counter, plain},
+		{"calibrations", "pps_calibration_total", counter, plain},
+		{"calibration_errors", "pps_error_total", counter, plain},
+		{"stability_excesses", "pps_stability_exceeded_total", counter, plain},
+	} {
+		g.node(clockAt+"/"+c.leaf, "timex_"+c.name, c.kind, c.scale)
+	}
 	g.node(clockAt+"/synchronized", "timex_sync_status", gauge, plain)
 	g.node(clockAt+"/offset", "timex_offset_seconds", gauge, microseconds)
 	g.node(clockAt+"/maxerror", "timex_maxerror_seconds", gauge, microseconds)

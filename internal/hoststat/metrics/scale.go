@@ -15,6 +15,8 @@ type scale struct {
 	factor uint64 // 0: 1
 	point  int    // places by which the number is divided by ten
 	pages  bool   // factor is the size of a page, which another host may have another of
+	parts  uint64 // of a unit that the number is in; 0: whole ones
+	plus   uint64 // added to a number of parts
 }
 
 // Scales of the units on tapes.
@@ -26,6 +28,8 @@ var (
 	microseconds = scale{point: 6}
 	sectors      = scale{factor: 512}
 	megabits     = scale{factor: 1_000_000 / 8}
+	frequency    = scale{parts: 1_000_000 << 16}
+	ratio        = scale{parts: 1_000_000 << 16, plus: 1} // by which a frequency makes a clock another one
 )
 
 // append appends a number of a tape: digits, with a sign or a point. It reports
@@ -35,6 +39,9 @@ func (s scale) append(b, number []byte) ([]byte, bool) {
 		return b, false
 	}
 	switch {
+	case s.parts > 0:
+		f, _ := strconv.ParseFloat(string(number), 64)
+		return strconv.AppendFloat(b, f/float64(s.parts)+float64(s.plus), 'g', -1, 64), true
 	case s.factor > 1:
 		return s.multiply(b, number), true
 	case s.point > 0:

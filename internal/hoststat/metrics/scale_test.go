@@ -42,6 +42,9 @@ func TestScale(t *testing.T) {
 		{sectors, "0.5", "256"},
 		{megabits, "10000", "1250000000"},
 		{megabits, "-1", "-125000"},
+		{ratio, "0", "1"},
+		{ratio, "-3276800", "0.99995"},
+		{frequency, "65536", "1e-06"},
 		{scale{point: 9}, "1795905920309535123", "1795905920.309535123"},
 	} {
 		b, ok := c.scale.append(nil, []byte(c.in))
