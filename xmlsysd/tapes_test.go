@@ -21,6 +21,7 @@ func bodyOf(t testing.TB, m *Model, tapes []*Tape) []byte {
 	for _, selector := range []string{
 		"all", "system/cgroups", "system/sessions", "proc/tasks", "triggers", "sockstates", "/proc/interrupts/irq/cpu", "/proc/softirqs/softirq/cpu", "/proc/net/dev/interface/speed",
 		"/proc/net/dev/interface/broadcast", "/proc/net/dev/interface/ifalias", "/proc/net/dev/interface/duplex",
+		"/proc/sys/kernel/poolsize", "/proc/net/nf_conntrack/found", "/proc/net/nf_conntrack/invalid", "/proc/net/nf_conntrack/ignore", "/proc/net/nf_conntrack/insert", "/proc/net/nf_conntrack/insert_failed", "/proc/net/nf_conntrack/drop", "/proc/net/nf_conntrack/early_drop", "/proc/net/nf_conntrack/search_restart",
 		"/system/clock/status", "/system/clock/frequency", "/system/clock/constant", "/system/clock/tick", "/system/clock/tai", "/system/clock/pps_frequency", "/system/clock/pps_jitter", "/system/clock/pps_shift", "/system/clock/pps_stability", "/system/clock/jitters", "/system/clock/calibrations", "/system/clock/calibration_errors", "/system/clock/stability_excesses",
 		"/proc/net/dev/interface/flags", "/proc/net/dev/interface/link", "/proc/net/dev/interface/link_mode", "/proc/net/dev/interface/group", "/proc/net/dev/interface/type", "/proc/net/dev/interface/queue_length", "/proc/net/dev/interface/carrier", "/proc/net/dev/interface/dormant", "/proc/net/dev/interface/carrier_up", "/proc/net/dev/interface/carrier_down",
 		"/system/sensors/sensor/device",

@@ -114,7 +114,15 @@ func TestSections(t *testing.T) {
 			"/fs/file_nr/max": "99", "/fs/inode_nr/nr_inodes": "5", "/kernel/pid_max": "32768", "/kernel/threads_max": "-",
 		}},
 		{"proc/net/nf_conntrack", files{"proc/sys/net/netfilter/nf_conntrack_count": "7\n", "proc/sys/net/netfilter/nf_conntrack_max": "100\n"}, map[string]string{
-			"/count": "7", "/max": "100",
+			"/count": "7", "/max": "100", "/found": "-",
+		}},
+		{"proc/net/nf_conntrack", files{
+			"proc/sys/net/netfilter/nf_conntrack_count": "7\n", "proc/sys/net/netfilter/nf_conntrack_max": "100\n",
+			"proc/net/stat/nf_conntrack": "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop icmp_error  expect_new\n" +
+				"00000007  00000000 0000000a 00000000 00000001 00000000 00000000 00000000 00000002 00000003 00000004 00000005 00000000  00000000\n" +
+				"00000007  00000000 ffffffff 00000000 00000001 00000000 00000000 00000000 00000000 00000000 00000000 0000000x 00000000  00000000\n",
+		}, map[string]string{
+			"/found": "4294967305", "/invalid": "2", "/ignore": "0", "/insert": "2", "/insert_failed": "3", "/drop": "4", "/early_drop": "-", "/search_restart": "-",
 		}},
 		{"system/numa", files{
 			"sys/devices/system/node/node0/meminfo":  "Node 0 MemTotal:       16 kB\nNode 0 HugePages_Total:     2\n",

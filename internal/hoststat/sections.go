@@ -75,7 +75,7 @@ var entries = []entry{
 	{path: "proc/net/snmp6", source: "/proc/net/snmp6", make: newSNMP6Reader, prompt: true, absent: true},
 	{path: "proc/net/netstat", source: "/proc/net/netstat", make: newNetstatReader, prompt: true},
 	{path: "proc/net/softnet_stat", source: "/proc/net/softnet_stat", make: newSoftnetReader, prompt: true, absent: true},
-	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, prompt: true, absent: true},
+	{path: "proc/net/nf_conntrack", source: "/proc/sys/net/netfilter", make: newConntrackReader, prompt: true, absent: true, details: detailsOf("proc/net/nf_conntrack", conntrackTags, needEvents)},
 	{path: "proc/net/sockstates", source: "inet_diag", make: newSockStatesReader, lane: slow, absent: true},
 	{path: "proc/loadavg", source: "/proc/loadavg", make: newLoadavgReader, prompt: true},
 	{path: "proc/cpuinfo", source: "/proc/cpuinfo, cpufreq", make: newCPUInfoReader, lane: slow},
@@ -90,7 +90,7 @@ var entries = []entry{
 	{path: "proc/schedstat", source: "/proc/schedstat", make: newSchedstatReader, prompt: true, absent: true},
 	{path: "proc/swaps", source: "/proc/swaps", make: newSwapsReader, prompt: true, absent: true},
 	{path: "proc/mdstat", source: "/proc/mdstat", make: newMdstatReader, absent: true},
-	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader, prompt: true},
+	{path: "proc/sys", source: "/proc/sys", make: newSysctlReader, prompt: true, details: detailsOf("proc/sys/kernel", []string{"poolsize"}, needPool)},
 	{path: "proc/tasks", source: "/proc/PID/stat", make: newTasksReader, lane: own, details: []entryDetail{
 		{"proc/tasks/task/wait", needWait},
 		{"proc/tasks/task/cgroup", needCgroup},

@@ -98,12 +98,21 @@ type conntrackReader struct {
 	node   xmlsysd.NodeID
 	files  [2]*reread.File // count, max
 	leaves []xmlsysd.NodeID
+	events *reread.File     // on demand
+	counts []xmlsysd.NodeID // of conntrackTags
 	errs   sourceErrors
 }
 
+// needEvents is what became of connections, which is a file of its own.
+const needEvents need = 1
+
+// conntrackTags are its leaves, by the kernel's names of the columns.
+var conntrackTags = []string{"found", "invalid", "ignore", "insert", "insert_failed", "drop", "early_drop", "search_restart"}
+
 func newConntrackReader(e *Engine) reader {
 	const at = "proc/net/nf_conntrack"
-	c := &conntrackReader{node: e.model.Must(at), leaves: nodesOf(e.model, at, "count", "max")}
+	c := &conntrackReader{node: e.model.Must(at), leaves: nodesOf(e.model, at, "count", "max"), counts: nodesOf(e.model, at, conntrackTags...)}
+	c.events = e.prompt("net/stat/nf_conntrack", pageSize, reread.Lines)
 	for i, name := range [...]string{"count", "max"} {
 		c.files[i] = e.prompt("sys/net/netfilter/nf_conntrack_"+name, sysctlSize, reread.Whole)
 	}
@@ -124,10 +133,56 @@ func (c *conntrackReader) read(r *request) error {
 		}
 		r.tape.Leaf(c.leaves[i], text)
 	}
+	if r.need&needEvents != 0 {
+		c.addEvents(r)
+	}
 	return nil
 }
 
+// addEvents adds the columns up: a line for each CPU, in hexadecimal, below a heading.
+// A kernel without the file, or without a column, has none.
+func (c *conntrackReader) addEvents(r *request) {
+	text, err := c.events.Read()
+	if err != nil {
+		return
+	}
+	r.bytes += len(text)
+	heading, lines := cutLine(text)
+	for i, tag := range conntrackTags {
+		if sum, ok := sumColumn(heading, lines, tag); ok {
+			r.tape.Uint(c.counts[i], sum)
+		}
+	}
+}
+
+// sumColumn adds up the column below a heading.
+func sumColumn(heading, lines []byte, name string) (sum uint64, ok bool) {
+	at := 0
+	for word := heading; ; at++ {
+		var head []byte
+		if head, word = cutWord(word); len(head) == 0 {
+			return 0, false
+		} else if string(head) == name {
+			break
+		}
+	}
+	for len(lines) > 0 {
+		var line, word []byte
+		line, lines = cutLine(lines)
+		for range at + 1 {
+			word, line = cutWord(line)
+		}
+		n, good := hexNumber(word)
+		if !good {
+			return 0, false
+		}
+		sum += n
+	}
+	return sum, true
+}
+
 func (c *conntrackReader) close() {
+	c.events.Close()
 	for _, f := range c.files {
 		f.Close()
 	}

@@ -32,7 +32,11 @@ type sysctlList struct {
 type sysctlValue struct {
 	file *reread.File
 	node xmlsysd.NodeID
+	need need // without which it is not read
 }
+
+// needPool is a number that hardly anyone wants.
+const needPool need = 1
 
 func newSysctlReader(e *Engine) reader {
 	const at = "proc/sys"
@@ -57,8 +61,10 @@ func newSysctlReader(e *Engine) reader {
 		s.lists = append(s.lists, list)
 	}
 	for _, v := range [][2]string{{"random/entropy_avail", "entropy_avail"}, {"pid_max", "pid_max"}, {"threads-max", "threads_max"}} {
-		s.values = append(s.values, sysctlValue{e.prompt("sys/kernel/"+v[0], sysctlSize, reread.Whole), m.Must(at + "/kernel/" + v[1])})
+		s.values = append(s.values, sysctlValue{file: e.prompt("sys/kernel/"+v[0], sysctlSize, reread.Whole), node: m.Must(at + "/kernel/" + v[1])})
 	}
+	pool := e.prompt("sys/kernel/random/poolsize", sysctlSize, reread.Whole)
+	s.values = append(s.values, sysctlValue{pool, m.Must(at + "/kernel/poolsize"), needPool})
 	return s
 }
 
@@ -81,6 +87,9 @@ func (s *sysctlReader) read(r *request) error {
 	t.Open(s.kernel, stampOf(time.Now()))
 	defer t.Close()
 	for _, v := range s.values {
+		if v.need&^r.need != 0 {
+			continue
+		}
 		text, err := s.text(r, v.file)
 		if err != nil || text == nil {
 			if err != nil {

@@ -117,7 +117,7 @@ var shown = []string{
 	"node_vmstat_", "node_softnet_", "node_hwmon_temp_celsius ", "node_hwmon_fan_rpm ", "node_hwmon_in_volts ", "node_hwmon_power_watt ",
 	"node_hwmon_curr_amps ", "node_network_", "node_intr_total ",
 	"node_context_switches_total ", "node_forks_total ", "node_boot_time_seconds ", "node_procs_", "node_filefd_",
-	"node_entropy_available_bits ", "node_nf_conntrack_entries", "node_uname_info ", "node_os_", "node_time_", "node_timex_",
+	"node_entropy_", "node_nf_conntrack_", "node_uname_info ", "node_os_", "node_time_", "node_timex_",
 }
 
 // unlisted are families of these collectors that are not in the table.
@@ -177,7 +177,7 @@ func differences(node, ours scraped) []string {
 // volatile are gauges that may be another number at any time.
 var volatile = []string{
 	"node_load", "node_memory_", "node_sockstat_", "node_procs_", "node_filefd_allocated", "node_entropy_", "node_disk_io_now", "node_timex_",
-	"node_filesystem_free_bytes", "node_filesystem_avail_bytes", "node_filesystem_files_free", "node_nf_conntrack_entries", "node_netstat_Tcp_CurrEstab",
+	"node_filesystem_free_bytes", "node_filesystem_avail_bytes", "node_filesystem_files_free", "node_nf_conntrack_", "node_netstat_Tcp_CurrEstab",
 	"node_time_seconds",
 }
 

@@ -112,6 +112,9 @@ func nodeNetwork(g *grow) {
 	g.node(softnet+"/time_squeeze", "softnet_times_squeezed_total", counter, plain)
 	g.node("proc/net/nf_conntrack/count", "nf_conntrack_entries", gauge, plain)
 	g.node("proc/net/nf_conntrack/max", "nf_conntrack_entries_limit", gauge, plain)
+	for _, event := range []string{"found", "invalid", "ignore", "insert", "insert_failed", "drop", "early_drop", "search_restart"} {
+		g.node("proc/net/nf_conntrack/"+event, "nf_conntrack_stat_"+event, gauge, plain)
+	}
 }
 
 // unknownSpeed is the speed of a link that has one which its driver does not know:
@@ -213,6 +216,7 @@ func nodeStorage(g *grow) {
 	g.node("proc/sys/fs/file_nr/allocated", "filefd_allocated", gauge, plain)
 	g.node("proc/sys/fs/file_nr/max", "filefd_maximum", gauge, plain)
 	g.node("proc/sys/kernel/entropy_avail", "entropy_available_bits", gauge, plain)
+	g.node("proc/sys/kernel/poolsize", "entropy_pool_size_bits", gauge, plain)
 }
 
 func nodeSensors(g *grow) {
