@@ -139,7 +139,7 @@ type Hosts struct {
 	TLSClientCA string        `toml:"tls_client_ca" doc:"Agents and monitors need a certificate of an authority in this PEM file; empty: none."`
 	Allow       []string      `toml:"allow" doc:"Networks whose agents may register, in CIDR notation, or any. This machine always may."`
 	Watch       []string      `toml:"watch" doc:"Hosts that are asked without an agent: names or addresses, with ranges such as node[01-16], and :PORT where it is not 7887."`
-	File        string        `toml:"file" doc:"A wulfhosts file, absolute: its hosts are asked as well, and its alarms judged. It is read at the start."`
+	File        string        `toml:"file" doc:"A wulfhosts file, absolute: its hosts are asked as well, and its alarms judged. It is read anew when it has changed."`
 	Poll        time.Duration `toml:"poll" doc:"How often each host is asked, from 500ms to 1m; 0: never."`
 	Metrics     bool          `toml:"metrics" doc:"Show the figures of all hosts at /metrics and /metrics/node, with the label host. It takes some 40 KB a host."`
 	Max         int           `toml:"max" doc:"Most hosts that agents register; a further one is refused and counted."`

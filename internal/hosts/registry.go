@@ -86,15 +86,27 @@ func (r *Registry) Lease() time.Duration { return r.o.Lease }
 // Allows tells whether a peer may register.
 func (r *Registry) Allows(peer netip.Addr) bool { return r.o.Allow.Contain(peer) }
 
-// Configure adds hosts that are known without an agent. They stay.
+// Configure says which hosts are known without an agent. They stay until it is called
+// again; those that are as they were then are not disturbed.
 func (r *Registry) Configure(list ...Registration) {
 	r.mu.Lock()
 	now := r.o.Now()
+	named := make(map[string]bool, len(list))
 	for _, reg := range list {
-		if h := r.hosts[reg.Name]; h != nil && !h.fixed {
+		named[reg.Name] = true
+		h := r.hosts[reg.Name]
+		if h != nil && h.fixed && h.Address == reg.Address && h.TLS == reg.TLS && h.Group == reg.Group {
+			continue
+		}
+		if h != nil && !h.fixed {
 			r.registered--
 		}
 		r.hosts[reg.Name] = &Host{Registration: reg, Since: now, fixed: true}
+	}
+	for name, h := range r.hosts {
+		if h.fixed && !named[name] {
+			delete(r.hosts, name)
+		}
 	}
 	r.mu.Unlock()
 	r.o.Changed()

@@ -219,3 +219,27 @@ func TestListIsSorted(t *testing.T) {
 		}
 	}
 }
+
+// Hosts of the configuration that change come and go; those that stay, and those of
+// agents, are not disturbed.
+func TestConfigureAnew(t *testing.T) {
+	r, now := registry(t, Options{})
+	a, b := Registration{Name: "a", Address: "10.0.0.1:1"}, Registration{Name: "b", Address: "10.0.0.2:1"}
+	r.Configure(a, b)
+	if _, err := r.Register(Registration{Name: "c", Address: ":7887", Peer: ten7}); err != nil {
+		t.Fatal(err)
+	}
+	began := *now
+	*now = now.Add(time.Second)
+	b.Group = "rack1"
+	r.Configure(b, a)
+	for name, since := range map[string]time.Time{"a": began, "b": *now, "c": began} {
+		if h, ok := r.Get(name); !ok || !h.Since.Equal(since) || name == "b" && h.Group != "rack1" {
+			t.Errorf("%s: %+v, want it since %v", name, h, since)
+		}
+	}
+	r.Configure(b)
+	if _, ok := r.Get("a"); ok || len(r.List()) != 2 {
+		t.Errorf("hosts %+v", r.List())
+	}
+}

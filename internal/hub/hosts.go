@@ -4,9 +4,12 @@
 package hub
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
+	"slices"
+	"time"
 
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/fleet"
@@ -33,6 +36,9 @@ func (h *Hub) newHosts() error {
 	allow, err := hosts.ParseNetworks(c.Allow)
 	if err != nil {
 		return fmt.Errorf("hosts.allow: %w", err)
+	}
+	if c.File != "" {
+		h.hostsFile = roster.NewWatch([]string{c.File})
 	}
 	file, known, err := h.knownHosts()
 	if err != nil {
@@ -62,6 +68,9 @@ func (h *Hub) knownHosts() (*roster.File, []hosts.Registration, error) {
 		for _, w := range file.Warnings {
 			h.log.Warn("hosts file", "warning", w)
 		}
+		if !slices.Equal(h.hostsFile.Paths(), file.Paths) {
+			h.hostsFile = roster.NewWatch(file.Paths)
+		}
 	}
 	list := file.Hosts
 	for _, text := range h.cfg.Hosts.Watch {
@@ -79,6 +88,29 @@ func (h *Hub) knownHosts() (*roster.File, []hosts.Registration, error) {
 		known = append(known, hosts.Registration{Name: one.Name, Address: one.Address, Group: one.Group, TLS: one.TLS})
 	}
 	return file, known, nil
+}
+
+// hostsLook is how often the hosts file is looked at.
+const hostsLook = 2 * time.Second
+
+// followHosts reads the hosts file anew when it has changed, until ctx ends.
+func (h *Hub) followHosts(ctx context.Context) {
+	every(ctx, hostsLook, func() {
+		if !h.hostsFile.Changed() {
+			return
+		}
+		file, known, err := h.knownHosts()
+		if err != nil {
+			// Those that are known are asked on: the file may be half written.
+			h.log.Warn("hosts file", "err", err)
+			return
+		}
+		h.registry.Configure(known...)
+		if h.fleet != nil {
+			h.fleet.SetAlarms(file.Alarms, file.Triggers)
+		}
+		h.log.Info("hosts file read anew", "hosts", len(file.Hosts), "alarms", len(file.Alarms))
+	})
 }
 
 // hostsChanged has the hosts asked that are known now.

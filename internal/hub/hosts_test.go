@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -198,6 +199,19 @@ func TestHostsOfTheConfiguration(t *testing.T) {
 	}
 	if len(names) != 2 || names["busy"] != "rack1configured" || names["127.0.0.1:1"] != "configured" {
 		t.Errorf("%v", names)
+	}
+	// The file is followed: another alarm, another host, one that is gone.
+	text = "<wulfstat><host><label>busier</label><ip>" + host + "</ip><port>" + port + "</port></host>" +
+		`<alarm id="loaded"><when>load1 &gt; 8</when></alarm></wulfstat>`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wait.Until(t, "the new host has the new alarm", func() bool {
+		h, err := c.Host(t.Context(), "busier")
+		return err == nil && h.Statistics != nil && slices.Equal(h.Statistics.Alarms, []string{"loaded"})
+	})
+	if h, err := c.Host(t.Context(), "busy"); err == nil {
+		t.Errorf("the old one is there: %+v", h)
 	}
 	for _, line := range []string{"unknown element odd", "host=busy alarm=load level=crit value=9"} {
 		if !strings.Contains(log.String(), line) {

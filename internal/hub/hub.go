@@ -23,6 +23,7 @@ import (
 	"github.com/weir-io/weir/internal/hop"
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/hoststat/fleet"
+	"github.com/weir-io/weir/internal/hoststat/roster"
 	"github.com/weir-io/weir/internal/live"
 	"github.com/weir-io/weir/internal/metacheck"
 	"github.com/weir-io/weir/internal/relay"
@@ -64,6 +65,8 @@ type Hub struct {
 
 	registry *hosts.Registry
 	fleet    *fleet.Fleet // nil: hosts are not asked
+
+	hostsFile *roster.Watch // owned by followHosts; nil: there is no such file
 
 	catalog   *tracestore.Catalog
 	retention *tracestore.Retention
@@ -139,6 +142,9 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	}
 	group.Go(func() error { return h.api.Run(ctx) })
 	group.Go(func() error { h.registry.Run(ctx); return nil })
+	if h.hostsFile != nil {
+		group.Go(func() error { h.followHosts(ctx); return nil })
+	}
 	if h.fleet != nil {
 		group.Go(func() error { return h.fleet.Run(ctx) })
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
+	"github.com/weir-io/weir/xmlsysd"
 )
 
 // maxRecent bounds the alarms that wait for who follows them.
@@ -63,6 +64,11 @@ func (f *Fleet) Alarms() []client.HostAlarm {
 		list = append(list, shown(&events[i]))
 	}
 	return list
+}
+
+// SetAlarms changes the alarms that hosts are judged by, and their triggers.
+func (f *Fleet) SetAlarms(rules []alarm.Rule, triggers []xmlsysd.Trigger) {
+	f.cluster.SetAlarms(rules, triggers)
 }
 
 // shown is an alarm as clients have it.
