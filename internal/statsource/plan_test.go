@@ -20,7 +20,7 @@ func TestEvents(t *testing.T) {
 system/identity: hostname hostip
 system/users: users
 system/host: sysname nodename release version machine boot_id machine_id os_id os_version os_name virtualization page_size_bytes
-system/clock: monotonic_us boottime_us hz utcoffset_s synchronized offset_us maxerror_us esterror_us
+system/clock: monotonic_us boottime_us hz utcoffset_s synchronized offset_us maxerror_us esterror_us status frequency constant tick_us tai_s pps_frequency pps_jitter_us pps_shift pps_stability jitters calibrations calibration_errors stability_excesses
 system/filesystems/fs: id device type readonly size_bytes free_bytes avail_bytes files files_free stale device_error
 system/numa/node: id meminfo_… numastat_… distance cpulist
 system/sensors/sensor: id chip kind label input min max crit alarm fault device
@@ -37,14 +37,14 @@ system/triggers/trigger: id count age_us
 proc/stat: page_in page_out swap_in swap_out intr ctxt processes cpu_total_user cpu_total_nice cpu_total_sys cpu_total_tot cpu_total_idle cpu_total_iowait cpu_total_irq cpu_total_softirq cpu_total_steal cpu_total_guest cpu_total_guest_nice btime procs_running procs_blocked softirq
 proc/stat/cpu: id user nice sys tot idle iowait irq softirq steal guest guest_nice
 proc/meminfo: memory_total memory_used memory_free memory_shared memory_buffers memory_cached memory_available swap_total swap_used swap_free detail_…
-proc/net/dev/interface: id devtype devid name ip host receive_bytes receive_packets receive_errs receive_drop receive_fifo receive_frame receive_compressed receive_multicast transmit_bytes transmit_packets transmit_errs transmit_drop transmit_fifo transmit_collisions transmit_carrier transmit_compressed ifindex mtu_bytes speed operstate carrier_changes mac broadcast ifalias duplex addresses_address[id ip prefix]
+proc/net/dev/interface: id devtype devid name ip host receive_bytes receive_packets receive_errs receive_drop receive_fifo receive_frame receive_compressed receive_multicast transmit_bytes transmit_packets transmit_errs transmit_drop transmit_fifo transmit_collisions transmit_carrier transmit_compressed ifindex mtu_bytes speed operstate carrier_changes mac broadcast ifalias duplex flags link link_mode group type queue_length carrier dormant carrier_up carrier_down addresses_address[id ip prefix]
 proc/net/sockstat: used tcp_inuse tcp_orphan tcp_timewait tcp_alloc tcp_mem udp_inuse udp_mem raw_inuse frag_inuse frag_memory udplite_inuse
 proc/net/sockstat6: tcp6_inuse udp6_inuse udplite6_inuse raw6_inuse frag6_inuse frag6_memory
 proc/net/snmp: ip_… icmp_… icmpmsg_… tcp_… udp_… udplite_…
 proc/net/snmp6: …
 proc/net/netstat: tcpext_… ipext_… mptcpext_…
 proc/net/softnet_stat/cpu: id processed dropped time_squeeze received_rps flow_limit backlog
-proc/net/nf_conntrack: count max
+proc/net/nf_conntrack: count max found invalid ignore insert insert_failed drop early_drop search_restart
 proc/net/sockstates/tcpstate: id inet inet6
 proc/loadavg: load1 load5 load15 running threads last_pid
 proc/cpuinfo/processor: id vendor_id family model_num model_name clock_MHz cachesize_KB stepping microcode physical_id core_id implementer architecture variant part revision
@@ -64,7 +64,7 @@ proc/schedstat/cpu: id run_time_ns wait_time_ns timeslices
 proc/swaps/swapdev: id type size_bytes used_bytes priority
 proc/mdstat/array: id state level disks_total disks_active disks_failed disks_spare blocks blocks_synced
 proc/sys/fs: file_nr_allocated file_nr_free file_nr_max inode_nr_… dentry_state_…
-proc/sys/kernel: entropy_avail_bits pid_max threads_max
+proc/sys/kernel: entropy_avail_bits pid_max threads_max poolsize_bits
 proc/tasks: count_total count_running count_sleeping count_disk count_stopped count_traced count_zombie count_idle count_threads
 proc/tasks/task: id name user state ppid utime_ticks stime_ticks priority nice threads start_ticks vsize_bytes rss_bytes processor wait_ns cgroup cmdline io_rchar io_wchar io_read_bytes io_write_bytes
 proc/file/line: path id field[id field]
