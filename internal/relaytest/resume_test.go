@@ -293,6 +293,10 @@ func TestKillAndResume(t *testing.T) {
 				sent = max(sent, p.data()[0].Next())
 				p.lose()
 				relay = startProcess(t, dir)
+				// Readers of what is left now find an index for each packet.
+				for i := range p.data() {
+					relaytest.Stored(t, filepath.Join(p.oneSession(filepath.Join(dir, "out")), "kernel", fmt.Sprintf("ch_%d", i)))
+				}
 				p.resume(relay.relay)
 				for i, st := range p.data() {
 					if st.Next() > sent+1 {
@@ -564,6 +568,38 @@ func TestDuplicatesAreDropped(t *testing.T) {
 				t.Errorf("%d duplicates counted, want 4", got)
 			}
 		})
+	}
+}
+
+// Packets of which the index has not come when the producer is lost are not kept: it
+// sends them again, and readers of what is left find an index that fits.
+func TestNoPacketWithoutIndex(t *testing.T) {
+	r := relaytest.Start(t, relaytest.OneWorker)
+	p := newReturning(t, 1)
+	p.begin(r)
+	p.mustStore(6)
+	p.lose()
+	r.WaitSettled()
+	raw, id, next := rawResume(t, r, p)
+	for seq := range uint64(4) {
+		b := lttng.DataHeader{Stream: id, NetSeqNum: seq, DataSize: uint32(p.size)}.Append(nil)
+		raw.SendData(append(b, relaytest.Packet(0, next+seq, p.size)...))
+		r.WaitPackets(6 + seq + 1)
+	}
+	file := filepath.Join(p.oneSession(r.Output), "kernel/ch_0")
+	if _, rest := relaytest.Indexed(t, file); rest != 4*p.size {
+		t.Errorf("%d bytes without an index, want those of 4 packets", rest)
+	}
+	raw.Send(lttng.AppendRequest(nil, lttng.CmdSendIndex, func(b []byte) []byte {
+		return relaytest.Index(id, 0, 0, next, p.size).Append(b, 15)
+	}))
+	relaytest.MustOK(t, "SEND_INDEX", raw.Code())
+	raw.Close()
+	r.WaitSettled()
+	checkNumbers(t, "ch_0", relaytest.Stored(t, file), 7)
+	_, _, next = rawResume(t, r, p)
+	if next != 7 {
+		t.Errorf("goes on at %d, want 7", next)
 	}
 }
 

@@ -186,7 +186,7 @@ func (st *Stream) settle(p *packet) {
 	size := p.data + p.padding
 	p.file.size = p.start + size
 	if p.file == st.file {
-		st.tail.Commit(p.file.size)
+		st.commit(p.file)
 	}
 	st.stats.Packets.Add(1)
 	st.stats.Bytes.Add(uint64(size))
@@ -326,6 +326,7 @@ func (st *Stream) record(h *half) {
 	}
 	h.entry.Offset = uint64(h.offset)
 	f.records = h.entry.Append(f.records, uint32(st.recordLen))
+	f.recording = max(f.recording, h.offset+h.size)
 	if !f.unflushed {
 		f.unflushed = true
 		st.unflushed = append(st.unflushed, f)

@@ -422,7 +422,7 @@ func (st *Stream) dropDuplicate(h *half) {
 		st.session.store.log.Error("duplicate packet not cut", "file", f.path(), "offset", h.offset, "err", err)
 	}
 	if f == st.file {
-		st.tail.Commit(f.size)
+		st.commit(f)
 	}
 }
 

@@ -159,7 +159,7 @@ func (st *Stream) reopenFile(c *chunk, s *storedFile) (*TraceFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream %d: reopen data file: %w", st.id, err)
 	}
-	f := &TraceFile{stream: st, chunk: c, number: s.number, name: name, size: s.end}
+	f := &TraceFile{stream: st, chunk: c, number: s.number, name: name, size: s.end, recording: s.end, recorded: s.end}
 	index, err := c.openFile(f.indexName(), os.O_RDWR)
 	if err != nil {
 		osf.Close()

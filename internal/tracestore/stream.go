@@ -334,6 +334,7 @@ func (st *Stream) tryClose(abort bool) bool {
 	st.writeLate(true)
 	st.settleSeed()
 	st.Abandon()
+	st.cutUnrecorded()
 	st.pending.removeFunc(func(h *half) bool { st.forget(h); return true })
 	if t := st.turning; t != nil {
 		st.turning = nil

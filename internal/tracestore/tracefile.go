@@ -33,6 +33,8 @@ type TraceFile struct {
 	size      int64  // end of the last packet
 	records   []byte // index records to be written
 	indexEnd  int64  // length of the index file
+	recording int64  // end of the last packet with a record
+	recorded  int64  // the same, of those whose records are written
 	owed      int    // packets in it that wait for their index
 	retired   bool   // the writer's reference is gone
 	unflushed bool   // records are to be written: the stream has it listed
@@ -79,6 +81,37 @@ func (st *Stream) follow(c *chunk, data *fdpool.File, name string, committed int
 	if unix.Fstat(fd, &info) == nil {
 		st.tail.Follow(c.tails, name, info.Dev, info.Ino, committed)
 	}
+}
+
+// sentAgain reports whether the producer sends a packet again of which the index has not
+// come, when it comes back: as far as is known here, nothing is lost with it.
+func (st *Stream) sentAgain() bool {
+	return st.session.resumable && !st.session.request.Snapshot && st.indexed && !st.metadata
+}
+
+// commit has the stream's file kept to the end of its last packet when the relay is
+// killed; to that of the last one with a record where the others are sent again. Who
+// reads what is left then finds an index that fits, by which packets can be told that
+// the producer has kept, too.
+func (st *Stream) commit(f *TraceFile) {
+	if st.sentAgain() {
+		st.tail.Commit(f.recorded)
+		return
+	}
+	st.tail.Commit(f.size)
+}
+
+// cutUnrecorded is the same for the end of the producer's connection (writer).
+func (st *Stream) cutUnrecorded() {
+	f := st.file
+	if f == nil || !st.sentAgain() || f.size <= f.recorded || f.discarded() {
+		return
+	}
+	if err := f.truncate(f.recorded); err != nil {
+		st.session.store.log.Error("packets without an index not cut", "file", f.path(), "offset", f.recorded, "err", err)
+		return
+	}
+	f.size = f.recorded
 }
 
 func (st *Stream) fileName(n uint64) string {
@@ -208,6 +241,10 @@ func (f *TraceFile) flushRecords() error {
 	n := uint64(len(f.records)) / uint64(f.stream.recordLen)
 	f.indexEnd += int64(len(f.records))
 	f.records = f.records[:0]
+	f.recorded = f.recording
+	if f == f.stream.file {
+		f.stream.commit(f)
+	}
 	f.stream.publish(f, n)
 	return nil
 }

@@ -128,7 +128,7 @@ func (st *Stream) relocate(h *half) {
 	f.owe()
 	if !h.dropped {
 		f.size += h.size
-		st.tail.Commit(f.size)
+		st.commit(f)
 	}
 }
 
