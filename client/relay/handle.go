@@ -36,6 +36,7 @@ type State struct {
 	Snapshot     bool             `json:"snapshot,omitempty"`
 	LegacyRoot   string           `json:"legacy_root,omitempty"`
 	Created      time.Time        `json:"created"`
+	Identity     Identity         `json:"identity"`
 	ReplyTimeout time.Duration    `json:"reply_timeout"`
 	StallTimeout time.Duration    `json:"stall_timeout"`
 	Window       int              `json:"window"`
@@ -139,7 +140,7 @@ func (s *Session) state() State {
 	defer s.mu.Unlock()
 	st := State{
 		Minor: s.minor, ID: s.id, Path: s.path, ClearAllowed: s.clear, Extensions: s.extensions, Live: s.live, Snapshot: s.snapshot,
-		LegacyRoot: s.legacyRoot, Created: s.created, ReplyTimeout: s.replyTimeout, StallTimeout: s.control.stall,
+		LegacyRoot: s.legacyRoot, Created: s.created, Identity: s.identity, ReplyTimeout: s.replyTimeout, StallTimeout: s.control.stall,
 		Window: cap(s.window), ControlAddr: s.control.addr, DataAddr: s.data.addr,
 		ChunkOpen: s.chunks.open, Chunk: s.chunks.current, NextChunk: s.chunks.next, ChunkRotated: s.chunks.rotated,
 		UDP: datagrams,
@@ -179,7 +180,7 @@ func Adopt(h Handle) (*Session, error) {
 		StallTimeout: h.StallTimeout, Window: h.Window,
 	}, h.ControlAddr, h.DataAddr)
 	s.minor, s.id, s.path, s.clear, s.live, s.legacyRoot = h.Minor, h.ID, h.Path, h.ClearAllowed, h.Live, h.LegacyRoot
-	s.extensions = h.Extensions
+	s.extensions, s.identity = h.Extensions, h.Identity
 	s.chunks = chunks{h.ChunkOpen, h.Chunk, h.NextChunk, h.ChunkRotated}
 	for _, x := range h.Streams {
 		s.streams = append(s.streams, &Stream{

@@ -30,6 +30,7 @@ type Session struct {
 	snapshot     bool
 	legacyRoot   string // of stream paths below minor 11
 	created      time.Time
+	identity     Identity
 	replyTimeout time.Duration
 	control      *link
 	data         *link
@@ -65,7 +66,7 @@ const replyBuffer = 8 << 10
 func newSession(o Options, control, data string) *Session {
 	s := &Session{
 		live: o.LiveTimer > 0, snapshot: o.Snapshot,
-		legacyRoot: o.legacyRoot(), created: o.Created, replyTimeout: o.ReplyTimeout,
+		legacyRoot: o.legacyRoot(), created: o.Created, identity: o.identity(), replyTimeout: o.ReplyTimeout,
 		control:  newLink(Control, control, o.StallTimeout),
 		data:     newLink(Data, data, o.StallTimeout),
 		dead:     make(chan struct{}),

@@ -40,8 +40,9 @@ Sessions whose traces went to a directory of their own get a new one.
 
 With --spool it lists the traces of packets that no relay had got when their
 session ended, and with --override-url it sends those of the name that is given, or
-all, to a relay, each as a session of its own, and removes what that has confirmed.
-This needs no session daemon.`,
+all, to a relay, and removes what that has confirmed: to weir's relay that they were
+for only what it has not got, where the rest of the session is, to another one each as
+a session of its own. This needs no session daemon.`,
 		Example: "  weir load demo\n  weir load -i backup -a -f\n  weir load demo --override-url net://192.168.1.10",
 		Args:    cobra.MaximumNArgs(1),
 	}

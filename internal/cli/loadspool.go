@@ -44,7 +44,11 @@ func (f *loadFlags) loadSpool(c *agentCall) error {
 		if err := t.Remove(); err != nil {
 			return fmt.Errorf("%s, domain %s is sent, but: %w", t.Name, t.Domain, err)
 		}
-		c.say("%s, domain %s: %s sent", t.Name, t.Domain, keptText(t))
+		there := ""
+		if t.There > 0 {
+			there = fmt.Sprintf("; the relay had %d of them", t.There)
+		}
+		c.say("%s, domain %s: %s sent%s", t.Name, t.Domain, keptText(t), there)
 	}
 	return nil
 }

@@ -310,7 +310,10 @@ type fileWriter struct {
 }
 
 // name is that of the stream.
-func (w *fileWriter) name() string { return fmt.Sprintf("%s_%d", w.s.channel.Name, w.s.cpu) }
+func (w *fileWriter) name() string { return streamName(w.s) }
+
+// streamName is what files of a stream are called.
+func streamName(s *stream) string { return fmt.Sprintf("%s_%d", s.channel.Name, s.cpu) }
 
 // open begins the next file.
 func (w *fileWriter) open() error {

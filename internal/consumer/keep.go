@@ -5,12 +5,15 @@ package consumer
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/client/relay"
 	"github.com/weir-io/weir/internal/handover"
 )
 
@@ -51,26 +54,29 @@ func (k *keeper) next() (*os.File, string, error) {
 }
 
 // keep writes what a spool still has into a trace, until ctx ends, and counts the
-// rest as lost.
-func (k *keeper) keep(ctx context.Context, q *spool, text []byte) (rest unsent, err error) {
+// rest as lost. The relay may have some of it, and not have said so: of which recording
+// it is, is written beside, so that who sends it later need not send that again.
+func (k *keeper) keep(ctx context.Context, q *spool, text []byte, origin *relay.Identity) (rest unsent, err error) {
 	items, file := q.takePackets()
 	if len(items) == 0 {
 		return rest, nil
 	}
 	write := func(*item) error { return errSpoolClosed }
 	if k != nil && k.dir != nil && k.name != "" && len(text) > 0 {
-		var place *os.File
-		if place, rest.place, err = k.next(); err == nil {
-			var d *directory
-			if d, err = newDirectory(place, 0); err == nil {
-				defer func() {
-					if _, cerr := d.close(ctx); err == nil {
-						err = cerr
-					}
-				}()
-				if err = d.metadata(text); err == nil {
-					write = d.keepPacket(ctx, q, file)
+		var d *directory
+		if d, rest.place, err = k.open(text); err == nil {
+			defer func() {
+				_, cerr := d.close(ctx)
+				if err == nil {
+					err = cerr
 				}
+				if rest.kept == 0 && !errors.Is(cerr, errHung) {
+					err = errors.Join(err, k.remove(rest.place))
+				}
+			}()
+			write = d.keepPacket(ctx, q, file)
+			if origin != nil {
+				err = d.tellOrigin(*origin, items) // without it the packets are sent all the same
 			}
 		}
 	}
@@ -87,6 +93,64 @@ func (k *keeper) keep(ctx context.Context, q *spool, text []byte) (rest unsent, 
 		}
 	}
 	return rest, err
+}
+
+// open makes a trace with its metadata, or leaves none.
+func (k *keeper) open(text []byte) (*directory, string, error) {
+	place, name, err := k.next()
+	if err != nil {
+		return nil, "", err
+	}
+	d, err := newDirectory(place, 0)
+	if err != nil {
+		return nil, "", errors.Join(err, k.remove(name))
+	}
+	if err = d.metadata(text); err == nil {
+		err = d.completeMetadata()
+	}
+	if err != nil {
+		_, cerr := d.close(context.Background())
+		return nil, "", errors.Join(err, cerr, k.remove(name))
+	}
+	return d, name, nil
+}
+
+// remove removes a trace in which no packet is.
+func (k *keeper) remove(name string) error {
+	dir, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", k.dir.Fd()))
+	if err != nil {
+		return fmt.Errorf("directory %s of kept packets: %w", name, err)
+	}
+	defer dir.Close()
+	return dir.RemoveAll(name)
+}
+
+// tellOrigin writes down of which recording the packets are.
+func (d *directory) tellOrigin(origin relay.Identity, items []item) error {
+	var kept handover.Kept
+	var err error
+	if kept.Relay, err = json.Marshal(origin); err != nil {
+		return err
+	}
+	kept.Files = make(map[string]handover.FileLimits)
+	for i := range items {
+		if s := items[i].stream; s.channel.TracefileBytes > 0 {
+			kept.Files[streamName(s)] = handover.FileLimits{Bytes: s.channel.TracefileBytes, Count: s.channel.TracefileCount}
+		}
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return err
+	}
+	f, err := create(d.dir, handover.KeptFile)
+	if err != nil {
+		return err
+	}
+	err = f.Chmod(0o600)
+	if err == nil {
+		_, err = f.Write(b)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // keepPacket returns a function that writes packets of a spool to the directory,

@@ -55,6 +55,7 @@ type relayOutput struct {
 	opened  bool               // a relay may have had the streams
 	known   bool               // of a consumer that died; until they are found
 	awaited map[*stream]uint64 // packets that the relay wants next of those
+	origin  *relay.Identity    // of the recording on a relay that keeps its place; read once it has stopped
 
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
@@ -196,6 +197,10 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	o.mu.Lock()
 	o.opened = true // the relay may have made them even if its answer is lost
 	o.mu.Unlock()
+	o.origin = nil
+	if i := r.Identity(); r.Resumable() {
+		o.origin = &i
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -431,7 +436,7 @@ func (o *relayOutput) addStream(c *connection, s *stream) error {
 
 func (o *relayOutput) options(s *stream) relay.StreamOptions {
 	return relay.StreamOptions{
-		Channel: fmt.Sprintf("%s_%d", s.channel.Name, s.cpu), Path: o.trace,
+		Channel: streamName(s), Path: o.trace,
 		TracefileSize: s.channel.TracefileBytes, TracefileCount: s.channel.TracefileCount,
 		ClassID: uint64(s.channel.ID), Instance: uint64(s.cpu),
 	}
@@ -511,7 +516,7 @@ func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	default:
 	}
 	defer o.spool.free()
-	return o.keeper.keep(ctx, o.spool, text)
+	return o.keeper.keep(ctx, o.spool, text, o.origin)
 }
 
 // datagrams reports whether packets go to the relay by UDP, and may be lost.

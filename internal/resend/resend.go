@@ -8,7 +8,9 @@
 //	NAME/DOMAIN/CHANNEL_CPU
 //	NAME/DOMAIN/index/CHANNEL_CPU.idx
 //
-// A trace is sent as a session of its own, packets with the numbers that they have.
+// A trace is sent with the numbers that its packets have: to the relay that they were
+// for in the files that it has of them, as far as it has not got them, and to another
+// one as a session of its own.
 package resend
 
 import (
@@ -35,7 +37,8 @@ type Trace struct {
 	Domain  string    `json:"domain"`
 	Packets int       `json:"packets"`
 	Bytes   int64     `json:"bytes"`
-	Time    time.Time `json:"time"` // when it was kept
+	There   int       `json:"there,omitempty"` // packets that the relay had when it was sent
+	Time    time.Time `json:"time"`            // when it was kept
 
 	dir string // NAME/DOMAIN
 }
@@ -175,18 +178,19 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 	if name == "" {
 		name = t.Name
 	}
-	r, err := relay.Dial(ctx, control, data, relay.Options{Session: name, Hostname: host, BasePath: t.Name, Created: t.Time})
+	origin, err := t.readOrigin()
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			r.Abort()
-		}
-	}()
+	own := relay.Options{Session: name, Hostname: host, BasePath: t.Name, Created: t.Time}
+	if origin.known { // so that what is sent in part goes on there
+		own.UUID, own.SessionID = origin.identity.UUID, origin.identity.SessionID
+	}
 	options := make([]relay.StreamOptions, 0, len(streams)+1)
 	for _, s := range streams {
 		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: t.Domain}
+		limits := origin.limits[o.Channel]
+		o.TracefileSize, o.TracefileCount = limits.Bytes, limits.Count
 		if len(s.packets) > 0 {
 			o.ClassID, o.Instance = s.packets[0].StreamClass, s.packets[0].InstanceID
 		}
@@ -196,17 +200,25 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 	if declared.UUID != nil {
 		meta.TraceUUID = *declared.UUID
 	}
-	made, err := r.AddStreams(ctx, append(options, meta)...)
+	r, made, err := origin.open(ctx, control, data, own, append(options, meta))
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			r.Abort()
+		}
+	}()
 	if err := made[len(streams)].SendMetadata(ctx, text); err != nil {
 		return err
 	}
+	t.There = 0
 	for i := range streams {
-		if err := streams[i].send(ctx, made[i]); err != nil {
+		there, err := streams[i].send(ctx, made[i])
+		if err != nil {
 			return err
 		}
+		t.There += there
 	}
 	return r.Close(ctx)
 }
@@ -220,23 +232,29 @@ func environment(t *schema.Trace, name string) string {
 	return ""
 }
 
-func (s *stream) send(ctx context.Context, to *relay.Stream) error {
+// send sends the packets that the relay has not got, and returns how many it has.
+func (s *stream) send(ctx context.Context, to *relay.Stream) (there int, err error) {
 	f, err := os.Open(s.path)
 	if err != nil {
-		return err
+		return there, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return there, err
 	}
+	next := to.Next()
 	for _, e := range s.packets {
+		if e.PacketSeqNum < next {
+			there++
+			continue
+		}
 		if e.PacketSize/8 > uint64(info.Size()) { // before there is room for it
-			return fmt.Errorf("%s: packet %d of %d bytes: the file has %d", s.path, e.PacketSeqNum, e.PacketSize/8, info.Size())
+			return there, fmt.Errorf("%s: packet %d of %d bytes: the file has %d", s.path, e.PacketSeqNum, e.PacketSize/8, info.Size())
 		}
 		packet := make([]byte, e.PacketSize/8)
 		if _, err := f.ReadAt(packet, int64(e.Offset)); err != nil {
-			return fmt.Errorf("%s: packet %d: %w", s.path, e.PacketSeqNum, err)
+			return there, fmt.Errorf("%s: packet %d: %w", s.path, e.PacketSeqNum, err)
 		}
 		p := ctf.PacketInfo{
 			Offset: int64(e.Offset), Size: e.PacketSize, ContentSize: e.ContentSize, Begin: e.TimestampBegin, End: e.TimestampEnd,
@@ -244,10 +262,10 @@ func (s *stream) send(ctx context.Context, to *relay.Stream) error {
 			Has: ctf.HasBegin | ctf.HasEnd | ctf.HasDiscarded | ctf.HasSequence | ctf.HasClassID | ctf.HasInstanceID,
 		}
 		if err := to.SendPacket(ctx, packet, p); err != nil {
-			return err
+			return there, err
 		}
 	}
-	return nil
+	return there, nil
 }
 
 // Remove removes the trace, and the directory of its session with the last one.
