@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/weir-io/weir/ctf/schema"
 )
 
 // Repair is what makes a file of a trace readable again.
@@ -69,7 +71,8 @@ func RepairTrace(dir string) (cut map[string]int64, err error) {
 //
 // Of a data file nothing goes but the begin of a packet that the file does not hold
 // to its end, and zeros behind the last packet, which a file system leaves where data
-// did not get to the disk. A file with something else there stays as it is, and
+// did not get to the disk; and a last packet that cannot be decoded, or has events after
+// its end, where such zeros begin. A file with something else there stays as it is, and
 // its error is among those returned. Of an index what goes is a torn record, and
 // records of packets that the data file does not hold.
 func FindRepairs(dir string) ([]Repair, error) {
@@ -107,6 +110,19 @@ func (f *dataFile) repairs(t *Trace) (all []Repair, err error) {
 	if !ok {
 		return nil, f.err
 	}
+	for n := len(f.packets); n > 0; n-- {
+		last := &f.packets[n-1]
+		zeroed, all, err := f.zeroed(t, last)
+		if err != nil {
+			return nil, err
+		}
+		if zeroed {
+			end, torn = last.Offset, info.Size()-last.Offset
+		}
+		if !zeroed || !all { // the zeros reach into the one before only through this one
+			break
+		}
+	}
 	if torn > 0 {
 		all = append(all, Repair{Path: f.path, Size: end, Cut: torn})
 	}
@@ -138,6 +154,55 @@ func (f *dataFile) canGo(t *Trace, offset, n int64) (bool, error) {
 	_, err1 := file.ReadAt(first, 0)
 	_, err2 := file.ReadAt(begin, offset)
 	return bytes.Equal(first, begin), errors.Join(err1, err2)
+}
+
+// zeroed reports whether a packet ends with zeros that a file system has left in the
+// place of what did not get to the disk: whether it cannot be decoded, or has an event
+// after its end, where its last bytes that are not zero end; and whether it is all zeros.
+func (f *dataFile) zeroed(t *Trace, p *PacketInfo) (zeroed, all bool, err error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return false, false, err
+	}
+	defer file.Close()
+	content := int64(p.ContentSize / 8)
+	if plan := t.plan(f.class); content == 0 || !plan.roles[schema.RolePacketSize] && !plan.roles[schema.RoleContentSize] {
+		return false, false, nil // the file is the packet
+	}
+	there, err := lastByte(io.NewSectionReader(file, p.Offset, content))
+	if err != nil || there == content || there == 0 {
+		return there == 0, there == 0, err
+	}
+	bad, err := f.firstBad(t, p, file)
+	if err != nil {
+		return false, false, err
+	}
+	// What is cut in two is a field of a few bytes, or an event's header.
+	const most = 16
+	return bad >= 0 && bad+most >= there, false, nil
+}
+
+// firstBad returns where in a packet the first thing is that no reader takes, in bytes;
+// -1 if there is none.
+func (f *dataFile) firstBad(t *Trace, p *PacketInfo, file *os.File) (at int64, err error) {
+	d := newDecoder(f.path, t.plan(f.class), maxWindow)
+	err = d.open(rawPacket{data: file, offset: p.Offset, avail: int64(p.Size / 8), info: p})
+	head := int64(d.packet.end+7) / 8
+	for ok := err == nil; ok; {
+		head = 0
+		begin := int64(d.m.base+d.m.pos) / 8
+		// An end of which only the lower bits are there says nothing of what is after it.
+		if ok, err = d.next(); ok && d.packet.Has&HasEnd != 0 && d.plan.endSize == 64 && d.event.Cycles > d.packet.End {
+			return begin, nil
+		}
+	}
+	if err == nil {
+		return -1, nil
+	}
+	if bad, isBad := errors.AsType[*PacketError](err); isBad && bad.Err == nil {
+		return max(int64(bad.Bit/8), head), nil // of header and context it says what, not where
+	}
+	return 0, err
 }
 
 // head is how many bytes the header and context of the file's packets have, as far as

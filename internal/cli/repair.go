@@ -36,10 +36,10 @@ func newRepairCommand() *cobra.Command {
 		Short: "Make traces readable again whose host has crashed",
 		Long: `Look through the traces at and below the directories for what a crash of the host,
 or a writer that was killed, has left behind the last whole packet of each file:
-a part of a packet, zeros, a part of a declaration in the metadata, index records
-of packets that are not there. Readers that take whole packets only, as babeltrace2
-does, refuse the trace for it. It is cut off; nothing that could be read goes. In the
-end all events are read.
+a part of a packet, also one that a file system has filled up with zeros, zeros, a
+part of a declaration in the metadata, index records of packets that are not there.
+Readers that take whole packets only, as babeltrace2 does, refuse the trace for it. It
+is cut off; of what is whole nothing goes. In the end all events are read.
 
 Files that a process has open are left alone. What cannot be helped is told, and the
 exit code is 1 then. With --dry-run nothing is changed.

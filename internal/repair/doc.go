@@ -10,8 +10,9 @@
 // A packet is written whole, its index record after it, and metadata before the first
 // event that they declare. When the host crashes, each file is on the disk up to some
 // byte of its own; a file system may have made it longer than what it has, with
-// zeros. Then an index may tell of packets that are not there, and metadata may lack
-// events that packets have: these are told, and stay.
+// zeros: where these reach to the end of the last packet, that is not to be decoded from
+// where they begin, and goes. Then an index may tell of packets that are not there, and
+// metadata may lack events that packets have: these are told, and stay.
 //
 // # Limits
 //

@@ -93,21 +93,27 @@ func TestDataCutAtEveryByte(t *testing.T) {
 	data, index := read(t, dir, "chan_0"), read(t, dir, "index/chan_0.idx")
 	at := ends(t, index)
 	peer.Need(t, "babeltrace2")
+	full := 0
 	for cut := range len(data) + 1 {
-		whole := 0
-		for whole < len(at) && at[whole] <= cut {
-			whole++
+		there := 0
+		for there < len(at) && at[there] <= cut {
+			there++
 		}
 		lost := append(bytes.Clone(data[:cut]), make([]byte, 100)...)
-		for what, torn := range map[string][]byte{"": data[:cut], " with zeros": lost} {
+		filled := append(bytes.Clone(data[:cut]), make([]byte, len(data)-cut)...)
+		for what, torn := range map[string][]byte{"": data[:cut], " with zeros": lost, " with zeros to the end": filled} {
 			if len(torn) == 0 {
 				continue // a file without a byte is none
 			}
+			whole := there
 			put(t, torn, dir, "chan_0")
 			put(t, index[:len(index)-cut%5*20], dir, "index/chan_0.idx")
 			r := tree(t, dir, false)
-			if what != "" && whole < len(at) && at[whole] <= len(torn) { // zeros look like the end of the packet
-				continue
+			// Zeros that reach to a packet's end: all of it may be there, if that is what it
+			// ends with.
+			if whole < len(at) && at[whole] <= len(torn) && bytes.Equal(torn[:at[whole]], data[:at[whole]]) {
+				whole++
+				full++
 			}
 			if len(r.Left) > 0 || r.Events != uint64(whole*eventsOf) {
 				t.Fatalf("cut at %d%s: %d events can be read, left %v; want those of %d packets", cut, what, r.Events, r.Left, whole)
@@ -121,6 +127,9 @@ func TestDataCutAtEveryByte(t *testing.T) {
 				}
 			}
 		}
+	}
+	if full == 0 {
+		t.Error("no packet was ever filled up with its own zeros")
 	}
 }
 
@@ -215,7 +224,8 @@ func TestLeftAlone(t *testing.T) {
 // TestDamagedInside tells of what is wrong in the middle of a packet.
 func TestDamagedInside(t *testing.T) {
 	dir := write(t, ctf.TraceOptions{}, schema.CTF1)
-	data, at := read(t, dir, "chan_0"), ends(t, read(t, dir, "index/chan_0.idx"))
+	whole, at := read(t, dir, "chan_0"), ends(t, read(t, dir, "index/chan_0.idx"))
+	data := bytes.Clone(whole)
 	for i := at[1] - 40; i < at[1]; i++ {
 		data[i] = 0xff
 	}
@@ -226,6 +236,22 @@ func TestDamagedInside(t *testing.T) {
 	}
 	if !bytes.Equal(read(t, dir, "chan_0"), data) {
 		t.Error("the file is another")
+	}
+	// In the last packet, too, whose last byte is zero: an end of a string.
+	data = bytes.Clone(whole)
+	for i := at[2] + 90; i < at[2]+130; i++ {
+		data[i] = 0xff
+	}
+	put(t, data, dir, "chan_0")
+	if r := tree(t, dir, false); len(r.Changes) != 0 || len(r.Left) != 1 || !bytes.Equal(read(t, dir, "chan_0"), data) {
+		t.Errorf("damage in the last packet: %+v, want it told", r)
+	}
+	// Nor is a packet broken whose events the metadata have lost.
+	put(t, whole, dir, "chan_0")
+	text := read(t, dir, "metadata")
+	put(t, text[:bytes.LastIndex(text, []byte("event {"))], dir, "metadata")
+	if r := tree(t, dir, false); len(r.Changes) != 0 || len(r.Left) != 1 || !bytes.Equal(read(t, dir, "chan_0"), whole) {
+		t.Errorf("events that the metadata have lost: %+v, want that told", r)
 	}
 	put(t, nil, dir, "metadata")
 	if r := tree(t, dir, false); len(r.Left) != 1 || !strings.Contains(fmt.Sprint(r.Left[0].Err), "empty") {
