@@ -78,14 +78,15 @@ func (c *channel) AddRule(r *agent.EventRule) (warnings []error, err error) {
 	}
 	ru := &rule{of: r, events: chosen}
 	if warnings, err = c.filter(ru); err != nil {
-		return nil, err
+		// Some of the events may have got the filter, and other rules may choose them.
+		return nil, errors.Join(err, c.unfilter(&rule{of: r, events: chosen}))
 	}
 	if err := c.declare(ru.events); err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.unfilter(ru))
 	}
 	refused, err := c.enable(ru.events)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.disable(ru.events), c.unfilter(ru))
 	}
 	for _, e := range refused {
 		warnings = append(warnings, e)

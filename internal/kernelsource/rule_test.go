@@ -5,7 +5,11 @@ package kernelsource
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
@@ -53,6 +57,60 @@ func TestFilterLeaves(t *testing.T) {
 	h.stop()
 	if n := strings.Count(h.destroy(), " call: "); n != 150 {
 		t.Errorf("%d events are recorded, want 150", n)
+	}
+}
+
+// TestRefusedRuleLeaves has a rule refused, as the consumer process does not take it:
+// other rules' events are filtered as before.
+func TestRefusedRuleLeaves(t *testing.T) {
+	h := newHost(t, nil)
+	w := h.hitter()
+	t.Cleanup(h.numbered(w, "call"))
+	h.enable(agent.Tracepoint, h.group+":call", "", "n < 10")
+	h.start()
+	h.hit(w, 100) // 10
+	pid := h.consumer()
+	h.signal(pid, syscall.SIGSTOP)
+	_, err := h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{Domain: Domain, Rules: []agent.EventRule{{
+		Type: agent.Tracepoint, Pattern: h.group + ":*", Filter: "n < 30", Enabled: true,
+	}}})
+	h.signal(pid, syscall.SIGCONT)
+	if err == nil {
+		t.Error("the rule is not refused")
+	}
+	h.hit(w, 100) // 10
+	h.stop()
+	if n := strings.Count(h.destroy(), " call: "); n != 20 {
+		t.Errorf("%d events are recorded, want 20", n)
+	}
+}
+
+// consumer is the number of the session's consumer process.
+func (h *host) consumer() int {
+	h.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		h.Fatal(err)
+	}
+	var pids []string
+	for _, list := range lists {
+		b, _ := os.ReadFile(list) // the thread may have ended
+		pids = append(pids, strings.Fields(string(b))...)
+	}
+	if len(pids) != 1 {
+		h.Fatalf("child processes %v, want one", pids)
+	}
+	pid, err := strconv.Atoi(pids[0])
+	if err != nil {
+		h.Fatal(err)
+	}
+	return pid
+}
+
+func (h *host) signal(pid int, s syscall.Signal) {
+	h.Helper()
+	if err := syscall.Kill(pid, s); err != nil {
+		h.Fatal(err)
 	}
 }
 
