@@ -100,7 +100,8 @@ func newDestroyCommand() *cobra.Command {
 		Use:   "destroy [SESSION]",
 		Short: "End a session",
 		Long: `End a session: stop it, wait until all that was recorded is where it belongs,
-and free what it holds. The trace stays.`,
+and free what it holds. The trace stays. With -a one session that does not end in order
+keeps none of the others from it.`,
 		Example:           "  weir destroy\n  weir destroy -a",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
@@ -137,15 +138,26 @@ func eachSession(c *agentCall, all bool, do func(name string) error) error {
 		return err
 	}
 	names := []string{}
+	var errs []error
 	for _, s := range sessions {
-		if err := do(s.Name); err != nil {
+		switch err := do(s.Name); {
+		case err == nil:
+			names = append(names, s.Name)
+		case c.ctx.Err() != nil:
 			return err
+		default: // the others are meant, too
+			errs = append(errs, err)
 		}
-		names = append(names, s.Name)
 	}
 	delete(c.document, "session") // there may be several
 	c.set("sessions", names)
-	return nil
+	if len(errs) == 0 {
+		return nil
+	}
+	for _, err := range errs[1:] {
+		c.warnings = append(c.warnings, *asProblem(err))
+	}
+	return errs[0]
 }
 
 // newRegenerateCommand returns "weir regenerate".
