@@ -17,6 +17,7 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/client/relay"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/selfsource"
 )
 
 // TestDisabledStaysSo has a consumer that is disabled read nothing, whatever
@@ -175,6 +176,31 @@ func TestConsumerDies(t *testing.T) {
 	h.stop()
 	if c := h.session().Consumer; c.Packets != 1 || c.Confirmed != 1 {
 		t.Errorf("%d packets of the new process, %d confirmed; want 1, 1", c.Packets, c.Confirmed)
+	}
+}
+
+// TestConsumerDiesInPlace has a consumer process die when its directory cannot be moved
+// out of the way: once that can be, the session goes on there.
+func TestConsumerDiesInPlace(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	h.emit()
+	h.until("the packet is written", func() bool { return h.session().Consumer.Packets == 1 })
+	inTheWay := filepath.Join(h.dir, "trace", archivesDir)
+	h.must(os.WriteFile(inTheWay, nil, 0o600))
+	h.kill()
+	h.awaitState(agent.ConsumerFailed)
+	h.must(os.Remove(inTheWay))
+	_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	h.must(err)
+	h.emit()
+	h.stop()
+	for _, dir := range []string{"trace/" + selfsource.Domain, "trace/archives/*/" + selfsource.Domain} {
+		found, err := filepath.Glob(filepath.Join(h.dir, dir, "index", "*.idx"))
+		h.must(err)
+		if len(found) != 1 {
+			t.Errorf("%s: indexes %q, want one", dir, found)
+		}
 	}
 }
 

@@ -259,17 +259,23 @@ func (s *Session) openSpool() (*os.File, error) {
 }
 
 // archiveTorn moves what a consumer process that died has written into a chunk of
-// its own, cut at the last complete packet by who reads or repairs it.
+// its own, cut at the last complete packet by who reads or repairs it. What cannot be
+// moved now, as on a full disk, is when there is a process again: it would be in the way
+// of what comes.
 func (m *domain) archiveTorn() error {
 	l := m.local
 	l.settle()
 	place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), m.s.chunk))
-	m.local = nil
-	m.s.chunk++
-	return m.s.asCreator(func() error {
+	err := m.s.asCreator(func() error {
 		if err := m.s.makeOwn(place); err != nil {
 			return err
 		}
 		return os.Rename(filepath.Join(l.base, l.domain), filepath.Join(place, l.domain))
 	})
+	if err != nil {
+		return err
+	}
+	m.local = nil
+	m.s.chunk++
+	return nil
 }

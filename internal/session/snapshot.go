@@ -144,10 +144,10 @@ func (s *Session) record(ctx context.Context, to agent.SnapshotOutput, done *age
 			p.Name = to.Name
 		}
 		place, err := s.recordTo(ctx, p)
+		s.snaps++ // also of one that failed: its directory may be there
 		if err != nil {
 			return err
 		}
-		s.snaps++
 		done.Names = append(done.Names, place)
 	}
 	s.d.notify(s, "state", "snapshot recorded")
