@@ -66,6 +66,7 @@ type spool struct {
 	waiting []*stream     // that were refused since there was room; guarded by mu
 	full    bool          // one was
 	level   level         // guarded by mu
+	later   *time.Timer   // tells when that is not too soon any more; nil: nothing is to be told; guarded by mu
 	closed  bool
 	beacons map[*stream]*beacon // behind the last packet of each stream, not sent; guarded by mu
 }
@@ -135,13 +136,27 @@ func (q *spool) tell() {
 	if !q.full {
 		woken, q.waiting = q.waiting, nil
 	}
-	told, due := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
+	told, due, wait := q.level.look(q.memory+q.disk, q.maxMemory+q.maxDisk, q.full, time.Now())
+	if wait > 0 && q.later == nil && !q.closed { // nobody may come along by then
+		q.later = time.AfterFunc(wait, q.tellLater)
+	}
 	q.mu.Unlock()
 	for _, s := range woken {
 		s.hasRoom()
 	}
 	if due {
 		q.level.tell(told)
+	}
+}
+
+// tellLater tells what was too soon to be told.
+func (q *spool) tellLater() {
+	q.mu.Lock()
+	q.later = nil
+	closed := q.closed
+	q.mu.Unlock()
+	if !closed {
+		q.tell()
 	}
 }
 
@@ -370,6 +385,10 @@ func (q *spool) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
+	if q.later != nil {
+		q.later.Stop() // where it is too late, it tells nothing
+		q.later = nil
+	}
 	q.change()
 }
 

@@ -88,12 +88,12 @@ type level struct {
 	at   time.Time
 }
 
-// look returns what is to be told of a spool, if anything. The caller holds its
-// lock.
-func (l *level) look(bytes, limit int64, full bool, now time.Time) (told handover.Spool, due bool) {
+// look returns what is to be told of a spool, if anything, or, where that is too soon,
+// how long to wait before looking again. The caller holds its lock.
+func (l *level) look(bytes, limit int64, full bool, now time.Time) (told handover.Spool, due bool, wait time.Duration) {
 	const waiting = 5
-	if l.tell == nil || now.Sub(l.at) < tellPeriod {
-		return told, false
+	if l.tell == nil {
+		return told, false, 0
 	}
 	is := int(4 * bytes / max(limit, 1))
 	switch {
@@ -106,8 +106,11 @@ func (l *level) look(bytes, limit int64, full bool, now time.Time) (told handove
 	case is > l.told, l.told == waiting && !full && is < 3:
 	case l.told > 0 && bytes <= limit/16:
 	default:
-		return told, false
+		return told, false, 0
+	}
+	if wait = tellPeriod - now.Sub(l.at); wait > 0 {
+		return told, false, wait
 	}
 	l.told, l.at = is, now
-	return handover.Spool{Bytes: bytes, Limit: limit, Full: full}, true
+	return handover.Spool{Bytes: bytes, Limit: limit, Full: full}, true, 0
 }

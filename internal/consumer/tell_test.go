@@ -79,8 +79,35 @@ func TestSpoolLevel(t *testing.T) {
 		{100, false, time.Hour, true},
 	} {
 		now = now.Add(step.after)
-		if told, due := l.look(step.bytes, 100, step.full, now); due != step.due || due && told != (handover.Spool{Bytes: step.bytes, Limit: 100, Full: step.full}) {
+		if told, due, _ := l.look(step.bytes, 100, step.full, now); due != step.due || due && told != (handover.Spool{Bytes: step.bytes, Limit: 100, Full: step.full}) {
 			t.Errorf("step %d: told %+v, %v; want %v", i, told, due, step.due)
 		}
 	}
+}
+
+// TestSpoolLevelIsToldLater has a spool filled up at once: that nobody looks at it any
+// more does not keep it from being told.
+func TestSpoolLevelIsToldLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newSpool(100, 0, nil)
+		var mu sync.Mutex
+		var got []handover.Spool
+		q.level.tell = func(told handover.Spool) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, told)
+		}
+		put(t, q, 0, make([]byte, 60))
+		if err := q.put(item{stream: &stream{}}, make([]byte, 60)); err == nil {
+			t.Fatal("it is not full")
+		}
+		<-time.After(2 * tellPeriod)
+		want := []handover.Spool{{Bytes: 60, Limit: 100}, {Bytes: 60, Limit: 100, Full: true}}
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Equal(got, want) {
+			t.Errorf("told %+v, want %+v", got, want)
+		}
+		q.close()
+	})
 }
