@@ -48,8 +48,8 @@
 //	window    bytes that are kept for sending again; UDP
 //	reliable  0: lost datagrams are not sent again; UDP
 //
-// Options rate of TCP and compress are refused with [CodeNotSupported]: nobody
-// honours them yet.
+// Options rate of TCP and compress are refused with [CodeNotSupported]: TCP is not
+// limited, and packets are not compressed (docs/design/0006).
 //
 // # Concurrency
 //

@@ -39,8 +39,7 @@ one. Without a URI, enable the consumer that was set or disabled before.
   file:///DIR, or a path
 
 A hop, tcp://HOST:PORT and a comma before a URI, is a relay on the way. OPTIONS
-are KEY=VALUE joined by &: rate, timeout, compress, and for UDP mtu, window and
-reliable.
+are KEY=VALUE joined by &: timeout, and for UDP rate, mtu, window and reliable.
 
 While a relay is away, data is kept in memory and then on disk (--spool).`,
 		Example: `  weir enable-consumer net://192.168.1.10
