@@ -177,8 +177,8 @@ func (c *compiler) plain(f *ftrace.Field, name string, add int32) {
 			size, signed = argument(f.Type)
 			src += lowBytes(f.Size, size)
 		}
-	case c.display.Hex[f.Name] && c.f.System != "syscalls":
-		base = 16
+	case c.display.Base[f.Name] != 0 && c.f.System != "syscalls":
+		base = c.display.Base[f.Name]
 	}
 	class := c.t.integer(size, signed, base)
 	if symbols := c.display.Symbols[f.Name]; symbols != nil && add == 0 && !f.IsPointer() {

@@ -83,6 +83,7 @@ type wanted struct {
 	live    time.Duration // timer; 0: not live
 	to      string        // directory or relay
 	self    bool          // also the session daemon's own threads
+	ring    uint64        // bytes of each processor's ring; 0: the default
 }
 
 func rule(kind agent.EventType, pattern string) agent.EventRule {
@@ -116,6 +117,16 @@ func (d *daemon) open(ctx context.Context, w wanted) (_ *session, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if w.ring > 0 {
+		const subbuf = 256 << 10
+		r := agent.EnableChannel{
+			ChannelSettings: agent.ChannelSettings{SubbufBytes: subbuf, SubbufCount: w.ring / subbuf},
+			Domain:          domain, Name: "channel0",
+		}
+		if _, err := d.client.EnableChannel(ctx, s.name, r); err != nil {
+			return nil, fmt.Errorf("enable-channel: %w", err)
+		}
+	}
 	if _, err := d.client.EnableEvents(ctx, s.name, agent.EnableEvents{Domain: domain, Rules: w.rules}); err != nil {
 		return nil, fmt.Errorf("enable-event: %w", err)
 	}

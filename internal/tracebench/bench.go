@@ -30,6 +30,7 @@ type Bench struct {
 type sizes struct {
 	syscalls, switches, storm int           // rounds of each thread
 	content                   int           // likewise
+	files, rounds             int           // of the load of ordinary programs
 	saturated, live, idle     time.Duration // how long
 	moves                     int
 	away                      time.Duration
@@ -38,12 +39,12 @@ type sizes struct {
 
 var (
 	fullSizes = sizes{
-		syscalls: 2_000_000, switches: 300_000, storm: 60_000, content: 20_000,
+		syscalls: 2_000_000, switches: 300_000, storm: 60_000, content: 20_000, files: 400, rounds: 40,
 		saturated: 5 * time.Second, live: 10 * time.Second, idle: 10 * time.Second,
 		moves: 50, away: 20 * time.Second, awayRate: 20_000_000,
 	}
 	quickSizes = sizes{
-		syscalls: 20_000, switches: 2000, storm: 300, content: 200,
+		syscalls: 20_000, switches: 2000, storm: 300, content: 200, files: 40, rounds: 5,
 		saturated: 200 * time.Millisecond, live: time.Second, idle: 500 * time.Millisecond,
 		moves: 4, away: time.Second, awayRate: 1_000_000,
 	}

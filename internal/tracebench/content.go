@@ -4,52 +4,77 @@
 package tracebench
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/bench"
-	"github.com/weir-io/weir/internal/benchproc"
 )
 
-// happened is an event, as far as both recorders say the same of it.
-type happened struct {
-	cpu, tid int
-	name     string
-}
+// contentRing is the size of each processor's ring: large enough for both recorders to
+// lose nothing while they share the processors with the load.
+const contentRing = 64 << 20
 
-// multiset counts what has happened.
-type multiset map[happened]int
-
-// content records a load with both recorders at once, and compares what they have
-// of its threads: these live when both record, from their first event to their
-// last.
-func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
+// content records loads with both recorders at once, and compares what they have of
+// the loads' threads: these live when both record, from their first event to their
+// last. The values of each field are compared for a mixed load of ordinary programs.
+func (b *Bench) content(ctx context.Context) ([]bench.Row, error) {
 	if b.TraceCmd == "" {
 		return nil, nil
 	}
+	row := func(name string, d *differences) bench.Row {
+		return bench.Row{
+			Name: name, Unit: "events", Runs: 1, Bar: &bench.Bar{Most: true}, Weir: float64(d.events),
+			Note: fmt.Sprintf("of %d of the load's%s", d.all, d.text()),
+		}
+	}
+	var storm, mixed differences
+	err := b.withBoth(ctx, func() ([]int, error) {
+		return b.shortLife(ctx, Load{Kind: Storm, Count: b.sizes.content})
+	}, func(r *both) (err error) {
+		storm, err = r.compare(ctx, keysOnly)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("storm: %w", err)
+	}
+	err = b.withBoth(ctx, func() ([]int, error) { return b.mixedLoad(ctx) }, func(r *both) (err error) {
+		mixed, err = r.compare(ctx, withValues)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ordinary programs: %w", err)
+	}
+	return []bench.Row{
+		row("content of a storm: events that differ by processor, thread and name", &storm),
+		row("content of ordinary programs: events that differ by processor, thread and name", mixed.keys),
+		row(fmt.Sprintf("content of ordinary programs: events that differ by a value, of %d fields of %d event types", mixed.fields, mixed.types), &mixed),
+	}, nil
+}
+
+// both is what two recorders have of one load.
+type both struct {
+	b    *Bench
+	ours string // directory of weir's trace
+	file string // of trace-cmd
+	tids threads
+}
+
+// withBoth records a load with both recorders, which returns the threads that it
+// began with, and hands on what they have.
+func (b *Bench) withBoth(ctx context.Context, load func() ([]int, error), do func(*both) error) (err error) {
 	dir, err := os.MkdirTemp(b.scratch, "trace-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var ours, theirs multiset
-	err = b.withDaemon(ctx, func(d *daemon) (err error) {
-		out := filepath.Join(dir, "out")
+	return b.withDaemon(ctx, func(d *daemon) (err error) {
+		r := &both{b: b, ours: filepath.Join(dir, "out")}
 		s, err := d.open(ctx, wanted{
-			rules: []agent.EventRule{rule(agent.AllEvents, "*")}, context: []string{"tid"}, naming: "tracefs", to: out,
+			rules: []agent.EventRule{rule(agent.AllEvents, "*")}, context: []string{"tid"}, naming: "tracefs", to: r.ours, ring: contentRing,
 			// The kernel counts what happens between the event of a switch and the
 			// switch itself to the thread that comes: each recorder would lack
 			// what the load does when it makes room for that one's own threads.
@@ -67,11 +92,11 @@ func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, t.close()) }()
-		tids, err := b.shortLife(ctx, Load{Kind: Storm, Count: b.sizes.content})
+		tids, err := load()
 		if err != nil {
 			return err
 		}
-		r, err := t.stop()
+		recorded, err := t.stop()
 		if err != nil {
 			return err
 		}
@@ -82,33 +107,13 @@ func (b *Bench) content(ctx context.Context) (_ []bench.Row, err error) {
 		if err != nil {
 			return err
 		}
-		if n.discarded > 0 || r.lost > 0 {
-			return fmt.Errorf("lost events cannot be compared: weir %d, trace-cmd %d", n.discarded, r.lost)
+		if n.discarded > 0 || recorded.lost > 0 {
+			return fmt.Errorf("lost events cannot be compared: weir %d, trace-cmd %d (of %d)", n.discarded, recorded.lost, recorded.events)
 		}
-		if ours, err = b.readOurs(ctx, out, tids); err != nil {
-			return err
-		}
-		theirs, err = b.readTheirs(ctx, t.file, tids)
-		return err
+		r.file, r.tids = t.file, newThreads(tids)
+		return do(r)
 	})
-	if err != nil {
-		return nil, err
-	}
-	row := bench.Row{Name: "content: events that differ", Unit: "events", Runs: 1, Bar: &bench.Bar{Most: true}}
-	var all int
-	for _, n := range ours {
-		all += n
-	}
-	different, first := difference(ours, theirs)
-	row.Weir, row.Note = float64(different), fmt.Sprintf("of %d of the load's, by processor, thread and name%s", all, first)
-	if all == 0 {
-		return nil, errors.New("no event of the load's")
-	}
-	return []bench.Row{row}, nil
 }
-
-// contentRing is large enough for trace-cmd to lose nothing.
-const contentRing = 64 << 20
 
 // shortLife runs a load and returns the threads that it had.
 func (b *Bench) shortLife(ctx context.Context, l Load) ([]int, error) {
@@ -121,112 +126,21 @@ func (b *Bench) shortLife(ctx context.Context, l Load) ([]int, error) {
 	return g.tids, err
 }
 
-// difference returns how many events only one of two has, and the first kind.
-func difference(a, b multiset) (n int, first string) {
-	kinds := make(map[happened]bool)
-	for k := range a {
-		kinds[k] = true
+// threads are those of a load: the ones that it began with, and all that these have
+// made.
+type threads map[int]bool
+
+func newThreads(tids []int) threads {
+	t := make(threads)
+	for _, tid := range tids {
+		t[tid] = true
 	}
-	for k := range b {
-		kinds[k] = true
-	}
-	var words []string
-	for k := range kinds {
-		if d := a[k] - b[k]; d != 0 {
-			n += max(d, -d)
-			words = append(words, fmt.Sprintf("%s of thread %d on processor %d: %d and %d", k.name, k.tid, k.cpu, a[k], b[k]))
-		}
-	}
-	if n > 0 {
-		slices.Sort(words)
-		first = "; " + strings.Join(words[:min(3, len(words))], ", ")
-	}
-	return n, first
+	return t
 }
 
-// readOurs counts the events of threads in a trace of weir's.
-func (b *Bench) readOurs(ctx context.Context, dir string, tids []int) (multiset, error) {
-	all := multiset{}
-	err := b.lines(ctx, func(out io.Reader) error {
-		r := csv.NewReader(out)
-		r.ReuseRecord = true
-		for first := true; ; first = false {
-			cells, err := r.Read()
-			if err == io.EOF {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if first || cells[1] == "" { // the state of the host has no thread
-				continue
-			}
-			cpu, err1 := strconv.Atoi(cells[0])
-			tid, err2 := strconv.Atoi(cells[1])
-			if err := errors.Join(err1, err2); err != nil {
-				return err
-			}
-			if slices.Contains(tids, tid) {
-				_, name, _ := strings.Cut(cells[2], ":")
-				all[happened{cpu, tid, name}]++
-			}
-		}
-	}, b.Weir, "view", "--no-progress", "--output", "csv", "--fields", "cpu,context.tid,name", dir)
-	return all, err
-}
-
-// readTheirs counts the events of threads in a file of trace-cmd's.
-func (b *Bench) readTheirs(ctx context.Context, file string, tids []int) (multiset, error) {
-	all := multiset{}
-	err := b.lines(ctx, func(out io.Reader) error {
-		lines := bufio.NewScanner(out)
-		lines.Buffer(nil, 1<<20)
-		for lines.Scan() {
-			h, ok := parseReported(lines.Text())
-			if ok && slices.Contains(tids, h.tid) {
-				all[h]++
-			}
-		}
-		return lines.Err()
-	}, b.TraceCmd, "report", "-R", "-q", "-i", file)
-	return all, err
-}
-
-// reported is a line of "trace-cmd report": COMM-TID [CPU] TIME: NAME: …
-var reported = regexp.MustCompile(`^.*-(\d+) +\[(\d+)\] .*?\d+\.\d+: ([a-zA-Z_]\w*):( |$)`)
-
-func parseReported(line string) (h happened, ok bool) {
-	m := reported.FindStringSubmatch(line)
-	if m == nil {
-		return h, false
+// fork takes note of a thread that another one has made.
+func (t threads) fork(parent, child int) {
+	if t[parent] {
+		t[child] = true
 	}
-	tid, err1 := strconv.Atoi(m[1])
-	cpu, err2 := strconv.Atoi(m[2])
-	return happened{cpu, tid, m[3]}, errors.Join(err1, err2) == nil
-}
-
-// lines runs a program and reads what it prints.
-func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...string) error {
-	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint benchproc.Tail
-	c.Stderr = &complaint
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := c.Start(); err != nil {
-		return err
-	}
-	err = read(out)
-	if err != nil {
-		_ = c.Process.Kill()
-	}
-	if werr := c.Wait(); werr != nil && err == nil {
-		err = fmt.Errorf("%w (%s)", werr, complaint.LastLine())
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(argv[:2], " "), err)
-	}
-	return nil
 }

@@ -14,37 +14,6 @@ import (
 	"github.com/weir-io/weir/ctf"
 )
 
-func TestReported(t *testing.T) {
-	for _, tt := range []struct {
-		line string
-		want happened
-	}{
-		{"weirbench.1:        trace-cmd-22280 [001] 18103.824295: sys_exit:              id=1 ret=1", happened{1, 22280, "sys_exit"}},
-		{"          <idle>-0     [000] 18103.8: sched_switch: prev_comm=a-b prev_pid=0", happened{0, 0, "sched_switch"}},
-		{" a-1 b-42 [010] 1.5: rcu_utilization:", happened{10, 42, "rcu_utilization"}},
-	} {
-		if got, ok := parseReported(tt.line); !ok || got != tt.want {
-			t.Errorf("%q: got %+v, %v, want %+v", tt.line, got, ok, tt.want)
-		}
-	}
-	for _, line := range []string{"", "cpus=2", "CPU:1 [LOST EVENTS]", "a-x [1] 1.5: e:"} {
-		if got, ok := parseReported(line); ok {
-			t.Errorf("%q: got %+v, want none", line, got)
-		}
-	}
-}
-
-func TestDifference(t *testing.T) {
-	a := multiset{{0, 1, "a"}: 2, {1, 1, "a"}: 1}
-	if n, first := difference(a, multiset{{0, 1, "a"}: 2, {1, 1, "a"}: 1}); n != 0 || first != "" {
-		t.Errorf("equal ones: got %d, %q", n, first)
-	}
-	n, first := difference(a, multiset{{0, 1, "a"}: 1, {1, 2, "b"}: 3})
-	if n != 5 || !strings.Contains(first, "a of thread 1 on processor 0: 2 and 1") {
-		t.Errorf("got %d, %q, want 5 and the first kind", n, first)
-	}
-}
-
 func TestLatencies(t *testing.T) {
 	now := time.Now().UnixNano()
 	first := make(chan struct{}, 1)

@@ -7,7 +7,7 @@ import "strings"
 
 // Display is what an event's print format tells of its fields.
 type Display struct {
-	Hex     map[string]bool     // fields printed in base 16
+	Base    map[string]uint8    // fields printed in base 8 or 16
 	Symbols map[string][]Symbol // fields printed as names, by __print_symbolic
 }
 
@@ -21,15 +21,15 @@ type Symbol struct {
 // Display reads the print format. What it does not understand it leaves out: the
 // print format is C, and any expression may be in it.
 func (f *Format) Display() Display {
-	d := Display{Hex: map[string]bool{}, Symbols: map[string][]Symbol{}}
+	d := Display{Base: map[string]uint8{}, Symbols: map[string][]Symbol{}}
 	format, rest := leadingString(f.Print)
 	arguments := splitTop(rest)
-	for i, hex := range conversions(format) {
+	for i, base := range conversions(format) {
 		if i >= len(arguments) {
 			break
 		}
-		if name, ok := fieldOf(arguments[i]); ok && hex {
-			d.Hex[name] = true
+		if name, ok := fieldOf(arguments[i]); ok && base != 0 {
+			d.Base[name] = base
 		}
 	}
 	const call = "__print_symbolic("
@@ -155,28 +155,40 @@ func scan(text string, atComma bool) int {
 	return len(text)
 }
 
-// conversions tells for each argument of a format whether it is printed in base 16.
-func conversions(format string) []bool {
-	var hex []bool
+// conversions tells for each argument of a format the base in which it is printed, 8
+// or 16; 0 stands for any other.
+func conversions(format string) []uint8 {
+	var bases []uint8
 	for {
 		_, after, ok := strings.Cut(format, "%")
 		if !ok {
-			return hex
+			return bases
 		}
 		i := 0
 		for i < len(after) && strings.IndexByte("0123456789.-+ #*hlLqjzt", after[i]) >= 0 {
 			if after[i] == '*' {
-				hex = append(hex, false)
+				bases = append(bases, 0)
 			}
 			i++
 		}
 		if i == len(after) {
-			return hex
+			return bases
 		}
 		if after[i] != '%' {
-			hex = append(hex, after[i] == 'x' || after[i] == 'X' || after[i] == 'p')
+			bases = append(bases, baseOf(after[i]))
 		}
 		format = after[i+1:]
+	}
+}
+
+func baseOf(conversion byte) uint8 {
+	switch conversion {
+	case 'o':
+		return 8
+	case 'x', 'X', 'p':
+		return 16
+	default:
+		return 0
 	}
 }
 

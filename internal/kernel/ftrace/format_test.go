@@ -86,14 +86,15 @@ func TestFormatsCutAtEveryByte(t *testing.T) {
 func TestDisplay(t *testing.T) {
 	for _, tt := range []struct {
 		print   string
-		hex     map[string]bool
+		base    map[string]uint8
 		symbols map[string][]Symbol
 	}{
-		{`"%d %x", REC->a, REC->b`, map[string]bool{"b": true}, nil},
-		{`"100%% %s" " %#lx", __get_str(a), ((unsigned long)(REC->b))`, map[string]bool{"b": true}, nil},
-		{`"%*d %x %p", REC->w, REC->a, REC->b, (void *)REC->c`, map[string]bool{"b": true, "c": true}, nil},
-		{`"%s, \" %x", REC->a, f(REC->x, 1), REC->c`, map[string]bool{}, nil},
-		{`"%x", REC->a + 1`, map[string]bool{}, nil},
+		{`"%d %x", REC->a, REC->b`, map[string]uint8{"b": 16}, nil},
+		{`"100%% %s" " %#lx", __get_str(a), ((unsigned long)(REC->b))`, map[string]uint8{"b": 16}, nil},
+		{`"%*d %x %p", REC->w, REC->a, REC->b, (void *)REC->c`, map[string]uint8{"b": 16, "c": 16}, nil},
+		{`"%s, \" %x", REC->a, f(REC->x, 1), REC->c`, map[string]uint8{}, nil},
+		{`"mode 0%o %lo", REC->a, (unsigned long) REC->b`, map[string]uint8{"a": 8, "b": 8}, nil},
+		{`"%x", REC->a + 1`, map[string]uint8{}, nil},
 		{
 			`"%s", __print_symbolic(REC->a, { 1, "one" }, { (1u << 1), "two, \"2\"" }, { -1ULL, "minus" })`, nil,
 			map[string][]Symbol{"a": {{1, "one"}, {2, `two, "2"`}, {^uint64(0), "minus"}}},
@@ -110,14 +111,14 @@ func TestDisplay(t *testing.T) {
 	} {
 		f := Format{Print: tt.print}
 		got := f.Display()
-		if tt.hex == nil {
-			tt.hex = map[string]bool{}
+		if tt.base == nil {
+			tt.base = map[string]uint8{}
 		}
 		if tt.symbols == nil {
 			tt.symbols = map[string][]Symbol{}
 		}
-		if !reflect.DeepEqual(got.Hex, tt.hex) || !reflect.DeepEqual(got.Symbols, tt.symbols) {
-			t.Errorf("%s: %v, want %v %v", tt.print, got, tt.hex, tt.symbols)
+		if !reflect.DeepEqual(got.Base, tt.base) || !reflect.DeepEqual(got.Symbols, tt.symbols) {
+			t.Errorf("%s: %v, want %v %v", tt.print, got, tt.base, tt.symbols)
 		}
 	}
 }

@@ -87,7 +87,10 @@ func TestFormatsOfAKernel(t *testing.T) {
 			if field.IsPointer() {
 				b.WriteString(" pointer")
 			}
-			if d.Hex[field.Name] {
+			switch d.Base[field.Name] {
+			case 8:
+				b.WriteString(" octal")
+			case 16:
 				b.WriteString(" hex")
 			}
 			if s := d.Symbols[field.Name]; s != nil {
