@@ -1,7 +1,7 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package resend
+package relaytest_test
 
 import (
 	"encoding/json"
@@ -13,20 +13,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weir-io/weir/client/relay"
+	client "github.com/weir-io/weir/client/relay"
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/relaytest"
+	"github.com/weir-io/weir/internal/resend"
 	"github.com/weir-io/weir/lttng"
 )
 
-// packets is how many packets the trace of a test has.
-const packets = 5
+// keptPackets is how many packets the trace of a test has.
+const keptPackets = 5
 
-// keep writes a trace as a consumer keeps it, of a recording on a relay.
-func keep(t *testing.T, dir string, of relay.Identity) *Trace {
+// keep writes a trace as a consumer keeps it, of a recording on a relay, and returns its
+// directory.
+func keep(t *testing.T, dir string, of client.Identity) (kept *resend.Trace, trace string) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -40,30 +42,30 @@ func keep(t *testing.T, dir string, of relay.Identity) *Trace {
 	ev, err := s.Event("app:ev", schema.NoLogLevel, ctf.Int("v", 32))
 	must(err)
 	must(os.MkdirAll(filepath.Join(dir, "name"), 0o755))
-	trace := filepath.Join(dir, "name", "kernel")
+	trace = filepath.Join(dir, "name", "kernel")
 	w, err := ctf.CreateTrace(trace, b.Trace(), ctf.TraceOptions{})
 	must(err)
 	sw, err := w.Stream(s.Class(), "chan", 0)
 	must(err)
-	for packet := range packets {
+	for packet := range keptPackets {
 		e := sw.Event(ev, uint64(1000*packet))
 		e.Int(int64(packet))
 		must(e.End())
 		must(sw.ClosePacket(uint64(1000*packet + 999)))
 	}
 	must(w.Close())
-	var kept handover.Kept
-	kept.Relay, err = json.Marshal(of)
+	var origin handover.Kept
+	origin.Relay, err = json.Marshal(of)
 	must(err)
-	text, err := json.Marshal(kept)
+	text, err := json.Marshal(origin)
 	must(err)
 	must(os.WriteFile(filepath.Join(trace, handover.KeptFile), text, 0o600))
-	all, err := List(dir, "")
+	all, err := resend.List(dir, "")
 	must(err)
-	if len(all) != 1 || all[0].Packets != packets {
-		t.Fatalf("got %+v, want one trace of %d packets", all, packets)
+	if len(all) != 1 || all[0].Packets != keptPackets {
+		t.Fatalf("got %+v, want one trace of %d packets", all, keptPackets)
 	}
-	return &all[0]
+	return &all[0], trace
 }
 
 // urls are where the relay is.
@@ -78,9 +80,9 @@ func urls(t *testing.T, r *relaytest.Relay) (control, data lttng.URL) {
 	return control, data
 }
 
-// numbers are those of the packets below a relay's output directory, in order, and in
+// keptNumbers are those of the packets below a relay's output directory, in order, and in
 // how many traces they are.
-func numbers(t *testing.T, output string) (all []uint64, traces int) {
+func keptNumbers(t *testing.T, output string) (all []uint64, traces int) {
 	t.Helper()
 	err := filepath.WalkDir(output, func(path string, _ os.DirEntry, err error) error {
 		if err != nil || filepath.Base(path) != "chan_0.idx" {
@@ -110,31 +112,31 @@ func numbers(t *testing.T, output string) (all []uint64, traces int) {
 // TestNothingTwice sends what was kept of a recording of which the relay has got a part,
 // to that relay and to another one, where it ends half-way at first.
 func TestNothingTwice(t *testing.T) {
-	identity := relay.Identity{Session: "s", Hostname: "h", UUID: relay.UUID{9}, SessionID: 7, Created: time.Unix(1_700_000_000, 0)}
+	identity := client.Identity{Session: "s", Hostname: "h", UUID: client.UUID{9}, SessionID: 7, Created: time.Unix(1_700_000_000, 0)}
 	want := []uint64{0, 1, 2, 3, 4}
-	for _, first := range []int{0, 1, 3, packets} {
+	for _, first := range []int{0, 1, 3, keptPackets} {
 		r := relaytest.Start(t, relaytest.Quiet)
 		control, data := urls(t, r)
-		kept := keep(t, t.TempDir(), identity)
-		var o relay.Options
+		kept, dir := keep(t, t.TempDir(), identity)
+		var o client.Options
 		identity.Apply(&o)
-		sendPart(t, kept, o, first, control, data)
+		sendPart(t, dir, o, first, control, data)
 		if first > 0 {
-			readBoth(t, r.Output, kept.dir)
+			readBoth(t, r.Output, dir)
 		}
 		if err := kept.Send(t.Context(), control, data); err != nil {
 			t.Fatalf("%d packets are there: %v", first, err)
 		}
-		if got, traces := numbers(t, r.Output); !slices.Equal(got, want) || traces != 1 || kept.There != first {
+		if got, traces := keptNumbers(t, r.Output); !slices.Equal(got, want) || traces != 1 || kept.There != first {
 			t.Errorf("%d packets were there: packets %v in %d traces, %d told to be there; want %v in one", first, got, traces, kept.There, want)
 		}
 		other := relaytest.Start(t, relaytest.Quiet)
 		control, data = urls(t, other)
-		sendPart(t, kept, relay.Options{Session: kept.Name, Hostname: hostname(t), BasePath: kept.Name, Created: kept.Time, UUID: identity.UUID, SessionID: identity.SessionID}, first, control, data)
+		sendPart(t, dir, client.Options{Session: kept.Name, Hostname: hostname(t), BasePath: kept.Name, Created: kept.Time, UUID: identity.UUID, SessionID: identity.SessionID}, first, control, data)
 		if err := kept.Send(t.Context(), control, data); err != nil {
 			t.Fatalf("%d packets are at the other relay: %v", first, err)
 		}
-		if got, traces := numbers(t, other.Output); !slices.Equal(got, want) || traces != 1 {
+		if got, traces := keptNumbers(t, other.Output); !slices.Equal(got, want) || traces != 1 {
 			t.Errorf("%d packets were at the other relay: packets %v in %d traces, want %v in one", first, got, traces, want)
 		}
 	}
@@ -145,8 +147,8 @@ func TestNothingTwice(t *testing.T) {
 func readBoth(t *testing.T, dirs ...string) {
 	t.Helper()
 	out, err := exec.Command(peer.Need(t, "babeltrace2"), dirs...).CombinedOutput()
-	if n := strings.Count(string(out), "app:ev"); err != nil || n != packets || strings.Count(string(out), "\n") != n {
-		t.Errorf("babeltrace2: %v, %d events, want %d and nothing else\n%s", err, n, packets, out)
+	if n := strings.Count(string(out), "app:ev"); err != nil || n != keptPackets || strings.Count(string(out), "\n") != n {
+		t.Errorf("babeltrace2: %v, %d events, want %d and nothing else\n%s", err, n, keptPackets, out)
 	}
 }
 
@@ -161,7 +163,7 @@ func hostname(t *testing.T) string {
 
 // sendPart sends the first packets of a trace, which the relay confirms, and loses the
 // relay.
-func sendPart(t *testing.T, kept *Trace, o relay.Options, n int, control, data lttng.URL) {
+func sendPart(t *testing.T, dir string, o client.Options, n int, control, data lttng.URL) {
 	t.Helper()
 	if n == 0 {
 		return
@@ -172,18 +174,27 @@ func sendPart(t *testing.T, kept *Trace, o relay.Options, n int, control, data l
 			t.Fatal(err)
 		}
 	}
-	r, err := relay.Dial(t.Context(), control, data, o)
+	r, err := client.Dial(t.Context(), control, data, o)
 	must(err)
 	defer r.Abort()
-	made, err := r.AddStreams(t.Context(), relay.StreamOptions{Channel: "chan_0", Path: kept.Domain}, relay.StreamOptions{Channel: metadataFile, Path: kept.Domain})
+	made, err := r.AddStreams(t.Context(), client.StreamOptions{Channel: "chan_0", Path: "kernel"}, client.StreamOptions{Channel: "metadata", Path: "kernel"})
 	must(err)
-	text, err := os.ReadFile(filepath.Join(kept.dir, metadataFile))
-	must(err)
-	must(made[1].SendMetadata(t.Context(), text))
-	streams, err := kept.streams()
-	must(err)
-	streams[0].packets = streams[0].packets[:n]
-	_, err = streams[0].send(t.Context(), made[0])
-	must(err)
+	read := func(name string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		must(err)
+		return b
+	}
+	must(made[1].SendMetadata(t.Context(), read("metadata")))
+	index, packets := read("index/chan_0.idx")[ctf.IndexHeaderLen:], read("chan_0")
+	for range n {
+		e, err := ctf.ParseIndexEntry(index, ctf.IndexRecordLenMinor)
+		must(err)
+		index = index[ctf.IndexRecordLenMinor:]
+		must(made[0].SendPacket(t.Context(), packets[e.Offset:e.Offset+e.PacketSize/8], ctf.PacketInfo{
+			Size: e.PacketSize, ContentSize: e.ContentSize, Begin: e.TimestampBegin, End: e.TimestampEnd,
+			Sequence: e.PacketSeqNum, Has: ctf.HasBegin | ctf.HasEnd | ctf.HasSequence,
+		}))
+	}
 	must(r.Drain(t.Context()))
 }
