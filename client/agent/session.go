@@ -142,7 +142,8 @@ type EventRule struct {
 	Enabled bool          `json:"enabled"`
 	// FilteredBy tells who evaluates the filter: "kernel", "consumer" or both.
 	FilteredBy string `json:"filtered_by,omitempty"`
-	Matches    int    `json:"matches"` // events that it chooses now
+	Matches    int    `json:"matches"`           // events that it chooses now
+	Refused    int    `json:"refused,omitempty"` // events that it chooses and the kernel does not enable
 }
 
 // RotationSchedule says when a session is rotated by itself.

@@ -35,8 +35,9 @@ func newAgentCommand() *cobra.Command {
 		Short: "Record trace sessions of this host",
 		Long: `Run the session daemon of this host: it takes the commands create,
 enable-event, start and the others of "weir help", records the kernel, the host's
-statistics and weir itself, and brings what is recorded to files or to a relay. It
-needs no hub and no kernel module; without root it does not record the kernel.
+statistics, changes of file systems and weir itself, and brings what is recorded to
+files or to a relay. It needs no hub and no kernel module; without root it records
+neither the kernel nor file systems.
 
 With --hub it registers this host with a hub, so that monitors find it there, and
 with --xmlsysd it serves them.

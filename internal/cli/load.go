@@ -278,7 +278,7 @@ func (l *loading) channel(domain string, ch agent.Channel) error {
 	if len(ch.Events) > 0 {
 		rules := slices.Clone(ch.Events)
 		for i := range rules {
-			rules[i].Enabled, rules[i].FilteredBy, rules[i].Matches = true, "", 0
+			rules[i].Enabled, rules[i].FilteredBy, rules[i].Matches, rules[i].Refused = true, "", 0, 0
 		}
 		if err := l.did(c.api.EnableEvents(c.ctx, l.name, agent.EnableEvents{Domain: domain, Channel: ch.Name, Rules: rules})); err != nil {
 			return err

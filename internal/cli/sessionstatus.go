@@ -225,7 +225,10 @@ func ruleText(r agent.EventRule) string {
 	if len(r.Exclusions) > 0 {
 		text += fmt.Sprintf(" [without: %s]", strings.Join(r.Exclusions, ", "))
 	}
-	if r.Matches > 1 {
+	switch {
+	case r.Refused > 0:
+		text += fmt.Sprintf(" (%d events, %d refused by the kernel)", r.Matches, r.Refused)
+	case r.Matches > 1:
 		text += fmt.Sprintf(" (%d events)", r.Matches)
 	}
 	return text

@@ -91,7 +91,8 @@ func (c *channel) AddRule(r *agent.EventRule) (warnings []error, err error) {
 	for _, e := range refused {
 		warnings = append(warnings, e)
 	}
-	r.Matches = len(ru.events) - len(refused)
+	ru.of.Matches, ru.of.Refused = 0, 0
+	ru.took(ru.events, refused)
 	c.rules = append(c.rules, ru)
 	return warnings, nil
 }
@@ -184,6 +185,12 @@ func (c *channel) disable(events []tracefs.EventName) error {
 	return err
 }
 
+// took counts the events that a rule has, and those of them that the kernel refuses.
+func (r *rule) took(events []tracefs.EventName, refused []*tracefs.EventError) {
+	r.of.Matches += len(events) - len(refused)
+	r.of.Refused += len(refused)
+}
+
 // SetRule implements source.Channel.
 func (c *channel) SetRule(r *agent.EventRule, on bool) error {
 	for _, ru := range c.rules {
@@ -199,7 +206,9 @@ func (c *channel) SetRule(r *agent.EventRule, on bool) error {
 		if err := c.declare(ru.events); err != nil {
 			return err
 		}
-		_, err := c.enable(ru.events)
+		refused, err := c.enable(ru.events)
+		ru.of.Matches, ru.of.Refused = 0, 0
+		ru.took(ru.events, refused)
 		return err
 	}
 	return agent.NewProblem(agent.CodeNoEvent, "no such event rule")

@@ -116,10 +116,10 @@ func (c *channel) join(ru *rule, fresh []tracefs.EventName) error {
 		for _, e := range refused {
 			log.Warn("event that has come is not recorded", "event", e.Event, "err", e)
 		}
-		ru.of.Matches -= len(refused)
+		ru.took(nil, refused)
 	}
 	ru.events = append(ru.events, fresh...)
-	ru.of.Matches += len(fresh)
+	ru.took(fresh, nil)
 	log.Info("events have come", "rule", ru.of.Pattern, "events", len(fresh))
 	return nil
 }

@@ -85,6 +85,42 @@ func TestRefusedRuleLeaves(t *testing.T) {
 	}
 }
 
+// TestRefusedEvents has the kernel refuse one of the events that a rule chooses.
+func TestRefusedEvents(t *testing.T) {
+	h := newHost(t, nil)
+	w := h.hitter()
+	h.event(w, "works")
+	// There can be a probe in such a file, but none can be enabled.
+	h.uprobe(fmt.Sprintf("p:%s/refused /proc/version:0x0\n", h.group))
+	t.Cleanup(func() { h.uprobe(fmt.Sprintf("-:%s/refused\n", h.group)) })
+	done, err := h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{Domain: Domain, Rules: []agent.EventRule{{
+		Type: agent.Tracepoint, Pattern: h.group + ":*", Enabled: true,
+	}}})
+	if err != nil || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, "refused") {
+		t.Fatalf("enable: %v, warnings %v; want one of the event that is refused", err, done.Warnings)
+	}
+	counts := func(when string) {
+		t.Helper()
+		if r := h.channel().Events[0]; r.Matches != 1 || r.Refused != 1 {
+			t.Errorf("%s: %d events, %d refused; want one of each", when, r.Matches, r.Refused)
+		}
+	}
+	counts("at first")
+	h.disable(h.group + ":*")
+	if _, err := h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{Domain: Domain, Rules: []agent.EventRule{{
+		Type: agent.Tracepoint, Pattern: h.group + ":*", Enabled: true,
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	counts("enabled again")
+	h.start()
+	h.hit(w, 10)
+	h.stop()
+	if n := strings.Count(h.destroy(), " works: "); n != 10 {
+		t.Errorf("%d events are recorded, want 10", n)
+	}
+}
+
 // consumer is the number of the session's consumer process.
 func (h *host) consumer() int {
 	h.Helper()
