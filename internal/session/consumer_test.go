@@ -4,6 +4,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -186,12 +187,18 @@ func TestConsumerDiesInPlace(t *testing.T) {
 	h.begin(h.place("trace"))
 	h.emit()
 	h.until("the packet is written", func() bool { return h.session().Consumer.Packets == 1 })
+	// A packet that it had begun to write.
+	files, err := filepath.Glob(filepath.Join(h.dir, "trace", selfsource.Domain, "*_0"))
+	h.must(err)
+	whole, err := os.ReadFile(files[0])
+	h.must(err)
+	h.must(os.WriteFile(files[0], append(whole, whole[:100]...), 0o600))
 	inTheWay := filepath.Join(h.dir, "trace", archivesDir)
 	h.must(os.WriteFile(inTheWay, nil, 0o600))
 	h.kill()
 	h.awaitState(agent.ConsumerFailed)
 	h.must(os.Remove(inTheWay))
-	_, err := h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
+	_, err = h.daemon.EnableConsumer(t.Context(), h.by, sessionName, agent.EnableConsumer{})
 	h.must(err)
 	h.emit()
 	h.stop()
@@ -201,6 +208,11 @@ func TestConsumerDiesInPlace(t *testing.T) {
 		if len(found) != 1 {
 			t.Errorf("%s: indexes %q, want one", dir, found)
 		}
+	}
+	found, err := filepath.Glob(filepath.Join(h.dir, "trace/archives/*/*/*_0"))
+	h.must(err)
+	if got, err := os.ReadFile(found[0]); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("what the dead process has left: %d bytes, %v; want the %d of the whole packet", len(got), err, len(whole))
 	}
 }
 

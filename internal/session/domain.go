@@ -101,8 +101,7 @@ func (s *Session) running() []*domain {
 // begin to read.
 func (m *domain) launch(ctx context.Context) (err error) {
 	if m.local != nil {
-		// Packets go on in a chunk of their own: the old files end with the last
-		// complete packet, which only a reader of them can say.
+		// Packets go on in a chunk of their own.
 		if err := m.archiveTorn(); err != nil {
 			return err
 		}

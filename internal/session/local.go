@@ -259,8 +259,7 @@ func (s *Session) openSpool() (*os.File, error) {
 }
 
 // archiveTorn moves what a consumer process that died has written into a chunk of
-// its own, cut at the last complete packet by who reads or repairs it. What cannot be
-// moved now, as on a full disk, is when there is a process again: it would be in the way
+// its own, cut behind the last packet with an index record. What cannot be moved now, as on a full disk, is when there is a process again: it would be in the way
 // of what comes.
 func (m *domain) archiveTorn() error {
 	l := m.local
@@ -270,7 +269,14 @@ func (m *domain) archiveTorn() error {
 		if err := m.s.makeOwn(place); err != nil {
 			return err
 		}
-		return os.Rename(filepath.Join(l.base, l.domain), filepath.Join(place, l.domain))
+		if err := os.Rename(filepath.Join(l.base, l.domain), filepath.Join(place, l.domain)); err != nil {
+			return err
+		}
+		cut, err := cutTorn(filepath.Join(place, l.domain))
+		if cut > 0 || err != nil { // "weir repair" may do more
+			m.s.log.Warn("a consumer process has left a packet in parts", "domain", m.src.Domain(), "place", place, "cut_bytes", cut, "err", err)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
