@@ -93,6 +93,7 @@ func Open(o Options) (*Log, error) {
 // checkPlace refuses a directory within the source: each batch would be a record of the
 // next.
 func checkPlace(o *Options) error {
+	source := o.Info.Place()
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return err
@@ -106,11 +107,11 @@ func checkPlace(o *Options) error {
 		if err != nil {
 			real = at
 		}
-		if o.Info.Dir == "" || unix.Stat(o.Info.Dir, &there) != nil || here.Dev != there.Dev {
+		if source == "" || unix.Stat(source, &there) != nil || here.Dev != there.Dev {
 			return nil
 		}
-		if below, err := filepath.Rel(o.Info.Dir, real); err == nil && filepath.IsLocal(below) {
-			return fmt.Errorf("directory %s: it lies in the source %s, so that writing it would never end", o.Dir, o.Info.Dir)
+		if below, err := filepath.Rel(source, real); err == nil && filepath.IsLocal(below) {
+			return fmt.Errorf("directory %s: it lies in the source %s, so that writing it would never end", o.Dir, source)
 		}
 		return nil
 	}
@@ -273,7 +274,10 @@ func special(m *changelog.Marker) bool {
 	return m.Kind == changelog.MarkAbort || m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped)
 }
 
-// Append writes a batch and syncs it. Records that the log has are skipped.
+// Append writes a batch and syncs it. Records that the log has are skipped, and with them
+// what a feed tells of a directory that was moved in: it has the index of the move, which
+// the log has by then, and is not of the journal. The batch may be through an earlier
+// index than that of the move until all of it was told.
 func (l *Log) Append(b *client.Batch) error {
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -281,7 +285,7 @@ func (l *Log) Append(b *client.Batch) error {
 		switch {
 		case r.Mark != nil && special(r.Mark):
 			err = l.add(nil, noteOf(r, l.next()))
-		case r.Index > l.next() && r.Index <= b.Through:
+		case r.Index > l.next():
 			err = l.add(r, nil)
 		}
 		if err != nil {

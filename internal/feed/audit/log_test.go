@@ -251,6 +251,28 @@ func TestMissingRecordsAreNoted(t *testing.T) {
 	}
 }
 
+// What is told of a directory that was moved in has the index of the move, whose batches
+// are through an earlier one until all is told.
+func TestMoveIsWrittenOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	batches := []*client.Batch{batchOf(1, 4), batchOf(4, 4), batchOf(4, 5)}
+	batches[0].Through, batches[1].Through = 3, 3
+	for _, b := range batches[1:] {
+		b.Records[0].Flags = changelog.FlagSynth
+	}
+	for range 2 { // the second writer gets all of it again
+		l, err := Open(options(dir))
+		must(t, err)
+		for _, b := range batches {
+			must(t, l.Append(b))
+		}
+		must(t, l.Close())
+	}
+	if r, err := Verify(dir, ""); err != nil || r.Records != 5 || r.Through != 5 {
+		t.Errorf("got %+v, %v, want records 1 to 5", r, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	dir := written(t)
 	l, err := Open(options(dir))

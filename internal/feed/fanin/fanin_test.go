@@ -178,6 +178,28 @@ func TestPublish(t *testing.T) {
 }
 
 // Records that are large go into chunks of 512 KiB.
+// What is told of a directory that was moved in has the index of the move, whose batches
+// are through an earlier one until all is told.
+func TestMoveIsPublishedOnce(t *testing.T) {
+	s, uuid := newServer(t), uuidOf(1)
+	feed := newSource(1, 6, every(time.Second))
+	synth := feed.records[3] // below the move, which is record 4
+	synth.Flags = changelog.FlagSynth
+	batches := []*client.Batch{
+		{Through: 3, Records: append(slices.Clone(feed.records[:4]), synth)},
+		{Through: 3, Records: []changelog.Record{synth, synth}},
+		{Through: 6, Records: append([]changelog.Record{synth}, feed.records[4:]...)},
+	}
+	for range 2 { // the second publisher gets all of it again
+		p := feed.publisher(t, s.ClientURL(), uuid)
+		for _, b := range batches {
+			must(t, p.Publish(t.Context(), b))
+		}
+		p.Close()
+	}
+	checkOnce(t, everything(t, s.ClientURL(), uuid), 1, 6)
+}
+
 func TestLargeRecords(t *testing.T) {
 	url := newServer(t).ClientURL()
 	s := newSource(1, 60, every(time.Second))

@@ -50,6 +50,9 @@ func newDelta() *delta {
 	}
 }
 
+// empty reports whether nothing was added.
+func (d *delta) empty() bool { return len(d.names) == 0 && len(d.objs) == 0 }
+
 // add takes over the effect of a record.
 func (d *delta) add(r *changelog.Record) {
 	at, from := name{r.Parent, string(r.Name)}, name{r.SourceParent, string(r.SourceName)}

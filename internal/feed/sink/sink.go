@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if o.Batch == 0 {
 		o.Batch = DefaultBatch
 	}
-	if err := checkPlace(o.To, o.Info.Dir); err != nil {
+	if err := checkPlace(o.To, o.Info.Place()); err != nil {
 		return nil, err
 	}
 	db, err := openDatabase(ctx, o.To, o.Tables, true)
@@ -236,33 +236,56 @@ func (s *Sink) Step(ctx context.Context, poll bool) (more bool, err error) {
 
 // Apply commits the effects of a batch. It is one transaction, but for one that a
 // directory leaves what the feed has: what comes after is another.
+//
+// What a feed tells of a directory that was moved in has the index of the move, and the
+// batch may be through an earlier one: all of it is to come again if this process dies.
+// The move itself counts as done with its transaction. What is below it has its effect
+// again then, which changes nothing, and is not in the log: it is not of the journal.
 func (s *Sink) Apply(ctx context.Context, b *client.Batch) error {
 	gap := ""
-	d := newDelta()
+	d, through := newDelta(), s.cur.Through
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Mark != nil && missing(r.Mark) && (r.Index > s.cur.Through || special(r.Mark)) {
+		if r.Mark != nil && missing(r.Mark) && (r.Index > through || special(r.Mark)) {
 			gap = r.Mark.Kind.String() + " " + r.Mark.Reason
 		}
-		if r.Index <= s.cur.Through || r.Index > b.Through || r.Mark != nil && special(r.Mark) {
-			continue // done before, or not in the journal
+		switch {
+		case r.Mark != nil && special(r.Mark), r.Index < through:
+			continue // not in the journal, or done before
+		case r.Index == through:
+			if makes(r) {
+				d.add(r)
+			}
+			continue
 		}
 		d.add(r)
+		through = r.Index
 		if s.opts.Audit {
 			d.log = append(d.log, r)
 		}
 		s.done.Records++
 		if !d.left.IsZero() && i < len(b.Records)-1 {
-			if err := s.commit(ctx, d, r.Index, ""); err != nil {
+			if err := s.commit(ctx, d, through, ""); err != nil {
 				return err
 			}
 			d = newDelta()
 		}
 	}
-	if b.Through <= s.cur.Through && gap == "" {
+	through = max(through, b.Through)
+	if through <= s.cur.Through && gap == "" && d.empty() {
 		return nil
 	}
-	return s.commit(ctx, d, b.Through, gap)
+	return s.commit(ctx, d, through, gap)
+}
+
+// makes reports whether a record was made by a look at the index or the disk, and says
+// that a name is there.
+func makes(r *changelog.Record) bool {
+	switch r.Type {
+	case changelog.Create, changelog.Mkdir, changelog.Hardlink, changelog.Softlink, changelog.Mknod:
+		return r.Flags&changelog.FlagSynth != 0
+	}
+	return false
 }
 
 // missing reports whether a mark says that records are missing.

@@ -385,6 +385,33 @@ func TestPartOfAFileSystem(t *testing.T) {
 	k.follow(s)
 }
 
+// What is told of a directory that was moved in has the index of the move, and takes
+// several batches: the log has the move once, and nothing twice.
+func TestMoveIntoAPartIsLoggedOnce(t *testing.T) {
+	databases(t, func(t *testing.T, to string) {
+		root := fstest.New(t, "tmpfs").Dir
+		in := filepath.Join(root, "in")
+		sh(t, root, "mkdir -p in out/few out/many; touch out/few/f; cd out/many; seq 500 | xargs touch")
+		k := newSunk(t, in, to)
+		s, done := k.open()
+		k.follow(s)
+		sh(t, root, "mv out/few in/few; mv out/many in/many; touch in/end")
+		k.follow(s)
+		done()
+		s, done = k.open()
+		defer done()
+		k.follow(s)
+		counts := map[string]int64{}
+		must(t, s.db.query(t.Context(), `SELECT type, COUNT(*) FROM {log} GROUP BY type`, nil, func(_ []string, v []any) error {
+			counts[fmt.Sprintf("%s", v[0])] = v[1].(int64)
+			return nil
+		}))
+		if counts["RENME"] != 2 || counts["CREAT"] != 1 {
+			t.Errorf("log: got %v records by type, want 2 of moves and 1 of the file made", counts)
+		}
+	})
+}
+
 func TestGapIsHealed(t *testing.T) {
 	databases(t, func(t *testing.T, to string) {
 		dir := fstest.New(t, "tmpfs").Dir
