@@ -5,6 +5,7 @@ package feed
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"time"
 )
 
@@ -12,9 +13,10 @@ import (
 type Info struct {
 	ID     string          `json:"id"` // as in "cl1"
 	Name   string          `json:"name,omitempty"`
-	Source string          `json:"source"` // UUID
-	Dir    string          `json:"dir,omitempty"`
-	Kind   string          `json:"kind"` // persistent or transient
+	Source string          `json:"source"`         // UUID
+	Dir    string          `json:"dir,omitempty"`  // where the file system is, or was when the feed was created
+	Part   string          `json:"part,omitempty"` // of it, from its root; empty: all
+	Kind   string          `json:"kind"`           // persistent or transient
 	Mode   Mode            `json:"mode"`
 	State  string          `json:"state"` // active or aborted
 	Owner  uint32          `json:"owner"`
@@ -48,6 +50,14 @@ type Info struct {
 	Records uint64 `json:"records"` // that they gave
 	Cancels uint64 `json:"cancels"`
 	Aborts  uint64 `json:"aborts"`
+}
+
+// Place is the directory whose changes the feed has.
+func (i *Info) Place() string {
+	if i.Dir == "" {
+		return ""
+	}
+	return filepath.Join(i.Dir, i.Part)
 }
 
 // Lease tells who reads a feed.

@@ -116,7 +116,7 @@ func (c *feedCall) created(i *feed.Info, brief bool) error {
 		_, err := fmt.Fprintln(c.cmd.OutOrStdout(), feedLabel(i))
 		return err
 	}
-	_, err := fmt.Fprintf(c.cmd.OutOrStdout(), "feed %s of %s, from record %d on\n", feedLabel(i), i.Dir, i.Cancelled+1)
+	_, err := fmt.Fprintf(c.cmd.OutOrStdout(), "feed %s of %s, from record %d on\n", feedLabel(i), printable(i.Place()), i.Cancelled+1)
 	return err
 }
 

@@ -42,7 +42,7 @@ reads it.`,
 		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "FEED\tSOURCE\tSTATE\tAVAILABLE\tLAST\tREADER")
 		for _, i := range infos {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", feedLabel(&i), printable(i.Dir), feedState(&i), i.Available, i.Last, feedReaderOf(&i))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", feedLabel(&i), printable(i.Place()), feedState(&i), i.Available, i.Last, feedReaderOf(&i))
 		}
 		return t.Flush()
 	})
@@ -94,7 +94,7 @@ func (c *feedCall) describe(i *feed.Info) error {
 		fmt.Fprintf(t, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
 	row("feed", "%s (%s, %s)", feedLabel(i), i.Kind, i.Mode)
-	row("source", "%s on %s", i.Source, i.Dir)
+	row("source", "%s of %s", i.Place(), i.Source)
 	row("state", "%s", feedState(i))
 	row("owner", "%d", i.Owner)
 	if i.Mask != "" {

@@ -67,7 +67,7 @@ weir_filled. Names and paths are bytes. "weir feed query" asks useful questions.
 		defer n.Close()
 		o.Feed, o.Info, o.Log = n, n.Info(), newFeedLogger(c)
 		if !noScan {
-			if o.Tree, err = sink.OpenTree(o.Info.Dir); err != nil {
+			if o.Tree, err = sink.OpenTree(o.Info.Place()); err != nil {
 				return fmt.Errorf("source of feed %s: %w; --no-scan does without it", feedLabel(&o.Info), err)
 			}
 			defer o.Tree.Close()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -129,7 +130,7 @@ func (m *mirrorFlags) follow(call *feedCall) error {
 	}
 	defer n.Close()
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
-	m.opts.Part = filepath.Clean(info.Dir) != m.opts.Source
+	m.opts.Part = info.Part != ""
 	show := &mirrorProgress{w: call.cmd.ErrOrStderr(), json: call.json, out: call}
 	m.opts.Progress = show.show
 	mi, err := mirror.Open(m.opts)
@@ -157,10 +158,27 @@ func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
 	}
 	name := fmt.Sprintf("mirror-%08x", crc32.ChecksumIEEE([]byte(m.opts.Target)))
 	info, err := call.api.Info(call.ctx, name) // of a mirror that was killed before it wrote that down
+	if err == nil && !sameDirectory(info.Place(), m.opts.Source) {
+		// Of another directory that was mirrored there, before the target was removed.
+		if err := call.api.Destroy(call.ctx, info.ID); err != nil {
+			return info, err
+		}
+		err = &feed.Error{Code: feed.CodeNotFound}
+	}
 	if errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
 		info, err = call.api.Create(call.ctx, feed.CreateOptions{Name: name, Source: m.opts.Source, Mode: feed.ModeExplicit})
 	}
 	return info, err
+}
+
+// sameDirectory reports whether two paths lead to the same directory.
+func sameDirectory(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // mirrorProgress shows how far a mirror has come, not more often than people read.

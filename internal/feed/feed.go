@@ -188,6 +188,9 @@ func (m *Manager) info(f *feed) client.Info {
 		AvailableExact: f.selects.isAll() && !d.Restricted,
 		Batches:        f.batches, Records: f.records, Cancels: f.cancels, Aborts: f.aborts,
 	}
+	if d.Part != "." {
+		i.Part = d.Part
+	}
 	if f.transient {
 		i.Kind = "transient"
 	}
