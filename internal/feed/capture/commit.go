@@ -5,6 +5,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,7 @@ func (w *worker) commit(serial uint64) error {
 func (w *worker) apply(ctx context.Context) error {
 	begun := time.Now()
 	if err := w.s.journal.Apply(ctx, &w.batch); err != nil {
-		return fmt.Errorf("journal %x: records from %d: %w", w.s.uuid, w.batch.Next()-uint64(w.batch.Len()), err)
+		return fmt.Errorf("journal %s: records from %d: %w: %w", w.s.uuid, w.batch.Next()-uint64(w.batch.Len()), errStore, err)
 	}
 	w.count.commits++
 	w.count.commitTime += time.Since(begun)
@@ -34,11 +35,16 @@ func (w *worker) apply(ctx context.Context) error {
 	return nil
 }
 
+// errStore is the error of a commit that the journal has not taken. The batch is to be
+// given again.
+var errStore = errors.New("not committed")
+
 // commitIfLarge commits in the midst of something that makes many records.
 func (w *worker) commitIfLarge() error {
 	if w.batch.Len() < maxBatch && len(w.index.changedObjects) < maxBatch {
 		return nil
 	}
+	clear(w.disk.seen) // as many as the records
 	return w.commit(0)
 }
 
@@ -51,10 +57,15 @@ const (
 // commitRetrying is commit for a store that has no room: it tries again until there
 // is. Meanwhile the kernel keeps the events, up to MaxUnread.
 func (w *worker) commitRetrying(ctx context.Context, serial uint64) error {
-	err := w.commit(serial)
+	return w.retry(ctx, w.commit(serial))
+}
+
+// retry gives the batch again until the journal takes it, if a commit has ended with an
+// error.
+func (w *worker) retry(ctx context.Context, err error) error {
 	for wait := firstRetry; err != nil; wait = min(2*wait, lastRetry) {
 		w.stall(err)
-		if err := w.guardQueue(); err != nil {
+		if err := w.guardQueue(changelog.GapStalled); err != nil {
 			return err
 		}
 		select {
@@ -102,27 +113,51 @@ func (w *worker) resume() {
 	}
 }
 
+// manyUnread is a share of the limit of unread events: from there on the log warns.
+const manyUnread = 8
+
 // guardQueue gives up the kernel's queue where it has grown beyond what the host
 // should bear. What it held is a gap.
-func (w *worker) guardQueue() error {
+func (w *worker) guardQueue(reason string) error {
 	unread, err := w.group.Unread()
-	if err != nil || unread <= w.s.maxUnread {
+	if err != nil {
 		return err
 	}
+	w.unread = unread
+	if many := unread > w.s.maxUnread/manyUnread; many != w.warned {
+		w.warned = many
+		if many {
+			w.log.Warn("events wait in the kernel faster than they are taken over", "unread", unread, "limit", w.s.maxUnread)
+		}
+	}
+	if unread <= w.s.maxUnread {
+		return nil
+	}
 	w.log.Error("too many events unread; they are given up", "unread", unread, "limit", w.s.maxUnread)
-	return w.reopen(changelog.GapStalled, uint64(unread))
+	return w.giveUp(reason, uint64(unread))
 }
 
-// reopen begins anew with an empty queue. What was in the old one is a gap.
-func (w *worker) reopen(reason string, lost uint64) error {
+// giveUp begins anew with an empty queue. What was in it is a gap, and the disk is to be
+// compared: the batch says so, which may have to wait for a journal that is full.
+func (w *worker) giveUp(reason string, lost uint64) error {
 	since := w.time
 	if err := w.drainQueue(); err != nil {
 		return err
 	}
 	w.tick()
-	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: reason, Since: since, Until: w.time, Lost: lost})
+	w.quiet.forget()
+	w.gap(changelog.Marker{Reason: reason, Since: since, Until: w.time, Lost: lost})
+	return nil
+}
+
+// gap marks that events were or may have been lost, and has the disk compared: by whoever
+// goes on after this process if this one does not come to it.
+func (w *worker) gap(m changelog.Marker) {
+	m.Kind = changelog.MarkGap
+	w.mark(m)
+	w.batch.SetMeta(metaScanning, []byte{1})
+	w.scanDue, w.silentDue = true, false
 	w.count.gaps++
-	return w.beginScan(false, nil)
 }
 
 // drainQueue throws away what waits in the queue.

@@ -25,8 +25,9 @@ type disk struct {
 	uuid journal.UUID
 	kind fanotify.Kind
 
-	root *fanotify.Root
-	used time.Time
+	root  *fanotify.Root
+	mount int // that root is on
+	used  time.Time
 	// What was looked at since the buffer of events was read; nil for what is gone.
 	seen map[changelog.FID]*look
 	// The directory that names were resolved in last; -1 if it is not open.
@@ -49,6 +50,9 @@ const idleAfter = time.Second
 // errAbsent is the error of a look at a file system that is not mounted.
 var errAbsent = errors.New("the file system is not mounted there")
 
+// errCovered is the error of a look at a name that another file system is mounted on.
+var errCovered = errors.New("something is mounted on it")
+
 func newDisk(dir string, uuid journal.UUID, kind fanotify.Kind) *disk {
 	return &disk{dir: dir, uuid: uuid, kind: kind, dirFD: -1, seen: map[changelog.FID]*look{}}
 }
@@ -66,6 +70,9 @@ func (d *disk) open() (*fanotify.Root, error) {
 	id, err := root.UUID()
 	if err == nil && id != d.uuid {
 		err = errAbsent
+	}
+	if err == nil {
+		_, d.mount, err = fanotify.HandleAndMount(root.FD(), "")
 	}
 	if err != nil {
 		root.Close()
@@ -247,7 +254,10 @@ func (d *disk) resolve(n name) (changelog.FID, error) {
 		}
 		d.dirFD, d.openDir = fd, n.parent
 	}
-	h, err := fanotify.HandleAt(d.dirFD, n.name)
+	h, mount, err := fanotify.HandleAndMount(d.dirFD, n.name)
+	if err == nil && mount != d.mount {
+		return changelog.FID{}, errCovered
+	}
 	if err != nil {
 		if isGone(err) || errors.Is(err, unix.ENAMETOOLONG) || errors.Is(err, unix.ENOTDIR) {
 			err = nil

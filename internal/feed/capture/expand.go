@@ -164,6 +164,12 @@ func (w *worker) remove(n *notice) error {
 		w.quiet.touch(n.at, w.now)
 		return nil
 	}
+	if n.isDir() && n.object.OID != n.at.parent.OID {
+		// A subvolume goes with all that is in it, of which nothing is told.
+		if err := w.takeBelow(n.object, addition{by: n.by, flags: changelog.FlagSynth}, 0); err != nil {
+			return err
+		}
+	}
 	return w.take(n.at, n.object, addition{by: n.by})
 }
 

@@ -25,9 +25,8 @@ func (w *worker) mark(m changelog.Marker) {
 
 // overflowed tells that the kernel threw events away. Names are compared anew.
 func (w *worker) overflowed() error {
-	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapOverflow, Since: w.time, Until: w.time})
-	w.count.gaps++
-	return w.beginScan(false, nil)
+	w.gap(changelog.Marker{Reason: changelog.GapOverflow, Since: w.time, Until: w.time})
+	return nil
 }
 
 // failedFS tells of an error that the file system reports.
@@ -70,9 +69,15 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 		return w.mounted(dir)
 	case !w.present && found:
 		return w.mounted(dir)
-	case w.present && found && dir != w.disk.dir:
-		w.disk.close()
-		w.disk.dir = dir
+	case w.present && found:
+		if dir != w.disk.dir {
+			w.disk.close()
+			w.disk.dir = dir
+		}
+		if w.missed { // something else was mounted where it is
+			w.missed = false
+			w.gap(changelog.Marker{Reason: changelog.GapUnmounted, Since: w.time, Until: w.time})
+		}
 	}
 	return nil
 }
@@ -86,18 +91,17 @@ func (w *worker) mounted(dir string) error {
 	if err := w.group.Mark(dir, w.events()); err != nil {
 		return err
 	}
-	w.present = true
+	w.present, w.missed = true, false
 	w.tick()
 	w.log.Info("file system is mounted again", "dir", dir)
 	w.mark(changelog.Marker{Kind: changelog.MarkMount, UUID: w.s.uuid.String(), Dir: dir})
-	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapUnmounted, Since: w.time, Until: w.time})
-	w.count.gaps++
-	return w.beginScan(false, nil)
+	w.gap(changelog.Marker{Reason: changelog.GapUnmounted, Since: w.time, Until: w.time})
+	return nil
 }
 
-// Find finds where a file system is mounted, best where it was known to be.
+// Find finds where a file system is mounted, all of it, best where it was known to be.
 func Find(uuid journal.UUID, known string) (dir string, found bool) {
-	if isMounted(known, uuid) {
+	if m, part, err := fanotify.MountOf(known); err == nil && m.Root == "/" && part == "." && isMounted(known, uuid) {
 		return known, true
 	}
 	mounts, err := fanotify.ReadMounts()

@@ -32,6 +32,7 @@ type quiet struct {
 	queue []waiting // from head on
 	head  int
 	due   time.Time // when to look at the first; zero if there is none
+	kept  *pending  // has what waits, and what was looked at since it was empty; nil: nobody does
 }
 
 // waiting is a name, or a directory if the name is empty.
@@ -44,10 +45,18 @@ func newQuiet() *quiet {
 	return &quiet{names: map[name]time.Time{}, dirs: map[changelog.FID]time.Time{}}
 }
 
+// forget drops all that waits: everything is going to be compared.
+func (q *quiet) forget() {
+	clear(q.names)
+	clear(q.dirs)
+	q.queue, q.head, q.due = nil, 0, time.Time{}
+}
+
 // touch has a name looked up.
 func (q *quiet) touch(n name, now time.Time) {
 	if _, ok := q.names[n]; !ok {
 		q.push(waiting{n, now})
+		q.keep(n)
 	}
 	q.names[n] = now
 }
@@ -56,8 +65,29 @@ func (q *quiet) touch(n name, now time.Time) {
 func (q *quiet) list(dir changelog.FID, now time.Time) {
 	if _, ok := q.dirs[dir]; !ok {
 		q.push(waiting{name{parent: dir}, now})
+		q.keep(name{parent: dir})
 	}
 	q.dirs[dir] = now
+}
+
+// keep has whoever goes on after this process look at a name, too.
+func (q *quiet) keep(n name) {
+	if q.kept.add(n) {
+		return
+	}
+	q.kept.rewrite(func(yield func(name) bool) { // what was looked at makes room
+		for n := range q.names {
+			if !yield(n) {
+				return
+			}
+		}
+		for f := range q.dirs {
+			if !yield(name{parent: f}) {
+				return
+			}
+		}
+		yield(n)
+	})
 }
 
 func (q *quiet) push(w waiting) {
@@ -279,18 +309,29 @@ func (w *worker) takeTree(at name, f changelog.FID, how addition, depth int) err
 	if err != nil {
 		return err
 	}
-	if o.isDir() && depth < maxDepth {
-		children, err := w.index.children(f)
-		if err != nil {
+	if o.isDir() {
+		if err := w.takeBelow(f, how, depth); err != nil {
 			return err
-		}
-		for n, child := range children {
-			if err := w.takeTree(name{f, n}, child, how, depth+1); err != nil {
-				return err
-			}
 		}
 	}
 	return w.take(at, f, how)
+}
+
+// takeBelow takes all names that the index has below a directory.
+func (w *worker) takeBelow(f changelog.FID, how addition, depth int) error {
+	if depth >= maxDepth {
+		return nil
+	}
+	children, err := w.index.children(f)
+	if err != nil {
+		return err
+	}
+	for n, child := range children {
+		if err := w.takeTree(name{f, n}, child, how, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // empty reports whether nothing waits.
@@ -302,6 +343,9 @@ func (w *worker) resolve(n name) (changelog.FID, error) {
 	f, err := w.disk.resolve(n)
 	if err == nil || errors.Is(err, errAbsent) {
 		return f, err
+	}
+	if errors.Is(err, errCovered) {
+		return w.index.dirent(n)
 	}
 	w.disk.failed++
 	w.log.Warn("a name cannot be looked up", "directory", n.parent, "name", n.name, "error", err)

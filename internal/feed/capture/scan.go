@@ -55,6 +55,7 @@ func (w *worker) beginScan(silent bool, done chan<- error) error {
 	if silent {
 		return nil
 	}
+	w.batch.SetMeta(metaScanning, []byte{1})
 	w.mark(changelog.Marker{Kind: changelog.MarkScanBegin, Scan: s.id})
 	return w.commit(0)
 }
@@ -91,10 +92,14 @@ func (w *worker) endScan() error {
 		w.mark(changelog.Marker{
 			Kind: changelog.MarkScanEnd, Scan: s.id, Entries: s.entries, Differences: s.differences,
 		})
-	} else {
-		w.batch.SetMeta(metaIndexed, []byte{1})
 	}
+	w.batch.SetMeta(metaIndexed, []byte{1})
+	w.batch.SetMeta(metaScanning, nil)
 	err := w.commit(0)
+	if errors.Is(err, errStore) {
+		w.scan = s // who waits for it waits for the next
+		return err
+	}
 	for _, done := range s.done {
 		done <- err
 	}

@@ -147,7 +147,7 @@ func (s *Source) Run(ctx context.Context) error {
 	defer stop()
 	err = w.run(ctx)
 	w.disk.close()
-	return errors.Join(err, w.group.Close(), w.spool.unmap())
+	return errors.Join(err, w.group.Close(), w.spool.unmap(), w.quiet.kept.unmap())
 }
 
 // wake has Run look at its requests.
@@ -285,8 +285,13 @@ func (s *Source) await(ctx context.Context, done <-chan error) error {
 func (s *Source) Ready(ctx context.Context) error {
 	done := make(chan error, 1)
 	err := s.ask(ctx, func(context.Context) error {
-		if scan := s.worker.scan; scan != nil {
-			scan.done = append(scan.done, done)
+		switch w := s.worker; {
+		case w.scanDue && w.present:
+			silent := w.silentDue
+			w.scanDue, w.silentDue = false, false
+			return w.beginScan(silent, done)
+		case w.scan != nil:
+			w.scan.done = append(w.scan.done, done)
 			return nil
 		}
 		done <- nil

@@ -76,7 +76,7 @@ func (s *watched) settled() {
 		var idle bool
 		err := s.ask(s.t.Context(), func(context.Context) error {
 			unread, err := s.worker.group.Unread()
-			idle = unread == 0 && s.worker.quiet.empty() && s.worker.scan == nil
+			idle = unread == 0 && s.worker.quiet.empty() && s.worker.scan == nil && !s.worker.scanDue
 			return err
 		})
 		must(s.t, err)

@@ -19,6 +19,8 @@ import (
 const (
 	metaIndexed = "indexed" // there once the first scan has ended
 	metaBoot    = "boot"    // identity of the boot that recorded last
+	// metaScanning is there while a scan is due or under way: whoever finds it begins one.
+	metaScanning = "scanning"
 )
 
 // bootID is the kernel's identity of the time since it was booted.
@@ -126,18 +128,38 @@ func (w *worker) goOn(ctx context.Context, limited bool) error {
 	} else if !bytes.Equal(was, boot) {
 		reason = changelog.GapUncleanBoot
 	}
-	w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: reason, Since: w.lastRecorded(), Until: w.time})
-	w.count.gaps++
-	return w.beginScan(false, nil)
+	w.gap(changelog.Marker{Reason: reason, Since: w.lastRecorded(), Until: w.time})
+	return nil
 }
 
 // wholeOrScan goes on after a process that was killed, perhaps before its first scan
-// had ended.
+// had ended, or in the midst of another one.
 func (w *worker) wholeOrScan(err error, indexed []byte) error {
-	if err != nil || indexed != nil {
+	if err != nil {
 		return err
 	}
-	return w.firstScan()
+	if indexed == nil {
+		return w.firstScan()
+	}
+	scanning, err := w.s.journal.Meta(metaScanning)
+	if err != nil {
+		return err
+	}
+	waited, whole := w.quiet.kept.names()
+	if scanning != nil || !whole {
+		return w.beginScan(false, nil)
+	}
+	kept := w.quiet.kept // which has them already
+	w.quiet.kept = nil
+	for _, n := range waited {
+		if n.name == "" {
+			w.quiet.list(n.parent, w.now)
+		} else {
+			w.quiet.touch(n, w.now)
+		}
+	}
+	w.quiet.kept = kept
+	return nil
 }
 
 // firstScan makes the index. What is there is no news to anybody: the journal begins
@@ -175,14 +197,20 @@ func (w *worker) takeHeld() (bool, error) {
 	if err != nil || len(files) == 0 {
 		return false, err
 	}
-	if len(files) != 2 {
-		return false, fmt.Errorf("holder: got %d descriptors for %s, want group and spool", len(files), w.s.key())
+	if len(files) < 2 || len(files) > 3 { // two, of an agent that had no names that wait
+		return false, fmt.Errorf("holder: got %d descriptors for %s, want group, spool and names", len(files), w.s.key())
 	}
 	defer files[1].Close()
 	if w.spool, err = mapSpool(files[1]); err != nil {
 		return false, err
 	}
-	w.group, err = fanotify.GroupOf(files[0])
+	if w.group, err = fanotify.GroupOf(files[0]); err != nil {
+		return false, err
+	}
+	if len(files) == 3 {
+		defer files[2].Close()
+		w.quiet.kept, err = mapPending(files[2])
+	}
 	return true, err
 }
 
@@ -218,5 +246,13 @@ func (w *worker) openGroup(limited bool) error {
 	if w.s.holder == nil {
 		return nil
 	}
-	return w.s.holder.Hold(w.s.key(), g.File(), file)
+	waiting, err := newPendingFile()
+	if err != nil {
+		return err
+	}
+	defer waiting.Close()
+	if w.quiet.kept, err = mapPending(waiting); err != nil {
+		return err
+	}
+	return w.s.holder.Hold(w.s.key(), g.File(), file, waiting)
 }

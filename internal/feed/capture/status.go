@@ -70,15 +70,11 @@ func (c *counts) countGap(reason string) {
 
 // publish lets others see what the worker has counted.
 func (w *worker) publish() {
-	unread, err := w.group.Unread()
-	if err != nil {
-		unread = 0
-	}
 	c := &w.count
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	st := &w.s.status
-	st.Dir, st.Unread, st.Scanning, st.Scans = w.disk.dir, unread, w.scan != nil, w.scans
+	st.Dir, st.Unread, st.Scanning, st.Scans = w.disk.dir, w.unread, w.scan != nil || w.scanDue, w.scans
 	if st.State != StateStalled {
 		st.State = StateActive
 		if !w.present {

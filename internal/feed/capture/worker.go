@@ -37,6 +37,13 @@ type worker struct {
 	nameBuf [256]byte
 	notices []notice
 
+	unread  int  // events, when they were counted last
+	warned  bool // that there are many
+	scanDue bool // a scan is to begin
+	// silentDue says that it is the first one, again: nobody has missed anything.
+	silentDue bool
+	missed    bool // events were thrown away because the disk could not be looked at
+
 	full          bool      // the index has all objects, not directories alone
 	silent        bool      // changes go to the index only
 	present       bool      // the file system is mounted
@@ -72,14 +79,32 @@ func (w *worker) run(ctx context.Context) error {
 		} else {
 			err = w.idle(ctx)
 		}
-		if err == nil && w.scan != nil && w.present {
-			err = w.stepScan()
+		if err == nil && w.present {
+			err = w.goOnScanning()
+		}
+		if err == nil {
+			err = w.guardQueue(changelog.GapOverflow)
 		}
 		if err := w.survive(ctx, err); err != nil {
 			return err
 		}
 		w.publish()
 	}
+}
+
+// goOnScanning begins a scan that is due, or goes on with the one that is under way.
+func (w *worker) goOnScanning() error {
+	if w.scanDue {
+		silent := w.silentDue
+		w.scanDue, w.silentDue = false, false
+		if err := w.beginScan(silent, nil); err != nil {
+			return err
+		}
+	}
+	if w.scan == nil {
+		return nil
+	}
+	return w.stepScan()
 }
 
 // tick reads the clock.
@@ -93,7 +118,7 @@ func (w *worker) tick() {
 func (w *worker) fill() (int, error) {
 	w.spool.begin(w.s.journal.Serial() + 1)
 	read := w.group.Read
-	if w.scan != nil && w.present || len(w.s.requests) > 0 {
+	if (w.scan != nil || w.scanDue) && w.present || len(w.s.requests) > 0 {
 		read = w.group.TryRead
 	} else if err := w.group.Wake(w.wakeAt()); err != nil {
 		return 0, err
@@ -134,7 +159,7 @@ func (w *worker) takeOver(ctx context.Context) error {
 	var format *fanotify.FormatError
 	if errors.As(err, &format) { // of a kernel that writes them otherwise
 		w.log.Error("events cannot be understood; the disk is compared instead", "error", err)
-		return w.reopen(changelog.GapReadError, 0)
+		return w.giveUp(changelog.GapReadError, 0)
 	}
 	if err != nil {
 		return err
@@ -301,20 +326,33 @@ func (w *worker) idle(ctx context.Context) error {
 	if err := w.commitRetrying(ctx, 0); err != nil {
 		return err
 	}
+	if w.quiet.empty() {
+		w.quiet.kept.clear()
+	}
 	w.disk.rest(w.now)
 	return nil
 }
 
 // survive handles errors that the source outlives: a file system that was unmounted
-// under it.
+// under it, and a journal that is full in the midst of something.
 func (w *worker) survive(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil {
+	switch {
+	case err == nil || ctx.Err() != nil:
 		return nil
-	}
-	if errors.Is(err, errAbsent) || errors.Is(err, unix.ENODEV) {
+	case errors.Is(err, errAbsent), errors.Is(err, unix.ENODEV):
 		w.index.forget()
 		w.batch.Reset(w.next())
+		w.missed = true
 		return w.lookAtMount(ctx)
+	case errors.Is(err, errStore):
+		// What was under way has ended in its midst. A scan does it again.
+		w.silentDue = w.scan != nil && w.scan.silent && (!w.scanDue || w.silentDue)
+		w.scanDue = true
+		w.batch.SetMeta(metaScanning, []byte{1})
+		if err := w.retry(ctx, err); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return nil
 	}
 	return err
 }

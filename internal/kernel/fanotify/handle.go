@@ -51,15 +51,22 @@ const openTries = 8
 // HandleAt returns the handle of a name in a directory, or of the directory itself if
 // the name is empty. A symbolic link is not followed. FSID is not set.
 func HandleAt(dirfd int, name string) (Handle, error) {
+	h, _, err := HandleAndMount(dirfd, name)
+	return h, err
+}
+
+// HandleAndMount is HandleAt that tells the mount, too. Where something is mounted on the
+// name, it is of that: another mount than the directory's.
+func HandleAndMount(dirfd int, name string) (h Handle, mount int, err error) {
 	flags := 0
 	if name == "" {
 		flags = unix.AT_EMPTY_PATH
 	}
-	fh, _, err := unix.NameToHandleAt(dirfd, name, flags)
+	fh, mount, err := unix.NameToHandleAt(dirfd, name, flags)
 	if err != nil {
-		return Handle{}, err
+		return Handle{}, 0, err
 	}
-	return Handle{Type: fh.Type(), Bytes: fh.Bytes()}, nil
+	return Handle{Type: fh.Type(), Bytes: fh.Bytes()}, mount, nil
 }
 
 // String is the handle as type and hexadecimal bytes.

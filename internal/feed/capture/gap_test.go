@@ -1,0 +1,176 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// gaps are the reasons of gaps.
+func gaps(all []changelog.Record) (reasons []string) {
+	for i := range all {
+		if m := all[i].Mark; m != nil && m.Kind == changelog.MarkGap {
+			reasons = append(reasons, m.Reason)
+		}
+	}
+	return reasons
+}
+
+// Changes of a file system that another one is mounted over cannot be looked at.
+func TestCoveredFileSystemIsAGap(t *testing.T) {
+	fs := fstest.New(t, "ext4")
+	s := watch(t, memory(t), fs.Dir)
+	before := onDisk(t, fs.Dir)
+	below, err := os.OpenRoot(fs.Dir)
+	must(t, err)
+	defer below.Close()
+	must(t, s.ask(t.Context(), func(context.Context) error { s.worker.disk.close(); return nil }))
+	sh(t, "/", "mount -t tmpfs tmpfs "+fs.Dir)
+	events := s.Status().Events
+	must(t, below.WriteFile("unseen", nil, 0o600), below.Mkdir("d", 0o700), below.WriteFile("d/unseen", nil, 0o600))
+	wait.Until(t, "the events to be read", func() bool { return s.Status().Events > events+2 })
+	sh(t, "/", "umount "+fs.Dir)
+	wait.Until(t, "the gap", func() bool { return s.Status().Gaps > 0 })
+	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapUnmounted}) {
+		t.Errorf("gaps: got %q, want one of a file system that was not there", got)
+	}
+}
+
+// What is mounted on a directory does not take it, or what is below it, away.
+func TestCoveredNamesStay(t *testing.T) {
+	fs := fstest.New(t, "ext4")
+	other := fstest.New(t, "ext4")
+	sh(t, fs.Dir, "mkdir -p was/d; echo > was/d/f")
+	s := watch(t, memory(t), fs.Dir)
+	must(t, os.Rename(fs.Path("was"), fs.Path("is"))) // has both names looked up
+	must(t, unix.Mount(other.Dir, fs.Path("is"), "", unix.MS_BIND, ""))
+	got := briefs(s.records())
+	must(t, unix.Unmount(fs.Path("is"), 0))
+	if got != "RENME was>is" {
+		t.Errorf("got %q, want the rename alone", got)
+	}
+}
+
+func TestManyUnreadEventsAreGivenUp(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	s := watchWith(t, Options{Dir: fs.Dir, Store: memory(t), MaxUnread: 1000})
+	before := onDisk(t, fs.Dir)
+	release := s.held()
+	sh(t, fs.Dir, "seq 9000 | xargs touch")
+	release()
+	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapOverflow}) {
+		t.Errorf("gaps: got %q, want one overflow", got)
+	}
+	if n := s.Status().Unread; n > 1000 {
+		t.Errorf("%d events are unread, want 1000 at most", n)
+	}
+}
+
+// fullStore is a store without room, while that is wanted.
+type fullStore struct {
+	journal.Store
+	full    atomic.Bool
+	refused atomic.Int64
+}
+
+type fullJournal struct {
+	journal.Journal
+	s *fullStore
+}
+
+func (s *fullStore) Open(id journal.UUID) (journal.Journal, error) {
+	j, err := s.Store.Open(id)
+	return &fullJournal{j, s}, err
+}
+
+func (j *fullJournal) Apply(ctx context.Context, b *journal.Batch) error {
+	if j.s.full.Load() {
+		j.s.refused.Add(1)
+		return fmt.Errorf("test: %w", syscall.ENOSPC)
+	}
+	return j.Journal.Apply(ctx, b)
+}
+
+func TestFullJournalStallsTheSource(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store := &fullStore{Store: memory(t)}
+	s := watchWith(t, Options{Dir: fs.Dir, Store: store, MaxUnread: 2000})
+	before := onDisk(t, fs.Dir)
+	stalled := func(want string) func() bool {
+		return func() bool { return s.Status().State == want }
+	}
+	store.full.Store(true)
+	sh(t, fs.Dir, "mkdir d; touch d/a d/b")
+	wait.Until(t, "the source to stall", stalled(StateStalled))
+	store.full.Store(false)
+	s.Retry()
+	wait.Until(t, "the source to go on", stalled(StateActive))
+	if got := gaps(s.replayed(before)); got != nil {
+		t.Errorf("gaps: got %q, want none: the kernel has kept the events", got)
+	}
+
+	store.full.Store(true)
+	sh(t, fs.Dir, "touch c")
+	wait.Until(t, "the source to stall", stalled(StateStalled))
+	sh(t, fs.Dir, "seq 3000 | xargs touch")
+	tried := store.refused.Load()
+	s.Retry() // the queue is looked at before each attempt
+	wait.Until(t, "another attempt", func() bool { return store.refused.Load() > tried })
+	store.full.Store(false)
+	s.Retry()
+	wait.Until(t, "the source to go on", stalled(StateActive))
+	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapStalled}) {
+		t.Errorf("gaps: got %q, want one of a journal that was full", got)
+	}
+}
+
+// A scan that finds the journal full in its midst is done again.
+func TestFullJournalDoesNotEndAScan(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store := &fullStore{Store: memory(t)}
+	s := watchWith(t, Options{Dir: fs.Dir, Store: store})
+	sh(t, fs.Dir, "mkdir d; touch d/a")
+	before := len(s.records())
+	done := make(chan error, 1)
+	must(t, s.ask(t.Context(), func(context.Context) error {
+		err := s.worker.beginScan(false, done)
+		store.full.Store(true)
+		return err
+	}))
+	wait.Until(t, "the source to stall", func() bool { return s.Status().State == StateStalled })
+	store.full.Store(false)
+	s.Retry()
+	must(t, <-done)
+	if got := briefs(s.records()); !strings.HasSuffix(got, "MARK scan_end") || strings.Count(got, "MARK scan_begin") != 2 || before == 0 {
+		t.Errorf("got %q, want a scan that begins anew and ends", got)
+	}
+}
+
+// A subvolume is removed with all that is in it, of which the kernel tells nothing.
+func TestSubvolumeGoesWithItsContent(t *testing.T) {
+	fs := fstest.New(t, "btrfs")
+	s := watch(t, memory(t), fs.Dir)
+	before := onDisk(t, fs.Dir)
+	sh(t, fs.Dir, "btrfs -q subvolume create v; mkdir -p v/d/e; touch v/d/f; ln v/d/f v/g; btrfs -q subvolume snapshot v w")
+	s.settled()
+	sh(t, fs.Dir, "btrfs -q subvolume delete v; rm w/g")
+	all := s.replayed(before)
+	if got := briefs(all); !strings.Contains(got, "RMDIR v last") || !strings.Contains(got, "RMDIR v/d/e last synth") {
+		t.Errorf("got %q, want the removal of v and of all in it", got)
+	}
+}
