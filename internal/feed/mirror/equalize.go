@@ -155,7 +155,11 @@ func (c *copying) contents(ctx context.Context) error {
 	}
 	n, err := copySparse(ctx, out, in, c.st.Size)
 	c.w.m.count.copied += uint64(n)
-	return err
+	if err != nil {
+		// A part is no copy, and where there is no room, the mirror's state needs some.
+		return errors.Join(err, unix.Ftruncate(out, 0))
+	}
+	return nil
 }
 
 // copySparse copies size bytes, leaving holes where there are some.

@@ -278,8 +278,10 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	if err := m.finish(ctx, w, b.Through, false); err != nil {
 		return false, err
 	}
-	if _, err := m.opts.Feed.Cancel(ctx, b.Through); err != nil {
-		return false, err
+	if b.Through > 0 { // cancelling 0 would mean all
+		if _, err := m.opts.Feed.Cancel(ctx, b.Through); err != nil {
+			return false, err
+		}
 	}
 	m.report(last, b.More)
 	return true, nil

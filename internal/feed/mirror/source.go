@@ -24,10 +24,11 @@ type name struct {
 
 // source looks at objects of the source. One goroutine uses it.
 type source struct {
-	root *fanotify.Root
-	kind changelog.FSKind
-	dir  string        // as the kernel names it
-	top  changelog.FID // of dir
+	root  *fanotify.Root
+	mount int // that root is on
+	kind  changelog.FSKind
+	dir   string        // as the kernel names it
+	top   changelog.FID // of dir
 }
 
 // kinds are the file systems that a mirror can read.
@@ -52,6 +53,9 @@ func openSource(dir string) (*source, error) {
 	if err == nil {
 		s.top, err = fidAt(root.FD(), "")
 	}
+	if err == nil {
+		_, s.mount, err = fanotify.HandleAndMount(root.FD(), "")
+	}
 	if err != nil {
 		root.Close()
 		return nil, err
@@ -67,6 +71,11 @@ func fidAt(dirfd int, name string) (changelog.FID, error) {
 	if err != nil {
 		return changelog.FID{}, err
 	}
+	return fidOf(h)
+}
+
+// fidOf is the FID of a handle.
+func fidOf(h fanotify.Handle) (changelog.FID, error) {
 	f, ok := changelog.FIDOfHandle(h.Type, h.Bytes)
 	if !ok {
 		return f, fmt.Errorf("file handle %v: of a kind that has no FID", h)
@@ -88,6 +97,9 @@ func isGone(err error) bool {
 	return errors.Is(err, unix.ESTALE) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 }
 
+// errCovered is the error of a name that something else is mounted on.
+var errCovered = errors.New("something is mounted on it")
+
 // lookUp returns what a name stands for, zero for nothing.
 func (s *source) lookUp(n name) (changelog.FID, error) {
 	fd, err := s.open(n.parent, unix.O_PATH|unix.O_DIRECTORY)
@@ -98,14 +110,16 @@ func (s *source) lookUp(n name) (changelog.FID, error) {
 		return changelog.FID{}, err
 	}
 	defer unix.Close(fd)
-	f, err := fidAt(fd, n.name)
+	h, mount, err := fanotify.HandleAndMount(fd, n.name)
 	switch {
 	case err != nil && isGone(err):
 		return changelog.FID{}, nil
-	case errors.Is(err, unix.EOPNOTSUPP): // another file system is mounted there
-		return changelog.FID{}, nil
+	case errors.Is(err, unix.EOPNOTSUPP), err == nil && mount != s.mount:
+		return changelog.FID{}, errCovered
+	case err != nil:
+		return changelog.FID{}, err
 	}
-	return f, err
+	return fidOf(h)
 }
 
 // whereIs returns the name of a directory, the zero name if it is gone or lies outside

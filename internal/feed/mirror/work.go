@@ -142,11 +142,11 @@ func (w *work) settle(ctx context.Context, n name) error {
 	case err != nil:
 		return err
 	}
-	return nil
+	return w.descend(ctx, want) // it may have come with all that is below it
 }
 
 // desired is what a name stands for on the source, zero where the name is not part of
-// what is mirrored.
+// what is mirrored. What lies under a mount is what it was.
 func (w *work) desired(n name) (changelog.FID, error) {
 	if w.m.part {
 		in, err := w.m.src.inside(n.parent)
@@ -154,7 +154,11 @@ func (w *work) desired(n name) (changelog.FID, error) {
 			return changelog.FID{}, err
 		}
 	}
-	return w.m.src.lookUp(n)
+	f, err := w.m.src.lookUp(n)
+	if errors.Is(err, errCovered) {
+		return w.m.st.dirent(n) // what cannot be seen stays as it was
+	}
+	return f, err
 }
 
 // errLater is the error of a name that cannot have its place now: a directory on the

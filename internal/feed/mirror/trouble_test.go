@@ -1,0 +1,170 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// sh changes the source, by processes that are not the agent's.
+func (m *mirrored) sh(script string) {
+	m.t.Helper()
+	c := exec.Command("sh", "-ec", script)
+	c.Dir = m.src.Dir
+	if out, err := c.CombinedOutput(); err != nil {
+		m.t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
+
+// equal has the mirror catch up, and compares.
+func (m *mirrored) equal(mi *Mirror) {
+	m.t.Helper()
+	m.follow(mi)
+	if d := m.differences(); len(d) > 0 {
+		m.t.Errorf("differences: %v", d)
+	}
+}
+
+// fails runs the mirror until it ends with an error.
+func (m *mirrored) fails(mi *Mirror) (err error) {
+	m.t.Helper()
+	wait.Until(m.t, "the mirror to stop", func() bool {
+		err = mi.Run(m.t.Context(), true)
+		return err != nil
+	})
+	return err
+}
+
+func TestNamesThatMeet(t *testing.T) {
+	m := newMirrored(t, "ext4")
+	m.sh("mkdir -p a/b/c x; echo 1 > a/f; ln a/f x/f; ln a/f a/b/f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	for _, script := range []string{
+		"mv a/b b; mv a b/a; mv b/c b/a/c",            // a directory comes to be below its child
+		"mv b/a/f x/g; ln x/g b/f2; rm x/f; mv b/f h", // hard links go across directories
+		"rm -r b/a; mv x b/x; mkdir x; mv b x/b",
+		"mv x/b/x/g x/b/x/h; : > x/b/x/h; echo 2 >> h",
+	} {
+		m.sh(script)
+		m.equal(mi)
+	}
+}
+
+func TestTargetChangedByOthers(t *testing.T) {
+	for what, change := range map[string]string{
+		"another file":    "echo mine > new; mv new f",
+		"another dir":     "mv d e; mkdir d",
+		"removed":         "rm -r d",
+		"something there": "echo mine > n",
+	} {
+		t.Run(what, func(t *testing.T) {
+			m := newMirrored(t, "tmpfs")
+			m.sh("echo 1 > f; mkdir d; echo 2 > d/g")
+			mi, n := m.open()
+			defer n.Close()
+			defer mi.Close()
+			m.equal(mi)
+			c := exec.Command("sh", "-ec", change)
+			c.Dir = m.target
+			out, err := c.CombinedOutput()
+			must(t, err)
+			m.sh("rm f; mv d n")
+			var changed *ChangedError
+			if err := m.fails(mi); !errors.As(err, &changed) {
+				t.Errorf("got error %v, want that others have changed the target (%s)", err, out)
+			}
+			for _, own := range []string{"f", "n"} {
+				if b, err := os.ReadFile(filepath.Join(m.target, own)); err == nil && string(b) == "mine\n" {
+					return
+				}
+			}
+			if what == "another file" || what == "something there" {
+				t.Error("what is not the mirror's is gone")
+			}
+		})
+	}
+}
+
+func TestTargetWithoutRoom(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	small := fstest.Sized(t, "ext4", 96<<20)
+	m.target = small.Path("copy")
+	mi, n := m.open()
+	m.sh("echo 1 > f; head -c 100000000 /dev/urandom > large; mkdir d; echo 2 > d/g")
+	if err := m.fails(mi); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("target without room: got %v, want %v", err, unix.ENOSPC)
+	}
+	must(t, mi.Close(), n.Close())
+	m.sh("head -c 1000 large > x; mv x large")
+	mi, n = m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+}
+
+func TestTargetReadOnly(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	mi, n := m.open()
+	m.sh("echo 1 > f")
+	m.equal(mi)
+	dir := filepath.Dir(m.target)
+	must(t, mi.Close(), n.Close(), unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	o := m.options()
+	if _, err := Open(o); !errors.Is(err, unix.EROFS) {
+		t.Errorf("target that is mounted to be read only: got %v, want %v", err, unix.EROFS)
+	}
+	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, ""))
+	m.sh("echo 2 > g")
+	mi, n = m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+}
+
+// After a gap that no scan tells of, all is compared.
+func TestFeedThatWasReset(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > gone")
+	mi, n := m.open()
+	m.equal(mi)
+	must(t, mi.Close(), n.Close())
+	m.sh("mv a/b c; rm gone; echo 3 >> c/f; mkdir -p new/dir")
+	_, err := m.api.Reset(t.Context(), client.ResetRequest{Feed: m.info.ID})
+	must(t, err)
+	mi, n = m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+}
+
+// What is mounted in the source is not part of it, and does not take away what it covers.
+func TestMountInTheSource(t *testing.T) {
+	m := newMirrored(t, "ext4")
+	other := fstest.New(t, "ext4")
+	m.sh("mkdir -p a/b; echo 1 > a/f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	on := m.src.Path("a")
+	must(t, unix.Mount(other.Dir, on, "", unix.MS_BIND, ""))
+	m.sh("touch other") // has the root looked at, and a's times
+	must(t, mi.Run(t.Context(), true))
+	mi.st.about.Done = false // compare all
+	must(t, mi.Run(t.Context(), true), unix.Unmount(on, 0))
+	m.equal(mi)
+}
