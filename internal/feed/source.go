@@ -60,10 +60,20 @@ func (m *Manager) locate(text string) (place, error) {
 	if err != nil {
 		return place{}, unsupported(err)
 	}
+	dir := mount.Dir
 	if mount.Root != "/" {
-		part = filepath.Join(strings.TrimPrefix(mount.Root, "/"), part)
+		// A directory of the file system is mounted there. What is told of the rest could
+		// not be placed: all of it is looked for.
+		whole, found := capture.Find(id, dir)
+		if !found {
+			return place{}, unsupported(&fanotify.UnsupportedError{
+				Feature: fmt.Sprintf("%s is %s of a file system that is not mounted as a whole (mount that somewhere, too)", dir, mount.Root),
+				Err:     errors.ErrUnsupported,
+			})
+		}
+		dir, part = whole, filepath.Join(strings.TrimPrefix(mount.Root, "/"), part)
 	}
-	return place{id, mount.Dir, part}, nil
+	return place{id, dir, part}, nil
 }
 
 // unsupported tells a caller what the kernel or the file system lacks.
@@ -102,11 +112,11 @@ func (m *Manager) revive(ctx context.Context, id journal.UUID) error {
 	if !found {
 		return fmt.Errorf("it is not mounted (last at %s)", dir)
 	}
-	s, err := m.watch(ctx, place{id: id, dir: at}, string(dirs) == indexDirs)
+	s, err := m.enter(ctx, place{id: id, dir: at}, string(dirs) == indexDirs)
 	if err == nil {
 		m.joined(ctx, s)
 	}
-	return err
+	return err // its index becomes whole by and by: limits of feeds are kept meanwhile
 }
 
 // Values that a journal keeps for the manager.
@@ -125,10 +135,7 @@ const (
 // latest. Its index is whole when this returns. It stays until the caller has called
 // joined.
 func (m *Manager) watch(ctx context.Context, p place, dirs bool) (*source, error) {
-	s, err := m.join(ctx, p)
-	if s == nil && err == nil {
-		s, err = m.open(ctx, p, dirs)
-	}
+	s, err := m.enter(ctx, p, dirs)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +144,15 @@ func (m *Manager) watch(ctx context.Context, p place, dirs bool) (*source, error
 		return nil, storeError(err)
 	}
 	return s, nil
+}
+
+// enter is watch that does not wait for the index.
+func (m *Manager) enter(ctx context.Context, p place, dirs bool) (*source, error) {
+	s, err := m.join(ctx, p)
+	if s == nil && err == nil {
+		s, err = m.open(ctx, p, dirs)
+	}
+	return s, err
 }
 
 // join returns a source that is watched already, nil if there is none. What is being
