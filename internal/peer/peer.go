@@ -19,6 +19,7 @@ import (
 var packages = map[string]string{
 	"babeltrace":               "babeltrace",
 	"babeltrace2":              "babeltrace2",
+	"dbench":                   "dbench",
 	"gcc":                      "gcc",
 	"go":                       "golang",
 	"groff":                    "groff-base",
@@ -35,7 +36,9 @@ var packages = map[string]string{
 	"promtool":                 "prometheus",
 	"postgres":                 "postgresql",
 	"printf":                   "coreutils",
+	"rsync":                    "rsync",
 	"sh":                       "dash",
+	"stress-ng":                "stress-ng",
 	"systemd-analyze":          "systemd",
 	"systemd-socket-activate":  "systemd",
 	"trace-cmd":                "trace-cmd",

@@ -85,8 +85,9 @@ func (w *worker) create(n *notice) error {
 
 // addition is how a name comes to be.
 type addition struct {
-	by    actor
-	flags changelog.Flags
+	by      actor
+	flags   changelog.Flags
+	visited bool // a scan lists what is in it
 }
 
 // add tells that a name stands for an object now, and has the index say so.
@@ -123,7 +124,9 @@ func (w *worker) add(at name, f changelog.FID, isDir bool, how addition) error {
 	if isDir || l.Type == unix.S_IFDIR {
 		o.place, o.placed, o.Links = at, true, 0
 		links = 0
-		w.quiet.list(f, w.now)
+		if !how.visited {
+			w.quiet.list(f, w.now)
+		}
 	}
 	if err := w.index.setDirent(at, f); err != nil {
 		return err

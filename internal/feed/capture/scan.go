@@ -250,7 +250,7 @@ func (w *worker) settleEntry(dirfd int, at name, f changelog.FID, l *look) error
 		}
 	}
 	w.disk.seen[f] = l
-	how := addition{by: nobody(0), flags: changelog.FlagSynth}
+	how := addition{by: nobody(0), flags: changelog.FlagSynth, visited: w.scan != nil}
 	if !was.IsZero() {
 		// The object that had the name may be elsewhere: it is not gone for that.
 		if err := w.displace(at, was, how); err != nil {
