@@ -35,6 +35,7 @@ type Host struct {
 	Problem string    `json:"problem,omitempty" doc:"Why it cannot be asked."`
 	Group   string    `json:"group,omitempty" doc:"What it is shown with."`
 	Version string    `json:"version,omitempty" doc:"Of weir there."`
+	Feeds   bool      `json:"feeds,omitempty" doc:"Feeds of its file systems are below feeds, feed-sources and feed-tail of this host, as below /api/v1 of its own agent."`
 	Since   time.Time `json:"since" doc:"Known since."`
 	Seen    time.Time `json:"seen,omitzero" doc:"When its agent has registered or renewed last."`
 	Renew   string    `json:"renew,omitempty" doc:"How long a registration lasts without being renewed." example:"30s"`
@@ -60,6 +61,9 @@ type HostRegistration struct {
 	TLS     bool   `json:"tls,omitempty" doc:"It does so by TLS."`
 	Group   string `json:"group,omitempty" maxLength:"255" doc:"What it is to be shown with."`
 	Version string `json:"version,omitempty" maxLength:"255" doc:"Of weir there."`
+
+	Feeds    string `json:"feeds,omitempty" maxLength:"300" doc:"Where it answers about feeds by HTTP, to who shows a token: HOST:PORT as in address. Absent: nowhere." example:":9348"`
+	FeedsTLS bool   `json:"feeds_tls,omitempty" doc:"It does so by TLS."`
 }
 
 // HostAlarm is an alarm that a hub has seen begin or end.

@@ -41,7 +41,8 @@ func OwnSocket() string {
 // Dial connects to the agent that listens on a Unix socket; "" is the environment's
 // WEIR_FEED_SOCKET or else the host's. An address like http://127.0.0.1:9347 is that of
 // an agent, or of a hub beside one, that speaks HTTP; http+unix:PATH is that of its
-// Unix socket. By HTTP there are no pipes.
+// Unix socket, and http://127.0.0.1:9347/api/v1/hosts/NAME that of another host's agent
+// through a hub, which wants the token in WEIR_FEED_TOKEN. By HTTP there are no pipes.
 func Dial(ctx context.Context, socket string) (*Client, error) {
 	if socket == "" {
 		socket = os.Getenv("WEIR_FEED_SOCKET")

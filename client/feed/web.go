@@ -14,14 +14,16 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
 
 // web asks an agent by HTTP. Its methods may be called from several goroutines.
 type web struct {
-	base string // of all resources, without a slash at the end
-	http *http.Client
+	base  string // of all resources, without a slash at the end
+	token string // of this client; empty: the agent knows the user
+	http  *http.Client
 }
 
 // Bounds of answers, in bytes.
@@ -54,7 +56,11 @@ func dialWeb(ctx context.Context, address string) (*web, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("agent of feeds: want http://HOST:PORT, got %q", address)
 	}
-	w := &web{base: strings.TrimRight(base, "/") + "/api/v1", http: &http.Client{
+	base = strings.TrimRight(base, "/")
+	if !strings.HasPrefix(u.Path, "/api/v1/") { // else it is a host's of a hub
+		base += "/api/v1"
+	}
+	w := &web{base: base, token: os.Getenv(tokenVariable), http: &http.Client{
 		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
@@ -75,6 +81,9 @@ type webRequest struct {
 	token        string // of the consumer
 	body         any
 }
+
+// tokenVariable names the environment's token for an agent of another host.
+const tokenVariable = "WEIR_FEED_TOKEN"
 
 // page is a part of a list.
 type page struct {
@@ -101,6 +110,9 @@ func (w *web) send(ctx context.Context, q webRequest) (*http.Response, error) {
 	}
 	if q.token != "" {
 		r.Header.Set("Weir-Consumer", q.token)
+	}
+	if w.token != "" {
+		r.Header.Set("Authorization", "Bearer "+w.token)
 	}
 	answer, err := w.http.Do(r)
 	if err != nil {
@@ -158,6 +170,8 @@ func readProblem(answer *http.Response) error {
 		return &Error{Code: Code(p.Code), Message: text, Holder: p.Holder, Aborted: p.Aborted}
 	}
 	switch p.Code {
+	case "feed_token":
+		return &Error{Code: CodeDenied, Message: p.Title + ": " + text + ": set " + tokenVariable + " to one of the agent's"}
 	case "invalid-request", "body-too-large":
 		return &Error{Code: CodeBadArgument, Message: text}
 	case "no-such-path":

@@ -70,7 +70,7 @@ func New(opts Options) (*API, error) {
 }
 
 // NewFeeds makes the interface of an agent without a hub: of Options it takes Feeds,
-// Caller, Hosts, Now and Log.
+// Caller or Tokens, Hosts, Now and Log.
 func NewFeeds(opts Options) (*API, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -96,7 +96,19 @@ func (a *API) complete(register func() error) error {
 	if err := register(); err != nil {
 		return fmt.Errorf("HTTP interface: %w", err)
 	}
-	a.handler = newGuard(a.router, a.opts.Hosts)
+	switch {
+	case a.opts.Tokens != nil:
+		a.handler = newBareGuard(a.opts.Tokens.authorize(a.router))
+	case a.opts.Registry != nil:
+		feeds := newHostFeeds(a, a.opts.FeedsTrust)
+		a.handler = newGuard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !feeds.serve(w, r) {
+				a.router.ServeHTTP(w, r)
+			}
+		}), a.opts.Hosts)
+	default:
+		a.handler = newGuard(a.router, a.opts.Hosts)
+	}
 	return nil
 }
 

@@ -108,6 +108,9 @@ func (a *API) ConnContext(ctx context.Context, conn net.Conn) context.Context {
 // caller tells who makes a request. It is asked once for a connection, and not before
 // something depends on it.
 func (a *API) caller(ctx context.Context) (feed.Caller, error) {
+	if c, ok := ctx.Value(tokenKey{}).(feed.Caller); ok {
+		return c, nil
+	}
 	p, _ := ctx.Value(otherEndKey{}).(*otherEnd)
 	if p == nil || a.opts.Caller == nil {
 		return feed.Caller{}, problemf(codeFeedDenied, "it is not known who calls")

@@ -117,6 +117,7 @@ func (a *API) registerHost(_ context.Context, in *registerInput) (*hostOutput, e
 	r := &in.Body
 	h, err := a.opts.Registry.Register(hosts.Registration{
 		Name: in.ID, Address: r.Address, TLS: r.TLS, Group: r.Group, Version: r.Version, Peer: in.peer.address,
+		Feeds: r.Feeds, FeedsTLS: r.FeedsTLS,
 	})
 	if err != nil {
 		return nil, hostError(err)
@@ -159,6 +160,7 @@ func (a *API) showHost(h *hosts.Host, told *client.HostStatistics) client.Host {
 	state := [...]client.HostState{hosts.Configured: client.HostConfigured, hosts.Registered: client.HostRegistered, hosts.Lost: client.HostLost}
 	c := client.Host{
 		ID: h.Name, State: state[h.State], Address: h.Address, TLS: h.TLS, Problem: h.Problem, Group: h.Group, Version: h.Version,
+		Feeds: h.Feeds != "" || h.Name == a.opts.OwnHost && a.opts.Feeds != nil,
 		Since: h.Since, Seen: h.Seen, Statistics: told,
 	}
 	if h.State != hosts.Configured {

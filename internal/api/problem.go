@@ -54,6 +54,8 @@ const (
 	codeFeedUnsupported  code = "unsupported_fs"
 	codeFeedLimit        code = "limit"
 	codeFeedStore        code = "store"
+	codeFeedToken        code = "feed_token"
+	codeHostUnreachable  code = "host-unreachable"
 )
 
 // errorRow is a kind of problem. Codes and numbers are never reused.

@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"time"
@@ -87,6 +88,12 @@ type Options struct {
 	// tells who is at the other end of a connection.
 	Feeds  Feeds
 	Caller func(net.Conn) (feed.Caller, error)
+	// Tokens are who may ask about feeds instead, wherever they call from.
+	Tokens *Tokens
+	// OwnHost is the name of this host, and FeedsTrust is whom the hub trusts that serves
+	// the feeds of others; nil: the system's authorities.
+	OwnHost    string
+	FeedsTrust *tls.Config
 
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.

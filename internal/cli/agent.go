@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -40,7 +41,8 @@ files or to a relay. It needs no hub and no kernel module; without root it recor
 neither the kernel nor file systems.
 
 With --hub it registers this host with a hub, so that monitors find it there, and
-with --xmlsysd it serves them.
+with --xmlsysd it serves them. With --feeds-listen it serves feeds of this host's file
+systems to whoever shows a token, through the hub, too.
 
 Each session's packets are moved by a process of its own, which has no privilege.
 SIGINT or SIGTERM ends all sessions in order within 10 s; a second one ends it at
@@ -59,6 +61,7 @@ is 1.`,
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
 	stat.addFlags(c)
+	stat.feeds.addFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		log, err := newLogger(c.ErrOrStderr(), level, format)
 		if err != nil {
@@ -84,6 +87,7 @@ type agentStat struct {
 	allow, expose string
 	sessions      int
 	announce      announceFlags
+	feeds         remoteFeeds
 }
 
 func (s *agentStat) addFlags(c *cobra.Command) {
@@ -103,7 +107,7 @@ func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (engine *hostst
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := s.announce.announcer(listeners, false, log)
+	a, err := s.announce.announcer(listeners, false, &s.feeds, log)
 	if err != nil {
 		stopStat()
 		return nil, nil, err
@@ -164,12 +168,22 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		restore()
 		warn(o.Log, manager.Stopping())
 	})
+	if err := stat.feeds.listen(ctx); err != nil {
+		return err
+	}
+	defer stat.feeds.close()
 	engine, stopStat, err := stat.begin(ctx, o.Log)
 	if err != nil {
 		return err
 	}
 	defer stopStat()
 	feeds := openFeeds(o.Socket, o.StateDir, o.Log)
+	if feeds == nil && stat.feeds.listener != nil {
+		return errors.New("--feeds-listen: this agent serves no feeds; its log says why")
+	}
+	if feeds != nil {
+		feeds.remote = &stat.feeds
+	}
 	o.Stat, o.Feeds = engine, feeds.manager()
 	a, err := daemon.New(o)
 	if err != nil {

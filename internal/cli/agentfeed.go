@@ -25,6 +25,7 @@ type hostFeeds struct {
 	service *service.Service
 	dir     string // of the sockets
 	log     *slog.Logger
+	remote  *remoteFeeds // nil: only users of this host are served
 }
 
 // openFeeds opens the feeds beside a session daemon whose socket is given. Where file
@@ -121,5 +122,13 @@ func (f *hostFeeds) serveHTTP(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return a.Serve(ctx, []net.Listener{l}) })
+	if f.remote != nil && f.remote.listener != nil {
+		b, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.manager()), Tokens: f.remote.tokens, Log: f.log})
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return b.Run(ctx) })
+		group.Go(func() error { return b.Serve(ctx, []net.Listener{f.remote.listener}) })
+	}
 	return group.Wait()
 }

@@ -73,7 +73,7 @@ func (a *announceFlags) add(c *cobra.Command) {
 
 // announcer returns what keeps the host registered, whose statistics are served by
 // listeners; nil if no hub is named.
-func (a *announceFlags) announcer(listeners []net.Listener, secure bool, log *slog.Logger) (*announcement, error) {
+func (a *announceFlags) announcer(listeners []net.Listener, secure bool, feeds *remoteFeeds, log *slog.Logger) (*announcement, error) {
 	if a.url == "" {
 		return nil, nil
 	}
@@ -92,6 +92,9 @@ func (a *announceFlags) announcer(listeners []net.Listener, secure bool, log *sl
 		}
 	}
 	r := client.HostRegistration{Address: statisticsAddress(listeners), TLS: secure, Group: a.group, Version: version.Number}
+	if feeds != nil && feeds.listener != nil {
+		r.Feeds, r.FeedsTLS = statisticsAddress([]net.Listener{feeds.listener}), feeds.cert != ""
+	}
 	return &announcement{hosts.Announcer{Hub: api, Name: name, Registration: r, Log: log}, api}, nil
 }
 

@@ -89,7 +89,7 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if err != nil {
 		return err
 	}
-	a, err := x.announce.announcer(h.listeners, x.cert != "", log)
+	a, err := x.announce.announcer(h.listeners, x.cert != "", nil, log)
 	if err != nil {
 		return err
 	}

@@ -137,6 +137,7 @@ type Hosts struct {
 	TLSCert     string        `toml:"tls_cert" doc:"Certificate of that listener, a PEM file; empty: no TLS."`
 	TLSKey      string        `toml:"tls_key" doc:"Its key, a PEM file."`
 	TLSClientCA string        `toml:"tls_client_ca" doc:"Agents and monitors need a certificate of an authority in this PEM file; empty: none."`
+	FeedsCA     string        `toml:"feeds_ca" doc:"Trust agents that serve feeds by TLS if an authority in this PEM file has signed their certificate; empty: the system's."`
 	Allow       []string      `toml:"allow" doc:"Networks whose agents may register, in CIDR notation, or any. This machine always may."`
 	Watch       []string      `toml:"watch" doc:"Hosts that are asked without an agent: names or addresses, with ranges such as node[01-16], and :PORT where it is not 7887."`
 	File        string        `toml:"file" doc:"A wulfhosts file, absolute: its hosts are asked as well, and its alarms judged. It is read anew when it has changed."`

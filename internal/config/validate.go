@@ -109,6 +109,7 @@ func (c *Config) otherChecks() []check {
 		{"hosts.tls_cert", absoluteOrEmpty(c.Hosts.TLSCert)},
 		{"hosts.tls_key", together(c.Hosts.TLSCert, c.Hosts.TLSKey, "hosts.tls_cert")},
 		{"hosts.tls_client_ca", needs(c.Hosts.TLSClientCA, c.Hosts.TLSCert, "hosts.tls_cert")},
+		{"hosts.feeds_ca", absoluteOrEmpty(c.Hosts.FeedsCA)},
 		{"hosts.allow", networks(c.Hosts.Allow)},
 		{"hosts.watch", hostLists(c.Hosts.Watch)},
 		{"hosts.file", absoluteOrEmpty(c.Hosts.File)},

@@ -113,10 +113,14 @@ type Caller struct {
 	Groups   []uint32
 	PID      int
 	Admin    bool // root, or of the group that may do everything
+	// Feeds are those that it may read and cancel beside its own, by id or name.
+	Feeds []string
 }
 
 // owns reports whether a caller may read and cancel a feed.
-func (c *Caller) owns(f *feed) bool { return c.Admin || c.UID == f.owner() }
+func (c *Caller) owns(f *feed) bool {
+	return c.Admin || c.UID == f.owner() || slices.ContainsFunc(c.Feeds, f.is)
+}
 
 // find returns a feed by its id, its name, or both as in "cl1-audit".
 func (m *Manager) find(ref string) (*feed, error) {

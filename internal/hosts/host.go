@@ -18,9 +18,12 @@ type Registration struct {
 	Name    string
 	Address string // where it answers monitors: HOST:PORT, or "" for nowhere
 	TLS     bool
-	Group   string
-	Version string     // of weir there
-	Peer    netip.Addr // where the registration comes from
+	Feeds   string // where its agent serves feeds to a hub: HOST:PORT, or "" for nowhere
+	// FeedsTLS says that it does so by TLS.
+	FeedsTLS bool
+	Group    string
+	Version  string     // of weir there
+	Peer     netip.Addr // where the registration comes from
 }
 
 // State is how a host is known.

@@ -140,6 +140,9 @@ func (r *Registry) register(reg Registration) (_ Host, changed bool, err error) 
 	if err != nil {
 		return Host{}, false, err
 	}
+	if reg.Feeds, _, err = r.o.Allow.place(reg.Feeds, reg.Peer); err != nil {
+		return Host{}, false, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Now()
@@ -157,7 +160,7 @@ func (r *Registry) register(reg Registration) (_ Host, changed bool, err error) 
 	changed = h.Seen.IsZero()
 	h.Seen, h.Version, h.Peer = now, reg.Version, reg.Peer
 	if !h.fixed {
-		changed = changed || h.Address != address || h.TLS != reg.TLS || h.Group != reg.Group
+		changed = changed || h.Address != address || h.TLS != reg.TLS || h.Group != reg.Group || h.Feeds != reg.Feeds
 		h.Registration, h.Problem = reg, problem
 		h.Address = address
 	}

@@ -4,6 +4,9 @@
 package hub
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"os"
 	"strconv"
 
@@ -17,10 +20,16 @@ import (
 // newAPI makes the HTTP interface over the services.
 func (h *Hub) newAPI() (*api.API, error) {
 	var hosts []string
-	if name, err := os.Hostname(); err == nil {
-		hosts = append(hosts, name)
+	own, err := os.Hostname()
+	if err == nil {
+		hosts = append(hosts, own)
+	}
+	trust, err := feedsTrust(h.cfg.Hosts.FeedsCA)
+	if err != nil {
+		return nil, fmt.Errorf("hosts.feeds_ca: %w", err)
 	}
 	o := api.Options{
+		OwnHost: own, FeedsTrust: trust,
 		Hosts: hosts,
 		Store: h.store, Catalog: h.catalog, Retention: h.retention,
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
@@ -37,6 +46,23 @@ func (h *Hub) newAPI() (*api.API, error) {
 		o.Metadata, o.MetadataErrors = h.metadataStats, h.metadataErrors
 	}
 	return api.New(o)
+}
+
+// feedsTrust is whom the hub trusts that serves feeds of another host by TLS.
+func feedsTrust(path string) (*tls.Config, error) {
+	trust := &tls.Config{MinVersion: tls.VersionTLS13}
+	if path == "" {
+		return trust, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	trust.RootCAs = x509.NewCertPool()
+	if !trust.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate", path)
+	}
+	return trust, nil
 }
 
 func (h *Hub) hopStats() api.HopStats {

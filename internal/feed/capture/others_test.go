@@ -11,7 +11,7 @@ import (
 	"github.com/weir-io/weir/internal/feed/fstest"
 )
 
-var lasting = flag.Duration("lasting", 1500*time.Millisecond, "how long a storm of another program lasts")
+var lasting = flag.Duration("lasting", 700*time.Millisecond, "how long a storm of another program lasts")
 
 // Programs that were not made for weir change all that they can.
 func TestReplayOfOthersStormsIsTheDisk(t *testing.T) {

@@ -1,0 +1,75 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/hoststat/server"
+)
+
+// remoteFeeds are the flags of "weir agent" for serving feeds to other hosts, and what
+// they come to.
+type remoteFeeds struct {
+	at, file, cert, key string
+
+	tokens   *api.Tokens
+	listener net.Listener // nil: feeds are not served to others
+}
+
+func (r *remoteFeeds) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.at, "feeds-listen", "", "serve feeds by HTTP at `HOST:PORT` to whoever shows a token, as a hub does for its clients")
+	f.StringVar(&r.file, "feeds-tokens", "", "the tokens are in `FILE`, a line each: SECRET, then feed:admin or feed:read:FEED")
+	f.StringVar(&r.cert, "feeds-cert", "", "certificate of that listener: `FILE`; other addresses than loopback need it")
+	f.StringVar(&r.key, "feeds-key", "", "its key: `FILE`")
+}
+
+// listen reads the tokens and listens, if that is asked for.
+func (r *remoteFeeds) listen(ctx context.Context) error {
+	if r.at == "" {
+		return nil
+	}
+	if r.file == "" {
+		return usageErrorf("--feeds-listen: want --feeds-tokens, too: without a token nobody may ask")
+	}
+	var err error
+	if r.tokens, err = api.ReadTokens(r.file); err != nil {
+		return fmt.Errorf("--feeds-tokens: %w", err)
+	}
+	secure, err := server.LoadTLS(r.cert, r.key, "")
+	if err != nil {
+		return fmt.Errorf("--feeds-cert: %w", err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", r.at)
+	if err != nil {
+		return fmt.Errorf("--feeds-listen: %w", err)
+	}
+	at, ok := l.Addr().(*net.TCPAddr)
+	switch {
+	case secure != nil:
+		secure.MinVersion = tls.VersionTLS13
+		r.listener = tls.NewListener(l, secure)
+	case ok && at.IP.IsLoopback():
+		r.listener = l
+	default:
+		return errors.Join(usageErrorf("--feeds-listen %s: want --feeds-cert and --feeds-key: whoever is on the way would see the tokens", r.at), l.Close())
+	}
+	return nil
+}
+
+// close ends a listener that was not served.
+func (r *remoteFeeds) close() {
+	if r.listener != nil {
+		_ = r.listener.Close() // it may have been closed by who served it
+	}
+}
