@@ -29,6 +29,7 @@ type Options struct {
 	Job           capture.JobID
 	MtimeInterval time.Duration
 	Access        Access // nil: restricted feeds are refused
+	StoreDir      string // of the store, of which nothing is told; empty: it is in memory
 	Space         Space  // nil: the disk is not looked at
 }
 

@@ -194,7 +194,7 @@ func (m *Manager) open(ctx context.Context, p place, dirs bool) (*source, error)
 	}
 	c, err := capture.Open(ctx, capture.Options{
 		Dir: p.dir, Store: m.store, Holder: m.opts.Holder, Log: m.log, Dirs: dirs,
-		Job: m.opts.Job, MtimeInterval: m.opts.MtimeInterval,
+		Job: m.opts.Job, MtimeInterval: m.opts.MtimeInterval, Skip: m.opts.StoreDir,
 	})
 	if err != nil {
 		return nil, unsupported(err)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,6 +49,77 @@ func TestCoveredFileSystemIsAGap(t *testing.T) {
 	wait.Until(t, "the gap", func() bool { return s.Status().Gaps > 0 })
 	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapUnmounted}) {
 		t.Errorf("gaps: got %q, want one of a file system that was not there", got)
+	}
+}
+
+// After a crash the disk may not have what the journal has.
+func TestJournalIsAheadOfTheDisk(t *testing.T) {
+	for _, kind := range []string{"ext4", "xfs", "btrfs"} {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			store := memory(t)
+			sh(t, fs.Dir, "mkdir -p a/b; echo 1 > a/f; echo 2 > g; sync")
+			before := onDisk(t, fs.Dir)
+			fs.Unmount()
+			restore := fs.Keep()
+			fs.Mount()
+			t.Run("before", func(t *testing.T) {
+				s := watch(t, store, fs.Dir)
+				sh(t, fs.Dir, "mv a/f h; rm g; mkdir -p n/m; echo 3 > n/m/o; mv a/b n; chmod 600 h; ln h i")
+				if len(s.records()) == 0 {
+					t.Error("no records")
+				}
+			})
+			fs.Unmount()
+			restore()
+			fs.Mount()
+			watch(t, store, fs.Dir).replayed(before)
+		})
+	}
+}
+
+// The number of a loop device is part of what names an xfs in its events.
+func TestOtherDevice(t *testing.T) {
+	fs := fstest.New(t, "xfs")
+	s := watch(t, memory(t), fs.Dir)
+	before := onDisk(t, fs.Dir)
+	sh(t, fs.Dir, "mkdir d; echo > d/a")
+	s.settled()
+	wait.Until(t, "the file system to be let go", func() bool { return unix.Unmount(fs.Dir, 0) == nil })
+	wait.Until(t, "the source to be absent", func() bool { return s.Status().State == StateAbsent })
+	other := fstest.New(t, "xfs") // has the device now, or one before it
+	fs.Mount()
+	wait.Until(t, "the source to be active", func() bool { return s.Status().State == StateActive })
+	sh(t, fs.Dir, "mv d/a b; echo > d/c; ln b d/e; rm b")
+	sh(t, other.Dir, "echo > not")
+	if got := briefs(s.replayed(before)); !strings.HasSuffix(got, "UNLNK b") || strings.Contains(got, "not") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Times of records do not go back with the clock.
+func TestClockIsSetBack(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	s := watch(t, memory(t), fs.Dir)
+	ahead := time.Now().Add(time.Hour).UnixNano()
+	must(t, s.ask(t.Context(), func(context.Context) error { s.worker.time = ahead; return nil }))
+	sh(t, fs.Dir, "mkdir a b")
+	for _, r := range s.records() {
+		if r.Time != ahead {
+			t.Errorf("%s: got time %d, want %d, the last one", brief(&r), r.Time, ahead)
+		}
+	}
+}
+
+// What writing records changes is not told, by a scan neither.
+func TestStoreIsSkipped(t *testing.T) {
+	fs := fstest.New(t, "ext4")
+	sh(t, fs.Dir, "mkdir -p state/feeds other")
+	s := watchWith(t, Options{Dir: fs.Dir, Store: memory(t), Skip: fs.Path("state/feeds")})
+	sh(t, fs.Dir, "echo > state/feeds/new; echo >> state/feeds/new; mkdir state/feeds/d; mkdir other/x; rm state/feeds/new")
+	must(t, s.Rescan(t.Context()))
+	if got := briefs(s.records()); strings.Contains(got, "feeds/") || !strings.Contains(got, "MKDIR other/x") {
+		t.Errorf("got %q, want nothing of what is in state/feeds", got)
 	}
 }
 

@@ -133,6 +133,9 @@ func (w *worker) visit(dir changelog.FID) error {
 		w.silent = w.scan.silent
 		defer func() { w.silent = false }()
 	}
+	if dir == w.skip {
+		return nil
+	}
 	fd, err := w.disk.openFID(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME)
 	if err != nil {
 		if isGone(err) {

@@ -28,8 +28,11 @@ type Options struct {
 	Job    JobID // default: JobCommUID
 	// MtimeInterval drops records of contents that change again within it.
 	MtimeInterval time.Duration
-	MaxUnread     int  // events; default: 4,000,000
-	Limited       bool // let the kernel limit its queue
+	// Skip is a directory of which nothing is told but that it is there: that of the
+	// store, which writing records changes.
+	Skip      string
+	MaxUnread int  // events; default: 4,000,000
+	Limited   bool // let the kernel limit its queue
 }
 
 // Holder keeps descriptors for a process that may be killed.

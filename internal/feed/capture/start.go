@@ -51,6 +51,9 @@ func (s *Source) start(ctx context.Context, o Options) error {
 		mask: changelog.DefaultMask, mtimeInterval: o.MtimeInterval, modified: map[changelog.FID]time.Time{},
 	}
 	w.index.dirsOnly = o.Dirs
+	if w.skip, err = skipped(root, o.Skip); err != nil {
+		return err
+	}
 	s.worker = w
 	w.batch.Reset(w.next())
 	if err := w.lastTime(); err != nil {
@@ -58,6 +61,30 @@ func (s *Source) start(ctx context.Context, o Options) error {
 	}
 	w.tick()
 	return w.goOn(ctx, o.Limited)
+}
+
+// skipped returns the FID of a directory if it is on the file system of root.
+func skipped(root *fanotify.Root, dir string) (changelog.FID, error) {
+	if dir == "" {
+		return changelog.FID{}, nil
+	}
+	d, err := fanotify.OpenRoot(dir)
+	if err != nil {
+		return changelog.FID{}, err
+	}
+	defer d.Close()
+	here, err := root.FSID()
+	if err != nil {
+		return changelog.FID{}, err
+	}
+	if there, err := d.FSID(); err != nil || there != here {
+		return changelog.FID{}, err
+	}
+	h, err := fanotify.HandleAt(d.FD(), "")
+	if err != nil {
+		return changelog.FID{}, err
+	}
+	return fidOf(h)
 }
 
 // lastTime takes over the time of the last record.

@@ -44,10 +44,11 @@ type worker struct {
 	silentDue bool
 	missed    bool // events were thrown away because the disk could not be looked at
 
-	full          bool      // the index has all objects, not directories alone
-	silent        bool      // changes go to the index only
-	present       bool      // the file system is mounted
-	recheck       time.Time // when to look at the mount again; zero: when something is mounted
+	skip          changelog.FID // directory of which nothing is told; zero: none
+	full          bool          // the index has all objects, not directories alone
+	silent        bool          // changes go to the index only
+	present       bool          // the file system is mounted
+	recheck       time.Time     // when to look at the mount again; zero: when something is mounted
 	mask          changelog.Mask
 	mtimeInterval time.Duration
 	modified      map[changelog.FID]time.Time
@@ -258,10 +259,10 @@ func (w *worker) named(e *fanotify.Event) (notice, bool) {
 	}
 	if e.Is(fanotify.Rename) {
 		n.old, n.at = place(e.OldDir, e.OldName), place(e.NewDir, e.NewName)
-	} else {
-		n.at = place(e.Dir, e.Name)
+		return n, true
 	}
-	return n, true
+	n.at = place(e.Dir, e.Name)
+	return n, w.skip.IsZero() || n.at.parent != w.skip
 }
 
 // lookAhead is how far behind the first half of an exchange the second is searched.

@@ -117,6 +117,18 @@ func (f *FS) Mount() {
 	f.run("mount", "-o", "loop", f.image, f.Dir)
 }
 
+// Keep copies the image of a file system that is not mounted, and returns what has it be
+// as it was then.
+func (f *FS) Keep() (restore func()) {
+	f.tb.Helper()
+	kept := f.image + ".kept"
+	f.run("cp", "--sparse=always", f.image, kept)
+	return func() {
+		f.tb.Helper()
+		f.run("cp", "--sparse=always", kept, f.image)
+	}
+}
+
 // Unmount unmounts it; nobody may use it.
 func (f *FS) Unmount() {
 	f.tb.Helper()
