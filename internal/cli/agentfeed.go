@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,7 +31,7 @@ type hostFeeds struct {
 
 // openFeeds opens the feeds beside a session daemon whose socket is given. Where file
 // systems cannot be watched, there are none, and the log says why.
-func openFeeds(agentSocket, stateDir string, log *slog.Logger) *hostFeeds {
+func openFeeds(agentSocket, stateDir string, scrub time.Duration, log *slog.Logger) *hostFeeds {
 	if os.Geteuid() != 0 {
 		log.Info("no feeds of file-system changes: they take root")
 		return nil
@@ -38,7 +39,7 @@ func openFeeds(agentSocket, stateDir string, log *slog.Logger) *hostFeeds {
 	dir := filepath.Dir(agentSocket)
 	s, err := service.New(service.Options{
 		Socket: filepath.Join(dir, "feed.sock"), StateDir: stateDir,
-		Holder: []string{runningImage, "feed-holder"}, Log: log,
+		Holder: []string{runningImage, "feed-holder"}, Scrub: scrub, Log: log,
 	})
 	var lacks *fanotify.UnsupportedError
 	if errors.As(err, &lacks) {

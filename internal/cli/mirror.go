@@ -23,6 +23,7 @@ type mirrorFlags struct {
 	opts                         mirror.Options
 	once, verify, dryRun, forget bool
 	logLevel                     string
+	bandwidth                    sizeFlag
 }
 
 // newMirrorCommand returns "weir mirror".
@@ -38,8 +39,8 @@ and the command is level with the feed. A command that was killed goes on where 
 
 The target is on any file system that has file handles. What belongs to the mirror is in
 its directory .weir-mirror. The command stops, and says why, when somebody else has
-changed the target. Contents that are changed through memory maps only are not noticed
-before the file is closed; --verify finds them.`,
+changed the target. Contents that are changed through memory maps only are noticed when
+the file is closed, or by the agent's daily look at the disk; --verify finds them.`,
 		Example: `  weir mirror /srv /backup/srv
   weir mirror --once /srv /backup/srv
   weir mirror --verify /srv /backup/srv`,
@@ -53,6 +54,7 @@ before the file is closed; --verify finds them.`,
 	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what is in it and not in the source is removed")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
+	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")
 	f.StringVar(&m.logLevel, "log-level", "warn", "log from this level on: debug, info, warn or error")
 	return feedCommandIf(c, func() bool { return !m.verify && !m.dryRun }, func(call *feedCall) error { return m.run(call) })
 }
@@ -60,6 +62,7 @@ before the file is closed; --verify finds them.`,
 // run mirrors, or does what the flags ask for instead.
 func (m *mirrorFlags) run(call *feedCall) error {
 	o := &m.opts
+	o.Bandwidth = int64(m.bandwidth)
 	var err error
 	if o.Source, err = filepath.Abs(call.args[0]); err != nil {
 		return err

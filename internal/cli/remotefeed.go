@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +17,11 @@ import (
 	"github.com/weir-io/weir/internal/hoststat/server"
 )
 
-// remoteFeeds are the flags of "weir agent" for serving feeds to other hosts, and what
-// they come to.
+// remoteFeeds are the flags of "weir agent" for feeds, most of them for serving other
+// hosts, and what they come to.
 type remoteFeeds struct {
 	at, file, cert, key string
+	scrub               time.Duration
 
 	tokens   *api.Tokens
 	listener net.Listener // nil: feeds are not served to others
@@ -30,11 +32,15 @@ func (r *remoteFeeds) addFlags(c *cobra.Command) {
 	f.StringVar(&r.at, "feeds-listen", "", "serve feeds by HTTP at `HOST:PORT` to whoever shows a token, as a hub does for its clients")
 	f.StringVar(&r.file, "feeds-tokens", "", "the tokens are in `FILE`, a line each: SECRET, then feed:admin or feed:read:FEED")
 	f.StringVar(&r.cert, "feeds-cert", "", "certificate of that listener: `FILE`; other addresses than loopback need it")
+	f.DurationVar(&r.scrub, "feeds-scrub", 24*time.Hour, "compare each watched file system with what is known of it so often, as for what is written through memory maps; 0s: never")
 	f.StringVar(&r.key, "feeds-key", "", "its key: `FILE`")
 }
 
 // listen reads the tokens and listens, if that is asked for.
 func (r *remoteFeeds) listen(ctx context.Context) error {
+	if r.scrub < 0 {
+		return usageErrorf("--feeds-scrub=%v: want 0s or more", r.scrub)
+	}
 	if r.at == "" {
 		return nil
 	}

@@ -92,7 +92,7 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
-		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, log)
+		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, cfg.Agent.FeedsScrub, log)
 		if feeds != nil {
 			h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
 		}

@@ -120,6 +120,8 @@ type Agent struct {
 	Socket   string `toml:"socket" doc:"Unix socket of the session daemon; absolute. Empty means /run/weir/agent.sock for root, else weir/agent.sock in $XDG_RUNTIME_DIR."`
 	Session  bool   `toml:"session" doc:"Record a live session named weir from the start: the lives of processes, if the kernel may be traced, and what weir's sessions go through."`
 	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, if that is allowed: otherwise events are lost on a busy machine."`
+
+	FeedsScrub time.Duration `toml:"feeds_scrub" doc:"How often each file system that feeds watch is compared with what is known of it, which finds what no event tells of, such as writing through a memory map; 0: never."`
 }
 
 // Xmlsysd configures the daemon of host statistics.
@@ -165,7 +167,7 @@ func Default() *Config {
 		Live:  Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		Hop:   Hop{Allow: []string{}, MaxConnections: 1024, MaxConnectionsPerPeer: 256},
 		HTTP:  HTTP{Listen: "127.0.0.1:9347"},
-		Agent: Agent{Enable: true, Session: true, Realtime: true},
+		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
 		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},

@@ -101,6 +101,7 @@ func (c *Config) otherChecks() []check {
 		{"hop.idle_timeout", notNegative(c.Hop.IdleTimeout)},
 		{"http.listen", listenAddress(c.HTTP.Listen)},
 		{"agent.socket", absoluteOrEmpty(c.Agent.Socket)},
+		{"agent.feeds_scrub", notNegative(c.Agent.FeedsScrub)},
 		{"xmlsysd.listen", reachable(c.Xmlsysd.Listen, c.Xmlsysd.Allow)},
 		{"xmlsysd.allow", networks(c.Xmlsysd.Allow)},
 		{"xmlsysd.expose", someOf(c.Xmlsysd.Expose, "cmdline", "sessions", "raw", "cgroups")},

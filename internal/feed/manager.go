@@ -31,6 +31,9 @@ type Options struct {
 	Access        Access // nil: restricted feeds are refused
 	StoreDir      string // of the store, of which nothing is told; empty: it is in memory
 	Space         Space  // nil: the disk is not looked at
+	// Scrub is how often a source is compared with its disk though nothing was missed; 0:
+	// never.
+	Scrub time.Duration
 }
 
 // Limits of an agent.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
@@ -26,6 +27,7 @@ type source struct {
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when it is watched no more
 	trimmed uint64        // owned by upkeep
+	scrub   time.Time     // when it is compared with its disk; owned by upkeep
 
 	joining int  // calls that are about to give it a feed; guarded by Manager.mu
 	leaving bool // nobody may join any more; guarded by Manager.mu
@@ -201,7 +203,7 @@ func (m *Manager) open(ctx context.Context, p place, dirs bool) (*source, error)
 	}
 	m.mu.Lock()
 	sctx, stop := context.WithCancel(m.ctx)
-	s := &source{Source: c, dir: p.dir, stop: stop, ended: make(chan struct{}), joining: 1}
+	s := &source{Source: c, dir: p.dir, stop: stop, ended: make(chan struct{}), joining: 1, scrub: m.now().Add(m.opts.Scrub)}
 	m.sources[p.id] = s
 	m.running.Go(func() { m.run(sctx, s) })
 	m.mu.Unlock()

@@ -4,7 +4,9 @@
 package feed
 
 import (
+	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,6 +33,33 @@ func TestBindMountIsAPart(t *testing.T) {
 	}
 	if got := all(t, s.attach("all"), client.ReadOptions{}); len(got) != 3 {
 		t.Errorf("all: got %q", got)
+	}
+}
+
+// What no event tells of is found by comparing, once a day: here it is the agent's own
+// doing, as it is elsewhere what is written through a memory map.
+func TestSourcesAreScrubbed(t *testing.T) {
+	s := newStand(t, nil)
+	s.m.opts.Scrub = 24 * time.Hour
+	s.sh("echo 1 > f")
+	s.create(client.CreateOptions{Name: "f"})
+	must(t, os.WriteFile(s.fs.Path("f"), []byte("changed"), 0o600))
+	s.pass(23 * time.Hour)
+	s.m.scrubAll(t.Context(), s.clock())
+	s.pass(time.Hour)
+	_, before := s.bounds()
+	s.m.scrubAll(t.Context(), s.clock())
+	s.await("MTIME f synth")
+	s.m.scrubAll(t.Context(), s.clock()) // its time has not come again
+	must(t, s.source().Rescan(t.Context()))
+	scans := 0
+	for _, brief := range all(t, s.attach("f"), client.ReadOptions{}) {
+		if brief == "MTIME f synth" {
+			scans++
+		}
+	}
+	if n := s.source().Status().Scans; before != 1 || scans != 1 || n != 3 {
+		t.Errorf("got %d records before its time, then %d changes by %d scans, want 1, 1 and 3", before, scans, n)
 	}
 }
 

@@ -54,6 +54,7 @@ func (m *Manager) upkeep(ctx context.Context) {
 		}
 		m.collect(ctx, now, idle)
 		m.trimAll(ctx)
+		m.scrubAll(ctx, now)
 		if now.Sub(revived) >= reviveEvery {
 			revived = now
 			m.reviveAll(ctx)
@@ -168,6 +169,28 @@ func (f *feed) place() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.cancelled
+}
+
+// scrubAll begins to compare sources with their disks whose time has come. It finds what
+// no event tells of, such as what is written through a memory map while the file stays
+// open.
+func (m *Manager) scrubAll(ctx context.Context, now time.Time) {
+	if m.opts.Scrub == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.sources {
+		if now.Before(s.scrub) {
+			continue
+		}
+		s.scrub = now.Add(m.opts.Scrub)
+		m.running.Go(func() { // ends with the scan, or with the source
+			if err := s.Rescan(ctx); err != nil && ctx.Err() == nil {
+				m.log.Warn("source is not compared with its disk", "source", s.UUID().String(), "error", err)
+			}
+		})
+	}
 }
 
 // trimAll deletes records that no feed needs.

@@ -153,7 +153,7 @@ func (c *copying) contents(ctx context.Context) error {
 	if err := unix.Fstat(in, c.st); err != nil { // what is copied is at least as new as this
 		return err
 	}
-	n, err := copySparse(ctx, out, in, c.st.Size)
+	n, err := copySparse(ctx, &c.w.m.pace, out, in, c.st.Size)
 	c.w.m.count.copied += uint64(n)
 	if err != nil {
 		// A part is no copy, and where there is no room, the mirror's state needs some.
@@ -163,7 +163,7 @@ func (c *copying) contents(ctx context.Context) error {
 }
 
 // copySparse copies size bytes, leaving holes where there are some.
-func copySparse(ctx context.Context, out, in int, size int64) (copied int64, err error) {
+func copySparse(ctx context.Context, p *pace, out, in int, size int64) (copied int64, err error) {
 	if err := unix.Ftruncate(out, size); err != nil {
 		return 0, err
 	}
@@ -183,7 +183,7 @@ func copySparse(ctx context.Context, out, in int, size int64) (copied int64, err
 		if end <= begin {
 			return copied, nil
 		}
-		n, err := copyRange(ctx, out, in, begin, end)
+		n, err := copyRange(ctx, p, out, in, begin, end)
 		copied += n
 		if err != nil {
 			return copied, err
@@ -194,16 +194,16 @@ func copySparse(ctx context.Context, out, in int, size int64) (copied int64, err
 }
 
 // copyRange copies the bytes from begin to end, in the kernel where it can.
-func copyRange(ctx context.Context, out, in int, begin, end int64) (copied int64, err error) {
+func copyRange(ctx context.Context, p *pace, out, in int, begin, end int64) (copied int64, err error) {
 	for at := begin; at < end; {
 		if err := ctx.Err(); err != nil {
 			return copied, err
 		}
 		r, w := at, at
-		n, err := unix.CopyFileRange(in, &r, out, &w, int(min(end-at, 8<<20)), 0)
+		n, err := unix.CopyFileRange(in, &r, out, &w, int(min(end-at, p.piece())), 0)
 		switch {
 		case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
-			n, err := copyThrough(ctx, out, in, at, end)
+			n, err := copyThrough(ctx, p, out, in, at, end)
 			return copied + n, err
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -214,13 +214,16 @@ func copyRange(ctx context.Context, out, in int, begin, end int64) (copied int64
 		}
 		at += int64(n)
 		copied += int64(n)
+		if err := p.wait(ctx, int64(n)); err != nil {
+			return copied, err
+		}
 	}
 	return copied, nil
 }
 
 // copyThrough copies through memory.
-func copyThrough(ctx context.Context, out, in int, at, end int64) (copied int64, err error) {
-	buf := make([]byte, min(end-at, 1<<20))
+func copyThrough(ctx context.Context, p *pace, out, in int, at, end int64) (copied int64, err error) {
+	buf := make([]byte, min(end-at, 1<<20, p.piece()))
 	for at < end {
 		if err := ctx.Err(); err != nil {
 			return copied, err
@@ -241,6 +244,9 @@ func copyThrough(ctx context.Context, out, in int, at, end int64) (copied int64,
 				return copied, io.ErrShortWrite
 			}
 			b, at, copied = b[m:], at+int64(m), copied+int64(m)
+		}
+		if err := p.wait(ctx, int64(n)); err != nil {
+			return copied, err
 		}
 	}
 	return copied, nil

@@ -33,6 +33,7 @@ type Options struct {
 	Adopt          bool // take over what is in the target, whatever it is
 	NoOwner        bool
 	NoXattr        bool
+	Bandwidth      int64 // bytes of contents a second; 0: as fast as it goes
 	Log            *slog.Logger
 	Progress       func(Progress) // called now and then; may be nil
 }
@@ -60,6 +61,7 @@ type Mirror struct {
 	again map[changelog.FID]bool // to be copied once more: it changed in the last moment
 	retry map[name]bool
 	left  []name // of an interrupted batch
+	pace  pace
 	count struct{ batches, created, copied uint64 }
 }
 
@@ -72,7 +74,7 @@ func Open(o Options) (*Mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, again: map[changelog.FID]bool{}, retry: map[name]bool{}}
+	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, again: map[changelog.FID]bool{}, retry: map[name]bool{}, pace: pace{bytes: o.Bandwidth}}
 	if err := m.openTarget(); err != nil {
 		m.Close()
 		return nil, err

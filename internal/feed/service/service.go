@@ -16,6 +16,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -39,7 +40,9 @@ type Options struct {
 	// Holder is the command of the holder's process, without its name; nil: changes are
 	// lost while no agent runs.
 	Holder []string
-	Log    *slog.Logger
+	// Scrub is how often file systems are compared with what is known of them; 0: never.
+	Scrub time.Duration
+	Log   *slog.Logger
 }
 
 // adminGroup is the group whose members may do everything.
@@ -74,7 +77,7 @@ func New(o Options) (*Service, error) {
 	}
 	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
 	s.manager, err = feed.New(feed.Options{
-		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir), StoreDir: dir,
+		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir), StoreDir: dir, Scrub: o.Scrub,
 		Access: access.New(access.Options{Find: capture.Find}),
 	})
 	if err != nil {
