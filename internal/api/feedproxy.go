@@ -21,7 +21,7 @@ import (
 // answers.
 const hostsPath = "/api/v1/hosts/"
 
-var feedParts = []string{"feeds", "feed-sources", "feed-tail"}
+var feedParts = []string{"feeds", "feed-sources", "feed-tail", "feed-tree"}
 
 // hostFeeds passes what is asked about feeds of a host on to its agent, which knows the
 // token that comes along. The hub has no tokens of its own.

@@ -117,6 +117,7 @@ func (a *API) registerFeeds(f huma.API) {
 		codeInvalidRequest, codeFeedArgument, codeFeedDenied, codeFeedNotFound, codeFeedStore)
 	a.registerFeedTable(f)
 	a.registerFeedReaders(f)
+	a.registerFeedTree(f)
 }
 
 func (a *API) registerFeedTable(f huma.API) {

@@ -37,13 +37,19 @@ interrupted. The copy has the same names, hard links, contents, owners, modes, e
 attributes, access control lists and times; it is equal when the source has come to rest
 and the command is level with the feed. A command that was killed goes on where it was.
 
+With --socket and the address of another host's agent, as
+http://127.0.0.1:9347/api/v1/hosts/web1 through a hub, the source is on that host: run
+the command where the copy is to be. It needs a token with the scope feed:admin in
+WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
+
 The target is on any file system that has file handles. What belongs to the mirror is in
 its directory .weir-mirror. The command stops, and says why, when somebody else has
 changed the target. Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.`,
 		Example: `  weir mirror /srv /backup/srv
   weir mirror --once /srv /backup/srv
-  weir mirror --verify /srv /backup/srv`,
+  weir mirror --verify /srv /backup/srv
+  weir mirror --socket http://127.0.0.1:9347/api/v1/hosts/web1 /srv /backup/web1`,
 		Args: cobra.ExactArgs(2),
 	}
 	f := c.Flags()
@@ -133,6 +139,9 @@ func (m *mirrorFlags) follow(call *feedCall) error {
 	}
 	defer n.Close()
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
+	if call.api.Remote() {
+		m.opts.Agent = call.api
+	}
 	m.opts.Part = info.Part != ""
 	show := &mirrorProgress{w: call.cmd.ErrOrStderr(), json: call.json, out: call}
 	m.opts.Progress = show.show
@@ -159,9 +168,9 @@ func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
 			return info, err
 		}
 	}
-	name := fmt.Sprintf("mirror-%08x", crc32.ChecksumIEEE([]byte(m.opts.Target)))
+	name := mirrorName(call, m.opts.Target)
 	info, err := call.api.Info(call.ctx, name) // of a mirror that was killed before it wrote that down
-	if err == nil && !sameDirectory(info.Place(), m.opts.Source) {
+	if err == nil && !m.isOf(call, &info) {
 		// Of another directory that was mirrored there, before the target was removed.
 		if err := call.api.Destroy(call.ctx, info.ID); err != nil {
 			return info, err
@@ -172,6 +181,24 @@ func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
 		info, err = call.api.Create(call.ctx, feed.CreateOptions{Name: name, Source: m.opts.Source, Mode: feed.ModeExplicit})
 	}
 	return info, err
+}
+
+// mirrorName is that of a mirror's feed. Copies on other hosts have other names.
+func mirrorName(call *feedCall, target string) string {
+	if call.api.Remote() {
+		if host, err := os.Hostname(); err == nil {
+			target = host + ":" + target
+		}
+	}
+	return fmt.Sprintf("mirror-%08x", crc32.ChecksumIEEE([]byte(target)))
+}
+
+// isOf reports whether a feed is of the source.
+func (m *mirrorFlags) isOf(call *feedCall, info *feed.Info) bool {
+	if call.api.Remote() { // another host's, where paths cannot be compared better
+		return filepath.Clean(info.Place()) == m.opts.Source
+	}
+	return sameDirectory(info.Place(), m.opts.Source)
 }
 
 // sameDirectory reports whether two paths lead to the same directory.

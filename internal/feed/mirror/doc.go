@@ -26,7 +26,8 @@
 // then is the feed cancelled. What a crash leaves is put right from the intents.
 //
 //	Mirror  a source, a target, their state and a feed
-//	source  looks at objects of the source by their handles
+//	origin  the source: source looks at its objects by their handles, far asks another
+//	        host's agent to
 //	target  changes the copy, and refuses what others have changed there
 //	state   what the target has: names, objects, intents
 //	work    one batch under way

@@ -52,16 +52,11 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 	if err != nil || !ok {
 		return false, err
 	}
-	from, err := w.m.src.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	st, _, err := w.m.src.stat(f)
 	if err != nil {
 		if isGone(err) {
 			err = nil
 		}
-		return false, err
-	}
-	defer unix.Close(from)
-	var st unix.Stat_t
-	if err := unix.Fstat(from, &st); err != nil {
 		return false, err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR && !dirs {
@@ -80,7 +75,7 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 			return false, err
 		}
 	}
-	c := &copying{w: w, f: f, from: from, st: &st, dir: dir, base: base}
+	c := &copying{w: w, f: f, st: st, dir: dir, base: base}
 	if err := c.run(ctx); err != nil {
 		if isGone(err) {
 			return false, nil // it went away meanwhile
@@ -115,7 +110,6 @@ func (t *target) at(n name) (dir int, base string, err error) {
 type copying struct {
 	w    *work
 	f    changelog.FID
-	from int          // the object, by O_PATH
 	st   *unix.Stat_t // of it
 	dir  int          // of the copy's name
 	base string       // empty: dir is the copy
@@ -140,20 +134,12 @@ func (c *copying) run(ctx context.Context) error {
 
 // contents copies what is in a file. It stays the same file, for its other names.
 func (c *copying) contents(ctx context.Context) error {
-	in, err := c.w.m.src.open(c.f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(in)
 	out, err := unix.Openat(c.dir, c.base, unix.O_WRONLY|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(out)
-	if err := unix.Fstat(in, c.st); err != nil { // what is copied is at least as new as this
-		return err
-	}
-	n, err := copySparse(ctx, &c.w.m.pace, out, in, c.st.Size)
+	n, err := c.w.m.src.copyTo(ctx, &c.w.m.pace, out, c.f, c.st)
 	c.w.m.count.copied += uint64(n)
 	if err != nil {
 		// A part is no copy, and where there is no room, the mirror's state needs some.
@@ -274,7 +260,11 @@ func (c *copying) attributes(have *unix.Stat_t) error {
 		}
 	}
 	if !o.NoXattr {
-		if err := copyXattrs(path, fmt.Sprintf("/proc/self/fd/%d", c.from)); err != nil {
+		want, err := c.w.m.src.xattrs(c.f)
+		if err != nil {
+			return err
+		}
+		if err := setXattrs(path, want); err != nil {
 			return err
 		}
 	}
@@ -297,13 +287,9 @@ func (c *copying) openCopy() (int, error) {
 	return unix.Openat(c.dir, c.name(), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 }
 
-// copyXattrs makes the extended attributes of one path, through /proc, those of another.
+// setXattrs makes the extended attributes of a path, through /proc, those that are wanted.
 // Access control lists are among them.
-func copyXattrs(to, from string) error {
-	want, err := xattrs(from)
-	if err != nil {
-		return err
-	}
+func setXattrs(to string, want map[string][]byte) error {
 	have, err := xattrs(to)
 	if err != nil {
 		return err

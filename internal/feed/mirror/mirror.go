@@ -26,6 +26,7 @@ type Feed interface {
 // Options say what to mirror.
 type Options struct {
 	Source, Target string
+	Agent          Agent  // has the source, on its host; nil: it is on this one
 	UUID           string // of the source's file system
 	FeedID         string
 	Feed           Feed
@@ -54,7 +55,7 @@ type Progress struct {
 type Mirror struct {
 	opts  Options
 	log   *slog.Logger
-	src   *source
+	src   origin
 	dst   *target
 	st    *state
 	part  bool
@@ -70,7 +71,7 @@ func Open(o Options) (*Mirror, error) {
 	if err := checkPlaces(&o); err != nil {
 		return nil, err
 	}
-	src, err := openSource(o.Source)
+	src, err := openOrigin(&o)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +81,13 @@ func Open(o Options) (*Mirror, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+func openOrigin(o *Options) (origin, error) {
+	if o.Agent != nil {
+		return openFar(o.Agent, o.Source)
+	}
+	return openSource(o.Source)
 }
 
 func (m *Mirror) openTarget() error {
@@ -94,7 +102,7 @@ func (m *Mirror) openTarget() error {
 	if m.st, err = openState(own); err != nil {
 		return err
 	}
-	if m.dst, err = openTarget(m.opts.Target, m.src.top, m.st); err != nil {
+	if m.dst, err = openTarget(m.opts.Target, m.src.topFID(), m.st); err != nil {
 		return err
 	}
 	if err := m.identify(); err != nil {
@@ -129,7 +137,7 @@ func (m *Mirror) checkEmpty(own string) error {
 
 // identify makes sure that the state is of this source.
 func (m *Mirror) identify() error {
-	is := identity{Source: m.src.dir, UUID: m.opts.UUID, Top: m.src.top.String(), Feed: m.opts.FeedID}
+	is := identity{Source: m.src.place(), UUID: m.opts.UUID, Top: m.src.topFID().String(), Feed: m.opts.FeedID}
 	was := m.st.about
 	if was.UUID == "" {
 		m.st.about = is
@@ -149,7 +157,11 @@ func (m *Mirror) identify() error {
 
 // checkPlaces refuses a source within its target, and the reverse.
 func checkPlaces(o *Options) error {
-	for _, p := range []*string{&o.Source, &o.Target} {
+	paths := []*string{&o.Target, &o.Source}
+	if o.Agent != nil {
+		paths = paths[:1]
+	}
+	for _, p := range paths {
 		abs, err := filepath.Abs(*p)
 		if err != nil {
 			return err
@@ -158,6 +170,9 @@ func checkPlaces(o *Options) error {
 			abs = real
 		}
 		*p = abs
+	}
+	if o.Agent != nil {
+		return nil
 	}
 	inside := func(a, b string) bool { return a == b || strings.HasPrefix(a, strings.TrimSuffix(b, "/")+"/") }
 	if inside(o.Source, o.Target) || inside(o.Target, o.Source) {
@@ -224,7 +239,7 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 		w.addName(n)
 	}
 	if w.full {
-		if err := w.listAll(ctx, m.src.top); err != nil {
+		if err := w.listAll(ctx, m.src.topFID()); err != nil {
 			return err
 		}
 	}
@@ -273,7 +288,7 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if !m.st.about.Done {
 		w.full = true
-		if err := w.listAll(ctx, m.src.top); err != nil {
+		if err := w.listAll(ctx, m.src.topFID()); err != nil {
 			return false, err
 		}
 	}

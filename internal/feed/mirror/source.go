@@ -4,6 +4,7 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -64,6 +65,10 @@ func openSource(dir string) (*source, error) {
 }
 
 func (s *source) close() error { return s.root.Close() }
+
+func (s *source) topFID() changelog.FID { return s.top }
+
+func (s *source) place() string { return s.dir }
 
 // fidAt returns the FID of a name in an open directory, or of that itself.
 func fidAt(dirfd int, name string) (changelog.FID, error) {
@@ -155,15 +160,6 @@ func (s *source) holds(path string) bool {
 	return s.dir == "/" || strings.HasPrefix(path, s.dir+"/")
 }
 
-// inside reports whether a directory is the mirrored one or lies below it.
-func (s *source) inside(f changelog.FID) (bool, error) {
-	if f == s.top {
-		return true, nil
-	}
-	n, err := s.whereIs(f)
-	return n != name{}, err
-}
-
 // alive reports whether an object that has been taken out is still on the source,
 // within what is mirrored.
 func (s *source) alive(f changelog.FID) (bool, error) {
@@ -201,4 +197,49 @@ func (s *source) list(dir changelog.FID) ([]string, error) {
 	f := os.NewFile(uintptr(fd), "directory")
 	defer f.Close()
 	return f.Readdirnames(-1)
+}
+
+// stat looks at an object, and reads it if it is a symbolic link.
+func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
+	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, "", err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return &st, "", nil
+	}
+	buf := make([]byte, st.Size+1)
+	n, err := unix.Readlinkat(fd, "", buf)
+	if err != nil {
+		return nil, "", &os.PathError{Op: "readlink", Path: f.String(), Err: err}
+	}
+	return &st, string(buf[:n]), nil
+}
+
+// xattrs reads all extended attributes of an object.
+func (s *source) xattrs(f changelog.FID) (map[string][]byte, error) {
+	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return xattrs(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// copyTo copies what is in a file.
+func (s *source) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (int64, error) {
+	in, err := s.open(f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(in)
+	if err := unix.Fstat(in, st); err != nil {
+		return 0, err
+	}
+	return copySparse(ctx, p, out, in, st.Size)
 }

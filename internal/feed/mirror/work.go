@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +34,7 @@ func (m *Mirror) newWork() *work {
 
 // addName has a name looked at.
 func (w *work) addName(n name) {
-	if n.parent.IsZero() || n.name == "" || n.parent == w.m.src.top && n.name == ownDir || w.known[n] {
+	if n.parent.IsZero() || n.name == "" || n.parent == w.m.src.topFID() && n.name == ownDir || w.known[n] {
 		return
 	}
 	w.known[n] = true
@@ -149,7 +148,7 @@ func (w *work) settle(ctx context.Context, n name) error {
 // what is mirrored. What lies under a mount is what it was.
 func (w *work) desired(n name) (changelog.FID, error) {
 	if w.m.part {
-		in, err := w.m.src.inside(n.parent)
+		in, err := inside(w.m.src, n.parent)
 		if err != nil || !in {
 			return changelog.FID{}, err
 		}
@@ -235,7 +234,7 @@ func (w *work) intend(ctx context.Context, n name) error {
 
 // reach makes sure that a directory is on the target, and where the source has it.
 func (w *work) reach(ctx context.Context, dir changelog.FID) error {
-	if dir == w.m.src.top {
+	if dir == w.m.src.topFID() {
 		return nil
 	}
 	if w.placing[dir] {
@@ -350,26 +349,4 @@ func (w *work) clean() error {
 		}
 	}
 	return nil
-}
-
-// stat looks at an object, and reads it if it is a symbolic link.
-func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
-	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
-	if err != nil {
-		return nil, "", err
-	}
-	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, "", err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-		return &st, "", nil
-	}
-	buf := make([]byte, st.Size+1)
-	n, err := unix.Readlinkat(fd, "", buf)
-	if err != nil {
-		return nil, "", &os.PathError{Op: "readlink", Path: f.String(), Err: err}
-	}
-	return &st, string(buf[:n]), nil
 }

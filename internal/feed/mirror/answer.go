@@ -1,0 +1,123 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+)
+
+// Answer answers questions of a mirror on another host about a directory of this one. The
+// error is of the directory; what goes wrong with a question stands in its answer.
+func Answer(r client.TreeRequest) ([]client.TreeAnswer, error) {
+	s, err := openSource(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	answers := make([]client.TreeAnswer, len(r.Ask))
+	for i := range r.Ask {
+		a, err := s.answer(&r.Ask[i])
+		switch {
+		case err == nil:
+		case isGone(err):
+			a = client.TreeAnswer{Gone: true}
+		case errors.Is(err, errCovered):
+			a = client.TreeAnswer{Covered: true}
+		default:
+			a = client.TreeAnswer{Error: err.Error()}
+		}
+		answers[i] = a
+	}
+	return answers, nil
+}
+
+func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error) {
+	if q.Op == client.AskTop {
+		return client.TreeAnswer{FID: s.top.String()}, nil
+	}
+	f, err := changelog.ParseFID(q.FID)
+	if err != nil {
+		return a, err
+	}
+	switch q.Op {
+	case client.AskLookUp:
+		if !isName(string(q.Name)) {
+			return a, fmt.Errorf("name %q: no name in a directory", q.Name)
+		}
+		var is changelog.FID
+		if is, err = s.lookUp(name{f, string(q.Name)}); !is.IsZero() {
+			a.FID = is.String()
+		}
+	case client.AskWhere:
+		var n name
+		if n, err = s.whereIs(f); n != (name{}) {
+			a.FID, a.Name = n.parent.String(), []byte(n.name)
+		}
+	case client.AskAlive:
+		a.Alive, err = s.alive(f)
+	case client.AskList:
+		var names []string
+		names, err = s.list(f)
+		for _, n := range names {
+			a.Names = append(a.Names, []byte(n))
+		}
+	case client.AskStat:
+		var st *unix.Stat_t
+		var link string
+		if st, link, err = s.stat(f); err == nil {
+			a.Stat, a.Link = treeStat(st), []byte(link)
+		}
+	case client.AskXattrs:
+		a.Xattrs, err = s.xattrs(f)
+	default:
+		err = fmt.Errorf("question %q: there is none", q.Op)
+	}
+	return a, err
+}
+
+// Content is a file of a directory that is read for another host.
+type Content struct{ file *os.File }
+
+// OpenContent opens a file. The error is fs.ErrNotExist where it is gone.
+func OpenContent(dir string, f changelog.FID) (*Content, error) {
+	s, err := openSource(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	fd, err := s.open(f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME|unix.O_NONBLOCK)
+	if err != nil {
+		if isGone(err) {
+			err = fs.ErrNotExist
+		}
+		return nil, fmt.Errorf("%v: %w", f, err)
+	}
+	c := &Content{os.NewFile(uintptr(fd), f.String())}
+	st, err := c.file.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%v: it is no file: mode %v", f, st.Mode())
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// WriteTo writes what is there from an offset on, so many bytes at most.
+func (c *Content) WriteTo(w io.Writer, offset, length int64) error {
+	_, err := io.Copy(w, io.NewSectionReader(c.file, offset, length))
+	return err
+}
+
+// Close closes the file.
+func (c *Content) Close() error { return c.file.Close() }

@@ -1,0 +1,217 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+)
+
+// Agent answers about a directory of its host; *client.Client does by HTTP.
+type Agent interface {
+	Tree(context.Context, client.TreeRequest) ([]client.TreeAnswer, error)
+	TreeContent(ctx context.Context, dir, fid string, offset, length int64) (io.ReadCloser, error)
+}
+
+// far looks at a directory of another host through its agent. One goroutine uses it.
+type far struct {
+	agent Agent
+	dir   string
+	top   changelog.FID
+}
+
+// askTime bounds one question.
+const askTime = 30 * time.Second
+
+// openFar makes sure that the agent knows the directory.
+func openFar(agent Agent, dir string) (*far, error) {
+	r := &far{agent: agent, dir: dir}
+	a, err := r.ask(client.TreeQuestion{Op: client.AskTop})
+	if err == nil {
+		r.top, err = changelog.ParseFID(a.FID)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("source %s on the agent's host: %w", dir, err)
+	}
+	return r, nil
+}
+
+// ask asks one question. What is gone is an error, too.
+func (r *far) ask(q client.TreeQuestion) (*client.TreeAnswer, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	all, err := r.agent.Tree(ctx, client.TreeRequest{Dir: r.dir, Ask: []client.TreeQuestion{q}})
+	if err != nil {
+		return nil, err
+	}
+	switch a := &all[0]; {
+	case a.Gone:
+		return nil, unix.ESTALE
+	case a.Covered:
+		return nil, errCovered
+	case a.Error != "":
+		return nil, fmt.Errorf("source: %s %s: %s", q.Op, q.FID, a.Error)
+	default:
+		return a, nil
+	}
+}
+
+func (r *far) topFID() changelog.FID { return r.top }
+
+func (r *far) place() string { return r.dir }
+
+func (r *far) close() error { return nil }
+
+func (r *far) lookUp(n name) (changelog.FID, error) {
+	return r.fid(client.TreeQuestion{Op: client.AskLookUp, FID: n.parent.String(), Name: []byte(n.name)})
+}
+
+// fid asks for a FID, zero if there is none.
+func (r *far) fid(q client.TreeQuestion) (changelog.FID, error) {
+	a, err := r.ask(q)
+	if err != nil || a.FID == "" {
+		return changelog.FID{}, err
+	}
+	return changelog.ParseFID(a.FID)
+}
+
+func (r *far) whereIs(f changelog.FID) (name, error) {
+	a, err := r.ask(client.TreeQuestion{Op: client.AskWhere, FID: f.String()})
+	if err != nil || a.FID == "" {
+		return name{}, err
+	}
+	parent, err := changelog.ParseFID(a.FID)
+	return name{parent, string(a.Name)}, err
+}
+
+func (r *far) alive(f changelog.FID) (bool, error) {
+	a, err := r.ask(client.TreeQuestion{Op: client.AskAlive, FID: f.String()})
+	return err == nil && a.Alive, err
+}
+
+func (r *far) list(dir changelog.FID) ([]string, error) {
+	a, err := r.ask(client.TreeQuestion{Op: client.AskList, FID: dir.String()})
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(a.Names))
+	for i, n := range a.Names {
+		if names[i] = string(n); !isName(names[i]) {
+			return nil, fmt.Errorf("source: directory %v: the agent tells of a name %q", dir, n)
+		}
+	}
+	return names, nil
+}
+
+// isName reports whether a directory can have a name: agents of other hosts are not
+// believed.
+func isName(n string) bool {
+	return n != "" && n != "." && n != ".." && len(n) <= 255 && !bytes.ContainsAny([]byte(n), "/\x00")
+}
+
+func (r *far) stat(f changelog.FID) (*unix.Stat_t, string, error) {
+	a, err := r.ask(client.TreeQuestion{Op: client.AskStat, FID: f.String()})
+	if err != nil {
+		return nil, "", err
+	}
+	if a.Stat == nil {
+		return nil, "", fmt.Errorf("source: %v: the agent does not tell what it is", f)
+	}
+	return unixStat(a.Stat), string(a.Link), nil
+}
+
+func (r *far) xattrs(f changelog.FID) (map[string][]byte, error) {
+	a, err := r.ask(client.TreeQuestion{Op: client.AskXattrs, FID: f.String()})
+	if err != nil {
+		return nil, err
+	}
+	return a.Xattrs, nil
+}
+
+// farPiece is how much of a file is asked for at once.
+const farPiece = 4 << 20
+
+func (r *far) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (copied int64, err error) {
+	now, _, err := r.stat(f)
+	if err != nil {
+		return 0, err
+	}
+	*st = *now
+	if err := unix.Ftruncate(out, st.Size); err != nil {
+		return 0, err
+	}
+	for copied < st.Size {
+		n, err := r.copyPiece(ctx, out, f, copied, min(farPiece, p.piece(), st.Size-copied))
+		copied += n
+		if err == nil && n > 0 {
+			err = p.wait(ctx, n)
+		}
+		if err != nil || n == 0 { // it has become shorter: a record tells
+			return copied, err
+		}
+	}
+	return copied, nil
+}
+
+// copyPiece copies some bytes. Blocks of zeros are left as holes.
+func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most int64) (n int64, err error) {
+	body, err := r.agent.TreeContent(ctx, r.dir, f.String(), at, most)
+	if err != nil {
+		if errors.Is(err, &client.Error{Code: client.CodeNotFound}) {
+			err = unix.ESTALE
+		}
+		return 0, err
+	}
+	defer body.Close()
+	var block, zeros [4096]byte
+	for n < most {
+		got, err := io.ReadFull(body, block[:min(int64(len(block)), most-n)])
+		b := block[:got]
+		if !bytes.Equal(b, zeros[:got]) {
+			if w, err := unix.Pwrite(out, b, at+n); err != nil || w < got {
+				return n, errors.Join(err, ifShort(w, got))
+			}
+		}
+		n += int64(got)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func ifShort(got, want int) error {
+	if got < want {
+		return io.ErrShortWrite
+	}
+	return nil
+}
+
+// unixStat is what the mirror uses of stat.
+func unixStat(s *client.TreeStat) *unix.Stat_t {
+	return &unix.Stat_t{
+		Mode: s.Mode, Nlink: uint64(s.Links), Uid: s.UID, Gid: s.GID, Rdev: s.Rdev, Size: s.Size,
+		Atim: unix.NsecToTimespec(s.Atime), Mtim: unix.NsecToTimespec(s.Mtime), Ctim: unix.NsecToTimespec(s.Ctime),
+	}
+}
+
+// treeStat is the reverse of unixStat.
+func treeStat(st *unix.Stat_t) *client.TreeStat {
+	return &client.TreeStat{
+		Mode: st.Mode, Links: uint32(st.Nlink), UID: st.Uid, GID: st.Gid, Rdev: st.Rdev, Size: st.Size,
+		Atime: st.Atim.Nano(), Mtime: st.Mtim.Nano(), Ctime: st.Ctim.Nano(),
+	}
+}
