@@ -21,9 +21,9 @@ type TreeRequest struct {
 
 // TreeQuestion is one question, about the object of a FID.
 type TreeQuestion struct {
-	Op   TreeOp `json:"op" enum:"top,lookup,where,alive,list,stat,xattrs"`
+	Op   TreeOp `json:"op" enum:"top,lookup,look,where,alive,list,stat,xattrs"`
 	FID  string `json:"fid,omitempty" doc:"As in records; absent for top."`
-	Name []byte `json:"name,omitempty" doc:"A name in the directory, for lookup."`
+	Name []byte `json:"name,omitempty" doc:"A name in the directory, for lookup and look."`
 }
 
 // TreeOp says what is asked.
@@ -33,6 +33,7 @@ type TreeOp string
 const (
 	AskTop    TreeOp = "top"    // FID of the directory itself
 	AskLookUp TreeOp = "lookup" // FID of a name; absent if it stands for nothing
+	AskLook   TreeOp = "look"   // lookup, stat and xattrs of a name
 	AskWhere  TreeOp = "where"  // FID of the parent, and the name, of a directory; absent if it is gone or outside
 	AskAlive  TreeOp = "alive"  // whether an object has a name, within the directory if that can be told
 	AskList   TreeOp = "list"   // names in a directory

@@ -138,6 +138,8 @@ func (w *web) do(ctx context.Context, q webRequest, result any) error {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(result); err != nil {
 		return fmt.Errorf("%s %s: read answer: %w", q.method, q.path, err)
 	}
+	// The connection can be used again only when all was read.
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxProblem))
 	return nil
 }
 

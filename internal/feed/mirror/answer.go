@@ -58,6 +58,8 @@ func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error)
 		if is, err = s.lookUp(name{f, string(q.Name)}); !is.IsZero() {
 			a.FID = is.String()
 		}
+	case client.AskLook:
+		return s.look(f, q.Name)
 	case client.AskWhere:
 		var n name
 		if n, err = s.whereIs(f); n != (name{}) {
@@ -81,6 +83,28 @@ func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error)
 		a.Xattrs, err = s.xattrs(f)
 	default:
 		err = fmt.Errorf("question %q: there is none", q.Op)
+	}
+	return a, err
+}
+
+// look tells all of what a name stands for; nothing where that is gone.
+func (s *source) look(dir changelog.FID, b []byte) (a client.TreeAnswer, err error) {
+	if !isName(string(b)) {
+		return a, fmt.Errorf("name %q: no name in a directory", b)
+	}
+	f, err := s.lookUp(name{dir, string(b)})
+	if err != nil || f.IsZero() {
+		return a, err
+	}
+	st, link, err := s.stat(f)
+	if err == nil {
+		a.Xattrs, err = s.xattrs(f)
+	}
+	switch {
+	case err == nil:
+		a.FID, a.Stat, a.Link = f.String(), treeStat(st), []byte(link)
+	case isGone(err):
+		err = nil
 	}
 	return a, err
 }

@@ -24,11 +24,27 @@ type Agent interface {
 }
 
 // far looks at a directory of another host through its agent. One goroutine uses it.
+//
+// Where a directory was listed, its names will be asked for one by one: many are asked for
+// at once. What is told is kept until the next batch begins: what changes meanwhile is
+// told by records to come.
 type far struct {
 	agent Agent
 	dir   string
 	top   changelog.FID
+
+	ahead   map[changelog.FID][]string // names that were listed and not asked for yet
+	names   map[name]*client.TreeAnswer
+	objects map[changelog.FID]*client.TreeAnswer
+	places  map[changelog.FID]name
 }
+
+// Bounds of what is asked ahead, and kept.
+const (
+	askAhead  = 100
+	askBytes  = 32 << 10 // of names
+	keptAhead = 20_000   // objects
+)
 
 // askTime bounds one question.
 const askTime = 30 * time.Second
@@ -36,6 +52,7 @@ const askTime = 30 * time.Second
 // openFar makes sure that the agent knows the directory.
 func openFar(agent Agent, dir string) (*far, error) {
 	r := &far{agent: agent, dir: dir}
+	r.begin()
 	a, err := r.ask(client.TreeQuestion{Op: client.AskTop})
 	if err == nil {
 		r.top, err = changelog.ParseFID(a.FID)
@@ -46,15 +63,30 @@ func openFar(agent Agent, dir string) (*far, error) {
 	return r, nil
 }
 
-// ask asks one question. What is gone is an error, too.
-func (r *far) ask(q client.TreeQuestion) (*client.TreeAnswer, error) {
+func (r *far) begin() {
+	r.ahead, r.names = map[changelog.FID][]string{}, map[name]*client.TreeAnswer{}
+	r.objects, r.places = map[changelog.FID]*client.TreeAnswer{}, map[changelog.FID]name{}
+}
+
+// askAll asks questions.
+func (r *far) askAll(q []client.TreeQuestion) ([]client.TreeAnswer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	all, err := r.agent.Tree(ctx, client.TreeRequest{Dir: r.dir, Ask: []client.TreeQuestion{q}})
+	return r.agent.Tree(ctx, client.TreeRequest{Dir: r.dir, Ask: q})
+}
+
+// ask asks one question. What is gone is an error, too.
+func (r *far) ask(q client.TreeQuestion) (*client.TreeAnswer, error) {
+	all, err := r.askAll([]client.TreeQuestion{q})
 	if err != nil {
 		return nil, err
 	}
-	switch a := &all[0]; {
+	return checked(&q, &all[0])
+}
+
+// checked makes an error of an answer that is none.
+func checked(q *client.TreeQuestion, a *client.TreeAnswer) (*client.TreeAnswer, error) {
+	switch {
 	case a.Gone:
 		return nil, unix.ESTALE
 	case a.Covered:
@@ -73,19 +105,71 @@ func (r *far) place() string { return r.dir }
 func (r *far) close() error { return nil }
 
 func (r *far) lookUp(n name) (changelog.FID, error) {
-	return r.fid(client.TreeQuestion{Op: client.AskLookUp, FID: n.parent.String(), Name: []byte(n.name)})
-}
-
-// fid asks for a FID, zero if there is none.
-func (r *far) fid(q client.TreeQuestion) (changelog.FID, error) {
-	a, err := r.ask(q)
+	q := client.TreeQuestion{Op: client.AskLook, FID: n.parent.String(), Name: []byte(n.name)}
+	told := r.names[n]
+	if told == nil {
+		if err := r.lookAhead(n, q); err != nil {
+			return changelog.FID{}, err
+		}
+		told = r.names[n]
+	}
+	a, err := checked(&q, told)
+	if errors.Is(err, unix.ESTALE) { // the directory is gone, and all names with it
+		return changelog.FID{}, nil
+	}
 	if err != nil || a.FID == "" {
 		return changelog.FID{}, err
 	}
-	return changelog.ParseFID(a.FID)
+	f, err := changelog.ParseFID(a.FID)
+	if err == nil && a.Stat != nil {
+		if len(r.objects) >= keptAhead {
+			clear(r.objects)
+		}
+		r.objects[f] = a
+	}
+	return f, err
+}
+
+// lookAhead asks for a name, and for those that come behind it in its directory.
+func (r *far) lookAhead(n name, q client.TreeQuestion) error {
+	ask, of := []client.TreeQuestion{q}, []name{n}
+	rest, bytes := r.ahead[n.parent], len(n.name)
+	for len(rest) > 0 && len(ask) < askAhead && bytes < askBytes {
+		if next := (name{n.parent, rest[0]}); next != n {
+			ask, of = append(ask, client.TreeQuestion{Op: client.AskLook, FID: q.FID, Name: []byte(next.name)}), append(of, next)
+			bytes += len(next.name)
+		}
+		rest = rest[1:]
+	}
+	r.ahead[n.parent] = rest
+	all, err := r.askAll(ask)
+	if err != nil {
+		return err
+	}
+	if len(r.names) >= keptAhead {
+		clear(r.names)
+	}
+	for i := range all {
+		r.names[of[i]] = &all[i]
+	}
+	return nil
 }
 
 func (r *far) whereIs(f changelog.FID) (name, error) {
+	if n, ok := r.places[f]; ok {
+		return n, nil
+	}
+	n, err := r.askWhere(f)
+	if err == nil {
+		if len(r.places) >= keptAhead {
+			clear(r.places)
+		}
+		r.places[f] = n
+	}
+	return n, err
+}
+
+func (r *far) askWhere(f changelog.FID) (name, error) {
 	a, err := r.ask(client.TreeQuestion{Op: client.AskWhere, FID: f.String()})
 	if err != nil || a.FID == "" {
 		return name{}, err
@@ -110,6 +194,7 @@ func (r *far) list(dir changelog.FID) ([]string, error) {
 			return nil, fmt.Errorf("source: directory %v: the agent tells of a name %q", dir, n)
 		}
 	}
+	r.ahead[dir] = names
 	return names, nil
 }
 
@@ -120,9 +205,12 @@ func isName(n string) bool {
 }
 
 func (r *far) stat(f changelog.FID) (*unix.Stat_t, string, error) {
-	a, err := r.ask(client.TreeQuestion{Op: client.AskStat, FID: f.String()})
-	if err != nil {
-		return nil, "", err
+	a := r.objects[f]
+	if a == nil {
+		var err error
+		if a, err = r.ask(client.TreeQuestion{Op: client.AskStat, FID: f.String()}); err != nil {
+			return nil, "", err
+		}
 	}
 	if a.Stat == nil {
 		return nil, "", fmt.Errorf("source: %v: the agent does not tell what it is", f)
@@ -130,7 +218,12 @@ func (r *far) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 	return unixStat(a.Stat), string(a.Link), nil
 }
 
+// xattrs are what is asked for last of an object.
 func (r *far) xattrs(f changelog.FID) (map[string][]byte, error) {
+	if a := r.objects[f]; a != nil {
+		delete(r.objects, f)
+		return a.Xattrs, nil
+	}
 	a, err := r.ask(client.TreeQuestion{Op: client.AskXattrs, FID: f.String()})
 	if err != nil {
 		return nil, err

@@ -33,6 +33,8 @@ type origin interface {
 	// copyTo copies what is in a file to an open empty one at a pace, and leaves in st what
 	// the file was like before: what is copied is at least as new.
 	copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (copied int64, err error)
+	// begin says that a batch begins: what was told before may be otherwise by now.
+	begin()
 	close() error
 }
 

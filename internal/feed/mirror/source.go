@@ -70,6 +70,8 @@ func (s *source) topFID() changelog.FID { return s.top }
 
 func (s *source) place() string { return s.dir }
 
+func (s *source) begin() {}
+
 // fidAt returns the FID of a name in an open directory, or of that itself.
 func fidAt(dirfd int, name string) (changelog.FID, error) {
 	h, err := fanotify.HandleAt(dirfd, name)

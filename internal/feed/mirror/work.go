@@ -26,6 +26,7 @@ type work struct {
 }
 
 func (m *Mirror) newWork() *work {
+	m.src.begin()
 	return &work{
 		m: m, known: map[name]bool{}, objects: map[changelog.FID]bool{},
 		retry: map[name]bool{}, placing: map[changelog.FID]bool{},
