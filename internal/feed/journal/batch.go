@@ -82,8 +82,14 @@ func (b *Batch) addNamed(o op, name []byte) {
 	b.ops = append(b.ops, o)
 }
 
-// name is that of a change, or the key of a value.
-func (b *Batch) name(o *op) []byte { return b.bytes[o.at : o.at+o.key] }
+// name is that of a change, or the key of a value; nil for changes of objects, whose place
+// is one in objects.
+func (b *Batch) name(o *op) []byte {
+	if o.key == 0 {
+		return nil
+	}
+	return b.bytes[o.at : o.at+o.key]
+}
 
 // record is the i-th record.
 func (b *Batch) record(i int) []byte {

@@ -98,3 +98,24 @@ func TestApplyReadTrim(t *testing.T) {
 		d, j = openTest(t, d.dir, Options{})
 	}
 }
+
+// A batch may change objects and no names: that is all that chmod does.
+func TestBatchOfObjectsAlone(t *testing.T) {
+	_, j := openTest(t, t.TempDir(), Options{})
+	var b Batch
+	b.Reset(1)
+	for i := range uint64(100) {
+		b.PutObject(changelog.FID{Seq: i + 1}, &Object{Mode: uint32(i), Links: 1})
+	}
+	b.DeleteObject(changelog.FID{Seq: 50})
+	if err := j.Apply(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	var o Object
+	for _, seq := range []uint64{1, 2, 50, 100} {
+		found, err := j.Object(changelog.FID{Seq: seq}, &o)
+		if err != nil || found == (seq == 50) || found && o.Mode != uint32(seq-1) {
+			t.Errorf("object %d: got %v, mode %#o, %v", seq, found, o.Mode, err)
+		}
+	}
+}
