@@ -112,10 +112,10 @@ func TestNothingIsLostToKills(t *testing.T) {
 
 			store, err := journal.OpenStore(storeDir, journal.Options{})
 			must(t, err)
-			defer store.Close()
+			t.Cleanup(func() { must(t, store.Close()) }) // behind the source
 			held, err := holder.Dial(socket)
 			must(t, err)
-			defer held.Close()
+			t.Cleanup(func() { must(t, held.Close()) })
 			s := watchWith(t, Options{Dir: fs.Dir, Store: store, Holder: held})
 			s.from = 1
 			p := &replay{names: before}

@@ -6,13 +6,16 @@ package capture
 import (
 	"context"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/feed/holder"
+	"github.com/weir-io/weir/internal/feed/journal"
 )
 
 // held has the worker do nothing until release is called.
@@ -95,5 +98,49 @@ func TestScanOutlivesTheWorker(t *testing.T) {
 	s.from = 1
 	if got := briefs(s.records()); strings.Count(got, "MARK scan_begin") != 2 || strings.Count(got, "MARK scan_end") != 1 {
 		t.Errorf("got %q, want two begins of a scan and one end", got)
+	}
+}
+
+// Names are renamed back and forth while the worker is killed again and again: what the
+// kernel has folded is looked up by a later worker.
+func TestReplayOfStormsOverKillsIsTheDisk(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			storeDir, socket := t.TempDir(), hold(t)
+			c := child(t, fs.Dir, storeDir, socket)
+			before := onDisk(t, fs.Dir)
+			stormed := make(chan struct{})
+			go func() {
+				defer close(stormed)
+				storm(uint64(len(kind)), fs.Dir, 2, 4**tries)
+			}()
+			r := rand.New(rand.NewPCG(2, uint64(len(kind))))
+			killed := 0
+			for running := true; running; {
+				pause(t, time.Duration(r.IntN(40))*time.Millisecond)
+				must(t, c.Process.Kill())
+				_ = c.Wait()
+				select {
+				case <-stormed:
+					running = false
+				default:
+					killed++
+					c = child(t, fs.Dir, storeDir, socket)
+				}
+			}
+			store, err := journal.OpenStore(storeDir, journal.Options{})
+			must(t, err)
+			t.Cleanup(func() { must(t, store.Close()) }) // behind the source
+			held, err := holder.Dial(socket)
+			must(t, err)
+			t.Cleanup(func() { must(t, held.Close()) })
+			s := watchWith(t, Options{Dir: fs.Dir, Store: store, Holder: held})
+			all := s.replayed(before)
+			t.Logf("%d kills, %d records, %+v", killed, len(all), s.Status())
+			if reasons := gaps(all); reasons != nil || killed == 0 {
+				t.Errorf("got gaps %q after %d kills, want none after some", reasons, killed)
+			}
+		})
 	}
 }
