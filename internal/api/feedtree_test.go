@@ -30,13 +30,14 @@ func TestMirrorOfAnotherHost(t *testing.T) {
 	c, err := feedclient.Dial(t.Context(), hub.server.URL+"/api/v1/hosts/there")
 	must(t, err)
 	defer c.Close()
-	info, err := c.Create(t.Context(), feedclient.CreateOptions{Name: "m", Source: w.fs.Dir, Mode: feedclient.ModeExplicit})
+	w.sh("mkdir part; mv a l p sparse n* part; touch beside; ln -s part link")
+	info, err := c.Create(t.Context(), feedclient.CreateOptions{Name: "m", Source: w.fs.Path("part"), Mode: feedclient.ModeExplicit})
 	must(t, err)
 	n, err := c.Open(t.Context(), "m", feedclient.OpenOptions{})
 	must(t, err)
 	defer n.Close()
 	o := mirror.Options{
-		Source: w.fs.Dir, Target: fstest.New(t, "ext4").Path("copy"), Agent: c, Feed: n, UUID: info.Source, FeedID: info.ID,
+		Source: w.fs.Path("link"), Part: true, Target: fstest.New(t, "ext4").Path("copy"), Agent: c, Feed: n, UUID: info.Source, FeedID: info.ID,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 	m, err := mirror.Open(o)
@@ -49,7 +50,9 @@ func TestMirrorOfAnotherHost(t *testing.T) {
 		wait.Until(t, "the mirror to be equal", func() bool {
 			must(t, m.Run(t.Context(), true))
 			left = nil
-			must(t, mirror.Compare(t.Context(), o, func(d mirror.Difference) { left = append(left, d) }))
+			local := o
+			local.Source = w.fs.Path("part")
+			must(t, mirror.Compare(t.Context(), local, func(d mirror.Difference) { left = append(left, d) }))
 			return len(left) == 0 || time.Now().After(end)
 		})
 		if len(left) > 0 {
@@ -62,7 +65,7 @@ func TestMirrorOfAnotherHost(t *testing.T) {
 		"mv n/m/o b/a/f; rm -r n sparse; chmod 600 b/a/f; setfattr -x user.x b/a; ln b/a/f h; truncate -s 1 h",
 		"rm -r b; mkdir b; seq 300 | xargs -I{} sh -c 'echo {} > b/{}'; mv b/7 b/8",
 	} {
-		w.sh(script)
+		w.sh("cd part\n" + script)
 		equal()
 	}
 	blocks, err := filepath.Glob(filepath.Join(o.Target, "b", "*"))

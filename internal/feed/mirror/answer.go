@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,7 @@ import (
 // Answer answers questions of a mirror on another host about a directory of this one. The
 // error is of the directory; what goes wrong with a question stands in its answer.
 func Answer(r client.TreeRequest) ([]client.TreeAnswer, error) {
-	s, err := openSource(r.Dir)
+	s, err := openReal(r.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +40,16 @@ func Answer(r client.TreeRequest) ([]client.TreeAnswer, error) {
 		answers[i] = a
 	}
 	return answers, nil
+}
+
+// openReal opens a directory by the path that the kernel has for it: what lies below is
+// known by that.
+func openReal(dir string) (*source, error) {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return nil, err
+	}
+	return openSource(real)
 }
 
 func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error) {
@@ -114,7 +125,7 @@ type Content struct{ file *os.File }
 
 // OpenContent opens a file. The error is fs.ErrNotExist where it is gone.
 func OpenContent(dir string, f changelog.FID) (*Content, error) {
-	s, err := openSource(dir)
+	s, err := openReal(dir)
 	if err != nil {
 		return nil, err
 	}
