@@ -1,0 +1,246 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/weir-io/weir/internal/store"
+)
+
+// ErrLocked is the error of a file that another process has open.
+var ErrLocked = errors.New("another process has it open")
+
+// CorruptError is the error of a file that no store has written.
+type CorruptError struct {
+	File string
+	Node string // path of the node, empty for the file
+	Err  error
+}
+
+func (e *CorruptError) Error() string {
+	if e.Node == "" {
+		return fmt.Sprintf("control store %s: %v", e.File, e.Err)
+	}
+	return fmt.Sprintf("control store %s: node %q: %v", e.File, e.Node, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// Options are settings of a DB. The zero value has the defaults.
+type Options struct {
+	LockTimeout time.Duration // how long Open waits for a file that is locked: 3 s
+}
+
+// DB is a store in a file. It is safe for concurrent use.
+type DB struct {
+	// Immutable after Open.
+	file string
+	bolt *bbolt.DB
+	lead chan struct{} // holds a token while someone writes; never closed
+
+	queueMu sync.Mutex
+	// Guarded by queueMu.
+	queue []*request
+
+	// Written by who holds the token of lead with mu locked; read by that one, or with
+	// mu read-locked.
+	mu       sync.RWMutex
+	nodes    map[string]*node
+	children map[string]map[string]struct{} // names, by the path of the parent
+	sessions map[int64]*Session
+	last     int64 // transaction
+	closed   bool
+
+	watches watches // locked after mu
+}
+
+var (
+	nodesBucket = []byte("nodes")
+	storeBucket = []byte("store")
+	formatKey   = []byte("format")
+	lastKey     = []byte("transaction")
+)
+
+// format is the version of the file's layout.
+const format = 1
+
+// Open opens the store in a file, which it makes if there is none. The directory must
+// be there.
+func Open(file string, opt Options) (*DB, error) {
+	if opt.LockTimeout == 0 {
+		opt.LockTimeout = 3 * time.Second
+	}
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		if err := create(file); err != nil {
+			return nil, fmt.Errorf("make control store %s: %w", file, err)
+		}
+	}
+	b, err := open(file, opt.LockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{
+		file: file, bolt: b, lead: make(chan struct{}, 1),
+		nodes: make(map[string]*node), children: make(map[string]map[string]struct{}), sessions: make(map[int64]*Session),
+		watches: watches{armed: make(map[watchKey][]armed)},
+	}
+	if err := b.View(d.load); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return d, nil
+}
+
+func open(file string, timeout time.Duration) (*bbolt.DB, error) {
+	b, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: timeout, FreelistType: bbolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return nil, fmt.Errorf("control store %s: %w", file, ErrLocked)
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
+		return nil, &CorruptError{File: file, Err: err}
+	case err != nil:
+		return nil, fmt.Errorf("open control store %s: %w", file, err)
+	}
+	return b, nil
+}
+
+// create makes the file of an empty store. It gets its name when it is complete and
+// synced, because bbolt's first pages do not survive a crash half written.
+func create(file string) error {
+	dir := filepath.Dir(file)
+	tmp, err := os.CreateTemp(dir, filepath.Base(file)+".new-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	b, err := open(tmp.Name(), time.Second)
+	if err != nil {
+		return err
+	}
+	err = b.Update(func(tx *bbolt.Tx) error {
+		nodes, err := tx.CreateBucket(nodesBucket)
+		if err != nil {
+			return err
+		}
+		meta, err := tx.CreateBucket(storeBucket)
+		if err != nil {
+			return err
+		}
+		return errors.Join(
+			nodes.Put([]byte("/"), (&node{}).append(nil)),
+			meta.Put(formatKey, binary.BigEndian.AppendUint64(nil, format)),
+			meta.Put(lastKey, binary.BigEndian.AppendUint64(nil, 0)))
+	})
+	if err := errors.Join(err, b.Sync(), b.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), file); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// load reads all nodes of the file.
+func (d *DB) load(tx *bbolt.Tx) error {
+	nodes, meta := tx.Bucket(nodesBucket), tx.Bucket(storeBucket)
+	if nodes == nil || meta == nil {
+		return &CorruptError{File: d.file, Err: errors.New("buckets of a control store are missing")}
+	}
+	got, last := meta.Get(formatKey), meta.Get(lastKey)
+	if len(got) != 8 || len(last) != 8 {
+		return &CorruptError{File: d.file, Err: fmt.Errorf("format of %d bytes and transaction of %d, want 8 each", len(got), len(last))}
+	}
+	if v := binary.BigEndian.Uint64(got); v != format {
+		return &CorruptError{File: d.file, Err: fmt.Errorf("format %d, this version knows %d", v, format)}
+	}
+	d.last = int64(binary.BigEndian.Uint64(last))
+	return nodes.ForEach(func(k, v []byte) error {
+		path := string(k)
+		n, err := parseNode(v)
+		if err != nil {
+			return &CorruptError{File: d.file, Node: path, Err: err}
+		}
+		if path != "/" {
+			parent := d.nodes[store.Parent(path)] // comes first in the order of paths
+			if parent == nil {
+				return &CorruptError{File: d.file, Node: path, Err: errors.New("it has no parent")}
+			}
+			parent.stat.Children++
+			d.adopt(path)
+		}
+		d.nodes[path] = n
+		return nil
+	})
+}
+
+// adopt adds a node to the names of its parent's children.
+func (d *DB) adopt(path string) {
+	parent := store.Parent(path)
+	names := d.children[parent]
+	if names == nil {
+		names = make(map[string]struct{})
+		d.children[parent] = names
+	}
+	names[store.Name(path)] = struct{}{}
+}
+
+// disown is the opposite of adopt.
+func (d *DB) disown(path string) {
+	parent := store.Parent(path)
+	names := d.children[parent]
+	delete(names, store.Name(path))
+	if len(names) == 0 {
+		delete(d.children, parent)
+	}
+}
+
+// Session opens a session that lives until it or the store is closed.
+func (d *DB) Session(ctx context.Context) (store.Session, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return d.Open(0)
+}
+
+// Close ends all sessions and closes the file when the transaction under way is
+// written.
+func (d *DB) Close() error {
+	d.lead <- struct{}{}
+	defer func() { <-d.lead }()
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil
+	}
+	d.closed = true
+	sessions := d.sessions
+	d.sessions = nil
+	for _, s := range sessions {
+		d.finish(s)
+	}
+	d.mu.Unlock()
+	d.answer(d.take(), store.ErrSessionExpired)
+	if err := d.bolt.Close(); err != nil {
+		return fmt.Errorf("close control store %s: %w", d.file, err)
+	}
+	return nil
+}
