@@ -13,11 +13,17 @@ import (
 // control characters that are neither "." nor "..", each with a slash before it.
 func CheckPath(path string) error { return checkPath(path, false) }
 
+// maxPath is the length of the longest path.
+const maxPath = 4096
+
 // checkPath is CheckPath; the name of a sequential node may be its number alone, so
 // that its path ends in a slash.
 func checkPath(path string, sequential bool) error {
 	if path == "/" {
 		return nil
+	}
+	if len(path) > maxPath {
+		return fmt.Errorf("%w: %.40q… has %d bytes, want at most %d", ErrBadPath, path, len(path), maxPath)
 	}
 	if !strings.HasPrefix(path, "/") {
 		return fmt.Errorf("%w: %q does not begin with a slash", ErrBadPath, path)
