@@ -23,6 +23,7 @@ var packages = map[string]string{
 	"gcc":                      "gcc",
 	"go":                       "golang",
 	"groff":                    "groff-base",
+	"java":                     "zookeeper",
 	"lttng":                    "lttng-tools",
 	"lttng-relayd":             "lttng-tools",
 	"lttng-sessiond":           "lttng-tools",
@@ -43,6 +44,8 @@ var packages = map[string]string{
 	"systemd-socket-activate":  "systemd",
 	"trace-cmd":                "trace-cmd",
 	"xmllint":                  "libxml2-utils",
+
+	"/usr/share/zookeeper/bin/zkCli.sh": "zookeeper",
 }
 
 // Need returns the path of a program. Without it the test ends here.

@@ -11,6 +11,7 @@ import (
 
 // CheckPath returns an error unless a path is that of a node: names of UTF-8 without
 // control characters that are neither "." nor "..", each with a slash before it.
+// Characters are of the basic plane, because ZooKeeper counts others as two halves.
 func CheckPath(path string) error { return checkPath(path, false) }
 
 // maxPath is the length of the longest path.
@@ -43,7 +44,7 @@ func checkPath(path string, sequential bool) error {
 		return fmt.Errorf("%w: %q is no UTF-8", ErrBadPath, path)
 	}
 	for _, r := range path {
-		if r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0 && r <= 0xffff {
+		if r <= 0x1f || r >= 0x7f && r <= 0x9f || r >= 0xd800 && r <= 0xf8ff || r >= 0xfff0 {
 			return fmt.Errorf("%w: %q has the character %U", ErrBadPath, path, r)
 		}
 	}

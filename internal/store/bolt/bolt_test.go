@@ -33,7 +33,7 @@ func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Backend{
 		Store: d,
 		Expiring: func(t *testing.T) (store.Session, func()) {
-			const timeout = 100 * time.Millisecond
+			const timeout = time.Second
 			s, err := d.Open(timeout)
 			if err != nil {
 				t.Fatal(err)

@@ -200,7 +200,7 @@ func testSizes(t *testing.T, b Backend) {
 func testNames(t *testing.T, b Backend) {
 	s := newStand(t, b)
 	good := []string{
-		"eth0.100", "a b", "...", "..x", ".x", "-", "ä€𝄞", "fa:16:3e:00:00:01,9c1f,0000000001", "%2f", "\\", "zookeeper",
+		"eth0.100", "a b", "...", "..x", ".x", "-", "ä€", "fa:16:3e:00:00:01,9c1f,0000000001", "%2f", "\\", "zookeeper",
 		strings.Repeat("n", 255), "port:7b1f", "*?[]{}$`'\"",
 	}
 	for _, name := range good {
@@ -214,7 +214,7 @@ func testNames(t *testing.T, b Backend) {
 	}
 	for _, path := range []string{
 		"", "x", s.root + "/", s.root + "//x", s.at("."), s.at(".."), s.at("../x"), s.at("./x"), s.at("\x00"), s.at("a\nb"),
-		s.at("\u0085"), s.at("\uf000"), s.at("\ufffd"), s.at("\xff"), s.at(strings.Repeat("n", 5000)),
+		s.at("\u0085"), s.at("\uf000"), s.at("\ufffd"), s.at("\xff"), s.at("𝄞"), s.at(strings.Repeat("n", 5000)),
 	} {
 		_, err := s.Create(s.ctx, path, nil, store.Persistent)
 		s.want(fmt.Sprintf("create %q", path), err, store.ErrBadPath)
