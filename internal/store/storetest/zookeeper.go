@@ -40,7 +40,7 @@ func StartZooKeeper(t testing.TB) *ZooKeeper {
 	peer.Need(t, zooKeeperShell)
 	z := &ZooKeeper{t: t, dir: t.TempDir(), java: peer.Need(t, "java"), Addr: freeAddr(t)}
 	_, port, _ := net.SplitHostPort(z.Addr)
-	config := fmt.Sprintf("tickTime=200\ndataDir=%s\nclientPortAddress=127.0.0.1\nclientPort=%s\nadmin.enableServer=false\nmaxClientCnxns=0\n", z.dir, port)
+	config := fmt.Sprintf("tickTime=200\ndataDir=%s\nclientPortAddress=127.0.0.1\nclientPort=%s\nadmin.enableServer=false\nmaxClientCnxns=0\nmaxSessionTimeout=60000\n", z.dir, port)
 	if err := os.WriteFile(filepath.Join(z.dir, "zoo.cfg"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
