@@ -75,16 +75,27 @@ func (w *Watcher) Take() []Event {
 	return events
 }
 
-// Next waits for events and returns all that there are, in their order.
-func (w *Watcher) Next(ctx context.Context) ([]Event, error) {
+// Wait waits until there are events.
+func (w *Watcher) Wait(ctx context.Context) error {
 	for {
-		if events := w.Take(); len(events) > 0 {
-			return events, nil
+		w.mu.Lock()
+		n := len(w.events)
+		w.mu.Unlock()
+		if n > 0 {
+			return nil
 		}
 		select {
 		case <-w.ready:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
+}
+
+// Next waits for events and returns all that there are, in their order.
+func (w *Watcher) Next(ctx context.Context) ([]Event, error) {
+	if err := w.Wait(ctx); err != nil {
+		return nil, err
+	}
+	return w.Take(), nil
 }

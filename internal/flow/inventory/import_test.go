@@ -1,0 +1,171 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/weir-io/weir/internal/flow/packet"
+	"github.com/weir-io/weir/internal/flow/topology"
+)
+
+// sample returns a snapshot of a bridge, a router and hosts with n ports at the
+// bridge.
+func sample(n int) *topology.Snapshot {
+	id := func(kind topology.Kind, name string) topology.ID { return topology.NamedID(kind, name) }
+	bridge, router, chain, host, zone, group, addrs := id(topology.KindBridge, "b"), id(topology.KindRouter, "r"), id(topology.KindChain, "c"),
+		id(topology.KindHost, "h"), id(topology.KindTunnelZone, "z"), id(topology.KindPortGroup, "g"), id(topology.KindAddrGroup, "a")
+	up, down := id(topology.KindPort, "up"), id(topology.KindPort, "down")
+	rule := &topology.Rule{ID: id(topology.KindRule, "c/1"), Chain: chain, Type: topology.DropRule}
+	request := &topology.TraceRequest{ID: id(topology.KindRequest, "q"), DeviceType: topology.TraceRouter, Device: router, Limit: 3, Name: "q"}
+	s := &topology.Snapshot{
+		Bridges: map[topology.ID]*topology.Bridge{bridge: {ID: bridge, Name: "b", TenantID: "t1", AdminStateUp: true, InboundFilter: chain}},
+		Routers: map[topology.ID]*topology.Router{router: {ID: router, Name: "r", TenantID: "t1", AdminStateUp: true}},
+		Ports: map[topology.ID]*topology.Port{
+			up: {ID: up, Type: topology.BridgePort, Device: bridge, AdminStateUp: true, Peer: down},
+			down: {
+				ID: down, Type: topology.RouterPort, Device: router, AdminStateUp: true, Peer: up,
+				Network: netip.MustParsePrefix("10.0.0.0/24"), PortAddress: netip.MustParseAddr("10.0.0.1"), PortMAC: packet.MAC{2},
+			},
+		},
+		Chains:      map[topology.ID]*topology.Chain{chain: {ID: chain, Name: "c", TenantID: "t1"}},
+		Rules:       map[topology.ID][]*topology.Rule{chain: {rule}},
+		Hosts:       map[topology.ID]*topology.Host{host: {ID: host, Name: "h"}},
+		TunnelZones: map[topology.ID]*topology.TunnelZone{zone: {ID: zone, Name: "z", Type: "vxlan"}},
+		Tunnels:     map[topology.ID]map[topology.ID]netip.Addr{zone: {host: netip.MustParseAddr("192.0.2.1")}},
+		PortGroups:  map[topology.ID]*topology.PortGroup{group: {ID: group, Name: "g"}},
+		GroupPorts:  map[topology.ID][]topology.ID{group: {up}},
+		AddrGroups:  map[topology.ID]*topology.AddrGroup{addrs: {ID: addrs, Name: "a"}},
+		GroupAddrs:  map[topology.ID][]netip.Addr{addrs: {netip.MustParseAddr("10.0.0.7")}},
+		Requests:    map[topology.ID]*topology.TraceRequest{request.ID: request},
+	}
+	for i := range n {
+		p := &topology.Port{ID: id(topology.KindPort, fmt.Sprint("p", i)), Type: topology.BridgePort, Device: bridge, AdminStateUp: true}
+		p.Host, p.Interface = host, fmt.Sprint("tap", i)
+		s.Ports[p.ID] = p
+	}
+	return s
+}
+
+// settled returns a snapshot with what an import adds: tunnel keys and Local routes.
+func settled(s, imported *topology.Snapshot) map[string]string {
+	c := s.Clone()
+	for id, p := range s.Ports {
+		q := *p
+		if imported.Ports[id] != nil {
+			q.TunnelKey = imported.Ports[id].TunnelKey
+		}
+		c.Ports[id] = &q
+		if q.PortAddress.IsValid() {
+			overlay(&c.Routes, map[topology.ID]*topology.Route{q.LocalRoute().ID: q.LocalRoute()})
+		}
+	}
+	return written(c)
+}
+
+func testImport(s *stand) {
+	doc := sample(5)
+	other := s.newBridge()
+	key := s.newBridgePort(other.ID).TunnelKey
+	s.ok(s.Import(s.ctx, doc))
+	s.checkTree()
+	got := s.load()
+	for id, p := range got.Ports {
+		if p.TunnelKey == 0 || p.TunnelKey == key && p.Device != other.ID {
+			s.Errorf("port %v has tunnel key %d", id, p.TunnelKey)
+		}
+	}
+	ours := got.Clone()
+	delete(ours.Bridges, other.ID)
+	for id, p := range got.Ports {
+		if p.Device == other.ID {
+			delete(ours.Ports, id)
+		}
+	}
+	if diff := cmp.Diff(settled(doc, got), written(ours)); diff != "" {
+		s.Errorf("after an import (- wanted, + there):\n%s", diff)
+	}
+	s.unchanged("the same import again", func() { s.ok(s.Import(s.ctx, doc)) })
+
+	// Another document of the same objects replaces them and what belongs to them.
+	again := sample(3)
+	up, down := topology.NamedID(topology.KindPort, "up"), topology.NamedID(topology.KindPort, "down")
+	again.Ports[up].Peer, again.Ports[down].Peer = topology.ID{}, topology.ID{}
+	again.Ports[down].PortAddress = netip.MustParseAddr("10.0.0.2")
+	for id := range again.Bridges {
+		again.Bridges[id].InboundFilter = topology.ID{}
+	}
+	again.Rules, again.GroupPorts, again.Tunnels = nil, nil, nil
+	s.ok(s.Import(s.ctx, again))
+	s.checkTree()
+	snap := s.load()
+	if len(snap.Rules)+len(snap.GroupPorts)+len(snap.Tunnels) > 0 || len(snap.Ports) != len(got.Ports) || snap.Ports[up].Interior() {
+		s.Errorf("after the second import: %+v", snap)
+	}
+	if snap.Ports[up].TunnelKey != got.Ports[up].TunnelKey {
+		s.Error("an import has changed the tunnel key of a port that was there")
+	}
+
+	for property, spoil := range map[string]func(*topology.Snapshot){
+		"inboundFilterId": func(d *topology.Snapshot) { d.Chains = nil; d.Ports[up].InboundFilter = nowhere },
+		"deviceId":        func(d *topology.Snapshot) { d.Ports[up].Device = nowhere },
+		"peerId":          func(d *topology.Snapshot) { d.Ports[up].Peer = nowhere },
+		"hosts": func(d *topology.Snapshot) {
+			d.Tunnels[topology.NamedID(topology.KindTunnelZone, "z")][nowhere] = netip.Addr{}
+		},
+		"ports": func(d *topology.Snapshot) {
+			d.GroupPorts[topology.NamedID(topology.KindPortGroup, "g")] = []topology.ID{nowhere}
+		},
+	} {
+		bad := sample(1)
+		spoil(bad)
+		s.unchanged("an import that is refused", func() { s.wantProperty("import", s.Import(s.ctx, bad), property) })
+	}
+	taken := sample(0)
+	taken.Ports[up].TunnelKey = key
+	s.want("a tunnel key of another port", s.Import(s.ctx, taken), ErrConflict)
+}
+
+// testImportTraced: an import leaves traces of what it replaces enabled, with their
+// rules first.
+func testImportTraced(s *stand) {
+	doc := sample(1)
+	s.ok(s.Import(s.ctx, doc))
+	bridge, router := topology.NamedID(topology.KindBridge, "b"), topology.NamedID(topology.KindRouter, "r")
+	onChain := s.newTrace(bridge)
+	s.ok(s.EnableTrace(s.ctx, onChain.ID))
+	alone := must(s.CreateTrace(s.ctx, topology.TraceRequest{DeviceType: topology.TraceRouter, Device: router, Enabled: true}))(s)
+	made := must(s.Router(s.ctx, router))(s).InboundFilter
+	s.unchanged("the same import", func() { s.ok(s.Import(s.ctx, sample(1))) })
+	s.wantEnabled(onChain.ID, topology.NamedID(topology.KindChain, "c"))
+	s.wantEnabled(alone.ID, made)
+
+	other := sample(1)
+	other.Bridges[bridge].InboundFilter = topology.ID{}
+	chain := topology.NamedID(topology.KindChain, "c")
+	other.Routers[router].InboundFilter = chain
+	s.ok(s.Import(s.ctx, other))
+	s.checkTree()
+	s.wantEnabled(alone.ID, chain)
+	s.wantEnabled(onChain.ID, s.filterOf(bridge))
+	if _, err := s.Chain(s.ctx, made); err == nil {
+		s.Error("a chain that was made for traces is left without rules")
+	}
+}
+
+// An import that is larger than a transaction comes in several.
+func TestImportLarge(t *testing.T) {
+	s := newStand(t, newBolt(t))
+	doc := sample(3000)
+	s.ok(s.Import(s.ctx, doc))
+	got := s.load()
+	if diff := cmp.Diff(settled(doc, got), written(got)); diff != "" {
+		t.Errorf("after an import (- wanted, + there):\n%s", diff)
+	}
+	s.unchanged("the same import", func() { s.ok(s.Import(s.ctx, doc)) })
+}
