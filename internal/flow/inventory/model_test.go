@@ -10,14 +10,18 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/weir-io/weir/internal/flow/topology"
+	"github.com/weir-io/weir/internal/store/bolt"
 )
 
 // testModel makes random changes. After each the tree is that of its objects, and what
 // a deletion leaves is what the model of package topology says.
 func testModel(s *stand) {
-	steps := 0
+	steps, most := 0, 150
+	if _, local := s.store.(*bolt.DB); !local {
+		most = 40 // a server is slow
+	}
 	rapid.Check(s.T, func(rt *rapid.T) {
-		if steps > 150 { // a server on a disk is slow
+		if steps > most {
 			return
 		}
 		for range rapid.IntRange(5, 15).Draw(rt, "steps") {

@@ -213,8 +213,8 @@ func (s *stand) raw() store.Session {
 	return must(s.tie(s.ctx))(s)
 }
 
-// runtime are nodes of the present, which are not made of objects.
-var runtime = []string{"/alive", "/active"}
+// presentNodes are nodes of the present, which are not made of objects.
+var presentNodes = []string{"/alive", "/active"}
 
 // checkTree compares the tree with what its objects render to.
 func (s *stand) checkTree() {
@@ -234,7 +234,7 @@ func (s *stand) checkTree() {
 	s.walk(s.paths.root, got)
 	delete(got, s.paths.root)
 	for path := range maps.Clone(got) {
-		runs := slices.ContainsFunc(runtime, func(end string) bool { return strings.HasSuffix(path, end) })
+		runs := slices.ContainsFunc(presentNodes, func(end string) bool { return strings.HasSuffix(path, end) })
 		inTable := slices.ContainsFunc([]string{"mac_ports", "vlans", "ip4_mac_map", "arp_table", "interfaces"}, func(table string) bool {
 			return strings.Contains(path, "/"+table+"/")
 		})
