@@ -45,6 +45,7 @@ var floors = map[string]int{
 	"internal/flow/topology": 1,
 	"internal/metadata":      1,
 	"internal/relaydopt":     1,
+	"internal/store":         1,
 	"internal/tracestore":    1,
 
 	"internal/hop":       2,
@@ -123,6 +124,10 @@ var floors = map[string]int{
 	"internal/agent":            3,
 	"internal/agent/agenttest":  3,
 	"internal/feed/sink":        2,
+	"internal/flow/inventory":   2,
+	"internal/store/bolt":       1,
+	"internal/store/storetest":  1, // tests only
+	"internal/store/zookeeper":  1,
 	"internal/feed/audit":       2,
 	"internal/feed/fanin":       2,
 }
@@ -137,6 +142,9 @@ var sideDoors = map[edge]string{
 	{"ctf", "ctf/tsdl"}:                                      "a reader takes metadata of either version",
 	{"ctf/ctf2", "ctf/schema"}:                               "metadata become the schema",
 	{"ctf/tsdl", "ctf/schema"}:                               "metadata become the schema",
+	{"internal/store/bolt", "internal/store"}:                "a backend implements the interface",
+	{"internal/store/storetest", "internal/store"}:           "the suite speaks the interface",
+	{"internal/store/zookeeper", "internal/store"}:           "a backend implements the interface",
 	{"client", "client/feed"}:                                "problems of feeds say who reads them, and what is lost",
 	{"client/live", "lttng"}:                                 "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:                         "the hub constructs the API as it constructs the services",

@@ -36,6 +36,31 @@ func TestOnZooKeeper(t *testing.T) {
 	}
 	t.Cleanup(func() { c.Close() })
 	runSuite(t, c)
+	t.Run("Shell", func(t *testing.T) { testShell(newStand(t, c), server) })
+}
+
+// testShell: ZooKeeper's own shell shows the tree as it is documented.
+func testShell(s *stand, server *storetest.ZooKeeper) {
+	b := s.newBridge()
+	p := s.newBridgePort(b.ID)
+	s.ok(s.EnableTrace(s.ctx, s.newTrace(b.ID).ID))
+	for path, want := range map[string]string{
+		s.paths.bridge(b.ID):           `"name":"b"`,
+		s.paths.tunnelKey(p.TunnelKey): `"` + p.ID.String() + `"`,
+	} {
+		if out := server.Shell("get", path); !strings.Contains(out, want) {
+			s.Errorf("get %s: got %q, want %s", path, out, want)
+		}
+	}
+	out := server.Shell("ls", "-R", s.paths.root)
+	for _, want := range []string{
+		"/bridges/" + b.ID.String() + "/ports/" + p.ID.String(),
+		"/chains/" + s.filterOf(b.ID).String() + "/refs/bridge:" + b.ID.String(),
+	} {
+		if !strings.Contains(out, s.paths.root+want+"\n") {
+			s.Errorf("ls -R: no line ends in %s:\n%s", want, out)
+		}
+	}
 }
 
 func newBolt(t testing.TB) *bolt.DB {

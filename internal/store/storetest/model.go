@@ -6,11 +6,10 @@ package storetest
 import (
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/weir-io/weir/internal/store"
 )
@@ -75,55 +74,66 @@ func (m model) children(path string) []string {
 
 // testModel makes random transactions and compares the tree with the model.
 func testModel(t *testing.T, b Backend) {
+	const runs, transactions = 10, 12
 	s := newStand(t, b)
-	runs := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		if runs++; runs > 30 { // a server on a disk is slow; the others have been drawn already
-			return
-		}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range runs {
 		root := s.create("run-", "", store.Sequential)
 		paths := []string{root + "/a", root + "/b", root + "/a/x", root + "/a/y", root + "/a/x/z"}
-		op := rapid.Custom(func(rt *rapid.T) store.Op {
-			path := rapid.SampledFrom(paths).Draw(rt, "path")
-			version := rapid.Int32Range(-1, 2).Draw(rt, "version")
-			data := []byte(rapid.StringMatching("[a-z]{0,3}").Draw(rt, "data"))
-			return rapid.SampledFrom([]store.Op{
-				store.Create(path, data, store.Persistent), store.Create(path, data, store.Persistent),
-				store.Set(path, data, version), store.Delete(path, version), store.Check(path, version),
-			}).Draw(rt, "op")
-		})
 		m := model{root: {}}
-		for _, ops := range rapid.SliceOfN(rapid.SliceOfN(op, 1, 4), 1, 12).Draw(rt, "transactions") {
+		for range transactions {
+			ops := make([]store.Op, 1+r.IntN(4))
+			for i := range ops {
+				ops[i] = randomOp(r, paths)
+			}
 			next, at, want := m.multi(ops)
 			_, got := s.Multi(s.ctx, ops...)
 			if !errors.Is(got, want) || (got == nil) != (want == nil) {
-				rt.Fatalf("multi %v: got %v, want %v", ops, got, want)
+				t.Fatalf("multi %v: got %v, want %v", ops, got, want)
 			}
 			var failed *store.Error
 			if errors.As(got, &failed) && failed.Index != at {
-				rt.Fatalf("multi %v: got an error of operation %d, want %d", ops, failed.Index, at)
+				t.Fatalf("multi %v: got an error of operation %d, want %d", ops, failed.Index, at)
 			}
 			m = next
-			s.compare(rt, m, append(paths, root))
+			s.compare(m, append(paths, root))
 		}
-	})
+	}
+}
+
+// randomOp returns an operation that may go well.
+func randomOp(r *rand.Rand, paths []string) store.Op {
+	path, version, data := paths[r.IntN(len(paths))], r.Int32N(4)-1, []byte("abc")[:r.IntN(4)]
+	switch r.IntN(5) {
+	case 0:
+		return store.Set(path, data, version)
+	case 1:
+		return store.Delete(path, version)
+	case 2:
+		return store.Check(path, version)
+	default:
+		return store.Create(path, data, store.Persistent)
+	}
 }
 
 // compare compares nodes with the model.
-func (s *stand) compare(rt *rapid.T, m model, paths []string) {
+func (s *stand) compare(m model, paths []string) {
+	s.Helper()
 	for _, path := range paths {
 		want, ok := m[path]
 		data, stat, err := s.Get(s.ctx, path, nil)
 		if !ok {
 			if !errors.Is(err, store.ErrNoNode) {
-				rt.Fatalf("%s: got %q, %v, want that there is none", path, data, err)
+				s.Fatalf("%s: got %q, %v, want that there is none", path, data, err)
 			}
 			continue
 		}
 		names, childErr := s.Children(s.ctx, path, nil)
 		slices.Sort(names)
 		if err != nil || childErr != nil || string(data) != want.data || stat.Version != want.version || !slices.Equal(names, m.children(path)) || stat.Children != len(names) {
-			rt.Fatalf("%s: got %q, %+v, %q, %v, %v, want %+v and %q", path, data, stat, names, err, childErr, want, m.children(path))
+			s.Fatalf("%s: got %q, %+v, %q, %v, %v, want %+v and %q", path, data, stat, names, err, childErr, want, m.children(path))
 		}
 	}
 }

@@ -84,6 +84,9 @@ func (z *ZooKeeper) answers() bool {
 		return false
 	}
 	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil { // one that is starting may never answer
+		return false
+	}
 	if _, err := io.WriteString(c, "srvr"); err != nil {
 		return false
 	}
