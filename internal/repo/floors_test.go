@@ -124,7 +124,10 @@ var floors = map[string]int{
 	"internal/agent":            3,
 	"internal/agent/agenttest":  3,
 	"internal/feed/sink":        2,
+	"internal/flow/archive":     2,
 	"internal/flow/inventory":   2,
+	"internal/flow/record":      1,
+	"internal/flow/ship":        2,
 	"internal/store/bolt":       1,
 	"internal/store/storetest":  1, // tests only
 	"internal/store/zookeeper":  1,
@@ -142,6 +145,7 @@ var sideDoors = map[edge]string{
 	{"ctf", "ctf/tsdl"}:                                      "a reader takes metadata of either version",
 	{"ctf/ctf2", "ctf/schema"}:                               "metadata become the schema",
 	{"ctf/tsdl", "ctf/schema"}:                               "metadata become the schema",
+	{"internal/flow/record", "internal/flow/topology"}:       "a record names objects of the model",
 	{"internal/store/bolt", "internal/store"}:                "a backend implements the interface",
 	{"internal/store/storetest", "internal/store"}:           "the suite speaks the interface",
 	{"internal/store/zookeeper", "internal/store"}:           "a backend implements the interface",
