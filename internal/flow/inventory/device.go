@@ -224,15 +224,7 @@ func (v *Inventory) deleteDevice(ctx context.Context, k topology.Kind, id topolo
 			if f == nil {
 				return notFound(string(k), id)
 			}
-			ports, routes, err := t.belongings(k, id)
-			if err != nil {
-				return err
-			}
-			if more = len(ports)+len(routes) > maxTogether; more {
-				ports = ports[:min(len(ports), maxTogether)]
-				routes = routes[:min(len(routes), maxTogether-len(ports))]
-			}
-			if err := t.deleteBelongings(ports, routes); err != nil || more {
+			if more, err = t.deleteSome(k, id); err != nil || more {
 				return err
 			}
 			return t.deleteEmpty(f)
@@ -256,6 +248,32 @@ func (t *tx) belongings(k topology.Kind, id topology.ID) (ports, routes []topolo
 	}
 	interior, err := t.ids(t.paths.logicalPorts(id))
 	return append(ports, interior...), nil, err
+}
+
+// deleteSome deletes what belongs to a device, as much as goes together, and reports
+// whether that was not all.
+func (t *tx) deleteSome(k topology.Kind, id topology.ID) (more bool, err error) {
+	requests, err := t.requests(k, id)
+	if err != nil {
+		return false, err
+	}
+	if more = len(requests) > maxTogether; more {
+		for _, r := range requests[:maxTogether] {
+			if err := t.deleteTrace(r); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	ports, routes, err := t.belongings(k, id)
+	if err != nil {
+		return false, err
+	}
+	if more = len(ports)+len(routes) > maxTogether; more {
+		ports = ports[:min(len(ports), maxTogether)]
+		routes = routes[:min(len(routes), maxTogether-len(ports))]
+	}
+	return more, t.deleteBelongings(ports, routes)
 }
 
 func (t *tx) deleteBelongings(ports, routes []topology.ID) error {

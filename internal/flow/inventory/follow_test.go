@@ -9,12 +9,15 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
 	"github.com/weir-io/weir/internal/store"
+	"github.com/weir-io/weir/internal/store/storetest"
+	"github.com/weir-io/weir/internal/store/zookeeper"
 )
 
 // follower keeps the last snapshot.
@@ -294,4 +297,30 @@ func TestStoreGone(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", what, err, store.ErrUnavailable)
 		}
 	}
+}
+
+// A server that is killed and comes back: who follows goes on, and what is asked
+// meanwhile is refused in time.
+func TestServerRestarts(t *testing.T) {
+	server := storetest.StartZooKeeper(t)
+	c, err := zookeeper.New(zookeeper.Config{Servers: []string{server.Addr}, RequestTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	s := newStand(t, c)
+	f := s.follow(s.Inventory)
+	b := s.newBridge()
+	f.until("the bridge is there", func(snap *topology.Snapshot) bool { return snap.Bridges[b.ID] != nil })
+	server.Kill()
+	b.Name = "later"
+	s.want("an update while the server is down", s.UpdateBridge(s.ctx, b), store.ErrUnavailable)
+	_, err = s.Bridge(s.ctx, b.ID)
+	s.want("a look while the server is down", err, store.ErrUnavailable)
+	server.Start()
+	for err = s.UpdateBridge(s.ctx, b); errors.Is(err, store.ErrUnavailable) && s.ctx.Err() == nil; {
+		err = s.UpdateBridge(s.ctx, b)
+	}
+	s.ok(err)
+	f.until("the bridge has its new name", func(snap *topology.Snapshot) bool { return snap.Bridges[b.ID].Name == "later" })
 }

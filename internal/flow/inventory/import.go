@@ -24,16 +24,18 @@ import (
 // first, ports after devices: an import that ends amid them leaves a tree that is in
 // order, and the next one goes on from there.
 func (v *Inventory) Import(ctx context.Context, s *topology.Snapshot) error {
-	for range tries {
-		err := v.importOnce(ctx, s)
+	for try := range tries {
+		err := v.importOnce(ctx, s, try > 0)
 		if !stale(err) {
-			return err
+			return unanswered(err)
 		}
 	}
 	return &Error{Object: "import", Reason: fmt.Sprintf("gave up after %d tries", tries), Err: ErrBusy}
 }
 
-func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot) (err error) {
+// importOnce is a try of Import. A careful one looks at every node that it is to make:
+// it may be there though no object has it, by hand or because it is not readable.
+func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot, careful bool) (err error) {
 	f, err := v.view(ctx)
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot) (err e
 	if err != nil {
 		return err
 	}
-	ops, err := f.difference(ctx, base, merged)
+	ops, err := f.difference(ctx, base, merged, careful)
 	if err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot) (err e
 }
 
 // difference returns the operations that make one tree of another.
-func (f *view) difference(ctx context.Context, from, to *topology.Snapshot) ([]store.Op, error) {
+func (f *view) difference(ctx context.Context, from, to *topology.Snapshot, careful bool) ([]store.Op, error) {
 	have := make(map[string][]byte)
 	for _, p := range render(f.v.paths, from) {
 		data, err := encode(p.value)
@@ -91,18 +93,19 @@ func (f *view) difference(ctx context.Context, from, to *topology.Snapshot) ([]s
 		delete(have, p.path)
 		switch {
 		case there && bytes.Equal(old, data):
-		case there:
-			_, stat, err := f.session.Get(ctx, p.path, nil)
-			if err != nil {
-				return nil, err
-			}
+			continue
+		case !there && !careful && !members(p.path): // nodes for members outlive them
+			creates = append(creates, store.Create(p.path, data, store.Persistent))
+			continue
+		}
+		stat, there, err := f.session.Exists(ctx, p.path, nil)
+		switch {
+		case err != nil:
+			return nil, err
+		case !there:
+			creates = append(creates, store.Create(p.path, data, store.Persistent))
+		case !members(p.path):
 			sets = append(sets, store.Set(p.path, data, stat.Version))
-		default:
-			if _, there, err := f.session.Exists(ctx, p.path, nil); err != nil {
-				return nil, err
-			} else if !there { // nodes for members outlive them
-				creates = append(creates, store.Create(p.path, data, store.Persistent))
-			}
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(have)) {

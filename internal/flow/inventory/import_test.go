@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
+	"github.com/weir-io/weir/internal/store"
 )
 
 // sample returns a snapshot of a bridge, a router and hosts with n ports at the
@@ -168,4 +169,14 @@ func TestImportLarge(t *testing.T) {
 		t.Errorf("after an import (- wanted, + there):\n%s", diff)
 	}
 	s.unchanged("the same import", func() { s.ok(s.Import(s.ctx, doc)) })
+}
+
+// An import makes objects that are not readable anew.
+func TestImportMends(t *testing.T) {
+	s := newStand(t, newBolt(t))
+	s.ok(s.Import(s.ctx, sample(2)))
+	bridge := topology.NamedID(topology.KindBridge, "b")
+	must(s.raw().Set(s.ctx, s.paths.bridge(bridge), []byte("{"), store.AnyVersion))(s)
+	s.ok(s.Import(s.ctx, sample(2)))
+	s.equal("the bridge", must(s.Bridge(s.ctx, bridge))(s).Name, "b")
 }

@@ -4,11 +4,14 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
@@ -380,27 +383,31 @@ func TestDeleteLarge(t *testing.T) {
 	r, b := s.newRouter(), s.newBridge()
 	c := s.newChain()
 	var rules []topology.ID
-	for range maxTogether + 10 {
-		p := s.newRouterPort(r.ID, "10.0.0.1/24")
-		q := must(s.CreatePort(s.ctx, topology.Port{Type: topology.BridgePort, Device: b.ID, InboundFilter: c.ID}))(s)
-		s.ok(s.Link(s.ctx, p.ID, q.ID))
-	}
+	s.ok(errors.Join(at(maxTogether+10, func(int) error {
+		_, err := s.CreateTrace(s.ctx, topology.TraceRequest{DeviceType: topology.TraceRouter, Device: r.ID})
+		p, portErr := s.CreatePort(s.ctx, topology.Port{
+			Type: topology.RouterPort, Device: r.ID, Network: netip.MustParsePrefix("10.0.0.0/24"), PortAddress: netip.MustParseAddr("10.0.0.1"),
+		})
+		q, peerErr := s.CreatePort(s.ctx, topology.Port{Type: topology.BridgePort, Device: b.ID, InboundFilter: c.ID})
+		return errors.Join(err, portErr, peerErr, s.Link(s.ctx, p.ID, q.ID))
+	})...))
+	var ops []store.Op
 	for i := 1; i <= maxRules+5; i++ { // straight into the store: this is not what is tested
 		rule := topology.Rule{ID: topology.ID{1, byte(i >> 8), byte(i)}, Chain: c.ID, Type: topology.DropRule}
 		rules = append(rules, rule.ID)
 		data, err := encode(rule)
 		s.ok(err)
-		must(s.raw().Create(s.ctx, s.paths.rule(rule.ID), data, store.Persistent))(s)
+		ops = append(ops, store.Create(s.paths.rule(rule.ID), data, store.Persistent))
 	}
 	data, err := encode(rules)
 	s.ok(err)
-	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), data, 0))(s)
+	must(s.raw().Multi(s.ctx, append(ops, store.Set(s.paths.rules(c.ID), data, 0))...))(s)
 	s.checkTree()
 	s.ok(s.DeleteRouter(s.ctx, r.ID))
 	s.ok(s.DeleteChain(s.ctx, c.ID))
 	s.checkTree()
 	snap := s.load()
-	if len(snap.Ports) != maxTogether+10 || len(snap.Routes)+len(snap.Rules)+len(snap.Chains)+len(snap.Routers) != 0 {
+	if len(snap.Ports) != maxTogether+10 || len(snap.Requests)+len(snap.Routes)+len(snap.Rules)+len(snap.Chains)+len(snap.Routers) != 0 {
 		t.Errorf("%d ports, %d routes, %d rules, want the bridge's ports alone", len(snap.Ports), len(snap.Routes), len(snap.Rules))
 	}
 	for _, p := range snap.Ports {
@@ -412,4 +419,25 @@ func TestDeleteLarge(t *testing.T) {
 		t.Errorf("%d rules are left", len(names))
 	}
 	s.equal("ports of the bridge", slices.Compact([]int{len(must(s.DevicePorts(s.ctx, b.ID))(s))}), []int{maxTogether + 10})
+}
+
+// A list of rules that is larger than a transaction may be is refused.
+func TestTooManyRules(t *testing.T) {
+	s := newStand(t, newBolt(t))
+	c := s.newChain()
+	list := make([]topology.ID, 25_500) // of rules that are not there, for want of time
+	for i := range list {
+		list[i] = topology.ID{1, byte(i >> 8), byte(i)}
+	}
+	data, err := encode(list)
+	s.ok(err)
+	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), data, store.AnyVersion))(s)
+	for err == nil {
+		_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, 1)
+	}
+	s.want("a rule too many", err, ErrConflict)
+	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), []byte("[]"), store.AnyVersion))(s)
+	for _, name := range must(s.raw().Children(s.ctx, s.paths.top("rules"), nil))(s) {
+		s.ok(s.DeleteRule(s.ctx, uuid.MustParse(name)))
+	}
 }

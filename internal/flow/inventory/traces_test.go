@@ -509,3 +509,23 @@ func TestMeddling(t *testing.T) {
 		t.Error("it is enabled")
 	}
 }
+
+// A filter that is changed between the look at it and the transaction: the rule goes
+// where the filter is now.
+func TestMeddlingWithFilter(t *testing.T) {
+	d := newBolt(t)
+	s := newStand(t, d)
+	c1, c2 := s.newChain(), s.newChain()
+	b := must(s.CreateBridge(s.ctx, topology.Bridge{InboundFilter: c1.ID}))(s)
+	q := s.newTrace(b.ID)
+	calls := 0
+	v := s.another(meddled{d, func(ops []store.Op) {
+		if calls++; calls == 1 {
+			b.InboundFilter = c2.ID
+			s.ok(s.UpdateBridge(s.ctx, b))
+		}
+	}})
+	s.ok(v.EnableTrace(s.ctx, q.ID))
+	s.wantEnabled(q.ID, c2.ID)
+	s.equal("rules of the chain that was the filter", len(s.ruleIDs(c1.ID)), 0)
+}

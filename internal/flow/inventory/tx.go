@@ -41,6 +41,8 @@ func (v *Inventory) change(ctx context.Context, objects []any, f func(t *tx) err
 		switch err := t.commit(); {
 		case err == nil:
 			return nil
+		case errors.Is(err, store.ErrTooLarge):
+			return &Error{Object: "transaction", Reason: err.Error(), Err: ErrConflict}
 		case !stale(err):
 			return unanswered(err)
 		}
