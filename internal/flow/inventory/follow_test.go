@@ -324,3 +324,70 @@ func TestServerRestarts(t *testing.T) {
 	s.ok(err)
 	f.until("the bridge has its new name", func(snap *topology.Snapshot) bool { return snap.Bridges[b.ID].Name == "later" })
 }
+
+// slow is a store that opens sessions when it is told.
+type slow struct {
+	store.Store
+	asked  chan struct{} // gets a token for each call
+	answer chan error    // taken for each call
+}
+
+func (s *slow) Session(ctx context.Context) (store.Session, error) {
+	s.asked <- struct{}{}
+	select {
+	case err := <-s.answer:
+		if err != nil {
+			return nil, err
+		}
+		return s.Store.Session(ctx)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Callers that need a new session wait for the same one. A failure is that of all, but
+// a caller who gave up leaves it to the next.
+func TestOneSessionForAll(t *testing.T) {
+	const callers = 20
+	d := newBolt(t)
+	s := newStand(t, d)
+	b := s.newBridge()
+	st := &slow{Store: d, asked: make(chan struct{}, callers), answer: make(chan error, 1)}
+	st.answer <- nil
+	v := s.another(st)
+	<-st.asked
+	s.ok(must(v.tie(s.ctx))(s).Close())
+
+	errs := make(chan error, callers)
+	ask := func(ctx context.Context) {
+		go func() { // ends with the answer; each is received below
+			_, err := v.Bridge(ctx, b.ID)
+			errs <- err
+		}()
+	}
+	impatient, leave := context.WithCancel(s.ctx)
+	ask(impatient)
+	<-st.asked
+	for range callers - 1 {
+		ask(s.ctx)
+	}
+	leave()
+	if err := <-errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("who gave up: got %v, want %v", err, context.Canceled)
+	}
+	<-st.asked // by one of the others
+	st.answer <- store.ErrUnavailable
+	for i := 0; i < callers-1; i++ {
+		select {
+		case err := <-errs:
+			if !errors.Is(err, store.ErrUnavailable) {
+				t.Errorf("got %v, want %v", err, store.ErrUnavailable)
+			}
+		case <-st.asked: // one that came after the failure
+			st.answer <- store.ErrUnavailable
+			i--
+		}
+	}
+	st.answer <- nil
+	must(v.Bridge(s.ctx, b.ID))(s)
+}

@@ -35,6 +35,7 @@ type Inventory struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	session store.Session // the present one
+	opening *opening      // nil when none is being opened
 	closed  bool
 }
 
@@ -77,27 +78,81 @@ func (v *Inventory) Close() error {
 	return s.Close()
 }
 
-// tie returns a session that has not ended, as far as that is known.
+// opening is a session that is being opened.
+type opening struct {
+	done chan struct{} // closed when it is, or is not
+	err  error         // set before
+}
+
+// tie returns a session that has not ended, as far as that is known. While one is being
+// opened others wait for that, and share its fate: a store that does not answer is not
+// waited for by one after the other.
 func (v *Inventory) tie(ctx context.Context) (store.Session, error) {
+	for {
+		s, o, mine, err := v.present()
+		switch {
+		case err != nil || s != nil:
+			return s, err
+		case mine:
+			return v.open(ctx, o)
+		}
+		select {
+		case <-o.done:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if o.err != nil && !errors.Is(o.err, context.Canceled) && !errors.Is(o.err, context.DeadlineExceeded) {
+			return nil, o.err
+		}
+	}
+}
+
+// present returns the session, or that which is being opened, which may be for the
+// caller to do.
+func (v *Inventory) present() (s store.Session, o *opening, mine bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
-		return nil, fmt.Errorf("%w: the inventory is closed", store.ErrUnavailable)
+		return nil, nil, false, fmt.Errorf("%w: the inventory is closed", store.ErrUnavailable)
 	}
 	if v.session != nil {
 		select {
 		case <-v.session.Done():
-			v.cfg.Log.Warn("session with the control store has ended")
 		default:
-			return v.session, nil
+			return v.session, nil, false, nil
 		}
 	}
-	s, err := v.store.Session(ctx)
-	if err != nil {
-		return nil, unanswered(err)
+	if mine = v.opening == nil; mine {
+		v.opening = &opening{done: make(chan struct{})}
 	}
-	v.session = s
-	return s, nil
+	return nil, v.opening, mine, nil
+}
+
+// open opens a session.
+func (v *Inventory) open(ctx context.Context, o *opening) (store.Session, error) {
+	s, err := v.store.Session(ctx)
+	v.mu.Lock()
+	again := v.session != nil
+	v.opening = nil
+	switch {
+	case err != nil:
+		s = nil
+		err = unanswered(err)
+	case v.closed:
+		err = fmt.Errorf("%w: the inventory is closed", store.ErrUnavailable)
+	default:
+		v.session = s
+	}
+	o.err = err
+	v.mu.Unlock()
+	close(o.done)
+	switch {
+	case err != nil && s != nil:
+		return nil, errors.Join(err, s.Close())
+	case err == nil && again:
+		v.cfg.Log.Warn("the session with the control store had ended, there is another")
+	}
+	return s, err
 }
 
 // unanswered says of a session that ended during a call what it is to the caller: the

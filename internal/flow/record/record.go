@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -97,6 +98,9 @@ func (r *Record) members() ([]byte, error) {
 	}
 	if _, err := dec.Token(); err != nil {
 		return nil, fmt.Errorf("event of flow %v: %w", r.Scope.Flow, errors.Join(errEvent, err))
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("event of flow %v: %w: something comes after it", r.Scope.Flow, errEvent)
 	}
 	return b, nil
 }

@@ -191,10 +191,25 @@ func TestRecord(t *testing.T) {
 	if got, want := r.Key(), "01000000-0000-0000-0000-000000000000-04000000-0000-0000-0000-000000000000-3"; got != want {
 		t.Errorf("key %s, want %s", got, want)
 	}
-	for _, event := range []string{"[]", "1", "{", `{"a":}`, `{"a":1`, "x"} {
+	for _, event := range []string{"[]", "1", "{", `{"a":}`, `{"a":1`, "x", `{"a":1} x`, `{"a":1}{}`} {
 		r.Event = json.RawMessage(event)
 		if line, err := r.AppendJSON(nil); err == nil {
 			t.Errorf("event %s: got %s, want an error", event, line)
 		}
 	}
+}
+
+// Whatever an event is, a record is a JSON object on one line, or an error.
+func FuzzRecord(f *testing.F) {
+	f.Add([]byte(`{"a":{"b":[1,null]},"seq":3,"\u0000":"\u2028"}`), "rule")
+	f.Add([]byte("{\"a\":\n 1}"), "a\nb")
+	f.Fuzz(func(t *testing.T, event []byte, kind string) {
+		r := Record{Scope: sample(), Event: event, Kind: kind}
+		for _, form := range []func([]byte) ([]byte, error){r.AppendJSON, r.AppendEvent} {
+			line, err := form(nil)
+			if err == nil && (!json.Valid(line) || line[0] != '{' || bytes.ContainsAny(line, "\n\r")) {
+				t.Errorf("event %q of kind %q: got %q", event, kind, line)
+			}
+		}
+	})
 }
