@@ -32,15 +32,18 @@
 //	CreateAddrGroup, AddrGroup, AddrGroups, DeleteAddrGroup
 //	AddGroupAddr(ctx, group, addr)   RemoveGroupAddr   GroupAddrs(ctx, group)
 //	PutHost(ctx, Host, []Interface) error   Host   Hosts   Interfaces(ctx, host)   DeleteHost
-//	SetAlive(ctx, host) error               Alive(ctx, host) (bool, error)
-//	SetActive(ctx, port, host) error        Active(ctx, port) (bool, error)
-//	CreateTunnelZone, TunnelZone, TunnelZones, DeleteTunnelZone
+//	SetAlive(ctx, owner, host) error        Alive(ctx, host) (bool, error)
+//	SetActive(ctx, owner, port, host) error Active(ctx, port) (bool, error)
+//	CreateTunnelZone, TunnelZone, TunnelZones, UpdateTunnelZone, DeleteTunnelZone
 //	AddTunnelHost(ctx, zone, host, addr)   RemoveTunnelHost   TunnelHosts(ctx, zone)   HostZones(ctx, host)
 //	CreateTrace(ctx, TraceRequest) (TraceRequest, error)   Trace   Traces   DeleteTrace
 //	UpdateTrace(ctx, TraceRequest) error   EnableTrace(ctx, id) error   DisableTrace(ctx, id) error
 //	RuleMissing(ctx, TraceRequest) (bool, error)
-//	MACTable(ctx, bridge, vlan), AddMAC, RemoveMAC   ARPTable(ctx, bridge), AddARP, RemoveARP
+//	MACTable(ctx, bridge, vlan), AddMAC(ctx, owner, bridge, MACEntry), RemoveMAC
+//	ARPTable(ctx, bridge), AddARP(ctx, owner, bridge, ARPEntry), RemoveARP
 //	TenantOf(ctx, DeviceType, id) (string, error)
+//
+// An owner is the session of an agent: what is said with it holds as long as it lives.
 //
 // Create takes an object with or without an ID and returns it as it was made. Objects
 // go in and out by value and are the caller's.

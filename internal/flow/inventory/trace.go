@@ -388,6 +388,9 @@ func (t *tx) dropTraceChain(k topology.Kind, device, chain topology.ID) error {
 	if slices.ContainsFunc(refs, func(ref string) bool { return ref != mine }) {
 		return nil
 	}
+	if len(refs) == 0 { // removed by hand, which the device does not know
+		refs = []string{mine}
+	}
 	if err := t.unfilter(chain, refs); err != nil {
 		return err
 	}

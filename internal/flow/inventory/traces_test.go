@@ -260,6 +260,14 @@ func testRemovedByHand(s *stand) {
 	s.checkTree()
 
 	s.ok(s.EnableTrace(s.ctx, q.ID))
+	s.ok(s.raw().Delete(s.ctx, s.paths.ref(s.filterOf(b.ID), topology.KindBridge, b.ID), store.AnyVersion))
+	s.ok(s.DisableTrace(s.ctx, q.ID))
+	s.checkTree()
+	if in := s.filterOf(b.ID); in != (topology.ID{}) {
+		s.Errorf("the bridge has the filter %v, which is gone", in)
+	}
+
+	s.ok(s.EnableTrace(s.ctx, q.ID))
 	in := s.filterOf(b.ID)
 	for _, path := range []string{s.paths.ref(in, topology.KindBridge, b.ID), s.paths.refs(in), s.paths.rules(in), s.paths.chain(in)} {
 		s.ok(s.raw().Delete(s.ctx, path, store.AnyVersion))
