@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
 	"github.com/weir-io/weir/internal/store"
@@ -425,19 +423,14 @@ func TestDeleteLarge(t *testing.T) {
 func TestTooManyRules(t *testing.T) {
 	s := newStand(t, newBolt(t))
 	c := s.newChain()
-	list := make([]topology.ID, 25_500) // of rules that are not there, for want of time
+	list := make([]topology.ID, 25_634) // of rules that are not there, for want of time
 	for i := range list {
 		list[i] = topology.ID{1, byte(i >> 8), byte(i)}
 	}
 	data, err := encode(list)
 	s.ok(err)
 	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), data, store.AnyVersion))(s)
-	for err == nil {
-		_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, 1)
-	}
+	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, 1)
 	s.want("a rule too many", err, ErrConflict)
 	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), []byte("[]"), store.AnyVersion))(s)
-	for _, name := range must(s.raw().Children(s.ctx, s.paths.top("rules"), nil))(s) {
-		s.ok(s.DeleteRule(s.ctx, uuid.MustParse(name)))
-	}
 }
