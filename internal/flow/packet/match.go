@@ -262,3 +262,11 @@ func (q *Quote) parse(b []byte) bool {
 	}
 	return true
 }
+
+// SetPorts sets the ports of a quoted packet that has them. Identifiers of ICMP echo
+// stay.
+func (q *Quote) SetPorts(src, dst uint16) {
+	if q.Ports && q.Proto != ProtoICMP {
+		q.SrcPort, q.DstPort = src, dst
+	}
+}
