@@ -52,6 +52,7 @@ and to Prometheus, and watches a whole cluster on one terminal.
 		newAgentCommand(),
 		newConsumerCommand(),
 		newFeedCommand(),
+		newFlowCommand(),
 		newFeedHolderCommand(),
 		newMirrorCommand(),
 		newCleanupCommand(),

@@ -139,10 +139,17 @@ func FuzzObjects(f *testing.F) {
 	f.Add([]byte(`{"deviceType":"PORT","limit":"3","condition":{"vlan":7},"enabled":true}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, pair := range [][2]json.Unmarshaler{
-			{new(Bridge), new(Bridge)}, {new(Router), new(Router)}, {new(Port), new(Port)},
-			{new(Route), new(Route)}, {new(Chain), new(Chain)}, {new(Rule), new(Rule)},
-			{new(PortGroup), new(PortGroup)}, {new(AddrGroup), new(AddrGroup)},
-			{new(Host), new(Host)}, {new(TunnelZone), new(TunnelZone)}, {new(TraceRequest), new(TraceRequest)},
+			{new(Bridge), new(Bridge)},
+			{new(Router), new(Router)},
+			{new(Port), new(Port)},
+			{new(Route), new(Route)},
+			{new(Chain), new(Chain)},
+			{new(Rule), new(Rule)},
+			{new(PortGroup), new(PortGroup)},
+			{new(AddrGroup), new(AddrGroup)},
+			{new(Host), new(Host)},
+			{new(TunnelZone), new(TunnelZone)},
+			{new(TraceRequest), new(TraceRequest)},
 		} {
 			if json.Unmarshal(data, pair[0]) != nil {
 				continue
