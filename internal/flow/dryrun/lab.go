@@ -127,6 +127,7 @@ type turn struct {
 	only      topology.ID // what is delivered there counts; none: what is delivered anywhere
 	delivered []Delivery
 	events    []event // that are to be simulated, in order
+	waiting   []event // that are, once there are no others: a device asked for something
 	simulated int
 }
 
@@ -192,7 +193,10 @@ func (t *turn) collect(c *sim.Context, o sim.Outcome, made bool) {
 
 // settle simulates all that waits to be.
 func (t *turn) settle() error {
-	for len(t.events) > 0 {
+	for len(t.events) > 0 || len(t.waiting) > 0 {
+		if len(t.events) == 0 {
+			t.events, t.waiting = t.waiting, nil
+		}
 		e := t.events[0]
 		t.events = t.events[1:]
 		if t.simulated++; t.simulated > maxEvents {
@@ -210,7 +214,7 @@ func (t *turn) settle() error {
 		t.collect(c, o, e.made)
 		if o == sim.NotYet && e.tries == 0 {
 			e.tries++
-			t.events = append(t.events, e)
+			t.waiting = append(t.waiting, e)
 		}
 	}
 	return nil

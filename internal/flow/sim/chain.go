@@ -132,7 +132,7 @@ func (c *Context) evaluate(ch *chain, s *Stage) verdict {
 		}
 		v := c.apply(ch, r, s)
 		if v != proceed {
-			if (v == drop || v == reject) && r.src.Type != topology.JumpRule {
+			if r.src.Type == topology.DropRule || r.src.Type == topology.RejectRule {
 				c.decided = Decision{Reason: ReasonRule, Device: s.Owner, Chain: ch.id, Rule: r.src.ID, Position: r.position}
 			}
 			return v
@@ -161,7 +161,7 @@ func (c *Context) apply(ch *chain, r *rule, s *Stage) verdict {
 	default:
 		v, applied = c.translate(r, &e)
 	}
-	if c.log != nil {
+	if c.log != nil && v != traceHere {
 		e.Matched, e.Applied, e.Result = true, applied, v.String()
 		c.recordRule(ch, r, s, e)
 	}
