@@ -133,8 +133,6 @@ var floors = map[string]int{
 	"internal/store/zookeeper":  1,
 	"internal/feed/audit":       2,
 	"internal/feed/fanin":       2,
-	"internal/flow/packet":      0,
-	"internal/flow/topology":    1,
 	"internal/flow/sim":         2,
 	"internal/flow/dryrun":      3,
 }
