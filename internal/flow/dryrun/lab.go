@@ -17,6 +17,7 @@ import (
 // to one goroutine.
 type Lab struct {
 	names   *Names
+	dry     bool // what devices learn is forgotten
 	ports   map[string]topology.ID
 	network *sim.Network
 	state   *sim.State
@@ -41,12 +42,17 @@ func New(d *topology.Document) (*Lab, error) {
 		l.byAddr[h.addr] = append(l.byAddr[h.addr], h)
 	}
 	for i := range d.Ports {
-		name := d.Ports[i].Name
-		if l.ports[name], err = d.Port(name); err != nil {
-			return nil, err
-		}
+		l.ports[d.Ports[i].Name] = portID(&d.Ports[i])
 	}
 	return l, nil
+}
+
+// portID is the ID of a port of a document.
+func portID(p *topology.DocumentPort) topology.ID {
+	if p.ID != (topology.ID{}) {
+		return p.ID
+	}
+	return topology.NamedID(topology.KindPort, p.Name)
 }
 
 func newLab(n *sim.Network, s *sim.State, names *Names) *Lab {
@@ -64,6 +70,7 @@ func newLab(n *sim.Network, s *sim.State, names *Names) *Lab {
 // The state stays as it is, and nobody answers what devices ask.
 func Simulate(n *sim.Network, s *sim.State, port topology.ID, frame []byte) (*Step, error) {
 	l := newLab(n, sim.Overlay(s), &Names{})
+	l.dry = true
 	return l.play(port, frame)
 }
 
@@ -92,7 +99,7 @@ func (l *Lab) play(port topology.ID, frame []byte) (*Step, error) {
 		return nil, fmt.Errorf("port %s: %w", l.names.Of(port), err)
 	}
 	clear(l.asked.asked)
-	r := newRecorder(l.names)
+	r := newRecorder(l.names, l.dry)
 	l.packet.Recorder = r
 	if err := l.packet.Ingress(l.network, frame, port, 0); err != nil {
 		return nil, err

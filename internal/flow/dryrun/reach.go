@@ -218,6 +218,8 @@ func (r *reacher) ask(from *host, addr packet.IPv4) (arpAnswer, error) {
 		return a, err
 	case found != nil:
 		a.mac = *found
+	case o == sim.Forward || o == sim.NoOp: // the request went its way
+		a.stop = &Stop{Reason: StopNoAnswer, ARP: true}
 	default:
 		a.stop = r.stopped(o)
 		a.stop.ARP = true
@@ -277,12 +279,9 @@ func (r *reacher) try(from, to *host, mac packet.MAC, p Probe) (*Stop, error) {
 // stopped tells what ended the last packet.
 func (r *reacher) stopped(o sim.Outcome) *Stop {
 	c, n := r.lab.packet, r.lab.names
-	switch o {
-	case sim.NotYet:
+	if o == sim.NotYet {
 		w := c.Waiting()
 		return &Stop{Reason: string(w.Reason), Device: n.Of(w.Neighbour.Router)}
-	case sim.Forward:
-		return &Stop{Reason: StopNoAnswer}
 	}
 	d := c.Decided()
 	s := &Stop{Reason: string(d.Reason), Position: d.Position}

@@ -85,17 +85,20 @@ func (n *Names) stage(s sim.Stage) string {
 // recorder keeps the records of the last run of a frame.
 type recorder struct {
 	names   *Names
+	dry     bool
 	records []Record
 	hops    []Hop
 	reached map[string]int
 }
 
-func newRecorder(n *Names) *recorder { return &recorder{names: n, reached: map[string]int{}} }
+func newRecorder(n *Names, dry bool) *recorder {
+	return &recorder{names: n, dry: dry, reached: map[string]int{}}
+}
 
 // Record implements sim.Recorder. Records of all runs are kept, hops and filters of
 // the last one.
 func (r *recorder) Record(e *sim.Event) {
-	r.records = append(r.records, Record{sim.Record{Seq: len(r.records), Role: "ingress", Event: *e}, r.names})
+	r.records = append(r.records, Record{sim.Record{Seq: len(r.records), Role: "ingress", Dry: r.dry, Event: *e}, r.names})
 	switch e.Kind {
 	case sim.EventStart:
 		r.hops = r.hops[:0]

@@ -72,16 +72,14 @@ type host struct {
 
 // hosts returns the workloads of a document, in its order.
 func hosts(d *topology.Document) []host {
-	w := d.Workloads()
 	var all []host
 	for i := range d.Ports {
 		p := &d.Ports[i]
-		id, err := d.Port(p.Name)
-		load, ok := w[id]
-		if err != nil || !ok {
+		load := p.Workload
+		if load == nil {
 			continue
 		}
-		h := host{name: p.Name, port: id, mac: load.MAC, addr: packet.FromAddr(load.Address), network: load.Network, gateway: packet.FromAddr(load.Gateway)}
+		h := host{name: p.Name, port: portID(p), mac: load.MAC, addr: packet.FromAddr(load.Address), network: load.Network, gateway: packet.FromAddr(load.Gateway)}
 		if !h.network.IsValid() && h.gateway != 0 {
 			h.network = networkOf(d, load.Gateway)
 		}

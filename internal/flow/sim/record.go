@@ -19,6 +19,7 @@ type Record struct {
 	Time int64 // nanoseconds since 1970; 0 in a dry run
 	Host topology.ID
 	Role string // ingress or egress
+	Dry  bool   // nothing is kept of what the packet did
 	Event
 }
 
@@ -28,7 +29,7 @@ func (r *Record) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil, nil), 
 // AppendJSON appends the record as an object. Names are what objects are called; nil
 // is that all are called by their IDs.
 func (r *Record) AppendJSON(b []byte, names func(topology.ID) string) []byte {
-	w := &recordWriter{b: append(b, '{'), names: names}
+	w := &recordWriter{b: append(b, '{'), names: names, dry: r.Dry}
 	w.int("seq", int64(r.Seq))
 	if r.Time != 0 {
 		w.int("time", r.Time)
@@ -45,6 +46,7 @@ func (r *Record) AppendJSON(b []byte, names func(topology.ID) string) []byte {
 type recordWriter struct {
 	b     []byte
 	names func(topology.ID) string
+	dry   bool
 }
 
 func (w *recordWriter) key(k string) {
@@ -93,7 +95,17 @@ func (w *recordWriter) id(k string, id topology.ID) {
 			return
 		}
 	}
-	w.text(k, id.String())
+	w.key(k)
+	w.b = append(w.b, '"')
+	at := 0
+	for _, n := range [...]int{4, 2, 2, 2, 6} { // the groups of a UUID
+		if at > 0 {
+			w.b = append(w.b, '-')
+		}
+		w.b = hex.AppendEncode(w.b, id[at:at+n])
+		at += n
+	}
+	w.b = append(w.b, '"')
 }
 
 func (w *recordWriter) mac(k string, m packet.MAC) {
@@ -108,12 +120,14 @@ func (w *recordWriter) addr(k string, a packet.IPv4) {
 	w.b = append(a.AppendTo(append(w.b, '"')), '"')
 }
 
-// open begins an object or array, and the result ends it.
-func (w *recordWriter) open(k string, bracket byte) (end func()) {
+// open begins an object or array.
+func (w *recordWriter) open(k string, bracket byte) {
 	w.key(k)
 	w.b = append(w.b, bracket)
-	return func() { w.b = append(w.b, bracket+2) } // ] and } are two behind [ and {
 }
+
+// close ends what open began.
+func (w *recordWriter) close(bracket byte) { w.b = append(w.b, bracket) }
 
 func (w *recordWriter) event(e *Event) {
 	switch e.Kind {
@@ -163,7 +177,8 @@ func (w *recordWriter) start(e *Event) {
 	w.text("interface", e.Interface)
 	w.int("length", int64(e.Length))
 	w.int("gsoSize", 0)
-	w.text("bytes", hex.EncodeToString(e.Frame))
+	w.key("bytes")
+	w.b = append(hex.AppendEncode(append(w.b, '"'), e.Frame), '"')
 }
 
 func (w *recordWriter) rule(e *Event) {
@@ -177,11 +192,14 @@ func (w *recordWriter) rule(e *Event) {
 	w.bool("applied", e.Applied)
 	w.text("result", e.Result)
 	if e.Before != e.After {
-		end := w.open("change", '{')
+		w.open("change", '{')
 		w.text("from", e.Before.String())
 		w.text("to", e.After.String())
 		w.bool("allocated", e.Allocated)
-		end()
+		if e.Allocated && w.dry {
+			w.text("note", "would allocate")
+		}
+		w.close('}')
 	}
 }
 
@@ -217,14 +235,14 @@ func (w *recordWriter) step(e *Event) {
 }
 
 func (w *recordWriter) conntrack(e *Event) {
-	end := w.open("key", '{')
+	w.open("key", '{')
 	w.addr("networkSrc", e.Key.Src)
 	w.int("srcPort", int64(e.Key.SrcPort))
 	w.addr("networkDst", e.Key.Dst)
 	w.int("dstPort", int64(e.Key.DstPort))
 	w.int("networkProto", int64(e.Key.Proto))
 	w.id("device", e.Key.Device)
-	end()
+	w.close('}')
 	if e.Applied {
 		w.text("direction", "return")
 	} else {
@@ -236,23 +254,23 @@ func (w *recordWriter) result(e *Event) {
 	w.text("outcome", e.Outcome.String())
 	w.match(e.Match)
 	w.modifications(e.Orig, e.Match)
-	end := w.open("outputs", '[')
+	w.open("outputs", '[')
 	for i := range e.Outputs {
 		o := &e.Outputs[i]
-		end := w.open("", '{')
+		w.open("", '{')
 		w.id("port", o.Port.ID)
 		w.id("host", o.Port.Host)
 		w.text("interface", o.Port.Interface)
 		if o.Match != *e.Match {
 			w.modifications(e.Orig, &o.Match)
 		}
-		end()
+		w.close('}')
 	}
-	end()
+	w.close(']')
 	if e.Reason == "" {
 		return
 	}
-	end = w.open("dropReason", '{')
+	w.open("dropReason", '{')
 	w.text("reason", string(e.Reason))
 	w.id("device", e.Device)
 	w.id("chain", e.Chain)
@@ -260,22 +278,22 @@ func (w *recordWriter) result(e *Event) {
 	if e.Position > 0 {
 		w.int("position", int64(e.Position))
 	}
-	end()
+	w.close('}')
 }
 
 // match writes headers.
 func (w *recordWriter) match(m *packet.Match) {
-	end := w.open("match", '{')
-	defer end()
+	w.open("match", '{')
+	defer w.close('}')
 	w.mac("ethSrc", m.EthSrc)
 	w.mac("ethDst", m.EthDst)
 	w.int("etherType", int64(m.EtherType))
 	if m.NumTags > 0 {
-		end := w.open("vlanIds", '[')
+		w.open("vlanIds", '[')
 		for _, t := range m.Tags[:m.NumTags] {
 			w.int("", int64(t.VLAN()))
 		}
-		end()
+		w.close(']')
 	}
 	if m.Net == packet.NoNet {
 		return
@@ -302,8 +320,8 @@ func (w *recordWriter) match(m *packet.Match) {
 }
 
 func (w *recordWriter) quote(q *packet.Quote) {
-	end := w.open("icmpData", '{')
-	defer end()
+	w.open("icmpData", '{')
+	defer w.close('}')
 	w.addr("networkSrc", q.Src)
 	w.addr("networkDst", q.Dst)
 	w.int("networkProto", int64(q.Proto))
@@ -315,8 +333,8 @@ func (w *recordWriter) quote(q *packet.Quote) {
 
 // modifications writes which headers changed, and to what.
 func (w *recordWriter) modifications(from, to *packet.Match) {
-	end := w.open("modifications", '{')
-	defer end()
+	w.open("modifications", '{')
+	defer w.close('}')
 	if from.EthSrc != to.EthSrc {
 		w.mac("ethSrc", to.EthSrc)
 	}
@@ -324,11 +342,11 @@ func (w *recordWriter) modifications(from, to *packet.Match) {
 		w.mac("ethDst", to.EthDst)
 	}
 	if from.Tags != to.Tags || from.NumTags != to.NumTags {
-		end := w.open("vlanIds", '[')
+		w.open("vlanIds", '[')
 		for _, t := range to.Tags[:to.NumTags] {
 			w.int("", int64(t.VLAN()))
 		}
-		end()
+		w.close(']')
 	}
 	if from.Src != to.Src {
 		w.addr("networkSrc", to.Src)
