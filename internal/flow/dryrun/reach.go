@@ -43,7 +43,7 @@ type Stop struct {
 // Reasons of stops beside those of sim.
 const (
 	StopElsewhere = "delivered-elsewhere"
-	StopNoAnswer  = "arp-unanswered"
+	StopNoAnswer  = "arp-unanswered" // the request went its way; no answer came back
 )
 
 // maxDerivedProbes is how many probes are made of the conditions of rules.
@@ -281,7 +281,7 @@ func (r *reacher) stopped(o sim.Outcome) *Stop {
 	c, n := r.lab.packet, r.lab.names
 	if o == sim.NotYet {
 		w := c.Waiting()
-		return &Stop{Reason: string(w.Reason), Device: n.Of(w.Neighbour.Router)}
+		return &Stop{Reason: result(o, w), Device: n.Of(w.Neighbour.Router)}
 	}
 	d := c.Decided()
 	s := &Stop{Reason: string(d.Reason), Position: d.Position}

@@ -54,7 +54,7 @@ func TestReach(t *testing.T) {
 	const hole, lost = "black-hole at r", "ARP: arp-unanswered"
 	want := map[string]string{
 		"w > r2 tcp/22":     "rule 2 of chain ssh at w",
-		"r2 > quiet tcp/22": "neighbour-unknown at r", "r2 > quiet udp/22": "neighbour-unknown at r",
+		"r2 > quiet tcp/22": "needs-arp at r", "r2 > quiet udp/22": "needs-arp at r",
 	}
 	for _, probe := range []string{"tcp/22", "udp/22"} {
 		for _, to := range []string{"r2", "w", "lost"} {

@@ -32,7 +32,6 @@ func (c *change) address(old, now IPv4) {
 	c.word(uint16(old>>16), uint16(now>>16))
 	c.word(uint16(old), uint16(now))
 }
-func (c *change) region(old, now []byte)   { c.word(fold(sum(old, 0)), fold(sum(now, 0))) }
 func (c change) apply(old uint16) uint16   { return ^fold(uint32(^old) + uint32(c)) }
 func (c change) update(checksum []byte)    { be.PutUint16(checksum, c.apply(be.Uint16(checksum))) }
 func checksumOf(b []byte, s uint32) uint16 { return ^fold(sum(b, s)) }

@@ -238,12 +238,6 @@ func (c *Context) Decided() Decision { return c.decided }
 // Waiting is what the packet waits for after NotYet.
 func (c *Context) Waiting() Wait { return c.wait }
 
-// PacketOnly reports whether no flow must be installed for the packet.
-func (c *Context) PacketOnly() bool { return c.uncached }
-
-// Stateful reports whether the packet made or used state that other hosts need.
-func (c *Context) Stateful() bool { return len(c.writes) > 0 || c.conn.stored > 0 }
-
 // Runs is the number of starts of this packet's simulation.
 func (c *Context) Runs() int { return c.runs }
 

@@ -66,8 +66,11 @@ type router struct {
 }
 
 // Compile makes a network of a snapshot. Hits counts the flows that trace rules have
-// taken; it outlives networks.
+// taken; it outlives networks. Nil is that nothing is counted elsewhere.
 func Compile(s *topology.Snapshot, hits *Hits) *Network {
+	if hits == nil {
+		hits = new(Hits)
+	}
 	k := &compiler{snapshot: s, hits: hits, network: &Network{ports: map[topology.ID]*port{}}}
 	k.chains()
 	k.devices()

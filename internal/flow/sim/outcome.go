@@ -67,12 +67,12 @@ const (
 	ReasonOwnAddress      Reason = "own-address"
 	ReasonUnreachable     Reason = "next-hop-not-in-network"
 	ReasonNoAnswer        Reason = "arp-unanswered"
-	ReasonARP             Reason = "arp"
+	ReasonARP             Reason = "arp-taken"
 	ReasonARPOpcode       Reason = "arp-opcode"
 	ReasonARPAnswered     Reason = "arp-answered"
 	ReasonEchoAnswered    Reason = "echo-answered"
-	ReasonNeighbour       Reason = "neighbour-unknown"
-	ReasonPorts           Reason = "no-translation-port-yet"
+	ReasonNeighbour       Reason = "arp" // the next hop is not known
+	ReasonPorts           Reason = "nat" // no port for a translation yet
 	ReasonPortsExhausted  Reason = "translation-ports-exhausted"
 	ReasonDeviceNotLoaded Reason = "port-not-loaded"
 )
