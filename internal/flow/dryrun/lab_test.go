@@ -6,6 +6,7 @@ package dryrun
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -105,5 +106,39 @@ func TestProbeNames(t *testing.T) {
 		if err := m.Parse(p.appendFrame(nil, packet.Route{})); err != nil || m.Proto != p.Proto || p.DstPort != m.DstPort && p.Proto != packet.ProtoICMP {
 			t.Errorf("%s makes a frame of protocol %d to port %d, %v", want, m.Proto, m.DstPort, err)
 		}
+	}
+}
+
+// A mesh of VLAN-aware bridges makes of a frame as many as there are ways through it.
+// That has an end.
+func TestFloodOfAMesh(t *testing.T) {
+	const levels, width = 11, 6
+	d := &topology.Document{}
+	for level := range levels {
+		for b := range width {
+			name := fmt.Sprintf("b%d-%d", level, b)
+			d.Bridges = append(d.Bridges, topology.DocumentDevice{Name: name})
+			if level == 0 {
+				continue
+			}
+			for from := range width { // each bridge leads to all of the next level
+				port := fmt.Sprintf("b%d-%d-%d", level, from, b)
+				d.Ports = append(d.Ports,
+					topology.DocumentPort{Name: port, Device: fmt.Sprintf("b%d-%d", level-1, from), Peer: port + "x"},
+					topology.DocumentPort{Name: port + "x", Device: name, VLAN: uint16(from + 1)})
+			}
+		}
+	}
+	d.Ports = append(d.Ports, topology.DocumentPort{Name: "w", Device: "b0-0", Host: "h", Interface: "i"})
+	lab, err := New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := lab.Play("w", packet.AppendUDP(nil, packet.Route{EthDst: packet.Broadcast, EthSrc: packet.MAC{2}}, 1, 2, nil))
+	if err != nil || s.Result != "ErrorDrop" && s.Result != "Drop" {
+		t.Errorf("%v, %v, want that it is dropped", s, err)
+	}
+	if n := len(s.Hops); n < 1000 || n > 10_000 {
+		t.Errorf("%d hops, want an end after some thousands", n)
 	}
 }

@@ -10,8 +10,12 @@ import (
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
-// MaxDevices is the number of ports that a packet enters at most.
+// MaxDevices is the number of ports that a copy of a packet enters at most.
 const MaxDevices = 12
+
+// maxEntered is the number of ports that all copies of a packet enter at most. A mesh
+// of VLAN-aware bridges would multiply them with every step otherwise.
+const maxEntered = 4096
 
 // Context is the simulation of one frame. It belongs to one worker, which uses it for
 // one frame after the other.
@@ -49,7 +53,8 @@ type Context struct {
 	entry        *port // the exterior port where it entered
 	device       topology.ID
 	dstRewritten bool
-	entered      int           // ports
+	entered      int           // ports, by this copy
+	enteredAll   int           // ports, by all copies
 	path         []topology.ID // ports and devices
 	answering    bool          // filters look at an answer of a router
 	conn         connState
@@ -158,7 +163,7 @@ func (c *Context) run() Outcome {
 	c.runs++
 	c.match, c.pre = c.orig, c.orig
 	c.inPort, c.outPort, c.entry, c.device, c.dstRewritten = nil, nil, nil, topology.ID{}, false
-	c.entered, c.path, c.conn, c.writes = 0, c.path[:0], connState{}, c.writes[:0]
+	c.entered, c.enteredAll, c.path, c.conn, c.writes = 0, 0, c.path[:0], connState{}, c.writes[:0]
 	c.decided, c.wait, c.uncached = Decision{}, Wait{}, false
 	c.tags, c.stateTags, c.outputs, c.generated, c.arena = c.tags[:0], c.stateTags[:0], c.outputs[:0], c.generated[:0], c.arena[:0]
 	c.log = nil

@@ -7,10 +7,11 @@ import "github.com/weir-io/weir/internal/flow/packet"
 
 // ingress takes the packet into a port.
 func (c *Context) ingress(p *port) Outcome {
-	if c.entered >= MaxDevices {
+	if c.entered >= MaxDevices || c.enteredAll >= maxEntered {
 		return c.end(ErrorDrop, ReasonLoop, p.id)
 	}
 	c.entered++
+	c.enteredAll++
 	c.path = append(c.path, p.id)
 	c.tag(TagPort, p.id)
 	c.tag(TagPortIn, p.id)
