@@ -194,6 +194,7 @@ func (c *Context) jump(ch *chain, r *rule, s *Stage) verdict {
 // trace takes the packet for the request of a rule: the simulation starts anew, with
 // records. What was taken once is not counted again.
 func (c *Context) trace(r *rule) verdict {
+	c.tag(TagRequest, r.src.Request)
 	if c.isTraced(r.src.Request) {
 		if c.tracing {
 			return proceed

@@ -36,7 +36,8 @@ type Context struct {
 	// The packet, the same in all runs.
 	frame    []byte
 	orig     packet.Match
-	start    *port // where it enters
+	startID  topology.ID
+	start    *port // where it enters; nil if it is gone
 	made     bool  // by a device: it begins at the egress of start
 	now      Instant
 	traceID  topology.ID
@@ -121,7 +122,7 @@ func (c *Context) Egress(n *Network, frame []byte, port topology.ID, now Instant
 }
 
 func (c *Context) begin(n *Network, frame []byte, port topology.ID, now Instant, made bool) error {
-	c.net, c.frame, c.start, c.now, c.made = n, frame, n.ports[port], now, made
+	c.net, c.frame, c.startID, c.start, c.now, c.made = n, frame, port, n.ports[port], now, made
 	c.traceID, c.requests, c.tracing, c.runs = topology.ID{}, c.requests[:0], false, 0
 	c.gaveUp = Neighbour{}
 	return c.orig.Parse(frame)
@@ -130,7 +131,7 @@ func (c *Context) begin(n *Network, frame []byte, port topology.ID, now Instant,
 // Resume goes on with a packet that was not yet forwarded, on a network that may be
 // newer. Run follows.
 func (c *Context) Resume(n *Network, now Instant) {
-	c.start = n.ports[c.start.id]
+	c.start = n.ports[c.startID]
 	c.net, c.now = n, now
 }
 
@@ -173,7 +174,7 @@ func (c *Context) run() Outcome {
 	}
 	switch {
 	case c.start == nil:
-		return c.end(Drop, ReasonDeviceNotLoaded, topology.ID{})
+		return c.end(ErrorDrop, ReasonPortGone, c.startID)
 	case c.made:
 		c.device = c.start.device
 		return c.egress(c.start)

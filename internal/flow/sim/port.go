@@ -47,7 +47,7 @@ func (c *Context) ingress(p *port) Outcome {
 	case p.router != nil:
 		return c.router(p.router, p)
 	default:
-		return c.end(Drop, ReasonDeviceNotLoaded, p.device)
+		return c.end(ErrorDrop, ReasonDeviceGone, p.device)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // tag are simulated anew. Tags are comparable; a change makes the same tag.
 type Tag struct {
 	Kind TagKind
-	ID   topology.ID // device, port, chain, route
+	ID   topology.ID // device, port, chain, route, request
 	Port topology.ID // of a station
 	MAC  packet.MAC
 	VLAN uint16

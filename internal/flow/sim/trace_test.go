@@ -256,3 +256,34 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("a simulation without records made %v allocations, want 0", allocs)
 	}
 }
+
+// A packet that waits while its network changes goes on with the new one; without its
+// port it ends.
+func TestResumeOnAnotherNetwork(t *testing.T) {
+	n := benchNetwork(t, 1, 1, 0)
+	request := uuid.New()
+	n.traced("c", topology.NamedID(topology.KindRouter, "r"), request, 1, false, topology.Condition{})
+	n.Network = Compile(n.snap, nil)
+	c := newTracer(n.state)
+	if o := c.send(t, n, benchFrame, "w1"); o != NotYet {
+		t.Fatalf("%v, want NotYet", o)
+	}
+	n.learned(t)
+	c.Resume(Compile(n.snap, nil), 1)
+	if o := c.Run(); o != Forward || !slices.Contains(c.Tags(), Tag{Kind: TagRequest, ID: request}) {
+		t.Errorf("on a new network: %v with tags %v, want Forward and that of the request", o, c.Tags())
+	}
+	delete(n.snap.Ports, n.port(t, "w1"))
+	for range 2 {
+		c.Resume(Compile(n.snap, nil), 2)
+		if o := c.Run(); o != ErrorDrop || c.Decided().Reason != ReasonPortGone {
+			t.Errorf("without its port: %v, %v", o, c.Decided())
+		}
+	}
+	n = benchNetwork(t, 1, 1, 0)
+	delete(n.snap.Bridges, topology.NamedID(topology.KindBridge, "b1"))
+	n.Network = Compile(n.snap, nil)
+	if o := c.send(t, n, benchFrame, "w1"); o != ErrorDrop || c.Decided().Reason != ReasonDeviceGone {
+		t.Errorf("without its bridge: %v, %v", o, c.Decided())
+	}
+}
