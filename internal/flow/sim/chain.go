@@ -112,12 +112,19 @@ func (c *Context) filter(ch *chain, s Stage) verdict {
 	}
 }
 
+// manyChains is from how many chains in one evaluation on records warn.
+const manyChains = 25
+
 // evaluate takes the packet through the rules of a chain.
 func (c *Context) evaluate(ch *chain, s *Stage) verdict {
 	c.visited = append(c.visited, ch)
 	c.tag(TagChain, ch.id)
 	if c.log != nil {
-		c.record(Event{Kind: EventChain, Chain: ch.id, Name: ch.name, Device: s.Owner, Dir: s.Dir})
+		e := Event{Kind: EventChain, Chain: ch.id, Name: ch.name, Device: s.Owner, Dir: s.Dir}
+		if len(c.visited) > manyChains {
+			e.Result = "many chains"
+		}
+		c.record(e)
 	}
 	for i := range ch.rules {
 		r := &ch.rules[i]

@@ -85,7 +85,7 @@ type Event struct {
 	Name       string            // chain and rule: of the chain; route: its destination
 	Position   int               // rule, result
 	RuleType   topology.RuleType // rule
-	Result     string            // rule, bridge, learn, arp, icmp (what is generated)
+	Result     string            // rule, bridge, learn, route, arp; chain: a warning
 	Reason     Reason            // result, restart
 	Outcome    Outcome           // result
 	Candidates int               // route

@@ -150,6 +150,7 @@ func (w *recordWriter) event(e *Event) {
 		w.text("name", e.Name)
 		w.id("device", e.Device)
 		w.text("direction", e.Dir.String())
+		w.text("warning", e.Result)
 	case EventRule:
 		w.rule(e)
 	case EventResult:
