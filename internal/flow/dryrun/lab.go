@@ -23,6 +23,7 @@ type Lab struct {
 	state   *sim.State
 	hosts   []host
 	byAddr  map[packet.IPv4][]*host
+	byPort  map[topology.ID]*host
 	asked   *askedARP
 
 	packet *sim.Context // of the frame of a step
@@ -36,10 +37,11 @@ func New(d *topology.Document) (*Lab, error) {
 		return nil, err
 	}
 	l := newLab(sim.Compile(s, new(sim.Hits)), sim.NewState(nil), &Names{of: d.Names()})
-	l.hosts, l.byAddr = hosts(d), map[packet.IPv4][]*host{}
+	l.hosts, l.byAddr, l.byPort = hosts(d), map[packet.IPv4][]*host{}, map[topology.ID]*host{}
 	for i := range l.hosts {
 		h := &l.hosts[i]
 		l.byAddr[h.addr] = append(l.byAddr[h.addr], h)
+		l.byPort[h.port] = h
 	}
 	for i := range d.Ports {
 		l.ports[d.Ports[i].Name] = portID(&d.Ports[i])
@@ -136,6 +138,7 @@ type turn struct {
 	events    []event // that are to be simulated, in order
 	waiting   []event // that are, once there are no others: a device asked for something
 	simulated int
+	lost      []sim.Decision // what ended the frames that came of it
 }
 
 // event is a frame that enters by a port or, made by a device, leaves by one.
@@ -219,6 +222,7 @@ func (t *turn) settle() error {
 		}
 		o := c.Run()
 		t.collect(c, o, e.made)
+		t.lost = append(t.lost, c.Ends()...)
 		if o == sim.NotYet && e.tries == 0 {
 			e.tries++
 			t.waiting = append(t.waiting, e)

@@ -211,38 +211,66 @@ func (r *reacher) ask(from *host, addr packet.IPv4) (arpAnswer, error) {
 			found = &m.SHA
 		}
 	}
-	o, err := r.simulate(from.port, watch)
+	o, lost, err := r.simulate(from.port, watch)
 	a := arpAnswer{}
 	switch {
 	case err != nil:
 		return a, err
 	case found != nil:
 		a.mac = *found
-	case o == sim.Forward || o == sim.NoOp: // the request went its way
-		a.stop = &Stop{Reason: StopNoAnswer, ARP: true}
 	default:
-		a.stop = r.stopped(o)
+		a.stop = r.unanswered(o, from, addr, lost)
 		a.stop.ARP = true
 	}
 	r.byMAC[addr] = a
 	return a, nil
 }
 
+// unanswered tells what became of an ARP request that was not answered: it did not
+// come to the workload with the address, or its answer did not come back.
+func (r *reacher) unanswered(o sim.Outcome, from *host, addr packet.IPv4, lost []sim.Decision) *Stop {
+	if o != sim.Forward && o != sim.NoOp {
+		return r.stopped(o)
+	}
+	ends := append(slices.Clone(r.lab.packet.Ends()), lost...)
+	if s := r.culprit(ends, from.port, addr); s != nil {
+		return s
+	}
+	return &Stop{Reason: StopNoAnswer}
+}
+
+// culprit finds the rule that ended an ARP request for an address or its answer, among
+// what ended the copies of a flood: those at ports of other workloads do not matter.
+func (r *reacher) culprit(ends []sim.Decision, asker topology.ID, addr packet.IPv4) *Stop {
+	for _, d := range ends {
+		if d.Reason != sim.ReasonRule {
+			continue
+		}
+		h := r.lab.byPort[d.Device]
+		if h == nil || h.addr == addr || h.port == asker {
+			s := r.stop(d)
+			s.ARP = true
+			return s
+		}
+	}
+	return nil
+}
+
 // simulate takes the present frame through the network. Watch sees what is delivered
-// because of it where the frame came from.
-func (r *reacher) simulate(port topology.ID, watch func(*Delivery)) (sim.Outcome, error) {
+// because of it where the frame came from; lost is what ended frames that came of it.
+func (r *reacher) simulate(port topology.ID, watch func(*Delivery)) (o sim.Outcome, lost []sim.Decision, err error) {
 	clear(r.nat.m)
 	clear(r.lab.asked.asked)
 	c := r.lab.packet
 	if err := c.Ingress(r.lab.network, r.frame, port, 0); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	t := &turn{lab: r.lab, only: port}
-	o, err := t.finish(c)
+	o, err = t.finish(c)
 	for i := range t.delivered {
 		watch(&t.delivered[i])
 	}
-	return o, err
+	return o, t.lost, err
 }
 
 // try sends a probe. The result is nil if it reaches its destination.
@@ -264,6 +292,11 @@ func (r *reacher) try(from, to *host, mac packet.MAC, p Probe) (*Stop, error) {
 		if o, err = t.finish(c); err != nil {
 			return nil, err
 		}
+		if o == sim.NotYet {
+			if s := r.culprit(t.lost, from.port, to.addr); s != nil {
+				return s, nil
+			}
+		}
 	}
 	if o == sim.Forward {
 		for i := range c.Outputs() {
@@ -283,7 +316,12 @@ func (r *reacher) stopped(o sim.Outcome) *Stop {
 		w := c.Waiting()
 		return &Stop{Reason: result(o, w), Device: n.Of(w.Neighbour.Router)}
 	}
-	d := c.Decided()
+	return r.stop(c.Decided())
+}
+
+// stop is a decision with names.
+func (r *reacher) stop(d sim.Decision) *Stop {
+	n := r.lab.names
 	s := &Stop{Reason: string(d.Reason), Position: d.Position}
 	if d.Device != (topology.ID{}) {
 		s.Device = n.Of(d.Device)

@@ -230,13 +230,16 @@ func (b *bridge) floodPort(i int, c *Context) (p *port, more bool) {
 
 // floodFrom takes a copy of the packet out of each port.
 func (c *Context) floodFrom(b *bridge) Outcome {
-	result, first := c.end(Drop, ReasonNobodyToFlood, b.id), true
+	result, first := Drop, true
 	var from branch
 	c.fork(&from)
 	for i := 0; ; i++ {
 		p, more := b.floodPort(i, c)
 		if !more {
 			c.dstRewritten = from.dstRewritten
+			if first {
+				return c.end(Drop, ReasonNobodyToFlood, b.id)
+			}
 			return result
 		}
 		if p == nil {

@@ -140,7 +140,7 @@ func (c *Context) evaluate(ch *chain, s *Stage) verdict {
 		v := c.apply(ch, r, s)
 		if v != proceed {
 			if r.src.Type == topology.DropRule || r.src.Type == topology.RejectRule {
-				c.decided = Decision{Reason: ReasonRule, Device: s.Owner, Chain: ch.id, Rule: r.src.ID, Position: r.position}
+				c.decide(Decision{Reason: ReasonRule, Device: s.Owner, Chain: ch.id, Rule: r.src.ID, Position: r.position})
 			}
 			return v
 		}

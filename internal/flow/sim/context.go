@@ -60,7 +60,8 @@ type Context struct {
 	answering    bool          // filters look at an answer of a router
 	conn         connState
 	writes       []natWrite
-	decided      Decision
+	decided      Decision   // the last
+	ends         []Decision // of all copies
 	wait         Wait
 	uncached     bool
 
@@ -165,7 +166,7 @@ func (c *Context) run() Outcome {
 	c.match, c.pre = c.orig, c.orig
 	c.inPort, c.outPort, c.entry, c.device, c.dstRewritten = nil, nil, nil, topology.ID{}, false
 	c.entered, c.enteredAll, c.path, c.conn, c.writes = 0, 0, c.path[:0], connState{}, c.writes[:0]
-	c.decided, c.wait, c.uncached = Decision{}, Wait{}, false
+	c.decided, c.ends, c.wait, c.uncached = Decision{}, c.ends[:0], Wait{}, false
 	c.tags, c.stateTags, c.outputs, c.generated, c.arena = c.tags[:0], c.stateTags[:0], c.outputs[:0], c.generated[:0], c.arena[:0]
 	c.log = nil
 	if c.Recorder != nil && (c.tracing || c.RecordAll) && !c.made {
@@ -201,8 +202,14 @@ func (c *Context) conclude(o Outcome) {
 
 // end notes why a packet ends here.
 func (c *Context) end(o Outcome, r Reason, device topology.ID) Outcome {
-	c.decided = Decision{Reason: r, Device: device}
+	c.decide(Decision{Reason: r, Device: device})
 	return o
+}
+
+// decide notes what ended a copy of the packet.
+func (c *Context) decide(d Decision) {
+	c.decided = d
+	c.ends = append(c.ends, d)
 }
 
 // generate has a frame leave by a port, once the simulation has ended. The frame was
@@ -240,6 +247,9 @@ func (c *Context) StateTags() []NATKey { return c.stateTags }
 
 // Decided is what ended the packet if it was not forwarded.
 func (c *Context) Decided() Decision { return c.decided }
+
+// Ends are what ended each copy of the packet that was not forwarded.
+func (c *Context) Ends() []Decision { return c.ends }
 
 // Waiting is what the packet waits for after NotYet.
 func (c *Context) Waiting() Wait { return c.wait }

@@ -139,7 +139,7 @@ func (c *Context) bind(r *rule, kind NATKind) (b Binding, v verdict, ok bool) {
 			c.wait = Wait{Reason: ReasonPorts, Neighbour: Neighbour{Router: c.device}}
 			return b, missingPort, false
 		case Exhausted:
-			c.decided = Decision{Reason: ReasonPortsExhausted, Device: c.device, Rule: r.src.ID, Chain: r.src.Chain, Position: r.position}
+			c.decide(Decision{Reason: ReasonPortsExhausted, Device: c.device, Rule: r.src.ID, Chain: r.src.Chain, Position: r.position})
 			return b, drop, false
 		case Leased:
 		}
