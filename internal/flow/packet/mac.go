@@ -19,14 +19,14 @@ var Broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
 	if len(s) != 17 {
-		return MAC{}, fmt.Errorf("Ethernet address %q: got %d characters, want 17", s, len(s))
+		return MAC{}, fmt.Errorf("address %q: got %d characters, want 17", s, len(s))
 	}
 	for i := range m {
 		if i > 0 && s[3*i-1] != ':' {
-			return MAC{}, fmt.Errorf("Ethernet address %q: got %q at %d, want a colon", s, s[3*i-1], 3*i-1)
+			return MAC{}, fmt.Errorf("address %q: got %q at %d, want a colon", s, s[3*i-1], 3*i-1)
 		}
 		if _, err := hex.Decode(m[i:i+1], []byte(s[3*i:3*i+2])); err != nil {
-			return MAC{}, fmt.Errorf("Ethernet address %q: no hexadecimal digits at %d", s, 3*i)
+			return MAC{}, fmt.Errorf("address %q: no hexadecimal digits at %d", s, 3*i)
 		}
 	}
 	return m, nil
