@@ -235,11 +235,11 @@ func (r *modelRun) matches(p *modelPacket, c *topology.Condition) bool {
 }
 
 func (r *modelRun) isForward(p *modelPacket) bool {
-	if p.h.Net != packet.NetIPv4 || !slices.Contains([]uint8{1, 6, 17}, p.h.Proto) {
-		return true
-	}
 	if r.made {
 		return false
+	}
+	if p.h.Net != packet.NetIPv4 || !slices.Contains([]uint8{1, 6, 17}, p.h.Proto) {
+		return true
 	}
 	if !r.asked {
 		k := modelKey(&r.orig)

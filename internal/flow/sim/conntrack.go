@@ -15,13 +15,14 @@ type connState struct {
 }
 
 // isForward reports whether the packet is of the direction in which its connection
-// began. What devices answer is of the other one; what is not tracked is of the first.
+// began. What devices make is of the other one, tracked or not; else what is not
+// tracked is of the first.
 func (c *Context) isForward() bool {
 	switch {
-	case !tracked(&c.match):
-		return true
 	case c.made || c.answering:
 		return false
+	case !tracked(&c.match):
+		return true
 	case c.conn.asked:
 		return c.conn.forward
 	}
