@@ -77,9 +77,13 @@ func natChange(before, now *packet.Match) (from, to Binding) {
 	return Binding{before.Dst, before.DstPort}, Binding{now.Dst, now.DstPort}
 }
 
-// translatable reports whether translations with state know this kind of packet.
+// translatable reports whether translations with state know this kind of packet: of
+// ICMP errors they know those that quote such a packet.
 func translatable(m *packet.Match) bool {
-	return m.Net == packet.NetIPv4 && (m.Transport == packet.Ports || m.Transport == packet.Echo || m.Transport == packet.ICMPError)
+	if m.Net != packet.NetIPv4 {
+		return false
+	}
+	return m.Transport == packet.Ports || m.Transport == packet.Echo || m.Transport == packet.ICMPError && m.Quote.Ports
 }
 
 // natKey is the key of the packet at the current device. An ICMP error has that of the
@@ -162,9 +166,11 @@ func (c *Context) note(w natWrite) {
 	c.writes = append(c.writes, w)
 }
 
-// choose picks a target. Sources of TCP and UDP get ports that are leased.
+// choose picks a target. Sources of TCP and UDP get ports that are leased. An ICMP
+// error gets what the packets of the connection that it tells of will get, too.
 func (c *Context) choose(r *rule, k NATKey) (b Binding, leased bool, result LeaseResult) {
-	if k.Kind == ForwardSNAT && c.match.Transport == packet.Ports {
+	hasPorts := k.Proto != packet.ProtoICMP
+	if k.Kind == ForwardSNAT && hasPorts {
 		return c.lease(r, k)
 	}
 	t := &r.targets[c.random(len(r.targets))]
@@ -172,7 +178,7 @@ func (c *Context) choose(r *rule, k NATKey) (b Binding, leased bool, result Leas
 	switch {
 	case k.Kind == ForwardSNAT:
 		b.Port = k.SrcPort
-	case c.match.Transport != packet.Ports || t.portFrom == 0:
+	case !hasPorts || t.portFrom == 0:
 		b.Port = k.DstPort
 	default:
 		b.Port = t.portFrom + uint16(c.random(int(t.portTo-t.portFrom)+1))
