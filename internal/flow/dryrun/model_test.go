@@ -491,7 +491,7 @@ func (r *modelRun) routerARP(p modelPacket, rt *topology.Router) string {
 			}
 		}
 	case packet.ARPReply:
-		if inside && (p.h.Src == p.h.Dst && p.h.THA == p.h.SHA || p.h.Dst == addr && p.h.THA == p.in.PortMAC) {
+		if inside && (p.h.Src == p.h.Dst || p.h.Dst == addr && p.h.THA == p.in.PortMAC) {
 			r.arp[sim.Neighbour{Router: rt.ID, Addr: p.h.Src}] = p.h.SHA
 		}
 	default:

@@ -73,7 +73,7 @@ func (c *Context) arp(r *router, in *port) Outcome {
 			return c.end(NoOp, ReasonARPAnswered, r.id)
 		}
 	case packet.ARPReply:
-		gratuitous := m.Src == m.Dst && m.THA == m.SHA
+		gratuitous := m.Src == m.Dst
 		toPort := m.Dst == in.addr && m.THA == in.mac
 		if in.contains(m.Src) && (gratuitous || toPort) {
 			c.neighbour(r, in)
