@@ -463,15 +463,7 @@ func (r *modelRun) router(p modelPacket, rt *topology.Router) string {
 		return "Drop"
 	}
 	mac, why := r.nextHop(rt, route, p.h.Dst)
-	switch why {
-	case "unplugged":
-		return "ErrorDrop"
-	case "unreachable":
-		code := uint8(1)
-		if route.Gateway.IsValid() {
-			code = 0
-		}
-		r.icmp(p, 3, code)
+	if why == "unplugged" {
 		return "ErrorDrop"
 	}
 	p.h.EthSrc, p.h.EthDst = out.PortMAC, mac
@@ -534,8 +526,6 @@ func (r *modelRun) nextHop(rt *topology.Router, route *topology.Route, dst packe
 		}
 	} else if !out.Exterior() {
 		return mac, "unplugged"
-	} else if !out.Network.Contains(hop.Addr()) {
-		return mac, "unreachable"
 	}
 	n := sim.Neighbour{Router: rt.ID, Addr: hop}
 	if mac, ok := r.arp[n]; ok {

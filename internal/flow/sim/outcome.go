@@ -65,7 +65,6 @@ const (
 	ReasonNoPort         Reason = "route-without-port"
 	ReasonNoAddress      Reason = "port-without-address"
 	ReasonOwnAddress     Reason = "own-address"
-	ReasonUnreachable    Reason = "next-hop-not-in-network"
 	ReasonNoAnswer       Reason = "arp-unanswered"
 	ReasonARP            Reason = "arp-taken"
 	ReasonARPOpcode      Reason = "arp-opcode"

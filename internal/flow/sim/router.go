@@ -161,7 +161,7 @@ func (c *Context) forward(r *router, rt *route, in *port) Outcome {
 	mac, o := c.nextHop(r, rt, m.Dst)
 	switch {
 	case o == Forward:
-	case o == ErrorDrop && (c.decided.Reason == ReasonUnreachable || c.decided.Reason == ReasonNoAnswer):
+	case o == ErrorDrop && c.decided.Reason == ReasonNoAnswer:
 		code := uint8(packet.CodeHost)
 		if rt.gateway != 0 {
 			code = packet.CodeNet
@@ -195,8 +195,6 @@ func (c *Context) nextHop(r *router, rt *route, dst packet.IPv4) (packet.MAC, Ou
 		}
 	case !out.exterior:
 		return packet.MAC{}, c.end(ErrorDrop, ReasonUnplugged, out.id)
-	case !out.contains(hop):
-		return packet.MAC{}, c.end(ErrorDrop, ReasonUnreachable, out.id)
 	}
 	n := Neighbour{r.id, hop}
 	c.tags = append(c.tags, Tag{Kind: TagNeighbour, ID: r.id, Addr: hop})
