@@ -558,6 +558,7 @@ func (r *modelRun) echo(p modelPacket, rt *topology.Router) {
 	r.made = true // counts as a return flow
 	v := r.filter(&answer, rt.ID, rt.OutboundFilter)
 	r.made = made
+	r.reached[rt.ID]-- // the packet itself does not come there
 	if v == "accept" {
 		r.made2 = append(r.made2, modelFrame{out.ID, frame})
 	}

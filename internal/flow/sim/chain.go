@@ -91,10 +91,11 @@ func (k *compiler) rule(r *topology.Rule, position int) rule {
 	return c
 }
 
-// filter takes the packet through a filter of a device or port, of which one is owner.
+// filter takes the packet, or what a router answers to it, through a filter of a device
+// or port, of which one is owner. Only what the packet reaches is observed.
 // The result is accept, drop, reject, traceHere or missingPort.
 func (c *Context) filter(ch *chain, s Stage) verdict {
-	if c.log != nil {
+	if c.log != nil && !c.answering {
 		if o, ok := c.log.(FilterObserver); ok {
 			s.Chain = ch != nil
 			o.Reached(s)
