@@ -100,6 +100,7 @@ func (c *Context) filterAnswer(r *router, out *port, reply *packet.Match) verdic
 	c.fork(&from)
 	decided := c.decided
 	c.match, c.inPort, c.outPort, c.entry, c.answering = *reply, nil, out, nil, true
+	c.dstRewritten = false
 	v := c.filter(r.out, Stage{Owner: r.id, Dir: Out})
 	*reply = c.match
 	c.answering = false

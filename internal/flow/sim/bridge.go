@@ -236,7 +236,6 @@ func (c *Context) floodFrom(b *bridge) Outcome {
 	for i := 0; ; i++ {
 		p, more := b.floodPort(i, c)
 		if !more {
-			c.dstRewritten = from.dstRewritten
 			if first {
 				return c.end(Drop, ReasonNobodyToFlood, b.id)
 			}
@@ -250,7 +249,6 @@ func (c *Context) floodFrom(b *bridge) Outcome {
 			return o
 		}
 		c.join(&from)
-		c.dstRewritten = false
 		if first {
 			result, first = o, false
 		} else {

@@ -276,7 +276,6 @@ type branch struct {
 // fork keeps what the next copy starts from.
 func (c *Context) fork(b *branch) {
 	*b = branch{c.match, c.pre, c.inPort, c.outPort, c.entry, c.device, c.dstRewritten, c.entered, len(c.path)}
-	c.dstRewritten = false
 }
 
 // join goes back to where a copy was made.
