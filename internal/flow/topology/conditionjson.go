@@ -163,8 +163,8 @@ func readNetworkFields(o *object, c *Condition) {
 	c.Proto = readByte(o, "nwProto")
 	o.prefix("nwSrcAddress", "nwSrcLength", &c.Src)
 	o.prefix("nwDstAddress", "nwDstLength", &c.Dst)
-	o.prefix("icmpDataSrcIpAddress", "icmpDataSrcIpAddressLength", &c.QuotedSrc)
-	o.prefix("icmpDataDstIpAddress", "icmpDataDstIpAddressLength", &c.QuotedDst)
+	o.prefix("icmpDataSrcIpAddress", o.either("icmpDataSrcIpAddressLength", "icmpDataSrcIpLength"), &c.QuotedSrc)
+	o.prefix("icmpDataDstIpAddress", o.either("icmpDataDstIpAddressLength", "icmpDataDstIpLength"), &c.QuotedDst)
 	c.TPSrc = readRange(o, "tpSrc")
 	c.TPDst = readRange(o, "tpDst")
 }

@@ -238,11 +238,12 @@ func TestDocumentTellsTheLineOfASyntaxError(t *testing.T) {
 }
 
 func TestDocumentNotesWhatItDoesNotKnow(t *testing.T) {
-	d, err := ReadDocument(strings.NewReader(`{"bridges":[{"name":"a","inboundfilter":"x"}],"version":1}`))
+	d, err := ReadDocument(strings.NewReader(`{"bridges":[{"name":"a","inboundfilter":"x"}],"version":1,
+		"chains":[{"name":"c","rules":[{"type":"drop","condition":{"nwproto":6,"inPorts":["p"],"icmpDataDstIpLength":8}}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"bridges[0].inboundfilter", "version"}; !reflect.DeepEqual(d.Unknown, want) {
+	if want := []string{"bridges[0].inboundfilter", "chains[0].rules[0].condition.nwproto", "version"}; !reflect.DeepEqual(d.Unknown, want) {
 		t.Errorf("Unknown = %q, want %q", d.Unknown, want)
 	}
 }

@@ -195,11 +195,27 @@ func (dr *documentReader) chain(o *object) (c DocumentChain) {
 func (dr *documentReader) rule(o *object) (r DocumentRule) {
 	o.id("id", &r.ID)
 	o.text("type", (*string)(&r.Type))
-	r.Condition, _ = o.get("condition")
+	if raw, ok := o.get("condition"); ok {
+		r.Condition = raw
+		dr.condition(raw, o.at("condition"))
+	}
 	o.text("jumpChain", &r.JumpChain)
 	o.text("flowAction", (*string)(&r.FlowAction))
 	each(dr, o, "natTargets", &r.NATTargets, readNATTarget)
 	return r
+}
+
+// condition notes the members of a condition that nobody asks for: without them a rule
+// matches more than its author thinks. What is wrong with the others is told when their
+// names can be looked up.
+func (dr *documentReader) condition(raw json.RawMessage, path string) {
+	if raw[0] != '{' {
+		return
+	}
+	in := dr.object(raw, path)
+	in.bad = new([]Violation)
+	readCondition(in)
+	dr.done(in)
 }
 
 func (dr *documentReader) portGroup(o *object) (g DocumentPortGroup) {

@@ -90,6 +90,14 @@ func (o *object) get(name string) (json.RawMessage, bool) {
 	return raw, true
 }
 
+// either returns which of two names a member goes by here.
+func (o *object) either(name, other string) string {
+	if _, ok := o.get(other); ok {
+		return other
+	}
+	return name
+}
+
 // unknown returns the names of members that nobody asked for, sorted.
 func (o *object) unknown() []string {
 	var names []string
