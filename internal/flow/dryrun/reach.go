@@ -351,8 +351,8 @@ func (t *probeNAT) Store(k sim.NATKey, b sim.Binding, _ sim.Instant) { t.m[k] = 
 // firstPort is a Leaser that always gives the first port.
 type firstPort struct{}
 
-func (firstPort) Lease(_ topology.ID, _ packet.IPv4, from, _ uint16, _ sim.Binding) (uint16, sim.LeaseResult) {
+func (firstPort) Lease(_ topology.ID, _ packet.IPv4, from, _ uint16, _ sim.Destination) (uint16, sim.LeaseResult) {
 	return from, sim.Leased
 }
 
-func (firstPort) Release(topology.ID, sim.Binding, sim.Binding) {}
+func (firstPort) Release(topology.ID, sim.Binding, sim.Destination) {}

@@ -32,7 +32,7 @@ type Leases struct {
 
 // block is who uses each port of a block.
 type block struct {
-	users [blockPorts]map[Binding]struct{}
+	users [blockPorts]map[Destination]struct{}
 }
 
 // NewLeases returns a Leaser. Acquire gets blocks from who gives them to all hosts;
@@ -46,7 +46,7 @@ func NewLeases(acquire func(Block) LeaseResult) *Leases {
 }
 
 // Lease implements Leaser. Blocks that are there come first.
-func (l *Leases) Lease(device topology.ID, addr packet.IPv4, from, to uint16, dst Binding) (uint16, LeaseResult) {
+func (l *Leases) Lease(device topology.ID, addr packet.IPv4, from, to uint16, dst Destination) (uint16, LeaseResult) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for first := blockOf(from); ; first += blockPorts {
@@ -83,7 +83,7 @@ func (l *Leases) Lease(device topology.ID, addr packet.IPv4, from, to uint16, ds
 func blockOf(port uint16) uint16 { return port / blockPorts * blockPorts }
 
 // take finds the first port of the block, in a range, that no packet to dst has.
-func (b *block) take(first, from, to uint16, dst Binding) (uint16, bool) {
+func (b *block) take(first, from, to uint16, dst Destination) (uint16, bool) {
 	for i := range uint16(blockPorts) {
 		port := first + i
 		if port < from || port > to {
@@ -93,7 +93,7 @@ func (b *block) take(first, from, to uint16, dst Binding) (uint16, bool) {
 			continue
 		}
 		if b.users[i] == nil {
-			b.users[i] = map[Binding]struct{}{}
+			b.users[i] = map[Destination]struct{}{}
 		}
 		b.users[i][dst] = struct{}{}
 		return port, true
@@ -102,7 +102,7 @@ func (b *block) take(first, from, to uint16, dst Binding) (uint16, bool) {
 }
 
 // Release implements Leaser.
-func (l *Leases) Release(device topology.ID, b, dst Binding) {
+func (l *Leases) Release(device topology.ID, b Binding, dst Destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	first := blockOf(b.Port)

@@ -47,7 +47,7 @@ func (s *State) Expire(now Instant) {
 // releaseLease gives back what a translation of a source leased.
 func releaseLease(l Leaser, k NATKey, b Binding) {
 	if k.Kind == ForwardSNAT && k.Proto != packet.ProtoICMP {
-		l.Release(k.Device, b, Binding{k.Dst, k.DstPort})
+		l.Release(k.Device, b, k.destination())
 	}
 }
 

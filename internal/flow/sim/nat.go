@@ -194,7 +194,7 @@ func (c *Context) lease(r *rule, k NATKey) (b Binding, leased bool, result Lease
 			return Binding{t.addrFrom, k.SrcPort}, false, Leased
 		}
 		for addr := t.addrFrom; ; addr++ {
-			port, result := c.state.Leases.Lease(k.Device, addr, t.portFrom, t.portTo, Binding{k.Dst, k.DstPort})
+			port, result := c.state.Leases.Lease(k.Device, addr, t.portFrom, t.portTo, k.destination())
 			if result != Exhausted {
 				return Binding{addr, port}, result == Leased, result
 			}
@@ -217,7 +217,7 @@ func (c *Context) random(n int) int {
 func (c *Context) abandon() {
 	for i := range c.writes {
 		if w := &c.writes[i]; w.leased {
-			c.state.Leases.Release(w.key.Device, w.binding, Binding{w.key.Dst, w.key.DstPort})
+			c.state.Leases.Release(w.key.Device, w.binding, w.key.destination())
 		}
 	}
 	c.writes = c.writes[:0]

@@ -146,9 +146,20 @@ type Binding struct {
 type Leaser interface {
 	// Lease takes a port of the range for packets to a destination. Pending is that
 	// there may be one later.
-	Lease(device topology.ID, addr packet.IPv4, from, to uint16, dst Binding) (port uint16, result LeaseResult)
-	Release(device topology.ID, b, dst Binding)
+	Lease(device topology.ID, addr packet.IPv4, from, to uint16, dst Destination) (port uint16, result LeaseResult)
+	Release(device topology.ID, b Binding, dst Destination)
 }
+
+// Destination is where packets from a leased port go. Ports of TCP and UDP are not the
+// same.
+type Destination struct {
+	Binding
+
+	Proto uint8
+}
+
+// destination is where the packets of a key go.
+func (k *NATKey) destination() Destination { return Destination{Binding{k.Dst, k.DstPort}, k.Proto} }
 
 // LeaseResult is how a lease came out.
 type LeaseResult uint8

@@ -140,12 +140,15 @@ func TestLeases(t *testing.T) {
 		blocks = append(blocks, b)
 		return map[uint16]LeaseResult{0: Exhausted, 64: Leased, 128: Pending}[b.First]
 	})
-	dst := Binding{1, 80}
+	dst := Destination{Binding{1, 80}, packet.ProtoTCP}
 	if p, r := l.Lease(device, addr, 62, 130, dst); p != 64 || r != Leased {
 		t.Errorf("first: %d, %v, want the first port of the first block that is free", p, r)
 	}
-	if p, _ := l.Lease(device, addr, 62, 130, Binding{2, 80}); p != 64 {
+	if p, _ := l.Lease(device, addr, 62, 130, Destination{Binding{2, 80}, packet.ProtoTCP}); p != 64 {
 		t.Errorf("to another destination: %d, want 64", p)
+	}
+	if p, _ := l.Lease(device, addr, 62, 130, Destination{Binding{1, 80}, packet.ProtoUDP}); p != 64 {
+		t.Errorf("of another protocol: %d, want 64", p)
 	}
 	for want := uint16(65); want < 128; want++ {
 		if p, r := l.Lease(device, addr, 62, 130, dst); p != want || r != Leased {
@@ -173,14 +176,15 @@ func TestLeases(t *testing.T) {
 func TestExpiryGivesPortsBack(t *testing.T) {
 	s := NewState(nil)
 	device := uuid.New()
-	port, _ := s.Leases.Lease(device, 9, 100, 100, Binding{1, 80})
+	dst := Destination{Binding{1, 80}, packet.ProtoTCP}
+	port, _ := s.Leases.Lease(device, 9, 100, 100, dst)
 	s.NAT.Store(NATKey{Kind: ForwardSNAT, Proto: packet.ProtoTCP, Device: device, Src: 2, SrcPort: 7, Dst: 1, DstPort: 80}, Binding{9, port}, 0)
 	s.Expire(59 * time.Second)
-	if _, r := s.Leases.Lease(device, 9, 100, 100, Binding{1, 80}); r != Exhausted {
+	if _, r := s.Leases.Lease(device, 9, 100, 100, dst); r != Exhausted {
 		t.Errorf("before the translation ended its port was given away: %v", r)
 	}
 	s.Expire(60 * time.Second)
-	if _, r := s.Leases.Lease(device, 9, 100, 100, Binding{1, 80}); r != Leased {
+	if _, r := s.Leases.Lease(device, 9, 100, 100, dst); r != Leased {
 		t.Errorf("after the translation ended its port is not free: %v", r)
 	}
 }
