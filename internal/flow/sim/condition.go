@@ -247,6 +247,11 @@ func (k *condition) matches(c *Context) bool {
 	return !k.invert
 }
 
+// wants reports whether all packets that match have a predicate hold.
+func (k *condition) wants(predicate int) bool {
+	return !k.invert && k.predicates>>predicate&1 != 0 && k.inverted>>predicate&1 == 0
+}
+
 // holds evaluates one predicate, not inverted.
 func (k *condition) holds(predicate int, c *Context) bool {
 	m := &c.match

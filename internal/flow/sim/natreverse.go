@@ -73,19 +73,15 @@ func (c *Context) reverseSNAT() bool {
 }
 
 // staticDNAT sets the destination, and in an ICMP error the source of the quoted
-// packet, which had the old address from the other direction's rule. A rule for quoted
-// packets changes these alone.
+// packet, which had the old address from the other direction's rule. A rule for a quoted
+// destination changes that alone: the error is of a router on the way.
 func (c *Context) staticDNAT(r *rule) bool {
 	m := &c.match
 	if m.Net != packet.NetIPv4 {
 		return false
 	}
 	to := r.targets[0].addrFrom
-	k := &r.condition
-	if k.predicates&(1<<onQuoteSrc|1<<onQuoteDst) != 0 {
-		if m.Transport != packet.ICMPError || k.predicates&(1<<onQuoteDst) == 0 {
-			return false
-		}
+	if r.condition.wants(onQuoteDst) {
 		m.Quote.Dst = to
 		return true
 	}
