@@ -230,9 +230,10 @@ func kernelFrame(r *rand.Rand) (port string, frame []byte) {
 	return port, frame
 }
 
-// The kernel's bridge, routing and filters do with plain packets what the simulator
-// says.
-func TestAgainstKernel(t *testing.T) {
+// kernelNetwork makes the network of kernelSetup, and what more a script says, in a
+// namespace of its own.
+func kernelNetwork(t *testing.T, more string) map[string]*wire {
+	t.Helper()
 	peer.Root(t, "to make a network of the kernel's own")
 	peer.Need(t, "nft")
 	peer.Need(t, "ip")
@@ -255,15 +256,27 @@ func TestAgainstKernel(t *testing.T) {
 	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("sh", "-ec", kernelSetup).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-ec", kernelSetup+more).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	wires := newWires(t)
-	lab, err := New(document(t, kernelDocument))
+	return newWires(t)
+}
+
+// bothNetworks is the kernel's network and the simulator's.
+type bothNetworks struct {
+	wires map[string]*wire
+	lab   *Lab
+}
+
+// newBothNetworks has the stations behind the bridge tell where they are: the kernel's
+// bridge sees no ARP that would.
+func newBothNetworks(t *testing.T, wires map[string]*wire, doc string) *bothNetworks {
+	t.Helper()
+	lab, err := New(document(t, doc))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := byte(1); i <= 2; i++ { // the kernel's bridge sees no ARP that would tell it where they are
+	for i := byte(1); i <= 2; i++ {
 		hello := append(bytes.Repeat([]byte{0xff}, 6), 2, 0, 0, 0, 0, i, 0x12, 0x34)
 		name := fmt.Sprintf("w%d", i)
 		play(t, wires, name, hello)
@@ -271,29 +284,45 @@ func TestAgainstKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return &bothNetworks{wires, lab}
+}
+
+// play has a frame enter both networks, which must deliver the same. It returns what
+// they deliver, without ARP: the kernel knows its neighbours.
+func (n *bothNetworks) play(t *testing.T, what, port string, frame []byte) []Delivery {
+	t.Helper()
+	got := play(t, n.wires, port, frame)
+	s, err := n.lab.Play(port, frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	var delivered []Delivery
+	for _, d := range s.Delivered {
+		var m packet.Match
+		if err := m.Parse(d.Frame); err != nil || m.Net != packet.NetARP {
+			want = append(want, essence(d.Port, d.Frame))
+			delivered = append(delivered, d)
+		}
+	}
+	got, want = withoutUnreachable(got), withoutUnreachable(want)
+	if !slices.Equal(got, want) {
+		var tree strings.Builder
+		_ = s.WriteTree(&tree)
+		t.Fatalf("%s, %s %x:\nkernel    %q\nsimulator %q\n%s", what, port, frame, got, want, tree.String())
+	}
+	return delivered
+}
+
+// The kernel's bridge, routing and filters do with plain packets what the simulator
+// says.
+func TestAgainstKernel(t *testing.T) {
+	n := newBothNetworks(t, kernelNetwork(t, ""), kernelDocument)
 	r := rand.New(rand.NewPCG(1, 1))
 	delivered := 0
 	for i := range 3000 {
 		port, frame := kernelFrame(r)
-		got := play(t, wires, port, frame)
-		s, err := lab.Play(port, frame)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var want []string
-		for _, d := range s.Delivered {
-			var m packet.Match
-			if err := m.Parse(d.Frame); err != nil || m.Net != packet.NetARP { // the kernel knows its neighbours
-				want = append(want, essence(d.Port, d.Frame))
-			}
-		}
-		got, want = withoutUnreachable(got), withoutUnreachable(want)
-		if !slices.Equal(got, want) {
-			var tree strings.Builder
-			_ = s.WriteTree(&tree)
-			t.Fatalf("frame %d, %s %x:\nkernel    %q\nsimulator %q\n%s", i, port, frame, got, want, tree.String())
-		}
-		delivered += len(got)
+		delivered += len(n.play(t, fmt.Sprintf("frame %d", i), port, frame))
 	}
 	if delivered < 1000 {
 		t.Errorf("%d frames were delivered: too few to say something", delivered)
