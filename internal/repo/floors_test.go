@@ -59,6 +59,7 @@ var floors = map[string]int{
 	"internal/resend":    2,
 
 	"internal/api":             3,
+	"internal/flow/rest":       3,
 	"internal/hoststat/server": 3, // the daemon of internal/hoststat, whose engine other readers share
 	"internal/hub":             3,
 	"internal/relaybench":      3,

@@ -1,0 +1,108 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/weir-io/weir/internal/flow/topology"
+)
+
+func TestFlowsAreSelected(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows?since=1500&until=1970-01-01T00:00:02.5Z&limit=7&order=desc&verdict=drop&host="+host1, "")
+	host, _ := topology.ParseID(host1)
+	want := Select{
+		Since: time.UnixMilli(1500), Until: time.UnixMilli(2500), Limit: 7, Descending: true, Verdict: "drop", Host: host,
+	}
+	got := f.traces.asked[len(f.traces.asked)-1]
+	if !got.Since.Equal(want.Since) || !got.Until.Equal(want.Until) || got.Limit != 7 || !got.Descending || got.Verdict != "drop" || got.Host != host {
+		t.Errorf("selected %+v, want %+v", got, want)
+	}
+	f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows", "")
+	if got := f.traces.asked[len(f.traces.asked)-1]; got != (Select{Limit: 100}) {
+		t.Errorf("without parameters selected %+v", got)
+	}
+	for _, query := range []string{"since=x", "until=2026-13-01", "limit=0", "limit=10001", "limit=x", "order=up", "host=x"} {
+		f.want(http.StatusBadRequest, red, "GET", "/traces/"+id+"/flows?"+query, "")
+	}
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+absent+"/flows", "")
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows/x", "")
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows/"+absent, "")
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows/"+absent+"/events", "")
+	f.want(http.StatusNotAcceptable, red, "GET", "/traces/"+id+"/flows", "", "Accept", "text/html")
+}
+
+func TestFlowsOfWhatIsGoneAreForAdmins(t *testing.T) {
+	f := newFixture(t)
+	gone, _ := topology.ParseID(absent)
+	flow := Flow{ID: topology.ID{15: 1}, Verdict: "drop"}
+	f.traces.flows = map[topology.ID][]Flow{gone: {flow}}
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+absent+"/flows", "")
+	if list := f.want(http.StatusOK, root, "GET", "/traces/"+absent+"/flows", "").array(t); len(list) != 1 {
+		t.Errorf("flows: %v", list)
+	}
+	f.want(http.StatusOK, root, "GET", "/traces/"+absent+"/flows/"+flow.ID.String(), "")
+}
+
+// TestFollow reads a stream until the client goes, which ends it.
+func TestFollow(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	request, _ := topology.ParseID(id)
+	flow := topology.ID{15: 1}
+	f.traces.flows = map[topology.ID][]Flow{request: {{ID: flow}, {ID: topology.ID{15: 2}}}}
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: {json.RawMessage(`{"kind":"restart","seq":0}`)}}
+	ended := make(chan struct{})
+	for path, lines := range map[string]int{"/flows": 2, "/flows/" + flow.String() + "/events": 1} {
+		ctx, cancel := context.WithCancel(t.Context())
+		f.traces.more = func() {
+			<-ctx.Done()
+			ended <- struct{}{}
+		}
+		server := httptest.NewServer(f.server)
+		r, err := http.NewRequestWithContext(ctx, "GET", server.URL+Base+"/traces/"+id+path+"?follow=true", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Auth-Token", red)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kind := resp.Header.Get("Content-Type"); kind != streamType {
+			t.Errorf("%s: Content-Type %q", path, kind)
+		}
+		scanner := bufio.NewScanner(resp.Body)
+		for i := range lines {
+			if !scanner.Scan() || !json.Valid(scanner.Bytes()) {
+				t.Errorf("%s: line %d: %q", path, i, scanner.Text())
+			}
+		}
+		cancel()
+		<-ended
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		server.Close()
+	}
+}
+
+func TestWithoutTracesAndSimulator(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	f.server.opts.Traces, f.server.opts.Simulator = nil, nil
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows", "")
+	f.want(http.StatusNotFound, red, "POST", "/simulations", `{"port":"`+redPort+`","frame":"ffffffffffff0200000000010800"}`)
+	if m := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t); m["hostStatus"] != nil {
+		t.Errorf("hostStatus of no trace store: %v", m)
+	}
+}

@@ -1,0 +1,139 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Base is the path that all resources are below.
+const Base = "/midonet-api"
+
+// Defaults of Options.
+const (
+	DefaultTimeout = 10 * time.Second
+	DefaultMaxBody = 1 << 20
+	maxDocument    = 256 << 20 // of a whole topology
+)
+
+// Options say what a Server works on.
+type Options struct {
+	Inventory Inventory
+	Access    Access
+
+	// Classify tells what an error of the inventory, the simulator or the trace store
+	// means to a client; nil stands for an internal error, and nil is the default.
+	Classify func(error) *Fault
+
+	Simulator Simulator     // nil: no dry runs
+	Traces    Traces        // nil: no flow traces are kept
+	Timeout   time.Duration // of a request, but not of one that follows; 0: DefaultTimeout
+	MaxBody   int64         // bytes of a request's body; 0: DefaultMaxBody
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Server answers requests below Base.
+type Server struct {
+	// Immutable after New.
+	opts     Options
+	routes   []route
+	document func() ([]byte, error)
+}
+
+// New makes a server. It starts nothing.
+func New(opts Options) *Server {
+	if opts.Timeout <= 0 {
+		opts.Timeout = DefaultTimeout
+	}
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = DefaultMaxBody
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{opts: opts, routes: routes(), document: sync.OnceValues(Document)}
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	q := &request{server: s, w: w, r: r}
+	err := q.serve()
+	if err == nil {
+		return
+	}
+	f := s.fault(err)
+	if f.Status == http.StatusInternalServerError {
+		s.opts.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	}
+	q.refuse(f)
+}
+
+// serve takes the request through the gates, and to its handler.
+func (q *request) serve() error {
+	path, ok := strings.CutPrefix(q.r.URL.Path, Base)
+	if !ok || path != "" && path[0] != '/' {
+		return faultf(http.StatusNotFound, "there is no %s", q.r.URL.Path)
+	}
+	rt, others, vars := q.server.match(q.r.Method, path)
+	if rt == nil || !rt.open {
+		if err := q.identify(); err != nil {
+			return err
+		}
+	}
+	if rt == nil {
+		return q.unserved(others)
+	}
+	q.route, q.vars = rt, vars
+	if err := q.negotiate(); err != nil {
+		return err
+	}
+	if !rt.open && !q.who.may(rt.method, rt.admin) {
+		return faultf(http.StatusForbidden, "%s %s is not for the role %s", rt.method, q.r.URL.Path, q.who.Role)
+	}
+	if rt.stream && q.r.URL.Query().Get("follow") == "true" {
+		return rt.handle(q)
+	}
+	ctx, cancel := context.WithTimeout(q.r.Context(), q.server.opts.Timeout)
+	defer cancel()
+	q.r = q.r.WithContext(ctx)
+	return rt.handle(q)
+}
+
+// unserved refuses what no route is for; others are the methods that the path has.
+func (q *request) unserved(others []string) error {
+	if len(others) == 0 {
+		return faultf(http.StatusNotFound, "there is no %s", q.r.URL.Path)
+	}
+	q.w.Header().Set("Allow", strings.Join(others, ", "))
+	return faultf(http.StatusMethodNotAllowed, "%s has no %s, only %s", q.r.URL.Path, q.r.Method, strings.Join(others, ", "))
+}
+
+// fault tells what an error means to a client.
+func (s *Server) fault(err error) *Fault {
+	if f := ownFault(err); f != nil {
+		return f
+	}
+	if s.opts.Classify != nil {
+		if f := s.opts.Classify(err); f != nil {
+			return f
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return faultf(http.StatusServiceUnavailable, "the store did not answer in time")
+	}
+	return faultf(http.StatusInternalServerError, "internal error: the log of the hub has it")
+}

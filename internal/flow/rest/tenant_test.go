@@ -1,0 +1,266 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/flow/topology"
+)
+
+// variables are what stands for the variables of a path: objects that are blue's. The
+// key is the path up to the variable, or the variable alone.
+func variables(f *fixture, path string) string {
+	chain := named(topology.KindChain, "blue-in")
+	values := map[string]string{
+		"/bridges/{id}": blueLAN, "/routers/{id}": blueRouter, "/ports/{id}": named(topology.KindPort, "blue-red"),
+		"/chains/{id}": chain, "/hosts/{id}": host1, "{port}": bluePort, "{name}": "b1", "{host}": host1, "{addr}": "10.0.0.1",
+		"/ip_addr_groups/{id}": named(topology.KindAddrGroup, "addresses"),
+		"/tunnel_zones/{id}":   named(topology.KindTunnelZone, "zone"),
+	}
+	make := map[string]func() string{
+		"/rules/{id}":       func() string { return f.create(root, "/chains/"+chain+"/rules", `{"type":"drop"}`) },
+		"/routes/{id}":      func() string { return f.create(root, "/routers/"+blueRouter+"/routes", `{"type":"Reject"}`) },
+		"/port_groups/{id}": func() string { return f.create(root, "/port_groups", `{"tenantId":"blue"}`) },
+		"/traces/{id}":      func() string { return f.trace(root, "bridges/"+blueLAN) },
+		"{flow}":            func() string { return absent },
+	}
+	for key, value := range values {
+		path = strings.Replace(path, key, strings.Replace(key, key[strings.Index(key, "{"):], value, 1), 1)
+	}
+	for key, value := range make {
+		if strings.Contains(path, key) {
+			path = strings.Replace(path, key, strings.Replace(key, key[strings.Index(key, "{"):], value(), 1), 1)
+		}
+	}
+	return path
+}
+
+// TestTenantsMethodsPaths asks for everything of blue's, by every route: without a
+// token 401, as another tenant 403 and nothing changed, with a role that only reads
+// 403 for all that changes.
+func TestTenantsMethodsPaths(t *testing.T) {
+	f := newFixture(t)
+	for _, rt := range f.server.routes {
+		if rt.open {
+			continue
+		}
+		path := variables(f, rt.path)
+		if strings.Contains(path, "{") {
+			t.Errorf("%s: nothing for a variable", path)
+			continue
+		}
+		what := rt.method + " " + rt.path
+		body := ""
+		if rt.takes {
+			body = `{"tenantId":"blue","type":"drop","peerId":"` + bluePort + `","portId":"` + bluePort + `",
+				"port":"` + bluePort + `","frame":"ffffffffffff0200000000010800","name":"n","condition":{},
+				"deviceType":"PORT","deviceId":"` + bluePort + `"}`
+			if strings.HasSuffix(rt.path, "/ports") && strings.Contains(rt.path, "{id}") || rt.path == "/ports/{id}" || strings.HasSuffix(rt.path, "/routes") {
+				body = `{"tenantId":"blue"}`
+			}
+		}
+		before := f.want(http.StatusOK, root, "GET", "/topology", "").body
+		if got := f.do("", rt.method, path, body); got.status != http.StatusUnauthorized {
+			t.Errorf("%s without a token: %d", what, got.status)
+		}
+		if got := f.do(redUser, rt.method, path, body); rt.method != http.MethodGet && got.status != http.StatusForbidden {
+			t.Errorf("%s as tenant_user: %d", what, got.status)
+		}
+		got := f.do(red, rt.method, path, body)
+		own := !strings.Contains(rt.path, "{") && rt.method == http.MethodGet && !rt.admin // lists
+		switch {
+		case own && got.status != http.StatusOK:
+			t.Errorf("%s as another tenant: %d", what, got.status)
+		case !own && got.status != http.StatusForbidden:
+			t.Errorf("%s as another tenant: %d, want 403: %s", what, got.status, got.body)
+		}
+		leaks(t, what, got.body, path+body)
+		if after := f.want(http.StatusOK, root, "GET", "/topology", "").body; after != before {
+			t.Errorf("%s as another tenant has changed the topology", what)
+		}
+	}
+}
+
+// leaks looks for what is blue's in what red has got. What was in the request may come
+// back.
+func leaks(t *testing.T, what, body, asked string) {
+	t.Helper()
+	for _, secret := range []string{
+		blueLAN, blueRouter, bluePort, named(topology.KindChain, "blue-in"), named(topology.KindPort, "blue-red"),
+		named(topology.KindPort, "blue-free"), "10.9.0.2", "10.66.",
+	} {
+		if strings.Contains(body, secret) && !strings.Contains(asked, secret) {
+			t.Errorf("%s leaks %s: %s", what, secret, body)
+		}
+	}
+}
+
+// TestNothingOfOthersIsShown reads all that red can read while blue's networks are tied
+// to red's, and traced in a chain that is red's.
+func TestNothingOfOthersIsShown(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(blue, "bridges/"+blueLAN)
+	f.want(http.StatusNoContent, blue, "PUT", "/traces/"+id+"/enabled", "")
+	f.trace(red, "bridges/"+redDMZ)
+	for _, path := range []string{
+		"/bridges", "/routers", "/ports", "/chains", "/port_groups", "/traces", "/",
+		"/routers/" + redRouter, "/routers/" + redRouter + "/ports", "/routers/" + redRouter + "/peer_ports",
+		"/routers/" + redRouter + "/routes", "/bridges/" + redLAN + "/ports",
+		"/ports/" + named(topology.KindPort, "red-blue"),
+		"/chains/" + named(topology.KindChain, "shared") + "/rules",
+	} {
+		got := f.want(http.StatusOK, red, "GET", path, "")
+		leaks(t, path, got.body, "")
+		if strings.Contains(got.body, id) || strings.Contains(got.body, "blue-") {
+			t.Errorf("%s leaks what is blue's: %s", path, got.body)
+		}
+	}
+	leaks(t, "link", f.want(http.StatusForbidden, red, "GET", "/ports/"+named(topology.KindPort, "red-blue")+"/link", "").body, "")
+	// The administrator sees all of it.
+	rules := f.want(http.StatusOK, root, "GET", "/chains/"+named(topology.KindChain, "shared")+"/rules", "").array(t)
+	if len(rules) != 1 {
+		t.Fatalf("rules of the shared chain: %v", rules)
+	}
+	f.want(http.StatusForbidden, red, "GET", "/rules/"+rules[0]["id"].(string), "")
+	f.want(http.StatusForbidden, red, "DELETE", "/rules/"+rules[0]["id"].(string), "")
+}
+
+func TestOthersChainsAreNoFilters(t *testing.T) {
+	f := newFixture(t)
+	body := `{"inboundFilterId":"` + named(topology.KindChain, "blue-in") + `"}`
+	f.want(http.StatusForbidden, red, "POST", "/bridges", body)
+	f.want(http.StatusForbidden, red, "PUT", "/bridges/"+redLAN, body)
+	f.want(http.StatusForbidden, red, "PUT", "/ports/"+redPort, body)
+	f.want(http.StatusForbidden, red, "POST", "/bridges/"+redLAN+"/ports", body)
+	f.want(http.StatusForbidden, red, "PUT", "/bridges/"+redLAN, `{"tenantId":"blue"}`)
+	f.want(http.StatusForbidden, red, "POST", "/chains", `{"tenantId":"blue"}`)
+	f.want(http.StatusForbidden, red, "POST", "/port_groups", `{"tenantId":"blue"}`)
+	f.want(http.StatusNoContent, root, "PUT", "/bridges/"+redLAN, body)
+}
+
+// event makes the JSON of an event.
+func event(t *testing.T, members map[string]any) json.RawMessage {
+	t.Helper()
+	b, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// wholePath are the events of a packet that goes from red's bridge over the routers of
+// both to a port of blue's.
+func wholePath(t *testing.T, f *fixture) []json.RawMessage {
+	chain := named(topology.KindChain, "red-in")
+	rules := f.want(http.StatusOK, root, "GET", "/chains/"+chain+"/rules", "").array(t)
+	foreignMatch := map[string]any{"networkSrc": "10.66.0.1"}
+	steps := []map[string]any{
+		{"kind": "start", "inputPort": redPort, "device": redLAN, "match": map[string]any{"networkSrc": "10.1.0.9"}},
+		{"kind": "port-in", "port": redPort, "device": redLAN, "attachment": "exterior"},
+		{"kind": "rule", "chain": chain, "rule": rules[0]["id"], "device": redLAN, "matched": false},
+		{"kind": "chain", "chain": named(topology.KindChain, "blue-in"), "name": "blue-in", "device": redLAN},
+		{"kind": "restart", "reason": "trace", "request": absent},
+		{"kind": "port-in", "port": named(topology.KindPort, "blue-red"), "device": blueRouter},
+		{"kind": "route", "device": blueRouter, "destination": "10.66.0.7"},
+		{"kind": "port-out", "port": bluePort, "device": blueLAN},
+		{"kind": "flow", "installed": true, "tags": []string{"port:" + bluePort}},
+		{
+			"kind": "result", "outcome": "forward", "match": foreignMatch, "modifications": foreignMatch,
+			"outputs": []any{map[string]any{"port": bluePort, "host": host1, "interface": "b1"}},
+		},
+	}
+	var events []json.RawMessage
+	for i, s := range steps {
+		s["seq"], s["run"], s["role"], s["host"], s["time"] = i, 1, "ingress", host1, 1700000000000000000+i
+		events = append(events, event(t, s))
+	}
+	return events
+}
+
+func TestEventsOfOthersAreRedacted(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	flow := topology.ID{15: 1}
+	request, _ := topology.ParseID(id)
+	port, _ := topology.ParseID(redPort)
+	host, _ := topology.ParseID(host1)
+	f.traces.flows = map[topology.ID][]Flow{request: {{
+		ID: flow, Ingress: port, Host: host, Hosts: []topology.ID{host}, Verdict: "forward", Header: json.RawMessage(`{"networkSrc":"10.1.0.9"}`),
+	}}}
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: wholePath(t, f)}
+	at := "/traces/" + id + "/flows/" + flow.String() + "/events"
+
+	all := f.want(http.StatusOK, root, "GET", at, "").array(t)
+	if len(all) != 10 || all[6]["destination"] != "10.66.0.7" {
+		t.Errorf("an administrator reads %v", all)
+	}
+	for _, token := range []string{red, redUser} {
+		got := f.want(http.StatusOK, token, "GET", at, "")
+		leaks(t, "events", got.body, "")
+		if strings.Contains(got.body, absent) || strings.Contains(got.body, "blue-in") || strings.Contains(got.body, `"b1"`) {
+			t.Errorf("events leak: %s", got.body)
+		}
+		var kinds []string
+		for _, e := range got.array(t) {
+			kinds = append(kinds, e["kind"].(string))
+		}
+		if want := []string{"start", "port-in", "rule", "chain", "restart", "redacted", "flow", "result"}; !slices.Equal(kinds, want) {
+			t.Errorf("kinds %v, want %v", kinds, want)
+		}
+		events := got.array(t)
+		if last := events[len(events)-1]; last["outcome"] != "forward" || last["match"] != nil {
+			t.Errorf("result %v", last)
+		}
+		if r := events[2]; r["rule"] == nil || r["chain"] == nil {
+			t.Errorf("event of an own rule %v", r)
+		}
+	}
+	back := f.want(http.StatusOK, red, "GET", at+"?order=desc", "").array(t)
+	if back[0]["kind"] != "result" || back[0]["match"] != nil || len(back) != 8 {
+		t.Errorf("backwards: %v", back)
+	}
+	f.want(http.StatusForbidden, blue, "GET", at, "")
+	// A flow that came in at blue's says no more than how it ended.
+	f.traces.flows[request][0].Ingress = topology.NamedID(topology.KindPort, "blue-1")
+	got := f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows", "")
+	if strings.Contains(got.body, "10.1.0.9") || strings.Contains(got.body, host1) || got.array(t)[0]["verdict"] != "forward" {
+		t.Errorf("flow of another's port: %s", got.body)
+	}
+}
+
+func TestSimulationsAreRedacted(t *testing.T) {
+	f := newFixture(t)
+	f.traces.result = Simulation{Result: "forward", Events: wholePath(t, f)}
+	body := `{"port":"` + redPort + `","frame":"ff:ff:ff:ff:ff:ff 020000000001 0800"}`
+	got := f.want(http.StatusOK, red, "POST", "/simulations", body)
+	leaks(t, "dry run", got.body, "")
+	if m := got.object(t); m["result"] != "forward" || len(m["events"].([]any)) != 8 {
+		t.Errorf("dry run: %v", m)
+	}
+	if m := f.want(http.StatusOK, root, "POST", "/simulations", body).object(t); len(m["events"].([]any)) != 10 {
+		t.Errorf("dry run as administrator: %v", m)
+	}
+	f.want(http.StatusForbidden, blue, "POST", "/simulations", body)
+	f.want(http.StatusForbidden, redUser, "POST", "/simulations", body)
+	for _, tt := range []struct {
+		body string
+		want int
+	}{
+		{`{"port":"` + absent + `","frame":"ffffffffffff0200000000010800"}`, 404},
+		{`{"port":"x","frame":"ffffffffffff0200000000010800"}`, 404},
+		{`{"port":"` + redPort + `"}`, 400},
+		{`{"frame":"ffffffffffff0200000000010800"}`, 400},
+		{`{"port":"` + redPort + `","frame":"ff"}`, 400},
+		{`{"port":"` + redPort + `","frame":"zz"}`, 400},
+		{`{"port":"` + redPort + `","frame":7}`, 400},
+		{`{"port":"` + named(topology.KindPort, "red-free") + `","frame":"ffffffffffff0200000000010800"}`, 400},
+	} {
+		f.want(tt.want, red, "POST", "/simulations", tt.body)
+	}
+}

@@ -1,0 +1,81 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"slices"
+
+	"github.com/weir-io/weir/internal/flow/inventory"
+	"github.com/weir-io/weir/internal/flow/topology"
+)
+
+// memoryTraces is a trace store and a simulator that a test fills.
+type memoryTraces struct {
+	flows  map[topology.ID][]Flow // of a request
+	events map[topology.ID][]json.RawMessage
+	more   func() // called when what is there has been followed
+	asked  []Select
+	result Simulation
+}
+
+func (m *memoryTraces) Flows(_ context.Context, request topology.ID, s Select) ([]Flow, error) {
+	m.asked = append(m.asked, s)
+	return m.flows[request], nil
+}
+
+func (m *memoryTraces) Flow(_ context.Context, request, flow topology.ID) (Flow, error) {
+	i := slices.IndexFunc(m.flows[request], func(f Flow) bool { return f.ID == flow })
+	if i < 0 {
+		return Flow{}, &inventory.Error{Object: "flow", ID: flow, Err: inventory.ErrNotFound}
+	}
+	return m.flows[request][i], nil
+}
+
+func (m *memoryTraces) Events(_ context.Context, _, flow topology.ID, s Select) ([]json.RawMessage, error) {
+	m.asked = append(m.asked, s)
+	events := slices.Clone(m.events[flow])
+	if s.Descending {
+		slices.Reverse(events)
+	}
+	return events, nil
+}
+
+func (m *memoryTraces) FollowFlows(_ context.Context, request topology.ID, _ Select) iter.Seq2[Flow, error] {
+	return func(yield func(Flow, error) bool) {
+		for _, f := range m.flows[request] {
+			if !yield(f, nil) {
+				return
+			}
+		}
+		m.followed()
+	}
+}
+
+func (m *memoryTraces) FollowEvents(_ context.Context, _, flow topology.ID, _ Select) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for _, e := range m.events[flow] {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		m.followed()
+	}
+}
+
+func (m *memoryTraces) followed() {
+	if m.more != nil {
+		m.more()
+	}
+}
+
+func (m *memoryTraces) Status(context.Context, topology.ID) ([]HostStatus, error) {
+	return []HostStatus{{Host: topology.NamedID(topology.KindHost, "h1"), Hits: 3, LimitReached: true}}, nil
+}
+
+func (m *memoryTraces) Simulate(context.Context, topology.ID, []byte) (Simulation, error) {
+	return m.result, nil
+}
