@@ -261,9 +261,16 @@ func TestTracesOfTenants(t *testing.T) {
 		token, query string
 		want         int
 	}{
-		{root, "", 3}, {root, "?tenant_id=red", 2}, {root, "?tenant_id=blue", 1}, {root, "?tenant_id=green", 0},
-		{red, "", 2}, {red, "?tenant_id=red", 2}, {red, "?tenant_id=blue", 0},
-		{redUser, "", 2}, {blue, "", 1}, {blue, "?tenant_id=red", 0},
+		{root, "", 3},
+		{root, "?tenant_id=red", 2},
+		{root, "?tenant_id=blue", 1},
+		{root, "?tenant_id=green", 0},
+		{red, "", 2},
+		{red, "?tenant_id=red", 2},
+		{red, "?tenant_id=blue", 0},
+		{redUser, "", 2},
+		{blue, "", 1},
+		{blue, "?tenant_id=red", 0},
 	} {
 		got := f.want(http.StatusOK, tt.token, "GET", "/traces"+tt.query, "")
 		if list := got.array(t); len(list) != tt.want {
