@@ -96,6 +96,10 @@ func (a *API) complete(register func() error) error {
 	if err := register(); err != nil {
 		return fmt.Errorf("HTTP interface: %w", err)
 	}
+	if a.opts.Networks != nil {
+		a.router.mux.Handle(NetworksPath, a.opts.Networks)
+		a.router.mux.Handle(NetworksPath+"/", a.opts.Networks)
+	}
 	switch {
 	case a.opts.Tokens != nil:
 		a.handler = newBareGuard(a.opts.Tokens.authorize(a.router))

@@ -47,11 +47,15 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	// Probes come with any name and learn nothing.
 	if r.URL.Path != "/healthz" && r.URL.Path != "/readyz" && !g.any && !g.isOwn(r) {
-		writeProblem(w, problemf(codeHostNotAllowed, "host %q", r.Host))
+		refuse(w, r, problemf(codeHostNotAllowed, "host %q", r.Host))
 		return
 	}
 	if err := g.cross.Check(r); err != nil {
-		writeProblem(w, problemf(codeCrossOrigin, "%s %s from origin %q", r.Method, r.URL.Path, r.Header.Get("Origin")))
+		refuse(w, r, problemf(codeCrossOrigin, "%s %s from origin %q", r.Method, r.URL.Path, r.Header.Get("Origin")))
+		return
+	}
+	if ofNetworks(r) {
+		g.next.ServeHTTP(w, r)
 		return
 	}
 	if r.ContentLength > maxBody {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/weir-io/weir/client"
@@ -94,6 +95,10 @@ type Options struct {
 	// the feeds of others; nil: the system's authorities.
 	OwnHost    string
 	FeedsTrust *tls.Config
+
+	// Networks serves virtual networks below NetworksPath, with tokens, bodies and
+	// errors of its own; nil leaves them out.
+	Networks http.Handler
 
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.

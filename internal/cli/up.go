@@ -56,6 +56,7 @@ func runUp(c *cobra.Command, s *settings) error {
 		return err
 	}
 	h.UseGuard(ownProgram())
+	h.UseNetworks()
 	given, err := daemon.ActivatedListeners(listenControl, listenData, listenLive, listenHTTP)
 	if err != nil {
 		return err

@@ -45,6 +45,9 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 	if agent != "" {
 		fmt.Fprintf(t, "  agent\t%s\trecording this host\n", agent)
 	}
+	if at.Networks.Enabled && len(at.HTTP) > 0 {
+		fmt.Fprintf(t, "  networks\t%s\tvirtual networks, traces of their flows\n", networksURL(at.HTTP[0]))
+	}
 	fmt.Fprintf(t, "  traces\t%s\n", at.Output)
 	_ = t.Flush() // a strings.Builder does not fail
 	if agent != "" && len(at.Live) > 0 {
@@ -53,7 +56,30 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 	if len(stat) > 0 {
 		b.WriteString("\nWatch its vital signs, and those of the hosts that register:\n\n  weir top\n")
 	}
+	b.WriteString(networkSteps(at))
 	b.WriteString(nextSteps(at))
+	return b.String()
+}
+
+// networksURL returns the base of the interface of virtual networks.
+func networksURL(http string) string {
+	_, host, port := dialable(http)
+	return "http://" + host + ":" + port + "/midonet-api"
+}
+
+// networkSteps returns how an administrator asks for virtual networks, for the first
+// time with his token.
+func networkSteps(at hub.Addresses) string {
+	n := at.Networks
+	if n.TokenFile == "" || len(at.HTTP) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("\nSee the virtual networks, as their administrator:\n\n")
+	fmt.Fprintf(&b, "  curl -H \"X-Auth-Token: $(cat %s)\" %s/\n", n.TokenFile, networksURL(at.HTTP[0]))
+	if n.Token != "" {
+		fmt.Fprintf(&b, "\n  The token was made just now: %s\n", n.Token)
+	}
 	return b.String()
 }
 

@@ -39,6 +39,21 @@ func TestWelcome(t *testing.T) {
 			[]string{"lttng create demo --set-url=net://10.0.0.1\n"},
 			"babeltrace2",
 		},
+		{
+			"networks, first start",
+			hub.Addresses{HTTP: []string{"0.0.0.0:9347"}, Networks: hub.Networks{Enabled: true, TokenFile: "/s/flow/token", Token: "abc"}},
+			[]string{
+				"  networks  http://127.0.0.1:9347/midonet-api  virtual networks",
+				"  curl -H \"X-Auth-Token: $(cat /s/flow/token)\" http://127.0.0.1:9347/midonet-api/\n", "made just now: abc\n",
+			},
+			"lttng create",
+		},
+		{
+			"networks, later start, accounts of one's own",
+			hub.Addresses{HTTP: []string{"127.0.0.1:9347"}, Networks: hub.Networks{Enabled: true}},
+			[]string{"/midonet-api  virtual networks"},
+			"curl",
+		},
 		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n"}, "lttng create"},
 	}
 	for _, tt := range tests {

@@ -33,6 +33,8 @@ type Config struct {
 
 	Hosts Hosts `toml:"hosts" doc:"The hosts that the hub knows: those that agents register and those named here. Monitors find them there, and the hub asks them for their statistics itself, for its interface, its metrics and alarms."`
 
+	Flow Flow `toml:"flow" doc:"Virtual networks and the traces of their flows: REST below /midonet-api of the HTTP listener, for who has a token."`
+
 	// origins says where each key that is not at its default was set:
 	// "weir.toml:12", "WEIR_RELAY_WORKERS", "--control".
 	origins map[string]string
@@ -149,6 +151,14 @@ type Hosts struct {
 	Forget      time.Duration `toml:"forget" doc:"How long a host is known whose agent has not renewed its registration."`
 }
 
+// Flow configures the virtual networks.
+type Flow struct {
+	Enable    bool          `toml:"enable" doc:"Let weir up serve virtual networks."`
+	Store     string        `toml:"store" doc:"Where they are kept: embedded, a file in flow below state_dir, or zookeeper://HOST:PORT,HOST:PORT, which several hubs share."`
+	Accounts  string        `toml:"accounts" doc:"JSON file of users with their roles, tenants and tokens; absolute. It is read again when it changes. Empty means flow/accounts.json below state_dir, which the first start makes with an administrator, whose token is in flow/token."`
+	TokenLife time.Duration `toml:"token_life" doc:"How long the token of a login is valid."`
+}
+
 // Default returns the built-in configuration. The directories are empty: Load
 // fills them in for the user that it runs as.
 func Default() *Config {
@@ -170,6 +180,7 @@ func Default() *Config {
 		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
+		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour},
 		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
 	}
 }

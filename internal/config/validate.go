@@ -117,6 +117,9 @@ func (c *Config) otherChecks() []check {
 		{"hosts.poll", poll(c.Hosts.Poll)},
 		{"hosts.max", between(c.Hosts.Max, 1, maxCount)},
 		{"hosts.forget", atLeast(c.Hosts.Forget, time.Second)},
+		{"flow.store", flowStore(c.Flow.Store)},
+		{"flow.accounts", absoluteOrEmpty(c.Flow.Accounts)},
+		{"flow.token_life", atLeast(c.Flow.TokenLife, time.Second)},
 	}
 }
 
@@ -134,6 +137,33 @@ func needs(path, other, key string) error {
 		return fmt.Errorf("it is of use with %s only", key)
 	}
 	return absoluteOrEmpty(path)
+}
+
+// EmbeddedStore is the store of virtual networks that is a file of the hub's own.
+const EmbeddedStore = "embedded"
+
+// ZooKeeperServers returns the servers that a store of virtual networks names, none for
+// the embedded store.
+func (f *Flow) ZooKeeperServers() []string {
+	servers, ok := strings.CutPrefix(f.Store, "zookeeper://")
+	if !ok {
+		return nil
+	}
+	return strings.Split(servers, ",")
+}
+
+func flowStore(store string) error {
+	f := Flow{Store: store}
+	servers := f.ZooKeeperServers()
+	if store != EmbeddedStore && len(servers) == 0 {
+		return fmt.Errorf("want %s or zookeeper://HOST:PORT,HOST:PORT, got %q", EmbeddedStore, store)
+	}
+	for _, s := range servers {
+		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
+			return fmt.Errorf("want servers as HOST:PORT, got %q", s)
+		}
+	}
+	return nil
 }
 
 // hostLists checks the shape only; what a range is, the hub knows.

@@ -39,6 +39,9 @@ func (h *Hub) newAPI() (*api.API, error) {
 	if h.fleet != nil {
 		o.Statistics = h.fleet
 	}
+	if h.flows != nil {
+		o.Networks = h.flows
+	}
 	if h.hop != nil {
 		o.Hop = h.hopStats
 	}

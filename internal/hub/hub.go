@@ -36,6 +36,7 @@ import (
 type Addresses struct {
 	Control, Data, Live, HTTP, Hop, Hosts []string
 	Output                                string // root directory of the stored traces
+	Networks                              Networks
 }
 
 // Hub is one process's set of services.
@@ -52,6 +53,7 @@ type Hub struct {
 	selectors []string                            // of what host shows of others
 	feeds     api.Feeds                           // nil: none are served
 	caller    func(net.Conn) (feed.Caller, error) // who asks for feeds
+	networks  bool                                // serve virtual networks
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -62,6 +64,8 @@ type Hub struct {
 	live  *live.Server
 	check *metacheck.Checker // nil: metadata is not checked
 	hop   *hop.Server        // nil: no connections are passed on
+
+	flows *flows // nil: no virtual networks
 
 	registry *hosts.Registry
 	fleet    *fleet.Fleet // nil: hosts are not asked
@@ -114,6 +118,9 @@ func (h *Hub) UseFeeds(f api.Feeds, caller func(net.Conn) (feed.Caller, error)) 
 	h.feeds, h.caller = f, caller
 }
 
+// UseNetworks has virtual networks served, if the configuration has them.
+func (h *Hub) UseNetworks() { h.networks = true }
+
 // Run makes the directories, repairs what a killed predecessor left, listens,
 // calls ready once, and serves until ctx ends; then it stops in order and
 // returns nil. Any other end is an error.
@@ -128,7 +135,13 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 		return err
 	}
 	defer h.disassemble()
+	if h.flows != nil {
+		h.flows.open(ctx)
+	}
 	group, ctx := errgroup.WithContext(ctx)
+	if h.flows != nil {
+		group.Go(func() error { return h.flows.run(ctx) })
+	}
 	group.Go(func() error { return h.relay.Serve(ctx, l.control, l.data) })
 	group.Go(func() error { return h.live.Serve(ctx, l.live) })
 	if h.hop != nil {
@@ -152,7 +165,11 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group.Go(func() error { h.scan(ctx, started); return nil })
 	h.ready.Store(true)
 	context.AfterFunc(ctx, func() { h.ready.Store(false) })
-	ready(l.addresses(h.cfg.Hub.OutputDir))
+	at := l.addresses(h.cfg.Hub.OutputDir)
+	if h.flows != nil {
+		at.Networks = h.flows.access
+	}
+	ready(at)
 	return group.Wait()
 }
 
@@ -176,6 +193,12 @@ func (h *Hub) assemble() error {
 	}
 	h.catalog = tracestore.NewCatalog(h.store, tracestore.CatalogLimits{}, h.log)
 	h.retention = tracestore.NewRetention(h.catalog, h.retentionOptions())
+	if h.networks && h.cfg.Flow.Enable {
+		if h.flows, err = newFlows(h.cfg, h.log); err != nil {
+			h.disassemble()
+			return fmt.Errorf("virtual networks: %w", err)
+		}
+	}
 	if err = h.newHosts(); err != nil {
 		h.disassemble()
 		return err

@@ -155,6 +155,7 @@ var sideDoors = map[edge]string{
 	{"client", "client/feed"}:                                "problems of feeds say who reads them, and what is lost",
 	{"client/live", "lttng"}:                                 "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:                         "the hub constructs the API as it constructs the services",
+	{"internal/hub", "internal/flow/rest"}:                   "the hub constructs the interface of networks as it constructs the services",
 	{"internal/hub", "internal/hoststat/fleet"}:              "the hub constructs what asks hosts as it constructs the services",
 	{"internal/hub", "internal/hoststat/server"}:             "certificates are read as the daemon of host statistics reads them",
 	{"internal/live/livetest", "lttng"}:                      "a scripted viewer speaks the protocol",

@@ -1,0 +1,148 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/flow/inventory"
+	"github.com/weir-io/weir/internal/flow/packet"
+	"github.com/weir-io/weir/internal/flow/topology"
+)
+
+// newTestFlows returns the networks of a state directory.
+func newTestFlows(t *testing.T, dir string, change func(*config.Config)) *flows {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Hub.StateDir = dir
+	if change != nil {
+		change(cfg)
+	}
+	f, err := newFlows(cfg, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// ask makes a request as the first administrator.
+func (f *flows) ask(t *testing.T, method, path, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	token, err := os.ReadFile(f.access.TokenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(method, "/midonet-api"+path, strings.NewReader(body))
+	r.Header.Set("X-Auth-Token", strings.TrimSpace(string(token)))
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	return w
+}
+
+func TestNetworksOutliveTheHub(t *testing.T) {
+	dir := t.TempDir()
+	for i, want := range []string{"", `"name":"lan"`} {
+		f := newTestFlows(t, dir, nil)
+		if (f.access.Token != "") != (i == 0) {
+			t.Errorf("start %d tells the token %q", i, f.access.Token)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		f.open(ctx)
+		done := make(chan error, 1)
+		go func() { done <- f.run(ctx) }()
+		if got := f.ask(t, "GET", "/bridges", ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("start %d: %d %s, want %q", i, got.Code, got.Body, want)
+		}
+		if i == 0 {
+			if got := f.ask(t, "POST", "/bridges", `{"name":"lan"}`); got.Code != http.StatusCreated {
+				t.Errorf("POST: %d %s", got.Code, got.Body)
+			}
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNetworksWithoutTheirStore starts while another hub has the store.
+func TestNetworksWithoutTheirStore(t *testing.T) {
+	dir := t.TempDir()
+	first := newTestFlows(t, dir, nil)
+	first.open(t.Context())
+	second := newTestFlows(t, dir, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	second.open(ctx)
+	if got := second.ask(t, "GET", "/bridges", ""); got.Code != http.StatusServiceUnavailable || !strings.Contains(got.Body.String(), `"code":503`) {
+		t.Errorf("without a store: %d %s", got.Code, got.Body)
+	}
+	done := make(chan error, 2)
+	go func() { done <- second.run(ctx) }()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := first.run(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDryRunOnTheNetworks imports a topology and has a frame go to a station that a
+// bridge has been told of.
+func TestDryRunOnTheNetworks(t *testing.T) {
+	f := newTestFlows(t, t.TempDir(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.open(ctx)
+	defer func() {
+		cancel()
+		if err := f.run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	const (
+		one = "11111111-1111-4111-8111-111111111111"
+		two = "22222222-2222-4222-8222-222222222222"
+	)
+	document := `{"bridges":[{"name":"lan"}],"ports":[
+		{"name":"one","id":"` + one + `","device":"lan","host":"h","interface":"a"},
+		{"name":"two","id":"` + two + `","device":"lan","host":"h","interface":"b"},
+		{"name":"three","device":"lan","host":"h","interface":"c"}]}`
+	if got := f.ask(t, "POST", "/topology", document); got.Code != http.StatusNoContent {
+		t.Fatalf("import: %d %s", got.Code, got.Body)
+	}
+	body := `{"port":"` + one + `","frame":"0200000000020200000000010800450000140000000040110000 0a000001 0a000002"}`
+	got := f.ask(t, "POST", "/simulations", body)
+	if got.Code != http.StatusOK || !strings.Contains(got.Body.String(), `"result":"flood"`) {
+		t.Errorf("to a station that is not known: %d %s", got.Code, got.Body)
+	}
+	f.learnStation(t, two)
+	got = f.ask(t, "POST", "/simulations", body)
+	if got.Code != http.StatusOK || strings.Contains(got.Body.String(), `"result":"flood"`) || !strings.Contains(got.Body.String(), two) {
+		t.Errorf("to a station that is known: %d %s", got.Code, got.Body)
+	}
+	if got := f.ask(t, "POST", "/simulations", `{"port":"`+one+`","frame":"0200"}`); got.Code != http.StatusBadRequest {
+		t.Errorf("short frame: %d %s", got.Code, got.Body)
+	}
+}
+
+// learnStation notes where 02:00:00:00:00:02 is, as an agent does.
+func (f *flows) learnStation(t *testing.T, port string) {
+	t.Helper()
+	id, err := topology.ParseID(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lan := topology.NamedID(topology.KindBridge, "lan")
+	e := inventory.MACEntry{MAC: packet.MAC{2, 0, 0, 0, 0, 2}, Port: id}
+	if err := f.inventory.AddMAC(t.Context(), nil, lan, e); err != nil {
+		t.Fatal(err)
+	}
+}
