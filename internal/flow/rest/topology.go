@@ -54,6 +54,9 @@ func importTopology(q *request) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range s.Ports {
+		p.TunnelKey = 0 // that of the document is one of others here
+	}
 	if err := q.inventory().Import(q.ctx(), s); err != nil {
 		return err
 	}
