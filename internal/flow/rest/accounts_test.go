@@ -84,10 +84,10 @@ func TestTokensOfLoginsEnd(t *testing.T) {
 		t.Fatal("no login")
 	}
 	for range maxSessions {
+		now = now.Add(time.Microsecond)
 		if _, ok := a.Login(t.Context(), "red", "der", ""); !ok {
 			t.Fatal("no login")
 		}
-		now = now.Add(time.Microsecond)
 	}
 	if len(a.logins) != maxSessions {
 		t.Errorf("%d logins are kept, want %d", len(a.logins), maxSessions)

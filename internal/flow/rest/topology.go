@@ -33,7 +33,7 @@ func exportTopology(q *request) error {
 		return err
 	}
 	var b bytes.Buffer
-	if err := topology.NewDocument(s, nil, nil).Write(&b); err != nil {
+	if err := topology.NewDocument(s, s.PortNames(), nil).Write(&b); err != nil {
 		return err
 	}
 	q.w.Header().Set("Content-Type", q.media)

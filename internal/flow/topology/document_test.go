@@ -142,6 +142,27 @@ func TestExportWithoutNames(t *testing.T) {
 	}
 }
 
+func TestPortNames(t *testing.T) {
+	d, s := twoTenants(t)
+	names := s.PortNames()
+	for port, want := range map[string]string{"w1": "web/veth1", "edge-web": "edge/web", "spare": "", "trunk": "blue-lan/web"} {
+		id, err := d.Port(port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names[id] != want {
+			t.Errorf("name for %s = %q, want %q", port, names[id], want)
+		}
+	}
+	var out bytes.Buffer
+	if err := NewDocument(s, names, d.Workloads()).Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if _, again := readDocument(t, out.String()); !reflect.DeepEqual(s, again) {
+		t.Errorf("the document with other names makes another snapshot:\n%s", out.String())
+	}
+}
+
 func TestExportLeavesOutWhatTheSystemMade(t *testing.T) {
 	d, s := twoTenants(t)
 	var want bytes.Buffer

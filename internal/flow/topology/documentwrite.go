@@ -36,6 +36,31 @@ func NewDocument(s *Snapshot, names map[ID]string, workloads map[ID]Workload) *D
 	}
 }
 
+// PortNames returns names for ports, which have none of their own: the device and the
+// interface, or the device and that of the peer. Two may have the same.
+func (s *Snapshot) PortNames() map[ID]string {
+	device := func(id ID) string {
+		if b, ok := s.Bridges[id]; ok {
+			return b.Name
+		}
+		if r, ok := s.Routers[id]; ok {
+			return r.Name
+		}
+		return ""
+	}
+	names := make(map[ID]string)
+	for id, p := range s.Ports {
+		other := p.Interface
+		if peer, ok := s.Ports[p.Peer]; ok {
+			other = device(peer.Device)
+		}
+		if name := device(p.Device); name != "" && other != "" {
+			names[id] = name + "/" + other
+		}
+	}
+	return names
+}
+
 // Write writes the document as indented JSON.
 func (d *Document) Write(w io.Writer) error {
 	enc := json.NewEncoder(w)

@@ -1,0 +1,414 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weir-io/weir/client/flow"
+)
+
+// newFlowTraceCommand returns "weir flow trace".
+func newFlowTraceCommand() *cobra.Command {
+	c := newGroup("trace", "Trace what becomes of packets at a bridge, router or port", `A trace request names a device and a condition. While it is enabled, packets that meet
+the condition at the device are traced: every step that was taken with them, on the host
+where they came in and on those where they went out.
+
+A condition is words, as src 10.0.0.0/8 proto tcp dst-port 80-90; ! before a value
+inverts it. See docs/protocol/flow-rest.md for all words.`,
+		`  weir flow trace create --name web --router 7b1f… proto tcp dst-port 80 --limit 10 --enable
+  weir flow trace list
+  weir flow trace follow 0c55…`)
+	n := addNetworks(c)
+	c.AddCommand(
+		newFlowTraceCreateCommand(n), newFlowTraceListCommand(n), newFlowTraceShowCommand(n),
+		newFlowTraceVerbCommand(n, "enable", "Trace packets by a request", (*flow.Client).EnableTrace),
+		newFlowTraceVerbCommand(n, "disable", "Trace no more packets by a request", (*flow.Client).DisableTrace),
+		newFlowTraceVerbCommand(n, "delete", "Delete a request with what it has traced", (*flow.Client).DeleteTrace),
+		newFlowTraceFlowsCommand(n), newFlowTraceEventsCommand(n), newFlowTraceFollowCommand(n),
+	)
+	return c
+}
+
+// flowTraceFlags are the flags of "weir flow trace create".
+type flowTraceFlags struct {
+	name                 string
+	bridge, router, port string
+	limit                int64
+	enable               bool
+}
+
+func newFlowTraceCreateCommand(n *networksFlag) *cobra.Command {
+	var f flowTraceFlags
+	c := &cobra.Command{
+		Use:   "create --name NAME (--bridge | --router | --port) ID [CONDITION…]",
+		Short: "Make a trace request",
+		Long: `Make a trace request for a device, and print its ID. Without a condition it is for all
+packets. It traces nothing until it is enabled.`,
+		Example: `  weir flow trace create --name web --router 7b1f… proto tcp dst-port 80 --limit 10 --enable
+  weir flow trace create --name arp --port 22c8… ethertype arp`,
+		Args: cobra.ArbitraryArgs,
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.name, "name", "", "call it `NAME`")
+	fl.StringVar(&f.bridge, "bridge", "", "trace at the bridge `ID`")
+	fl.StringVar(&f.router, "router", "", "trace at the router `ID`")
+	fl.StringVar(&f.port, "port", "", "trace at the port `ID`")
+	fl.Int64Var(&f.limit, "limit", math.MaxInt64, "trace at most `N` flows on each host")
+	fl.BoolVar(&f.enable, "enable", false, "begin at once")
+	c.RunE = func(c *cobra.Command, condition []string) error {
+		t, err := f.request(condition)
+		if err != nil {
+			return err
+		}
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			id, err := api.CreateTrace(ctx, t)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(c.OutOrStdout(), id)
+			return err
+		})
+	}
+	return c
+}
+
+func (f *flowTraceFlags) request(condition []string) (flow.TraceRequest, error) {
+	t := flow.TraceRequest{Name: f.name, Limit: f.limit, Enabled: f.enable}
+	devices := 0
+	for kind, id := range map[string]string{flow.Bridge: f.bridge, flow.Router: f.router, flow.Port: f.port} {
+		if id != "" {
+			t.DeviceType, t.DeviceID = kind, id
+			devices++
+		}
+	}
+	switch {
+	case f.name == "":
+		return t, usageErrorf("--name is missing")
+	case devices != 1:
+		return t, usageErrorf("want one of --bridge, --router and --port")
+	case f.limit < 1:
+		return t, usageErrorf("--limit: want at least 1, got %d", f.limit)
+	}
+	if len(condition) > 0 {
+		t.Condition = flow.Words(strings.Join(condition, " "))
+	}
+	return t, nil
+}
+
+func newFlowTraceListCommand(n *networksFlag) *cobra.Command {
+	var tenant string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List trace requests",
+		Long:    "List the trace requests that the user may see.\nWith --json: an array of them as /midonet-api/traces has them.",
+		Example: "  weir flow trace list --tenant red",
+		Args:    noArguments,
+	}
+	c.Flags().StringVar(&tenant, "tenant", "", "only those of a `TENANT`")
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			list, err := api.Traces(ctx, tenant)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), list)
+			}
+			return writeTraces(c.OutOrStdout(), list)
+		})
+	}
+	return c
+}
+
+// writeTraces writes a table of requests.
+func writeTraces(w io.Writer, list []flow.TraceRequest) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tNAME\tTENANT\tDEVICE\tLIMIT\tSTATE\tCONDITION")
+	for _, r := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s %s\t%s\t%s\t%s\n", r.ID, printable(r.Name), printable(r.TenantID),
+			strings.ToLower(r.DeviceType), r.DeviceID, limitText(r.Limit), stateText(r.Enabled), r.Condition)
+	}
+	return t.Flush()
+}
+
+func limitText(limit int64) string {
+	if limit == math.MaxInt64 || limit == 0 {
+		return "none"
+	}
+	return strconv.FormatInt(limit, 10)
+}
+
+func stateText(enabled bool) string {
+	if enabled {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+func newFlowTraceShowCommand(n *networksFlag) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show a trace request, and how its hosts count",
+		Long:    "Show a trace request, and how many flows each host has traced.\nWith --json: the request as /midonet-api/traces/ID has it.",
+		Example: "  weir flow trace show 0c55…",
+		Args:    cobra.ExactArgs(1),
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			r, err := api.Trace(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(c.OutOrStdout(), r)
+			}
+			return writeTrace(c.OutOrStdout(), &r)
+		})
+	}
+	return c
+}
+
+// writeTrace writes what is known of a request.
+func writeTrace(w io.Writer, r *flow.TraceRequest) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	state := stateText(r.Enabled)
+	if r.Warning != "" {
+		state += ", " + r.Warning
+	}
+	fmt.Fprintf(t, "id\t%s\nname\t%s\ntenant\t%s\ndevice\t%s %s\ncondition\t%s\nlimit\t%s\nstate\t%s\ncreated\t%s\n",
+		r.ID, printable(r.Name), printable(r.TenantID), strings.ToLower(r.DeviceType), r.DeviceID, r.Condition, limitText(r.Limit),
+		state, time.UnixMilli(r.CreatedMS).Format(time.RFC3339))
+	for _, h := range r.Hosts {
+		reached := ""
+		if h.LimitReached {
+			reached = ", the limit"
+		}
+		fmt.Fprintf(t, "host %s\t%d flows%s\n", h.Host, h.Hits, reached)
+	}
+	return t.Flush()
+}
+
+// newFlowTraceVerbCommand returns a command that does something with requests.
+func newFlowTraceVerbCommand(n *networksFlag, verb, short string, do func(*flow.Client, context.Context, string) error) *cobra.Command {
+	c := &cobra.Command{
+		Use: verb + " ID…", Short: short, Long: short + ". What is so already is no error.",
+		Example: "  weir flow trace " + verb + " 0c55…", Args: cobra.MinimumNArgs(1),
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			for _, id := range args {
+				if err := do(api, ctx, id); err != nil {
+					return fmt.Errorf("%s: %w", id, err)
+				}
+			}
+			return nil
+		})
+	}
+	return c
+}
+
+// flowForm is how flows and events are printed.
+type flowForm string
+
+func (f *flowForm) add(c *cobra.Command, forms ...string) {
+	c.Flags().StringVarP((*string)(f), "output", "o", "text", "print as `FORM`: "+strings.Join(forms, ", "))
+	mustComplete(c, "output", words(forms))
+}
+
+func (f flowForm) check(forms ...string) error {
+	for _, known := range forms {
+		if string(f) == known {
+			return nil
+		}
+	}
+	return usageErrorf("--output: want %s, got %q", strings.Join(forms, ", "), string(f))
+}
+
+// addFlowQuery adds the flags that choose flows or events.
+func addFlowQuery(c *cobra.Command, q *flow.Query) (parse func() error) {
+	var since, until string
+	fl := c.Flags()
+	fl.StringVar(&since, "since", "", "not before a `TIME`, RFC 3339, or so long ago, as 10m")
+	fl.StringVar(&until, "until", "", "not after a `TIME`, likewise")
+	fl.IntVar(&q.Limit, "limit", 100, "at most `N`, up to 10000")
+	fl.BoolVar(&q.Descending, "newest", false, "newest first")
+	return func() (err error) {
+		if q.Since, err = parseMoment("--since", since); err != nil {
+			return err
+		}
+		q.Until, err = parseMoment("--until", until)
+		return err
+	}
+}
+
+func parseMoment(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return time.Now().Add(-d), nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, usageErrorf("%s: want a time as 2006-01-02T15:04:05Z or how long ago, as 10m, got %q", flag, text)
+	}
+	return t, nil
+}
+
+func newFlowTraceFlowsCommand(n *networksFlag) *cobra.Command {
+	var form flowForm
+	var q flow.Query
+	c := &cobra.Command{
+		Use:     "flows ID",
+		Short:   "List the flows that a request has traced",
+		Long:    "List the flows that a request has traced: one line for each packet that was simulated.",
+		Example: "  weir flow trace flows 0c55… --verdict Drop --since 10m",
+		Args:    cobra.ExactArgs(1),
+	}
+	parse := addFlowQuery(c, &q)
+	c.Flags().StringVar(&q.Verdict, "verdict", "", "only those that ended so, as `Drop`")
+	c.Flags().StringVar(&q.Host, "host", "", "only those that were traced on the host `ID`")
+	form.add(c, "text", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := form.check("text", "json"); err != nil {
+			return err
+		}
+		if err := parse(); err != nil {
+			return err
+		}
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			list, err := api.Flows(ctx, args[0], q)
+			if err != nil {
+				return err
+			}
+			if form == "json" {
+				return writeJSON(c.OutOrStdout(), list)
+			}
+			for i := range list {
+				if err := writeFlow(c.OutOrStdout(), &list[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return c
+}
+
+// writeFlow writes a flow on a line.
+func writeFlow(w io.Writer, f *flow.Flow) error {
+	packet := "another tenant's device"
+	if !f.Redacted {
+		packet = flowPacket(f)
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s\n", f.Time.Local().Format("2006-01-02 15:04:05.000"), f.ID, f.Verdict, packet)
+	return err
+}
+
+func flowPacket(f *flow.Flow) string {
+	if f.NetworkSrc == "" {
+		return fmt.Sprintf("%s > %s ethertype 0x%04x", f.EthSrc, f.EthDst, f.EtherType)
+	}
+	protocol := map[int]string{1: "icmp", 6: "tcp", 17: "udp"}[f.NetworkProto]
+	if protocol == "" {
+		protocol = "proto " + strconv.Itoa(f.NetworkProto)
+	}
+	return fmt.Sprintf("%s:%d > %s:%d %s", f.NetworkSrc, f.SrcPort, f.NetworkDst, f.DstPort, protocol)
+}
+
+func newFlowTraceEventsCommand(n *networksFlag) *cobra.Command {
+	var form flowForm
+	var q flow.Query
+	c := &cobra.Command{
+		Use:     "events ID FLOW",
+		Short:   "Tell what happened to a traced flow",
+		Long:    "Tell what happened to a flow that a request has traced, step by step: a line for each,\nor a tree of devices and chains.",
+		Example: "  weir flow trace events 0c55… 01890a5d… -o tree",
+		Args:    cobra.ExactArgs(2),
+	}
+	parse := addFlowQuery(c, &q)
+	form.add(c, "text", "tree", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := form.check("text", "tree", "json"); err != nil {
+			return err
+		}
+		if err := parse(); err != nil {
+			return err
+		}
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			list, err := api.Events(ctx, args[0], args[1], q)
+			if err != nil {
+				return err
+			}
+			if form == "json" {
+				return writeJSON(c.OutOrStdout(), list)
+			}
+			return writeEvents(c.OutOrStdout(), list, form == "tree")
+		})
+	}
+	return c
+}
+
+func newFlowTraceFollowCommand(n *networksFlag) *cobra.Command {
+	var form flowForm
+	c := &cobra.Command{
+		Use:   "follow ID",
+		Short: "Print flows as a request traces them",
+		Long: `Print flows as a request traces them, until SIGINT: a line for each, with its steps below
+it (tree), or an object a line (json).`,
+		Example: "  weir flow trace follow 0c55… -o tree",
+		Args:    cobra.ExactArgs(1),
+	}
+	form.add(c, "text", "tree", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := form.check("text", "tree", "json"); err != nil {
+			return err
+		}
+		return n.with(c, func(ctx context.Context, api *flow.Client) error {
+			for f, err := range api.FollowFlows(ctx, args[0], flow.Query{}) {
+				if err == nil {
+					err = followFlow(ctx, c.OutOrStdout(), api, args[0], &f, form)
+				}
+				if err != nil {
+					if ctx.Err() != nil {
+						return nil // SIGINT
+					}
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return c
+}
+
+// followFlow prints a flow that has come.
+func followFlow(ctx context.Context, w io.Writer, api *flow.Client, request string, f *flow.Flow, form flowForm) error {
+	if form == "json" {
+		return json.NewEncoder(w).Encode(f)
+	}
+	if err := writeFlow(w, f); err != nil || form == "text" {
+		return err
+	}
+	events, err := api.Events(ctx, request, f.ID, flow.Query{})
+	if err != nil {
+		return err
+	}
+	return writeEvents(w, events, true)
+}
