@@ -75,7 +75,7 @@ func TestFollow(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header.Set("X-Auth-Token", red)
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := server.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
