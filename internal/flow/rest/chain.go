@@ -198,8 +198,13 @@ func representRule(q *request, r placedRule) (json.RawMessage, error) {
 		{"position", r.position},
 	}
 	if r.JumpChain != (topology.ID{}) {
-		if c, err := q.inventory().Chain(q.ctx(), r.JumpChain); err == nil && q.who.owns(c.TenantID) {
+		c, err := q.inventory().Chain(q.ctx(), r.JumpChain)
+		switch {
+		case err != nil: // it is gone
+		case q.who.owns(c.TenantID):
 			members = append(members, member{"jumpChainName", c.Name})
+		default:
+			r.JumpChain = topology.ID{} // an administrator has made the rule
 		}
 	}
 	return represent(r.Rule, members...)

@@ -117,11 +117,31 @@ func (q *request) selects(tenant string) bool {
 
 func (k *deviceKind) represent(q *request, b topology.Bridge) (json.RawMessage, error) {
 	id := b.ID.String()
+	b.InboundFilter, b.OutboundFilter = q.shown(b.InboundFilter), q.shown(b.OutboundFilter)
 	members := []member{{"uri", q.uri(k.plural, id)}}
 	for _, link := range k.links {
 		members = append(members, member{linkMembers[link], q.uri(k.plural, id, link)})
 	}
 	return represent(b, append(members, q.filterURIs(b.InboundFilter, b.OutboundFilter)...)...)
+}
+
+// shown returns the chain, unless it is another tenant's: an administrator may have made
+// it a filter.
+func (q *request) shown(chain topology.ID) topology.ID {
+	if chain == (topology.ID{}) || q.who.Role == Admin {
+		return chain
+	}
+	if _, err := q.chain(chain); err != nil {
+		return topology.ID{}
+	}
+	return chain
+}
+
+// keepHidden puts a filter back that the caller did not name because he is not shown it.
+func (q *request) keepHidden(filter *topology.ID, old topology.ID) {
+	if *filter == (topology.ID{}) && q.shown(old) == (topology.ID{}) {
+		*filter = old
+	}
 }
 
 // filterURIs returns the members that name the filters of a device or port.
@@ -226,6 +246,8 @@ func (k *deviceKind) updateDevice(q *request) error {
 	if err := q.ownFilters(b.InboundFilter, b.OutboundFilter); err != nil {
 		return err
 	}
+	q.keepHidden(&b.InboundFilter, old.InboundFilter)
+	q.keepHidden(&b.OutboundFilter, old.OutboundFilter)
 	if err := k.store(q.inventory()).update(q.ctx(), b); err != nil {
 		return err
 	}

@@ -88,6 +88,7 @@ func pluralOf(t topology.PortType) string {
 
 func representPort(q *request, p topology.Port) (json.RawMessage, error) {
 	id := p.ID.String()
+	p.InboundFilter, p.OutboundFilter = q.shown(p.InboundFilter), q.shown(p.OutboundFilter)
 	active := false
 	if p.Exterior() {
 		var err error
@@ -222,6 +223,8 @@ func updatePort(q *request) error {
 	if err := q.ownFilters(p.InboundFilter, p.OutboundFilter); err != nil {
 		return err
 	}
+	q.keepHidden(&p.InboundFilter, old.InboundFilter)
+	q.keepHidden(&p.OutboundFilter, old.OutboundFilter)
 	if err := q.inventory().UpdatePort(q.ctx(), p); err != nil {
 		return err
 	}

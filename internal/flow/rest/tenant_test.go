@@ -144,6 +144,44 @@ func TestOthersChainsAreNoFilters(t *testing.T) {
 	f.want(http.StatusNoContent, root, "PUT", "/bridges/"+redLAN, body)
 }
 
+// TestFiltersOfOthersAreNotShown reads blue's bridge, whose filter is red's chain: an
+// administrator has made it so. What blue does not see it does not remove by accident.
+func TestFiltersOfOthersAreNotShown(t *testing.T) {
+	f := newFixture(t)
+	shared := named(topology.KindChain, "shared")
+	f.want(http.StatusNoContent, root, "PUT", "/ports/"+bluePort, `{"outboundFilterId":"`+shared+`"}`)
+	rule := f.create(root, "/chains/"+named(topology.KindChain, "blue-in")+"/rules", `{"type":"jump","jumpChainId":"`+shared+`"}`)
+	for _, path := range []string{"/bridges", "/bridges/" + blueLAN, "/ports", "/ports/" + bluePort, "/rules/" + rule, "/chains/" + named(topology.KindChain, "blue-in") + "/rules"} {
+		if got := f.want(http.StatusOK, blue, "GET", path, ""); strings.Contains(got.body, shared) {
+			t.Errorf("%s shows red's chain to blue: %s", path, got.body)
+		}
+	}
+	f.want(http.StatusNoContent, blue, "PUT", "/bridges/"+blueLAN, `{"name":"renamed"}`)
+	f.want(http.StatusNoContent, blue, "PUT", "/ports/"+bluePort, `{}`)
+	for path, member := range map[string]string{"/bridges/" + blueLAN: "inboundFilterId", "/ports/" + bluePort: "outboundFilterId"} {
+		if m := f.want(http.StatusOK, root, "GET", path, "").object(t); m[member] != shared {
+			t.Errorf("%s: %s is %v after a change by blue, want %s", path, member, m[member], shared)
+		}
+	}
+}
+
+// TestTracedDevicesShowTheirFilter enables a request on a router without a filter, and
+// sends back what is read then.
+func TestTracedDevicesShowTheirFilter(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "routers/"+redRouter)
+	f.want(http.StatusNoContent, red, "PUT", "/traces/"+id+"/enabled", "")
+	f.want(http.StatusNoContent, red, "PUT", "/routers/"+redRouter, f.want(http.StatusOK, red, "GET", "/routers/"+redRouter, "").body)
+	one := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t)
+	if one["enabled"] != true || one["warning"] != nil {
+		t.Errorf("after the router was written back: %v", one)
+	}
+	f.want(http.StatusNoContent, red, "DELETE", "/traces/"+id, "")
+	if m := f.want(http.StatusOK, root, "GET", "/routers/"+redRouter, "").object(t); m["inboundFilterId"] != nil {
+		t.Errorf("filter left after the request: %v", m)
+	}
+}
+
 // event makes the JSON of an event.
 func event(t *testing.T, members map[string]any) json.RawMessage {
 	t.Helper()
