@@ -23,7 +23,7 @@ A topology is a JSON document; see docs/format/topology-json.md.`,
 		`  weir flow simulate --topology net.json --src web1 --dst db1 --proto tcp --dport 5432
   weir flow reach --topology net.json
   weir flow diff net.json new.json`)
-	c.AddCommand(newFlowSimulateCommand(), newFlowReachCommand(), newFlowDiffCommand(), newFlowTopologyCommand(), newFlowTraceCommand())
+	c.AddCommand(newFlowSimulateCommand(), newFlowReachCommand(), newFlowDiffCommand(), newFlowTopologyCommand(), newFlowTraceCommand(), newFlowAccountCommand())
 	return c
 }
 
