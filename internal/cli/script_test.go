@@ -58,6 +58,11 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			env.Setenv("TRACE", trace)
+			guide, err := filepath.Abs("../../docs/guide")
+			if err != nil {
+				return err
+			}
+			env.Setenv("GUIDE", guide)
 			return setPorts(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -21,7 +21,7 @@ type simulator struct {
 }
 
 // Simulate runs a frame from a port through the networks, with what bridges have
-// learned.
+// learned. Trace rules apply as if they had traced nothing yet.
 func (s *simulator) Simulate(ctx context.Context, port topology.ID, frame []byte) (rest.Simulation, error) {
 	snapshot, err := s.inventory.Load(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *simulator) Simulate(ctx context.Context, port topology.ID, frame []byte
 	if err != nil {
 		return rest.Simulation{}, err
 	}
-	step, err := dryrun.Simulate(sim.Compile(snapshot, nil), state, port, frame)
+	step, err := dryrun.Simulate(sim.Compile(snapshot, new(sim.Hits)), state, port, frame)
 	if err != nil {
 		return rest.Simulation{}, &rest.Fault{
 			Status: 400, Message: "Validation error(s) found", Violations: []topology.Violation{{Property: "frame", Message: err.Error()}},

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,19 @@ func TestWithoutTracesAndSimulator(t *testing.T) {
 	if m := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t); m["hostStatus"] != nil {
 		t.Errorf("hostStatus of no trace store: %v", m)
 	}
+}
+
+// TestFaultOfTheProgram has the simulator panic: the client gets an answer, and others
+// are served.
+func TestFaultOfTheProgram(t *testing.T) {
+	f := newFixture(t)
+	f.traces.result.Result = "panic"
+	r := httptest.NewRequest("POST", Base+"/simulations", strings.NewReader(`{"port":"`+redPort+`","frame":"ffffffffffff0200000000010800"}`))
+	r.Header.Set("X-Auth-Token", red)
+	w := httptest.NewRecorder()
+	f.server.ServeHTTP(w, r)
+	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), `"code":500`) || strings.Contains(w.Body.String(), "simulator") {
+		t.Errorf("answer %d %s", w.Code, w.Body)
+	}
+	f.want(http.StatusOK, red, "GET", "/bridges", "")
 }

@@ -144,7 +144,9 @@ func (v *viewer) redact(raw json.RawMessage) (json.RawMessage, bool, error) {
 		e["kind"] = "redacted"
 	default:
 		v.hidden, v.last = false, true
-		v.scrub(e)
+		if !v.scrub(e) {
+			return raw, true, nil
+		}
 	}
 	b, err := json.Marshal(e)
 	return b, true, err
@@ -182,29 +184,41 @@ func keep(e map[string]any, names ...string) {
 	}
 }
 
-// scrub takes ids of what the viewer may not see out of an event that he may see. Hosts
-// of his own ports he knows.
-func (v *viewer) scrub(e map[string]any) {
+// scrub takes ids of what the viewer may not see out of an event that he may see, and
+// reports whether there were any. Hosts of his own ports he knows.
+func (v *viewer) scrub(e map[string]any) (changed bool) {
 	for name, value := range e {
 		switch value := value.(type) {
 		case map[string]any:
-			v.scrub(value)
+			changed = v.scrub(value) || changed
 		case []any:
 			for _, element := range value {
 				if m, ok := element.(map[string]any); ok {
-					v.scrub(m)
+					changed = v.scrub(m) || changed
 				}
 			}
 			if name == "tags" {
 				delete(e, name)
+				changed = true
 			}
 		case string:
-			if _, err := topology.ParseID(value); err == nil && name != "host" && name != "flowTraceId" && !v.sees(name, value) {
+			if v.foreign(name, value) {
 				delete(e, name)
 				if name == "chain" {
 					delete(e, "name")
 				}
+				changed = true
 			}
 		}
 	}
+	return changed
+}
+
+// foreign reports whether a text is an id of what the viewer may not see.
+func (v *viewer) foreign(name, text string) bool {
+	if name == "host" || name == "flowTraceId" {
+		return false
+	}
+	_, err := topology.ParseID(text)
+	return err == nil && !v.sees(name, text)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -71,6 +72,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	q := &request{server: s, w: w, r: r}
+	defer s.recoverFrom(q)
 	err := q.serve()
 	if err == nil {
 		return
@@ -80,6 +82,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.opts.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	q.refuse(f)
+}
+
+// recoverFrom answers for a handler that has panicked.
+func (s *Server) recoverFrom(q *request) {
+	p := recover()
+	switch p {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+		panic(p)
+	}
+	s.opts.Log.Error("request failed", "method", q.r.Method, "path", q.r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	q.refuse(faultf(http.StatusInternalServerError, "internal error: the log of the hub has it"))
 }
 
 // serve takes the request through the gates, and to its handler.

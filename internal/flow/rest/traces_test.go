@@ -77,5 +77,8 @@ func (m *memoryTraces) Status(context.Context, topology.ID) ([]HostStatus, error
 }
 
 func (m *memoryTraces) Simulate(context.Context, topology.ID, []byte) (Simulation, error) {
+	if m.result.Result == "panic" {
+		panic("a fault of the simulator")
+	}
 	return m.result, nil
 }
