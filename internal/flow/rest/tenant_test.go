@@ -23,7 +23,7 @@ func variables(f *fixture, path string) string {
 		"/ip_addr_groups/{id}": named(topology.KindAddrGroup, "addresses"),
 		"/tunnel_zones/{id}":   named(topology.KindTunnelZone, "zone"),
 	}
-	make := map[string]func() string{
+	made := map[string]func() string{
 		"/rules/{id}":       func() string { return f.create(root, "/chains/"+chain+"/rules", `{"type":"drop"}`) },
 		"/routes/{id}":      func() string { return f.create(root, "/routers/"+blueRouter+"/routes", `{"type":"Reject"}`) },
 		"/port_groups/{id}": func() string { return f.create(root, "/port_groups", `{"tenantId":"blue"}`) },
@@ -33,9 +33,9 @@ func variables(f *fixture, path string) string {
 	for key, value := range values {
 		path = strings.Replace(path, key, strings.Replace(key, key[strings.Index(key, "{"):], value, 1), 1)
 	}
-	for key, value := range make {
-		if strings.Contains(path, key) {
-			path = strings.Replace(path, key, strings.Replace(key, key[strings.Index(key, "{"):], value(), 1), 1)
+	for key, value := range made {
+		if before, after, ok := strings.Cut(path, key); ok {
+			path = before + key[:strings.Index(key, "{")] + value() + after
 		}
 	}
 	return path

@@ -35,7 +35,7 @@ func ParseID(s string) (ID, error) {
 // that nobody asks for is let be.
 type object struct {
 	path    string // of the object, "" for the outermost
-	members map[string]json.RawMessage
+	members []rawMember
 	asked   map[string]bool // nil: not recorded
 	bad     *[]Violation
 
@@ -50,9 +50,11 @@ func readObject(data []byte, path string, bad *[]Violation) *object {
 		o.reportAt(path, "got %s, want an object", describe(data))
 		return o
 	}
-	if err := json.Unmarshal(data, &o.members); err != nil {
-		o.reportAt(path, "%v", err)
+	if path == "" && !json.Valid(data) { // those inside are as valid as what they are in
+		o.reportAt(path, "got no JSON")
+		return o
 	}
+	o.members = splitObject(data)
 	return o
 }
 
@@ -83,11 +85,12 @@ func (o *object) get(name string) (json.RawMessage, bool) {
 	if o.asked != nil {
 		o.asked[name] = true
 	}
-	raw, ok := o.members[name]
-	if !ok || bytes.Equal(raw, []byte("null")) {
-		return nil, false
+	for i := len(o.members) - 1; i >= 0; i-- { // the last of one name counts
+		if m := &o.members[i]; string(m.name) == name {
+			return m.value, string(m.value) != "null"
+		}
 	}
-	return raw, true
+	return nil, false
 }
 
 // either returns which of two names a member goes by here.
@@ -101,13 +104,13 @@ func (o *object) either(name, other string) string {
 // unknown returns the names of members that nobody asked for, sorted.
 func (o *object) unknown() []string {
 	var names []string
-	for name := range o.members {
-		if !o.asked[name] {
+	for _, m := range o.members {
+		if name := string(m.name); !o.asked[name] {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // want reports a member that is not there.
