@@ -51,9 +51,6 @@ func (q *request) tracedBy() (topology.ID, error) {
 	if err != nil {
 		return id, err
 	}
-	if q.server.opts.Traces == nil {
-		return id, faultf(http.StatusNotFound, "this hub keeps no flow traces")
-	}
 	_, err = q.pathTrace()
 	if err != nil && q.who.Role == Admin && q.server.fault(err).Status == http.StatusNotFound {
 		left, lost := q.server.opts.Traces.Flows(q.ctx(), id, Select{Limit: 1})

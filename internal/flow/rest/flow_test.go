@@ -100,11 +100,23 @@ func TestFollow(t *testing.T) {
 func TestWithoutTracesAndSimulator(t *testing.T) {
 	f := newFixture(t)
 	id := f.trace(red, "bridges/"+redLAN)
-	f.server.opts.Traces, f.server.opts.Simulator = nil, nil
-	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows", "")
+	f.server = New(Options{Inventory: f.inventory, Access: f.server.opts.Access})
+	if got := f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows", ""); got.body != "[]" {
+		t.Errorf("flows: %s", got.body)
+	}
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows/"+absent, "")
+	f.want(http.StatusNotFound, red, "GET", "/traces/"+id+"/flows/"+absent+"/events", "")
 	f.want(http.StatusNotFound, red, "POST", "/simulations", `{"port":"`+redPort+`","frame":"ffffffffffff0200000000010800"}`)
-	if m := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t); m["hostStatus"] != nil {
+	if m := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t); len(m["hostStatus"].([]any)) != 0 {
 		t.Errorf("hostStatus of no trace store: %v", m)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the client goes at once, which ends the stream
+	for range (noTraces{}).FollowFlows(ctx, topology.ID{}, Select{}) {
+		t.Error("a flow came")
+	}
+	for range (noTraces{}).FollowEvents(ctx, topology.ID{}, topology.ID{}, Select{}) {
+		t.Error("an event came")
 	}
 }
 

@@ -248,6 +248,7 @@ func tunnelZoneRoutes() []route {
 		listing("/tunnel_zones", tunnelZoneMedia, "list-tunnel-zones", "List tunnel zones", listTunnelZones),
 		creation("/tunnel_zones", tunnelZoneMedia, "create-tunnel-zone", "Make a tunnel zone", createTunnelZone),
 		reading("/tunnel_zones/{id}", tunnelZoneMedia, "get-tunnel-zone", "One tunnel zone", getTunnelZone),
+		change("/tunnel_zones/{id}", tunnelZoneMedia, "update-tunnel-zone", "Change the name of a tunnel zone", updateTunnelZone),
 		removal("/tunnel_zones/{id}", "delete-tunnel-zone", "Delete a tunnel zone", deleteTunnelZone),
 		listing("/tunnel_zones/{id}/hosts", tunnelHostMedia, "list-tunnel-hosts", "List the hosts of a tunnel zone", listTunnelHosts),
 		creation("/tunnel_zones/{id}/hosts", tunnelHostMedia, "add-tunnel-host", "Add a host to a tunnel zone", addTunnelHost),
@@ -301,6 +302,22 @@ func getTunnelZone(q *request) error {
 		return err
 	}
 	return q.answer(answer)
+}
+
+func updateTunnelZone(q *request) error {
+	old, err := q.pathTunnelZone()
+	if err != nil {
+		return err
+	}
+	var z topology.TunnelZone
+	if err := q.body(&z); err != nil {
+		return err
+	}
+	z.ID = old.ID
+	if err := q.inventory().UpdateTunnelZone(q.ctx(), z); err != nil {
+		return err
+	}
+	return q.done()
 }
 
 func deleteTunnelZone(q *request) error {

@@ -118,6 +118,7 @@ type placement interface {
 	CreateTunnelZone(ctx context.Context, z topology.TunnelZone) (topology.TunnelZone, error)
 	TunnelZone(ctx context.Context, id topology.ID) (topology.TunnelZone, error)
 	TunnelZones(ctx context.Context) ([]topology.TunnelZone, error)
+	UpdateTunnelZone(ctx context.Context, z topology.TunnelZone) error
 	DeleteTunnelZone(ctx context.Context, id topology.ID) error
 	AddTunnelHost(ctx context.Context, zone, host topology.ID, a netip.Addr) error
 	RemoveTunnelHost(ctx context.Context, zone, host topology.ID) error

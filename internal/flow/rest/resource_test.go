@@ -328,6 +328,11 @@ func TestGroupsAndZones(t *testing.T) {
 	f.want(http.StatusBadRequest, root, "POST", "/tunnel_zones", `{"type":"vxlan"}`)
 	zone := f.create(root, "/tunnel_zones", `{"name":"z","type":"vxlan"}`)
 	f.want(http.StatusNotFound, root, "POST", "/tunnel_zones/"+zone+"/hosts", `{"hostId":"`+absent+`","ipAddress":"192.0.2.9"}`)
+	f.want(http.StatusNoContent, root, "PUT", "/tunnel_zones/"+zone, `{"name":"y"}`)
+	f.want(http.StatusBadRequest, root, "PUT", "/tunnel_zones/"+zone, `{}`)
+	if m := f.want(http.StatusOK, root, "GET", "/tunnel_zones/"+zone, "").object(t); m["name"] != "y" {
+		t.Errorf("renamed tunnel zone: %v", m)
+	}
 	f.want(http.StatusNoContent, root, "DELETE", "/tunnel_zones/"+zone, "")
 }
 

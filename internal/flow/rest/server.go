@@ -34,10 +34,9 @@ type Options struct {
 	Classify func(error) *Fault
 
 	Simulator Simulator     // nil: no dry runs
-	Traces    Traces        // nil: no flow traces are kept
+	Traces    Traces        // nil: no flows have been traced, and none will be
 	Timeout   time.Duration // of a request, but not of one that follows; 0: DefaultTimeout
 	MaxBody   int64         // bytes of a request's body; 0: DefaultMaxBody
-	Now       func() time.Time
 	Log       *slog.Logger
 }
 
@@ -57,8 +56,8 @@ func New(opts Options) *Server {
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
 	}
-	if opts.Now == nil {
-		opts.Now = time.Now
+	if opts.Traces == nil {
+		opts.Traces = noTraces{}
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

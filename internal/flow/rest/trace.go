@@ -196,9 +196,6 @@ func (q *request) traceStatus(t ownedTrace) (more []member, err error) {
 	if missing {
 		more = append(more, member{"warning", "rule missing"})
 	}
-	if q.server.opts.Traces == nil {
-		return more, nil
-	}
 	hosts, err := q.server.opts.Traces.Status(q.ctx(), t.ID)
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func TestStoreOutOfReach(t *testing.T) {
 					body = `{"type":"drop"}`
 				case strings.HasSuffix(rt.path, "s/{id}/ports") && !strings.HasPrefix(rt.path, "/hosts") && !strings.HasPrefix(rt.path, "/port_groups"), rt.path == "/ports/{id}":
 					body = `{}`
-				case rt.path == "/tunnel_zones":
+				case strings.HasPrefix(rt.path, "/tunnel_zones") && !strings.HasSuffix(rt.path, "hosts"):
 					body = `{"name":"z"}`
 				case rt.document:
 					body = `{"bridges":[{"name":"b"}]}`
