@@ -120,6 +120,8 @@ func (c *Config) otherChecks() []check {
 		{"flow.store", flowStore(c.Flow.Store)},
 		{"flow.accounts", absoluteOrEmpty(c.Flow.Accounts)},
 		{"flow.token_life", atLeast(c.Flow.TokenLife, time.Second)},
+		{"flow.trace_age", atLeast(c.Flow.TraceAge, time.Second)},
+		{"flow.trace_flows", between(c.Flow.TraceFlows, 1, maxCount)},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/flow/archive"
 	"github.com/weir-io/weir/internal/flow/inventory"
 	"github.com/weir-io/weir/internal/flow/rest"
 	"github.com/weir-io/weir/internal/store"
@@ -43,6 +44,7 @@ type flows struct {
 	server   atomic.Pointer[rest.Server]
 
 	// Owned by open and run, one after the other.
+	archive   *archive.Archive
 	store     store.Store
 	inventory *inventory.Inventory
 }
@@ -117,8 +119,8 @@ func (f *flows) run(ctx context.Context) error {
 			}
 		}
 	}
-	<-ctx.Done()
-	return errors.Join(f.inventory.Close(), f.store.Close())
+	_ = f.archive.Run(ctx) // ends with ctx alone
+	return errors.Join(f.inventory.Close(), f.store.Close(), f.archive.Close())
 }
 
 // try opens the store and what is in it.
@@ -131,10 +133,22 @@ func (f *flows) try(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
-	f.store, f.inventory = st, v
+	a, err := archive.Open(f.file("traces.db"), archive.Options{MaxAge: f.cfg.Flow.TraceAge, MaxFlows: f.cfg.Flow.TraceFlows, Log: f.log})
+	if err != nil {
+		return errors.Join(err, v.Close(), st.Close())
+	}
+	f.store, f.inventory, f.archive = st, v, a
 	f.server.Store(rest.New(rest.Options{
-		Inventory: v, Access: f.accounts, Simulator: &simulator{v}, Log: f.log,
+		Inventory: v, Access: f.accounts, Simulator: &simulator{v}, Traces: flowTraces{a}, Classify: classify, Log: f.log,
 	}))
+	return nil
+}
+
+// classify tells what errors of the archive mean.
+func classify(err error) *rest.Fault {
+	if errors.Is(err, archive.ErrNotFound) {
+		return &rest.Fault{Status: http.StatusNotFound, Message: err.Error()}
+	}
 	return nil
 }
 

@@ -5,16 +5,19 @@ package hub
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/flow/inventory"
 	"github.com/weir-io/weir/internal/flow/packet"
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -144,5 +147,55 @@ func (f *flows) learnStation(t *testing.T, port string) {
 	e := inventory.MACEntry{MAC: packet.MAC{2, 0, 0, 0, 0, 2}, Port: id}
 	if err := f.inventory.AddMAC(t.Context(), nil, lan, e); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestFlowTracesAreServed has the archive of a hub take what agents record.
+func TestFlowTracesAreServed(t *testing.T) {
+	f := newTestFlows(t, t.TempDir(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.open(ctx)
+	defer func() {
+		cancel()
+		if err := f.run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	const port = "11111111-1111-4111-8111-111111111111"
+	if got := f.ask(t, "POST", "/topology", `{"bridges":[{"name":"lan"}],"ports":[{"name":"one","id":"`+port+`","device":"lan","host":"h","interface":"a"}]}`); got.Code != http.StatusNoContent {
+		t.Fatalf("import: %d %s", got.Code, got.Body)
+	}
+	request := topology.ID{15: 7}
+	body := `{"id":"` + request.String() + `","name":"n","deviceType":"PORT","deviceId":"` + port + `","condition":{}}`
+	if got := f.ask(t, "POST", "/traces", body); got.Code != http.StatusCreated {
+		t.Fatalf("POST: %d %s", got.Code, got.Body)
+	}
+	scope := &record.Scope{Flow: topology.ID{15: 1}, Requests: []topology.ID{request}, Host: topology.NamedID(topology.KindHost, "h")}
+	now := time.Now()
+	if err := f.archive.Append(ctx, []record.Record{
+		{Scope: scope, Time: now, Seq: 0, Kind: "start", Event: json.RawMessage(`{"role":"ingress","inputPort":"` + port + `"}`)},
+		{Scope: scope, Time: now, Seq: 1, Kind: "result", Event: json.RawMessage(`{"role":"ingress","outcome":"Drop"}`)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	at := "/traces/" + request.String() + "/flows"
+	for path, want := range map[string]string{
+		at: `"verdict":"Drop"`, at + "?verdict=Forward": `[]`, at + "/" + scope.Flow.String(): `"ingressPort":"` + port,
+		at + "/" + scope.Flow.String() + "/events": `"outcome":"Drop"`, "/traces/" + request.String(): `"hostStatus":[]`,
+	} {
+		if got := f.ask(t, "GET", path, ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) {
+			t.Errorf("GET %s: %d %s, want %s", path, got.Code, got.Body, want)
+		}
+	}
+	if got := f.ask(t, "GET", at+"/"+port, ""); got.Code != http.StatusNotFound {
+		t.Errorf("a flow that is not there: %d %s", got.Code, got.Body)
+	}
+	f.ask(t, "DELETE", "/ports/"+port, "") // and the request with it: what it has traced stays
+	if got := f.ask(t, "GET", at, ""); got.Code != http.StatusOK {
+		t.Errorf("flows of a request that is gone: %d %s", got.Code, got.Body)
+	}
+	f.ask(t, "DELETE", "/traces/"+request.String(), "")
+	if got := f.ask(t, "GET", at, ""); got.Code != http.StatusNotFound {
+		t.Errorf("flows of a request that is deleted: %d %s", got.Code, got.Body)
 	}
 }

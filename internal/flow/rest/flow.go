@@ -112,7 +112,13 @@ func representFlow(q *request, v *viewer, f Flow) (json.RawMessage, error) {
 	if !v.sees("port", f.Ingress.String()) {
 		return represent(struct{}{}, append(members, member{"redacted", true})...)
 	}
-	members = append(members, member{"host", f.Host}, member{"hosts", v.hosts(f)}, member{"ingressPort", f.Ingress})
+	if f.Host != (topology.ID{}) {
+		members = append(members, member{"host", f.Host})
+	}
+	if f.Ingress != (topology.ID{}) {
+		members = append(members, member{"ingressPort", f.Ingress})
+	}
+	members = append(members, member{"hosts", v.hosts(f)})
 	header := f.Header
 	if len(header) == 0 {
 		header = json.RawMessage("{}")

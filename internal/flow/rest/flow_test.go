@@ -53,6 +53,10 @@ func TestFlowsOfWhatIsGoneAreForAdmins(t *testing.T) {
 		t.Errorf("flows: %v", list)
 	}
 	f.want(http.StatusOK, root, "GET", "/traces/"+absent+"/flows/"+flow.ID.String(), "")
+	f.want(http.StatusNoContent, red, "DELETE", "/traces/"+absent, "")
+	f.want(http.StatusOK, root, "GET", "/traces/"+absent+"/flows", "")
+	f.want(http.StatusNoContent, root, "DELETE", "/traces/"+absent, "")
+	f.want(http.StatusNotFound, root, "GET", "/traces/"+absent+"/flows", "")
 }
 
 // TestFollow reads a stream until the client goes, which ends it.

@@ -174,6 +174,8 @@ type Traces interface {
 	// FollowFlows goes on with flows that come, until ctx ends.
 	FollowFlows(ctx context.Context, request topology.ID, s Select) iter.Seq2[Flow, error]
 	FollowEvents(ctx context.Context, request, flow topology.ID, s Select) iter.Seq2[json.RawMessage, error]
+	// Delete forgets what a request has traced.
+	Delete(ctx context.Context, request topology.ID) error
 	// Status returns how the hosts count for a request.
 	Status(ctx context.Context, request topology.ID) ([]HostStatus, error)
 }

@@ -33,4 +33,6 @@ func (noTraces) FollowEvents(ctx context.Context, _, _ topology.ID, _ Select) it
 	return func(func(json.RawMessage, error) bool) { <-ctx.Done() }
 }
 
+func (noTraces) Delete(context.Context, topology.ID) error { return nil }
+
 func (noTraces) Status(context.Context, topology.ID) ([]HostStatus, error) { return nil, nil }

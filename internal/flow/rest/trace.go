@@ -246,16 +246,26 @@ func updateTrace(q *request) error {
 	return q.done()
 }
 
-// deleteTrace deletes a request; one that is not there is deleted already.
+// deleteTrace deletes a request with what it has traced; one that is not there is
+// deleted already. What is left of one that went with its device is an administrator's
+// to delete.
 func deleteTrace(q *request) error {
-	if _, err := q.id("id"); err != nil {
+	id, err := q.id("id")
+	if err != nil {
 		return err
 	}
-	t, err := q.pathTrace()
-	if err == nil {
-		err = q.inventory().DeleteTrace(q.ctx(), t.ID)
+	if _, err = q.pathTrace(); err == nil {
+		err = q.inventory().DeleteTrace(q.ctx(), id)
 	}
-	if err != nil && q.server.fault(err).Status != http.StatusNotFound {
+	if err != nil {
+		if q.server.fault(err).Status != http.StatusNotFound {
+			return err
+		}
+		if q.who.Role != Admin {
+			return q.done()
+		}
+	}
+	if err := q.server.opts.Traces.Delete(q.ctx(), id); err != nil {
 		return err
 	}
 	return q.done()

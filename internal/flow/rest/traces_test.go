@@ -66,6 +66,11 @@ func (m *memoryTraces) FollowEvents(_ context.Context, _, flow topology.ID, _ Se
 	}
 }
 
+func (m *memoryTraces) Delete(_ context.Context, request topology.ID) error {
+	delete(m.flows, request)
+	return nil
+}
+
 func (m *memoryTraces) followed() {
 	if m.more != nil {
 		m.more()
