@@ -145,6 +145,7 @@ var failureTexts = map[int]string{
 	401: "There is no token, or one that is not known.",
 	403: "The role does not allow it, or the object belongs to another tenant.",
 	404: "There is no such object, or no id stands where one should.",
+	408: "The body did not come in time.",
 	406: "No type that the client accepts is served.",
 	409: "There is such an object already, or one is in use, or others change it all the time.",
 	413: "The body is too large.",
@@ -165,7 +166,7 @@ func (rt *route) failures() []int {
 		all = append(all, 404)
 	}
 	if rt.takes {
-		all = append(all, 400, 413, 415)
+		all = append(all, 400, 408, 413, 415)
 	} else if len(rt.params) > 1 {
 		all = append(all, 400)
 	}

@@ -158,7 +158,7 @@ func TestReferenceIsWritten(t *testing.T) {
 	if written != want {
 		t.Errorf("%s is old: go test ./internal/flow/rest -update", referencePath)
 	}
-	for _, status := range []string{"400", "401", "403", "404", "405", "406, 415", "409", "413", "421", "503"} {
+	for _, status := range []string{"400", "401", "403", "404", "405", "406, 415", "408", "409", "413", "421", "503"} {
 		if !strings.Contains(by, "\n| "+status+" | ") {
 			t.Errorf("%s does not tell of status %s", referencePath, status)
 		}

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -75,8 +77,12 @@ func (q *request) rawBody() (json.RawMessage, error) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, err
 		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, faultf(http.StatusRequestTimeout, "the body did not come in %v", q.server.timeout(q.route))
+		}
 		return nil, faultf(http.StatusBadRequest, "the body ends early: %v", err)
 	}
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Time{}) // see hurry
 	data = bytes.TrimSpace(data)
 	if len(data) == 0 {
 		return nil, faultf(http.StatusBadRequest, "the body is empty, want a JSON object")
@@ -88,6 +94,19 @@ func (q *request) rawBody() (json.RawMessage, error) {
 		return nil, faultf(http.StatusBadRequest, "the body is not a JSON object")
 	}
 	return data, nil
+}
+
+// hurry bounds how long the body may take. The bound stays when the body is not read to
+// its end: the server throws the rest away, and would wait for it.
+func (q *request) hurry() {
+	if q.r.ContentLength == 0 {
+		return
+	}
+	limit := q.server.opts.Timeout
+	if q.route != nil {
+		limit = q.server.timeout(q.route)
+	}
+	_ = http.NewResponseController(q.w).SetReadDeadline(time.Now().Add(limit)) // a test's writer has none
 }
 
 // answer sends a value.

@@ -4,9 +4,13 @@
 package rest
 
 import (
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -347,6 +351,33 @@ func TestBodies(t *testing.T) {
 	f.want(http.StatusNotFound, root, "GET", "/../bridges", "")
 	f.want(http.StatusOK, root, "HEAD", "/bridges", "")
 	f.want(http.StatusOK, root, "GET", "/bridges/", "")
+}
+
+// TestBodyThatDoesNotCome sends the begin of a body and waits: for an answer, and for
+// the end of the connection, also where nobody reads the body.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	f := newFixture(t)
+	f.server.opts.Timeout = 20 * time.Millisecond
+	server := httptest.NewServer(f.server)
+	defer server.Close()
+	for begin, want := range map[string]string{
+		"POST /midonet-api/bridges HTTP/1.1\r\nX-Auth-Token: " + root:                 "408",
+		"POST /midonet-api/bridges HTTP/1.1":                                          "401",
+		"PUT /midonet-api/traces/" + absent + " HTTP/1.1\r\nX-Auth-Token: " + redUser: "403",
+	} {
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, begin+"\r\nHost: hub\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want+" ") {
+			t.Errorf("%s: answer %q, %v, want %s and the end", begin, answer, err, want)
+		}
+		c.Close()
+	}
 }
 
 func TestTopologyGoesOutAndIn(t *testing.T) {

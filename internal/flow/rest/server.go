@@ -22,6 +22,7 @@ const (
 	DefaultTimeout = 10 * time.Second
 	DefaultMaxBody = 1 << 20
 	maxDocument    = 256 << 20 // of a whole topology
+	topologyTimes  = 30        // as long as others a whole topology may take
 )
 
 // Options say what a Server works on.
@@ -103,6 +104,8 @@ func (q *request) serve() error {
 		return faultf(http.StatusNotFound, "there is no %s", q.r.URL.Path)
 	}
 	rt, others, vars := q.server.match(q.r.Method, path)
+	q.route, q.vars = rt, vars
+	q.hurry()
 	if rt == nil || !rt.open {
 		if err := q.identify(); err != nil {
 			return err
@@ -111,7 +114,6 @@ func (q *request) serve() error {
 	if rt == nil {
 		return q.unserved(others)
 	}
-	q.route, q.vars = rt, vars
 	if err := q.negotiate(); err != nil {
 		return err
 	}
@@ -121,10 +123,18 @@ func (q *request) serve() error {
 	if rt.stream && q.r.URL.Query().Get("follow") == "true" {
 		return rt.handle(q)
 	}
-	ctx, cancel := context.WithTimeout(q.r.Context(), q.server.opts.Timeout)
+	ctx, cancel := context.WithTimeout(q.r.Context(), q.server.timeout(rt))
 	defer cancel()
 	q.r = q.r.WithContext(ctx)
 	return rt.handle(q)
+}
+
+// timeout returns how long a request of a route may take.
+func (s *Server) timeout(rt *route) time.Duration {
+	if rt.path == topologyPath {
+		return topologyTimes * s.opts.Timeout
+	}
+	return s.opts.Timeout
 }
 
 // unserved refuses what no route is for; others are the methods that the path has.

@@ -13,15 +13,17 @@ import (
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
+const topologyPath = "/topology"
+
 // topologyRoutes are for admins: a document has the networks of all tenants.
 func topologyRoutes() []route {
 	in := route{
-		method: http.MethodPost, path: "/topology", handle: importTopology, takes: true, document: true,
+		method: http.MethodPost, path: topologyPath, handle: importTopology, takes: true, document: true,
 		status: http.StatusNoContent, id: "import-topology", summary: "Make all objects of a topology document",
 		request: "Topology", errors: []int{http.StatusConflict},
 	}
 	out := route{
-		method: http.MethodGet, path: "/topology", handle: exportTopology, status: http.StatusOK,
+		method: http.MethodGet, path: topologyPath, handle: exportTopology, status: http.StatusOK,
 		id: "export-topology", summary: "The whole topology as one document", body: "Topology",
 	}
 	return onlyAdmin(tagged("topology", out, in))
