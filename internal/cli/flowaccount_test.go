@@ -51,8 +51,14 @@ func TestFlowAccount(t *testing.T) {
 		t.Errorf("list: %v\n%s", err, out)
 	}
 	for _, args := range [][]string{
-		{"add", "alice", "--role", "admin"}, {"add", "x", "--role", "root"}, {"add", "x", "--role", "tenant_user"}, {"add", "x"},
-		{"add", "x", "--role", "admin", "--password"}, {"remove", "nobody"}, {"remove"}, {"list", "x"},
+		{"add", "alice", "--role", "admin"},
+		{"add", "x", "--role", "root"},
+		{"add", "x", "--role", "tenant_user"},
+		{"add", "x"},
+		{"add", "x", "--role", "admin", "--password"},
+		{"remove", "nobody"},
+		{"remove"},
+		{"list", "x"},
 	} {
 		if out, err := run("", args...); err == nil {
 			t.Errorf("%v: no error, printed %s", args, out)

@@ -48,8 +48,10 @@ func FuzzSplitObject(f *testing.F) {
 func TestSplitObject(t *testing.T) {
 	got := splitObject([]byte("{ \"a\" : [1, {\"b\": \"]}\\\"\"}] ,\n\"\\u0062\":{},\"c\":-1.5e3 , \"d\":\"\\\\\"}"))
 	want := []rawMember{
-		{[]byte("a"), json.RawMessage(`[1, {"b": "]}\""}]`)}, {[]byte("b"), json.RawMessage(`{}`)},
-		{[]byte("c"), json.RawMessage(`-1.5e3`)}, {[]byte("d"), json.RawMessage(`"\\"`)},
+		{[]byte("a"), json.RawMessage(`[1, {"b": "]}\""}]`)},
+		{[]byte("b"), json.RawMessage(`{}`)},
+		{[]byte("c"), json.RawMessage(`-1.5e3`)},
+		{[]byte("d"), json.RawMessage(`"\\"`)},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d members, want %d: %q", len(got), len(want), got)
