@@ -146,6 +146,17 @@ func (e *Engine) prompt(path string, size int, kind reread.Kind) *reread.File {
 	return reread.New(e.proc(path), size, kind)
 }
 
+// ProcPath returns the path of a file of the proc root.
+func (e *Engine) ProcPath(path string) string { return e.proc(path) }
+
+// SysPath returns the path of a file of the root of sysfs.
+func (e *Engine) SysPath(path string) string { return e.sys(path) }
+
+// ProcFile returns a file of the proc root for which the kernel never waits.
+func (e *Engine) ProcFile(path string, size int, kind reread.Kind) *reread.File {
+	return e.prompt(path, size, kind)
+}
+
 // procDir returns the proc root.
 func (e *Engine) procDir() *reread.Dir {
 	if e.kernels {

@@ -49,9 +49,12 @@ func serve() {
 
 // collectorFlags has node_exporter show what the view shows, and nothing else.
 func collectorFlags() []string {
-	flags := []string{"--collector.disable-defaults"}
+	flags := []string{"--collector.disable-defaults", "--web.disable-exporter-metrics"}
 	for _, c := range collectors {
 		flags = append(flags, "--collector."+c.name)
+	}
+	for _, name := range liveCollectors {
+		flags = append(flags, "--collector."+name)
 	}
 	return flags
 }

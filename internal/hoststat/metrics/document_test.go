@@ -41,6 +41,10 @@ var written = []struct{ name, section string }{
 	{"node_uname_", hostAt},
 	{"node_os_", hostAt},
 	{"node_scrape_", "system/agent"},
+	{"node_arp_", "proc/net/dev"},
+	{"node_selinux_", hostAt},
+	{"node_textfile_", "system/agent"},
+	{"node_exporter_build_info", "system/agent"},
 }
 
 // rowsOf describes the families of a plan, with the labels that their samples have
@@ -120,7 +124,7 @@ func TestDocument(t *testing.T) {
 		"has them by the names of node_exporter. `weir xmlsysd --metrics ADDRESS` serves both alone, at loopback where the address has no host.\n\n" +
 		"Of the hosts that a hub asks (`[hosts]` of its configuration) it has the same families with the label `host`, as of their last answers: `on` and `off`\n" +
 		"hold for them, too. What is in no message, such as a disk's model, the sources\n" +
-		"of the clock, the name of the time zone or how an interface came to its name, they do not have. A host has some 70 KB by weir's names and\n" +
+		"of the clock, the name of the time zone, neighbours or how an interface came to its name, they do not have. A host has some 70 KB by weir's names and\n" +
 		"20 KB by node_exporter's: who scrapes a hub of many chooses, or switches that off (`hosts.metrics`).\n\n" +
 		"Both answer in the text format or, where the header `Accept` likes it as much, in OpenMetrics 1.0; with gzip when asked. Four scrapes of\n" +
 		"each are served at a time. What cannot be read is left out, and a section that hangs holds up a scrape once, by its time limit:\n" +
@@ -139,9 +143,11 @@ func TestDocument(t *testing.T) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", name, r.kind, ticked(r.labels), ticked(r.from), r.help)
 	}
 	b.WriteString("\n### Names of node_exporter\n\n" +
-		"`/metrics/node` has the families of the default collectors of Debian's node_exporter 1.5 that are listed here, with its labels, values and\n" +
+		"`/metrics/node` has the series that Debian's node_exporter 1.5 has by default on the same host, with its labels, values and\n" +
 		"default filters (no traffic of `lo`; no partitions, `loop` and `ram` devices; no file systems below `/dev`, `/proc`, `/run`, `/sys`, `/mnt` and\n" +
-		"`/media`), and without help. A file system that does not answer has `node_filesystem_device_error` 1.\n\n" +
+		"`/media`), and without help. A file system that does not answer has `node_filesystem_device_error` 1.\n" +
+		"The labels of `node_exporter_build_info` are those of weir. What node_exporter has and weir has not:\n\n" +
+		exceptionTable() +
 		"| metric | type | labels | section |\n|---|---|---|---|\n")
 	node := rowsOf(s.views[1], exposition(t, s.Node, ""), exposition(t, live.Node, ""))
 	for _, d := range dynamic {
@@ -155,6 +161,27 @@ func TestDocument(t *testing.T) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, r.kind, ticked(r.labels), ticked(r.from))
 	}
 	fresh(t, b.String())
+}
+
+// exceptionTable is the list of what is not shown, and why.
+func exceptionTable() string {
+	var b strings.Builder
+	b.WriteString("| not shown | why |\n|---|---|\n")
+	for _, x := range exceptions {
+		var names []string
+		for _, begin := range x.begins {
+			name, whole := strings.CutSuffix(begin, " ")
+			if !whole {
+				name += "…"
+			}
+			names = append(names, "`"+name+"`")
+		}
+		if len(x.collectors) > 0 {
+			names = append(names, "`node_scrape_collector_…` of "+strings.Join(x.collectors, ", "))
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names, ", "), x.reason)
+	}
+	return b.String() + "\n"
 }
 
 // documented is a host that has everything.

@@ -150,6 +150,7 @@ func nodeInterfaces(g *grow) {
 	for i, a := range assignments {
 		assigned[i] = g.family("node_network_"+a.name, gauge, "")
 	}
+	nohandler := g.family("node_network_receive_nohandler_total", counter, "")
 	speed := g.family("node_network_speed_bytes", gauge, "")
 	up := g.family("node_network_up", gauge, "")
 	info := g.family("node_network_info", gauge, "")
@@ -160,6 +161,11 @@ func nodeInterfaces(g *grow) {
 			s.add(speed, "", megabits, s.kept[keptSpeed])
 		case s.kept[keptDuplex] != nil:
 			s.add(speed, "", plain, unknownSpeed)
+		}
+		if s.live != nil && s.left&traffic == 0 && len(s.kept[keptName]) > 0 {
+			if number := s.live.unhandled(s.kept[keptName]); number != nil {
+				s.add(nohandler, "", plain, number)
+			}
 		}
 		for i, number := range s.facts.assignments(s.kept[keptName]) {
 			if number != nil {
@@ -335,6 +341,7 @@ func nodeCollectors(g *grow) {
 	duration := g.family("node_scrape_collector_duration_seconds", gauge, "")
 	success := g.family("node_scrape_collector_success", gauge, "")
 	g.costs()
+	tellLive := nodeLive(g, duration, success)
 	var places [len(collectors)]int
 	var fixed [len(collectors)]string
 	for i, c := range collectors {
@@ -358,6 +365,7 @@ func nodeCollectors(g *grow) {
 			s.add(duration, fixed[i], microseconds, cost)
 			s.flag(success, fixed[i], s.ok[at] == good)
 		}
+		tellLive(s)
 	}
 }
 

@@ -17,6 +17,7 @@ type scrape struct {
 	plan    *plan
 	facts   *facts                    // nil: of another host
 	session *hoststat.Session         // nil: likewise
+	live    *live                     // nil: likewise, or the view shows nothing of it
 	wanted  func(xmlsysd.NodeID) bool // wants, made once
 	others  *fleet                    // nil: none
 

@@ -59,6 +59,7 @@ func New(o Options) *Server {
 	native := newView(o, facts, nativeTable)
 	o.More = nil
 	node := newView(o, facts, nodeTable)
+	node.live = true
 	return &Server{Native: native, Node: node, views: [2]*view{native, node}}
 }
 
@@ -77,6 +78,7 @@ type view struct {
 	facts *facts
 	plan  *plan
 	fleet *plan // of other hosts; nil: none are shown
+	live  bool  // what is in no section is shown
 
 	mu     sync.Mutex
 	free   []*worker // guarded by mu
@@ -136,6 +138,9 @@ func (v *view) take() (*worker, error) {
 	}
 	w := &worker{scrape: scrape{plan: v.plan, facts: v.facts, session: v.o.Engine.NewSession()}}
 	w.scrape.wanted = w.scrape.wants
+	if v.live {
+		w.scrape.live = newLive(v.o.Engine, v.o.Root)
+	}
 	if v.fleet != nil {
 		w.fleet = newFleet(v.fleet, v.o.Fleet)
 		w.scrape.others = w.fleet
@@ -164,6 +169,9 @@ func (v *view) close() {
 	defer v.mu.Unlock()
 	for _, w := range v.free {
 		w.scrape.session.Close()
+		if w.scrape.live != nil {
+			w.scrape.live.close()
+		}
 	}
 	v.free = nil
 }

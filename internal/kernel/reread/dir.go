@@ -139,18 +139,36 @@ func (d *Dir) ReadOf(n int32, file string) (b []byte, uid uint32, err error) {
 	if file == "stat" { // a command line waits while the process's memory changes
 		how = d.how
 	}
-	fd, err := how.openat(dir, d.pathOf(n, file), flags)
+	b, err = d.readOnce(how, dir, d.pathOf(n, file), &uid)
+	return b, uid, err
+}
+
+// ReadBelow reads a file below the one that has a name: "/mtu" of eth0 is eth0/mtu.
+// The bytes are valid until the next call.
+func (d *Dir) ReadBelow(name []byte, file string) ([]byte, error) {
+	dir, err := d.FD()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
+	}
+	d.path = append(append(append(d.path[:0], name...), file...), 0)
+	return d.readOnce(usual, dir, d.path, nil)
+}
+
+// readOnce opens, reads and closes a file that comes in one piece, as those of
+// processes do and all small ones of /sys.
+func (d *Dir) readOnce(how manner, dir int, path []byte, uid *uint32) ([]byte, error) {
+	fd, err := how.openat(dir, path, flags)
+	if err != nil {
+		return nil, err
 	}
 	defer how.close(fd)
-	if err := how.regular(fd, &uid); err != nil {
-		return nil, 0, err
+	if err := how.regular(fd, uid); err != nil {
+		return nil, err
 	}
-	for { // of a process all files come in one piece
+	for {
 		n, err := how.pread(fd, d.buf, 0)
 		if err != nil || n < len(d.buf) || n >= maxOf {
-			return d.buf[:max(n, 0)], uid, err
+			return d.buf[:max(n, 0)], err
 		}
 		d.buf = make([]byte, 2*len(d.buf))
 	}

@@ -213,17 +213,40 @@ func TestStatFollowsTheName(t *testing.T) {
 	}
 }
 
+func TestReadBelow(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "eth0", "statistics"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "eth0", "statistics", "n")
+	d := NewDir(root)
+	defer d.Close()
+	for _, text := range []string{"1\n", strings.Repeat("x", 5000), ""} {
+		write(t, path, text)
+		if got, err := d.ReadBelow([]byte("eth0"), "/statistics/n"); err != nil || string(got) != text {
+			t.Errorf("%q, %v, want %q", got, err, text)
+		}
+	}
+	for name, want := range map[string]error{"eth1": unix.ENOENT, "eth0": ErrNotRegular} {
+		file := "/statistics"
+		if got, err := d.ReadBelow([]byte(name), file); !errors.Is(err, want) {
+			t.Errorf("%s%s: %q, %v, want %v", name, file, got, err, want)
+		}
+	}
+}
+
 func TestAllocations(t *testing.T) {
 	f := New("/proc/loadavg", 256, Whole)
 	defer f.Close()
 	absent := New("/proc/no-such-file", 256, Whole)
 	d := NewDir("/proc")
 	defer d.Close()
-	pid := int32(os.Getpid())
+	pid, self := int32(os.Getpid()), []byte("self")
 	for name, read := range map[string]func(){
 		"Read":   func() { _, _ = f.Read() },
 		"absent": func() { _, _ = absent.Read() },
 		"ReadOf": func() { _, _, _ = d.ReadOf(pid, "stat") },
+		"below":  func() { _, _ = d.ReadBelow(self, "/stat") },
 	} {
 		read()
 		if n := testing.AllocsPerRun(100, read); n != 0 {
