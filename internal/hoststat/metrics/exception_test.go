@@ -25,15 +25,18 @@ var exceptions = []exception{
 	{[]string{"go_", "process_", "promhttp_"}, nil, "they tell of the exporter and not of the host; of a hub `/metrics` has those of the first two"},
 	{[]string{"node_udp_queues "}, []string{"udp_queues"}, "the kernel goes through all its sockets to answer, which no scrape should cause"},
 	{
-		[]string{"node_textfile_mtime_seconds "}, nil,
+		[]string{"node_textfile_mtime_seconds "},
+		nil,
 		"text files are not read, nor is what other programs put there; `node_textfile_scrape_error` is 0",
 	},
 	{
-		[]string{"node_cpu_core_throttles_total ", "node_cpu_package_throttles_total ", "node_cpu_frequency_", "node_cpu_scaling_"}, []string{"cpufreq"},
+		[]string{"node_cpu_core_throttles_total ", "node_cpu_package_throttles_total ", "node_cpu_frequency_", "node_cpu_scaling_"},
+		[]string{"cpufreq"},
 		"files of each CPU; `weir top` and xmlsysd have frequencies by policy",
 	},
 	{
-		[]string{"node_disk_ata_", "node_disk_device_mapper_info ", "node_disk_filesystem_info "}, nil,
+		[]string{"node_disk_ata_", "node_disk_device_mapper_info ", "node_disk_filesystem_info "},
+		nil,
 		"the device manager's words on some disks; `node_disk_info` has those on all",
 	},
 	{
@@ -41,11 +44,13 @@ var exceptions = []exception{
 			"node_hwmon_chip_names ", "node_hwmon_sensor_label ", "node_hwmon_beep_enabled ", "node_hwmon_update_interval_seconds ",
 			"node_hwmon_temp_", "node_hwmon_fan_", "node_hwmon_in_", "node_hwmon_power_", "node_hwmon_curr_", "node_hwmon_energy_", "node_hwmon_humidity",
 			"node_hwmon_freq_", "node_hwmon_pwm", "node_hwmon_intrusion_", "node_hwmon_cpu_",
-		}, nil,
+		},
+		nil,
 		"limits, names and rare kinds of sensors; what they measure is shown as `temp_celsius`, `fan_rpm`, `in_volts`, `power_watt` and `curr_amps`",
 	},
 	{
-		[]string{"node_md_", "node_schedstat_", "node_cooling_device_", "node_thermal_zone_temp "}, []string{"mdadm", "schedstat", "thermal_zone"},
+		[]string{"node_md_", "node_schedstat_", "node_cooling_device_", "node_thermal_zone_temp "},
+		[]string{"mdadm", "schedstat", "thermal_zone"},
 		"not by these names: `weir_thermal_…`, and xmlsysd's `proc/mdstat` and `proc/schedstat`, have the figures",
 	},
 	{
