@@ -27,6 +27,10 @@ type terminal struct {
 
 	mu  sync.Mutex
 	out strings.Builder // guarded by mu
+
+	// Of the test.
+	shown *vterm // the screen, after the first bytes of out
+	fed   int    // how many
 }
 
 // inTerminal starts a program in a terminal of 100 x 30.
