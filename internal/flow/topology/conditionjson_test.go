@@ -51,8 +51,10 @@ func TestConditionKeepsItsFields(t *testing.T) {
 func TestConditionReadsWhatIsLeftOut(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"an address alone is one address", `{"nwSrcAddress":"10.0.0.1"}`, `{"nwSrcAddress":"10.0.0.1","nwSrcLength":32}`},
-		{"the shorter names of lengths", `{"icmpDataSrcIpAddress":"10.0.0.0","icmpDataSrcIpLength":8,"icmpDataDstIpAddress":"10.0.0.0","icmpDataDstIpLength":9}`,
-			`{"icmpDataSrcIpAddress":"10.0.0.0","icmpDataSrcIpAddressLength":8,"icmpDataDstIpAddress":"10.0.0.0","icmpDataDstIpAddressLength":9}`},
+		{
+			"the shorter names of lengths", `{"icmpDataSrcIpAddress":"10.0.0.0","icmpDataSrcIpLength":8,"icmpDataDstIpAddress":"10.0.0.0","icmpDataDstIpLength":9}`,
+			`{"icmpDataSrcIpAddress":"10.0.0.0","icmpDataSrcIpAddressLength":8,"icmpDataDstIpAddress":"10.0.0.0","icmpDataDstIpAddressLength":9}`,
+		},
 		{"a length alone says nothing", `{"nwSrcLength":8}`, `{}`},
 		{"null is absent", `{"tpSrc":null,"vlan":null,"inPorts":null,"condInvert":null}`, `{}`},
 		{"no ports are as none", `{"inPorts":[]}`, `{}`},
