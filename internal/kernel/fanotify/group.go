@@ -5,9 +5,13 @@ package fanotify
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,20 +41,25 @@ const Changes = Create | Delete | Rename | Attrib | Modify | CloseWrite | OnDir
 // groupFlags ask for both names of a rename, the object and its parent by
 // handle, and the process by descriptor. The queue has no limit of the kernel's:
 // who reads watches its length (Unread).
-const groupFlags = unix.FAN_CLASS_NOTIF | unix.FAN_CLOEXEC | unix.FAN_NONBLOCK |
+const groupFlags = unix.FAN_CLASS_NOTIF | unix.FAN_CLOEXEC |
 	unix.FAN_REPORT_DFID_NAME_TARGET | unix.FAN_REPORT_PIDFD
 
 // Group is a notification group. One goroutine reads it; Wake and Unread may be
 // called by others.
+//
+// Its descriptor blocks, so that Go's poller does not watch it, neither here nor in
+// a process that holds it: the kernel would wake a thread for each event, also while
+// nobody waits, at the cost of whoever makes the event. A Read that waits is a thread
+// that waits.
 type Group struct {
 	file *os.File
-	conn rawConn
-}
+	conn syscall.RawConn
+	wake *os.File // an eventfd, by which a Read that waits is woken
 
-// rawConn is what Read needs of syscall.RawConn.
-type rawConn interface {
-	Read(func(fd uintptr) (done bool)) error
-	Control(func(fd uintptr)) error
+	deadline atomic.Int64 // of Read, in nanoseconds since 1970; 0: none
+	waiting  atomic.Bool  // Read waits, or is about to
+	closed   atomic.Bool
+	reading  sync.Mutex // held by Read
 }
 
 // UnsupportedError says what the kernel or the process lacks for watching.
@@ -92,11 +101,50 @@ func OpenGroup(limited bool) (*Group, error) {
 
 // GroupOf takes over a group that another process opened.
 func GroupOf(f *os.File) (*Group, error) {
-	conn, err := f.SyscallConn()
+	g, err := groupOf(f)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("fanotify group: %w", err), f.Close())
 	}
-	return &Group{file: f, conn: conn}, nil
+	return g, nil
+}
+
+func groupOf(f *os.File) (_ *Group, err error) {
+	g := &Group{file: f}
+	if g.conn, err = f.SyscallConn(); err != nil {
+		return nil, err
+	}
+	if err := g.block(); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	g.wake = os.NewFile(uintptr(fd), "eventfd")
+	return g, nil
+}
+
+// block has the descriptor block, which that of an older weir does not.
+func (g *Group) block() error {
+	fd, polled := -1, false
+	var err error
+	ctlErr := g.conn.Control(func(old uintptr) {
+		var flags int
+		if flags, err = unix.FcntlInt(old, unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+			return
+		}
+		polled = true
+		if err = unix.SetNonblock(int(old), false); err == nil {
+			fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+		}
+	})
+	if err = errors.Join(err, ctlErr); err != nil || !polled {
+		return err
+	}
+	old := g.file
+	g.file = os.NewFile(uintptr(fd), old.Name())
+	g.conn, err = g.file.SyscallConn()
+	return errors.Join(err, old.Close()) // the poller does not know the new one
 }
 
 // Mark watches the file system that path is on for the events of mask; those asked
@@ -146,28 +194,73 @@ const MinBuffer = 4096
 // process. It returns os.ErrClosed after Close and os.ErrDeadlineExceeded after
 // Wake.
 func (g *Group) Read(b []byte) (int, error) {
-	var n int
-	var err error
-	waitErr := g.conn.Read(func(fd uintptr) bool {
-		n, err = unix.Read(int(fd), b)
-		return err != unix.EAGAIN
-	})
-	if waitErr != nil {
-		return 0, waitErr
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	for {
+		ready, err := g.wait()
+		if err != nil {
+			return 0, err
+		}
+		if !ready {
+			continue
+		}
+		if n, err := g.TryRead(b); n > 0 || err != nil {
+			return n, err
+		}
 	}
-	return readResult(n, err)
+}
+
+// wait waits until there are events. It may return before.
+func (g *Group) wait() (ready bool, err error) {
+	g.waiting.Store(true) // before the deadline is looked at: who sets another one wakes this then
+	defer g.waiting.Store(false)
+	if g.closed.Load() {
+		return false, os.ErrClosed
+	}
+	var timeout *unix.Timespec
+	if at := g.deadline.Load(); at != 0 {
+		left := at - time.Now().UnixNano()
+		if left <= 0 {
+			return false, os.ErrDeadlineExceeded
+		}
+		ts := unix.NsecToTimespec(left)
+		timeout = &ts
+	}
+	fds := [2]unix.PollFd{{Events: unix.POLLIN}, {Events: unix.POLLIN}}
+	ctlErr := g.conn.Control(func(fd uintptr) {
+		fds[0].Fd, fds[1].Fd = int32(fd), int32(g.wake.Fd())
+		_, err = unix.Ppoll(fds[:], timeout, nil)
+	})
+	if ctlErr != nil {
+		return false, ctlErr
+	}
+	if err != nil && err != unix.EINTR {
+		return false, fmt.Errorf("fanotify group: ppoll: %w", err)
+	}
+	if fds[1].Revents != 0 {
+		var count [8]byte
+		if _, err := g.wake.Read(count[:]); err != nil {
+			return false, err
+		}
+	}
+	return fds[0].Revents != 0, nil
 }
 
 // TryRead is Read that returns 0 where no event waits.
 func (g *Group) TryRead(b []byte) (int, error) {
 	var n int
 	var err error
-	ctlErr := g.conn.Control(func(fd uintptr) { n, err = unix.Read(int(fd), b) })
+	ctlErr := g.conn.Control(func(fd uintptr) {
+		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for err = unix.EINTR; err == unix.EINTR; {
+			n, err = unix.Poll(fds[:], 0)
+		}
+		if n > 0 {
+			n, err = unix.Read(int(fd), b) // nobody else reads: it does not wait
+		}
+	})
 	if ctlErr != nil {
 		return 0, ctlErr
-	}
-	if err == unix.EAGAIN {
-		return 0, nil
 	}
 	return readResult(n, err)
 }
@@ -181,7 +274,23 @@ func readResult(n int, err error) (int, error) {
 
 // Wake has a Read that waits, or the next that would, return at the time; the zero
 // time takes that back.
-func (g *Group) Wake(at time.Time) error { return g.file.SetReadDeadline(at) }
+func (g *Group) Wake(at time.Time) error {
+	deadline := int64(0)
+	if !at.IsZero() {
+		deadline = max(at.UnixNano(), 1)
+	}
+	g.deadline.Store(deadline)
+	if !g.waiting.Load() {
+		return nil
+	}
+	return g.interrupt()
+}
+
+// interrupt has a Read that waits look at what has changed.
+func (g *Group) interrupt() error {
+	_, err := g.wake.Write(binary.NativeEndian.AppendUint64(nil, 1))
+	return err
+}
 
 // eventSize is what FIONREAD counts for each event, whatever its length.
 const eventSize = 24
@@ -204,7 +313,15 @@ func (g *Group) Unread() (int, error) {
 func (g *Group) File() *os.File { return g.file }
 
 // Close ends the group unless another process holds it, too.
-func (g *Group) Close() error { return g.file.Close() }
+func (g *Group) Close() error {
+	if g.closed.Swap(true) {
+		return os.ErrClosed
+	}
+	err := g.interrupt()
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	return errors.Join(err, g.file.Close(), g.wake.Close())
+}
 
 // Watches reports whether a file system is marked. A mark goes with the file system
 // when that is unmounted, without an event.
