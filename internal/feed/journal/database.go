@@ -342,6 +342,7 @@ func (d *database) Close() error {
 	d.mu.Lock()
 	for _, s := range d.sources {
 		s.wake()
+		s.announce(nil) // whoever looks up from now on is told that it is closed
 	}
 	d.mu.Unlock()
 	return d.shut()

@@ -34,6 +34,9 @@ func (k *keys) put(b *[]byte) { k.pool.Put(b) }
 
 // Object returns what is known of an object, into o.
 func (s *source) Object(f changelog.FID, o *Object) (bool, error) {
+	if s.lacksObject(f) {
+		return false, nil
+	}
 	found, gen := s.d.index.object(s.number, f, o)
 	if found {
 		return true, nil
@@ -47,6 +50,9 @@ func (s *source) Object(f changelog.FID, o *Object) (bool, error) {
 
 // Dirent returns the object that a name stands for.
 func (s *source) Dirent(parent changelog.FID, name []byte) (changelog.FID, bool, error) {
+	if s.lacksDirent(parent, name) {
+		return changelog.FID{}, false, nil
+	}
 	f, found, gen := s.d.index.dirent(s.number, parent, name)
 	if found {
 		return f, true, nil

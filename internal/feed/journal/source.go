@@ -31,6 +31,8 @@ type source struct {
 	// pending is the commit that the Apply before has not waited for. Guarded by applyMu.
 	pending *pending
 
+	present present
+
 	// Guarded by mu, which is taken after the others.
 	mu      sync.Mutex
 	state   state
@@ -260,6 +262,7 @@ func (s *source) apply(ctx context.Context, b *Batch, skip int) error {
 	}
 	pb.Set(appendMetaOf(nil, metaState, s.number), next.append(nil), nil)
 
+	s.announce(b)
 	p := &pending{first: b.first, done: make(chan struct{}), batch: b}
 	result, err := s.d.start(pb, func(uint64) {
 		s.finish(p, next, marks)
@@ -344,6 +347,7 @@ func (s *source) finish(p *pending, next state, marks []mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.d.index.end(s.number, p.batch)
+	s.announce(p.batch)
 	more := next.last != s.state.last
 	s.state = next
 	s.marks = append(s.marks, marks...)
@@ -444,6 +448,7 @@ func (s *source) remove() {
 	s.removed = true
 	s.first, s.marks = s.state.last+1, nil
 	s.d.index.end(s.number, nil)
+	s.announce(nil)
 	s.wakeLocked()
 }
 
