@@ -61,6 +61,19 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// apart has records lie in files of their own. They are written once and in order, so
+// that such files are moved to lower levels as they are, while those of the index are
+// merged again and again.
+func apart(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
+	switch kind := start[0]; {
+	case kind < keyRecord:
+		return policy, []byte{keyRecord}, nil
+	case kind == keyRecord:
+		return policy, []byte{keyRecord + 1}, nil
+	}
+	return policy, nil, nil
+}
+
 // pebble makes the database's options. The format is named, so that a newer library
 // does not write what an older weir cannot read.
 func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
@@ -84,6 +97,7 @@ func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 		p.Levels[i].BlockSize = 8 << 10
 		p.Levels[i].IndexBlockSize = 64 << 10
 	}
+	p.Experimental.SpanPolicyFunc = apart
 	p.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return p
 }
