@@ -59,15 +59,15 @@ type actors struct {
 // find returns the actor of an event. The descriptor proves that the process which is
 // asked is the one of the event: while it has not been waited for, nobody else has its
 // number.
-func (a *actors) find(pid, pidfd int32) actor {
+func (a *actors) find(pid, pidfd int32) *actor {
 	if pid <= 0 || pidfd < 0 {
 		return nobody(pid)
 	}
 	if known := a.seen[pid]; known != nil {
-		return *known
+		return known
 	}
 	found := a.ask(pid, int(pidfd))
-	a.seen[pid] = &found
+	a.seen[pid] = found
 	return found
 }
 
@@ -75,8 +75,8 @@ func (a *actors) find(pid, pidfd int32) actor {
 func (a *actors) forget() { clear(a.seen) }
 
 // nobody is the actor of whom only the number is known, if that.
-func nobody(pid int32) actor {
-	n := actor{proc: changelog.Proc{
+func nobody(pid int32) *actor {
+	n := &actor{proc: changelog.Proc{
 		PID: changelog.Unknown, TID: changelog.Unknown, PPID: changelog.Unknown,
 		LoginUID: changelog.Unknown, FSUID: changelog.Unknown, FSGID: changelog.Unknown,
 	}}
@@ -86,7 +86,7 @@ func nobody(pid int32) actor {
 	return n
 }
 
-func (a *actors) ask(pid int32, pidfd int) actor {
+func (a *actors) ask(pid int32, pidfd int) *actor {
 	n := nobody(pid)
 	comm, commErr := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	login, loginErr := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", pid))
@@ -100,7 +100,7 @@ func (a *actors) ask(pid int32, pidfd int) actor {
 	if id, err := strconv.ParseUint(string(login), 10, 32); loginErr == nil && err == nil {
 		n.proc.LoginUID = uint32(id)
 	}
-	n.job = a.jobOf(&n)
+	n.job = a.jobOf(n)
 	return n
 }
 

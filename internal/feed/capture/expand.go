@@ -16,7 +16,7 @@ type notice struct {
 	object   changelog.FID
 	at       name // where it happened; the zero name if the event has none
 	old      name // of renames; at is the new name
-	by       actor
+	by       *actor
 	exchange changelog.FID // the other object of an exchange
 }
 
@@ -28,38 +28,33 @@ func (n *notice) isDir() bool { return n.is(fanotify.OnDir) }
 // itself reports whether a directory tells of itself.
 func (n *notice) itself() bool { return n.at.name == "." }
 
+// steps are what the bits of an event come to, in this order.
+var steps = [...]struct {
+	mask    uint64 // one of these bits
+	all     uint64 // all of these
+	without uint64 // none of these
+	step    func(*worker, *notice) error
+}{
+	{mask: fanotify.Rename, step: (*worker).rename},
+	{mask: fanotify.Create, all: fanotify.Create | fanotify.Delete, without: fanotify.Rename, step: (*worker).createAndDelete},
+	{mask: fanotify.Create, without: fanotify.Delete | fanotify.Rename, step: (*worker).create},
+	{mask: fanotify.Attrib, step: (*worker).attrib},
+	{mask: fanotify.Modify, step: (*worker).modify},
+	{mask: fanotify.CloseWrite, step: (*worker).closed},
+	{mask: fanotify.Open | fanotify.OpenExec, step: (*worker).opened},
+	{mask: fanotify.Access, step: (*worker).accessed},
+	{mask: fanotify.Delete, without: fanotify.Create, step: (*worker).remove},
+}
+
 // expand makes the records of one event. Whatever the kernel folded into it, the
 // object was made before it was changed, and changed before it was closed.
 func (w *worker) expand(n *notice) error {
-	var steps []func(*notice) error
-	switch {
-	case n.is(fanotify.Rename):
-		steps = append(steps, w.rename)
-	case n.is(fanotify.Create) && n.is(fanotify.Delete):
-		steps = append(steps, w.createAndDelete)
-	case n.is(fanotify.Create):
-		steps = append(steps, w.create)
-	}
-	for _, s := range [...]struct {
-		mask uint64
-		step func(*notice) error
-	}{
-		{fanotify.Attrib, w.attrib},
-		{fanotify.Modify, w.modify},
-		{fanotify.CloseWrite, w.closed},
-		{fanotify.Open | fanotify.OpenExec, w.opened},
-		{fanotify.Access, w.accessed},
-	} {
-		if n.is(s.mask) {
-			steps = append(steps, s.step)
-		}
-	}
-	if n.is(fanotify.Delete) && !n.is(fanotify.Create) {
-		steps = append(steps, w.remove)
-	}
-	for _, step := range steps {
-		if err := step(n); err != nil {
-			return err
+	for i := range steps {
+		s := &steps[i]
+		if n.is(s.mask) && !n.is(s.without) && n.mask&s.all == s.all {
+			if err := s.step(w, n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -85,7 +80,7 @@ func (w *worker) create(n *notice) error {
 
 // addition is how a name comes to be.
 type addition struct {
-	by      actor
+	by      *actor
 	flags   changelog.Flags
 	visited bool // a scan lists what is in it
 }
@@ -183,7 +178,7 @@ func (w *worker) unknown(was changelog.FID, n *notice) bool {
 }
 
 // synthRemove is remove for a name that no event told of.
-func (w *worker) synthRemove(at name, f changelog.FID, by actor) error {
+func (w *worker) synthRemove(at name, f changelog.FID, by *actor) error {
 	w.quiet.touch(at, w.now)
 	return w.take(at, f, addition{by: by, flags: changelog.FlagSynth})
 }

@@ -18,13 +18,14 @@ type index struct {
 	limit int // entries of a generation
 
 	objects, oldObjects map[changelog.FID]*object
-	names, oldNames     map[name]changelog.FID
+	names, oldNames     map[name]*link
 
 	dirsOnly bool // only directories go to the journal; the rest is remembered for a while
 
 	changedObjects []changelog.FID
-	changedNames   map[name]changelog.FID     // what each stood for before the batch
-	changedIn      map[changelog.FID][]string // the same names by their directories
+	changedNames   []*link
+	changedIn      map[changelog.FID][]*link // the first of changedNames by their directories
+	sorted         int                       // how many those are
 	paths          map[changelog.FID][]byte
 	root           changelog.FID
 }
@@ -35,11 +36,20 @@ type name struct {
 	name   string
 }
 
+// link is what a name stands for.
+type link struct {
+	name
+	f       changelog.FID // zero: nothing
+	was     changelog.FID // before the batch, where it is changed by that
+	changed bool
+}
+
 // object is an object with what the batch knows of it.
 type object struct {
 	journal.Object
 	exists  bool
 	changed bool
+	stored  bool // the journal has it, whether it exists by the batch or not
 	place   name // of directories: where it is; the zero name if that was not asked for yet
 	placed  bool
 }
@@ -56,9 +66,9 @@ func newIndex(j journal.Journal, root changelog.FID) *index {
 // forget drops all that is not in the journal.
 func (x *index) forget() {
 	x.objects, x.oldObjects = map[changelog.FID]*object{}, nil
-	x.names, x.oldNames = map[name]changelog.FID{}, nil
-	x.changedObjects = nil
-	x.changedNames, x.changedIn = map[name]changelog.FID{}, map[changelog.FID][]string{}
+	x.names, x.oldNames = map[name]*link{}, nil
+	x.changedObjects, x.changedNames = nil, nil
+	x.changedIn, x.sorted = map[changelog.FID][]*link{}, 0
 	x.paths = map[changelog.FID][]byte{}
 }
 
@@ -75,7 +85,7 @@ func (x *index) object(f changelog.FID) (*object, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.exists = found
+		o.exists, o.stored = found, found
 	}
 	x.objects[f] = o
 	return o, nil
@@ -89,14 +99,14 @@ func (x *index) put(f changelog.FID, o *object) {
 
 // drop says that an object exists no more.
 func (x *index) drop(f changelog.FID, o *object) {
-	*o = object{changed: o.changed}
+	*o = object{changed: o.changed, stored: o.stored}
 	x.touch(f, o)
 	delete(x.paths, f)
 }
 
 func (x *index) touch(f changelog.FID, o *object) {
-	x.objects[f] = o
 	if !o.changed {
+		x.objects[f] = o
 		o.changed = true
 		x.changedObjects = append(x.changedObjects, f)
 	}
@@ -104,31 +114,41 @@ func (x *index) touch(f changelog.FID, o *object) {
 
 // dirent returns what a name stands for, zero for nothing.
 func (x *index) dirent(n name) (changelog.FID, error) {
-	if f, ok := x.names[n]; ok {
-		return f, nil
+	l, err := x.link(n)
+	if err != nil {
+		return changelog.FID{}, err
 	}
-	f, ok := x.oldNames[n]
-	if !ok {
-		var err error
-		if f, _, err = x.j.Dirent(n.parent, []byte(n.name)); err != nil {
-			return f, err
+	return l.f, nil
+}
+
+// link returns what a name stands for; it is the index's own.
+func (x *index) link(n name) (*link, error) {
+	if l := x.names[n]; l != nil {
+		return l, nil
+	}
+	l := x.oldNames[n]
+	if l == nil {
+		f, _, err := x.j.Dirent(n.parent, []byte(n.name))
+		if err != nil {
+			return nil, err
 		}
+		l = &link{name: n, f: f}
 	}
-	x.names[n] = f
-	return f, nil
+	x.names[n] = l
+	return l, nil
 }
 
 // setDirent lets a name stand for f, zero for nothing.
 func (x *index) setDirent(n name, f changelog.FID) error {
-	was, err := x.dirent(n)
+	l, err := x.link(n)
 	if err != nil {
 		return err
 	}
-	if _, ok := x.changedNames[n]; !ok {
-		x.changedNames[n] = was
-		x.changedIn[n.parent] = append(x.changedIn[n.parent], n.name)
+	if !l.changed {
+		l.changed, l.was = true, l.f
+		x.changedNames = append(x.changedNames, l)
 	}
-	x.names[n] = f
+	l.f = f
 	return nil
 }
 
@@ -139,27 +159,31 @@ func (x *index) flush(b *journal.Batch) {
 		o := x.objects[f]
 		o.changed = false
 		switch {
-		case !o.exists:
+		case !o.exists && o.stored:
 			b.DeleteObject(f)
-		case x.keeps(f):
+			o.stored = false
+		case o.exists && x.keeps(f):
 			b.PutObject(f, &o.Object)
+			o.stored = true
 		}
 	}
 	x.changedObjects = x.changedObjects[:0]
-	for n, was := range x.changedNames {
-		f := x.names[n]
-		if f == was {
+	for _, l := range x.changedNames {
+		l.changed = false
+		if l.f == l.was {
 			continue
 		}
-		if !was.IsZero() {
-			b.DeleteDirent(n.parent, []byte(n.name), was)
+		if !l.was.IsZero() {
+			b.DeleteDirent(l.parent, []byte(l.name.name), l.was)
 		}
-		if !f.IsZero() && x.keeps(f) {
-			b.PutDirent(n.parent, []byte(n.name), f)
+		if !l.f.IsZero() && x.keeps(l.f) {
+			b.PutDirent(l.parent, []byte(l.name.name), l.f)
 		}
 	}
 	clear(x.changedNames)
+	x.changedNames = x.changedNames[:0]
 	clear(x.changedIn)
+	x.sorted = 0
 	x.age()
 }
 
@@ -178,7 +202,7 @@ func (x *index) age() {
 		x.oldObjects, x.objects = x.objects, map[changelog.FID]*object{}
 	}
 	if len(x.names) > x.limit {
-		x.oldNames, x.names = x.names, map[name]changelog.FID{}
+		x.oldNames, x.names = x.names, map[name]*link{}
 	}
 	if len(x.paths) > x.limit {
 		clear(x.paths)
@@ -195,11 +219,15 @@ func (x *index) children(dir changelog.FID) (map[string]changelog.FID, error) {
 		found[string(n)] = f
 		return true
 	})
-	for _, n := range x.changedIn[dir] {
-		if f := x.names[name{dir, n}]; f.IsZero() {
-			delete(found, n)
+	for _, l := range x.changedNames[x.sorted:] {
+		x.changedIn[l.parent] = append(x.changedIn[l.parent], l)
+	}
+	x.sorted = len(x.changedNames)
+	for _, l := range x.changedIn[dir] {
+		if l.f.IsZero() {
+			delete(found, l.name.name)
 		} else {
-			found[n] = f
+			found[l.name.name] = l.f
 		}
 	}
 	return found, err

@@ -73,7 +73,7 @@ func (x *index) place(f changelog.FID) (name, bool) {
 func (x *index) someLink(f changelog.FID) (found name, ok bool) {
 	err := x.j.Links(f, func(parent changelog.FID, b []byte) bool {
 		n := name{parent, string(b)}
-		if now, changed := x.names[n]; changed && now != f {
+		if l := x.names[n]; l != nil && l.f != f {
 			return true
 		}
 		found, ok = n, true
@@ -82,9 +82,9 @@ func (x *index) someLink(f changelog.FID) (found name, ok bool) {
 	if err == nil && ok {
 		return found, true
 	}
-	for n := range x.changedNames {
-		if x.names[n] == f {
-			return n, true
+	for _, l := range x.changedNames {
+		if l.f == f {
+			return l.name, true
 		}
 	}
 	return name{}, false

@@ -27,9 +27,9 @@ const (
 // directories that may hold what no event told of. They wait in the order of their
 // first touch; what was touched again is put back to the end when its turn comes.
 type quiet struct {
-	names map[name]time.Time // of the last touch
-	dirs  map[changelog.FID]time.Time
-	queue []waiting // from head on
+	names map[name]*waiting
+	dirs  map[changelog.FID]*waiting
+	queue []*waiting // from head on
 	head  int
 	due   time.Time // when to look at the first; zero if there is none
 	kept  *pending  // has what waits, and what was looked at since it was empty; nil: nobody does
@@ -38,11 +38,12 @@ type quiet struct {
 // waiting is a name, or a directory if the name is empty.
 type waiting struct {
 	name
-	since time.Time
+	touched time.Time // last
+	since   time.Time // it waits in its place
 }
 
 func newQuiet() *quiet {
-	return &quiet{names: map[name]time.Time{}, dirs: map[changelog.FID]time.Time{}}
+	return &quiet{names: map[name]*waiting{}, dirs: map[changelog.FID]*waiting{}}
 }
 
 // forget drops all that waits: everything is going to be compared.
@@ -54,20 +55,26 @@ func (q *quiet) forget() {
 
 // touch has a name looked up.
 func (q *quiet) touch(n name, now time.Time) {
-	if _, ok := q.names[n]; !ok {
-		q.push(waiting{n, now})
-		q.keep(n)
+	if w := q.names[n]; w != nil {
+		w.touched = now
+		return
 	}
-	q.names[n] = now
+	q.keep(n)
+	w := &waiting{n, now, now}
+	q.names[n] = w
+	q.push(w)
 }
 
 // list has a directory listed.
 func (q *quiet) list(dir changelog.FID, now time.Time) {
-	if _, ok := q.dirs[dir]; !ok {
-		q.push(waiting{name{parent: dir}, now})
-		q.keep(name{parent: dir})
+	if w := q.dirs[dir]; w != nil {
+		w.touched = now
+		return
 	}
-	q.dirs[dir] = now
+	q.keep(name{parent: dir})
+	w := &waiting{name{parent: dir}, now, now}
+	q.dirs[dir] = w
+	q.push(w)
 }
 
 // keep has whoever goes on after this process look at a name, too.
@@ -90,7 +97,7 @@ func (q *quiet) keep(n name) {
 	})
 }
 
-func (q *quiet) push(w waiting) {
+func (q *quiet) push(w *waiting) {
 	q.queue = append(q.queue, w)
 	if q.due.IsZero() {
 		q.due = w.since.Add(quietTime)
@@ -103,17 +110,9 @@ func (q *quiet) pending(n name) bool {
 	return ok
 }
 
-// touched is the last touch of what waits.
-func (q *quiet) touched(w *waiting) time.Time {
-	if w.name.name == "" {
-		return q.dirs[w.parent]
-	}
-	return q.names[w.name]
-}
-
 // ripe takes out what has been left alone for long enough, a chunk at most. It is to be
 // given to done or to again.
-func (q *quiet) ripe(now time.Time) (chunk []waiting) {
+func (q *quiet) ripe(now time.Time) (chunk []*waiting) {
 	if q.due.IsZero() || now.Before(q.due) {
 		return nil
 	}
@@ -123,7 +122,7 @@ func (q *quiet) ripe(now time.Time) (chunk []waiting) {
 			break
 		}
 		q.head++
-		if w.since = q.touched(&w); now.Sub(w.since) < quietTime {
+		if w.since = w.touched; now.Sub(w.since) < quietTime {
 			q.queue = append(q.queue, w)
 			continue
 		}
@@ -136,8 +135,9 @@ func (q *quiet) ripe(now time.Time) (chunk []waiting) {
 // compact gives back the memory of what was taken out, and says when to look again.
 func (q *quiet) compact() {
 	if q.head > len(q.queue)/2 {
-		q.queue = append(q.queue[:0], q.queue[q.head:]...)
-		q.head = 0
+		n := copy(q.queue, q.queue[q.head:])
+		clear(q.queue[n:])
+		q.queue, q.head = q.queue[:n], 0
 	}
 	q.due = time.Time{}
 	if q.head < len(q.queue) {
@@ -146,18 +146,18 @@ func (q *quiet) compact() {
 }
 
 // done forgets what was looked up.
-func (q *quiet) done(chunk []waiting) {
-	for i := range chunk {
-		if chunk[i].name.name == "" {
-			delete(q.dirs, chunk[i].parent)
+func (q *quiet) done(chunk []*waiting) {
+	for _, w := range chunk {
+		if w.name.name == "" {
+			delete(q.dirs, w.parent)
 		} else {
-			delete(q.names, chunk[i].name)
+			delete(q.names, w.name)
 		}
 	}
 }
 
 // again puts back what was taken out, for a while later: something happened meanwhile.
-func (q *quiet) again(chunk []waiting, now time.Time) {
+func (q *quiet) again(chunk []*waiting, now time.Time) {
 	q.queue = append(q.queue, chunk...)
 	q.due = now.Add(quietPause)
 }
@@ -191,15 +191,15 @@ func (w *worker) settle() error {
 }
 
 // settleChunk makes records of what differs, and lists directories.
-func (w *worker) settleChunk(chunk []waiting, diffs []difference) error {
+func (w *worker) settleChunk(chunk []*waiting, diffs []difference) error {
 	if err := w.mend(diffs); err != nil {
 		return err
 	}
-	for i := range chunk {
-		if chunk[i].name.name != "" {
+	for _, c := range chunk {
+		if c.name.name != "" {
 			continue
 		}
-		if err := w.visit(chunk[i].parent); err != nil {
+		if err := w.visit(c.parent); err != nil {
 			return err
 		}
 	}
@@ -207,12 +207,12 @@ func (w *worker) settleChunk(chunk []waiting, diffs []difference) error {
 }
 
 // compare looks names up on the disk, those of one directory together.
-func (w *worker) compare(chunk []waiting) ([]difference, error) {
-	slices.SortStableFunc(chunk, func(a, b waiting) int { return compareFIDs(a.parent, b.parent) })
+func (w *worker) compare(chunk []*waiting) ([]difference, error) {
+	slices.SortStableFunc(chunk, func(a, b *waiting) int { return compareFIDs(a.parent, b.parent) })
 	defer w.disk.closeDir()
 	var diffs []difference
-	for i := range chunk {
-		n := chunk[i].name
+	for _, c := range chunk {
+		n := c.name
 		if n.name == "" {
 			continue
 		}

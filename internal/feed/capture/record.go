@@ -9,7 +9,7 @@ import (
 
 // begin begins the next record: on the object f at a name, by an actor. The record is
 // the worker's and good until the next begin.
-func (w *worker) begin(at name, f changelog.FID, by actor) *changelog.Record {
+func (w *worker) begin(at name, f changelog.FID, by *actor) *changelog.Record {
 	r := &w.record
 	*r = changelog.Record{
 		Index: w.batch.Next(), Time: w.time,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,8 @@ type worker struct {
 	record  changelog.Record
 	nameBuf [256]byte
 	notices []notice
+	// Descriptors of processes that came with events, to be closed.
+	processes []int32
 
 	unread  int  // events, when they were counted last
 	warned  bool // that there are many
@@ -198,6 +201,7 @@ func (w *worker) decode(b []byte, own bool) error {
 
 func (w *worker) decodeMore(b []byte, own bool) error {
 	var e fanotify.Event
+	defer w.closeProcesses()
 	for len(b) > 0 {
 		rest, err := fanotify.Decode(b, &e)
 		if err != nil {
@@ -210,10 +214,30 @@ func (w *worker) decodeMore(b []byte, own bool) error {
 		w.count.events++
 		w.note(&e, own)
 		if own && e.PIDFD >= 0 {
-			unix.Close(int(e.PIDFD))
+			w.processes = append(w.processes, e.PIDFD)
 		}
 	}
 	return nil
+}
+
+// closeProcesses closes the descriptors that came with events: those with numbers
+// one behind the other, which most have, together.
+func (w *worker) closeProcesses() {
+	all := w.processes
+	slices.Sort(all)
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n] == all[0]+int32(n) {
+			n++
+		}
+		if n == 1 || unix.CloseRange(uint(all[0]), uint(all[n-1]), 0) != nil {
+			for _, fd := range all[:n] {
+				unix.Close(int(fd))
+			}
+		}
+		all = all[n:]
+	}
+	w.processes = w.processes[:0]
 }
 
 // note appends one event to the notices, unless it is of this process's own doing.
