@@ -117,7 +117,7 @@ func (w *worker) soon(f changelog.FID, o *object) bool {
 	if ok && w.now.Sub(last) < w.mtimeInterval {
 		return true
 	}
-	if len(w.modified) >= cached {
+	if len(w.modified) >= cacheLimit {
 		clear(w.modified)
 	}
 	w.modified[f] = w.now

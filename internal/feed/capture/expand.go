@@ -80,9 +80,10 @@ func (w *worker) create(n *notice) error {
 
 // addition is how a name comes to be.
 type addition struct {
-	by      *actor
-	flags   changelog.Flags
-	visited bool // a scan lists what is in it
+	by    *actor
+	flags changelog.Flags
+	// listed says that what a new directory has in it is looked at anyway.
+	listed bool
 }
 
 // add tells that a name stands for an object now, and has the index say so.
@@ -119,7 +120,7 @@ func (w *worker) add(at name, f changelog.FID, isDir bool, how addition) error {
 	if isDir || l.Type == unix.S_IFDIR {
 		o.place, o.placed, o.Links = at, true, 0
 		links = 0
-		if !how.visited {
+		if !how.listed {
 			w.quiet.list(f, w.now)
 		}
 	}

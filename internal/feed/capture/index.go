@@ -54,11 +54,11 @@ type object struct {
 	placed  bool
 }
 
-// cached is how many objects and names a generation keeps: about 20 MB in all.
-const cached = 50_000
+// cacheLimit is how many objects and names a generation keeps: about 20 MB in all.
+const cacheLimit = 50_000
 
 func newIndex(j journal.Journal, root changelog.FID) *index {
-	x := &index{j: j, limit: cached, root: root}
+	x := &index{j: j, limit: cacheLimit, root: root}
 	x.forget()
 	return x
 }
@@ -120,6 +120,21 @@ func (x *index) dirent(n name) (changelog.FID, error) {
 	}
 	return l.f, nil
 }
+
+// cached is dirent for a name that was asked for lately; known is false for others.
+func (x *index) cached(n name) (f changelog.FID, known bool) {
+	l := x.names[n]
+	if l == nil {
+		l = x.oldNames[n]
+	}
+	if l == nil {
+		return f, false
+	}
+	return l.f, true
+}
+
+// remembers reports whether an object may be otherwise than in the journal.
+func (x *index) remembers(f changelog.FID) bool { return x.objects[f] != nil || x.oldObjects[f] != nil }
 
 // link returns what a name stands for; it is the index's own.
 func (x *index) link(n name) (*link, error) {

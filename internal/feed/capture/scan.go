@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
 )
 
@@ -38,6 +41,10 @@ type missing struct {
 
 // scanStep is how long events wait for a scan at most.
 const scanStep = 20 * time.Millisecond
+
+// manyEntries is how many entries leave so much memory behind that it is given back at
+// once.
+const manyEntries = 100_000
 
 // beginScan begins to compare, from anew if a scan is under way.
 func (w *worker) beginScan(silent bool, done chan<- error) error {
@@ -103,6 +110,9 @@ func (w *worker) endScan() error {
 	for _, done := range s.done {
 		done <- err
 	}
+	if s.entries >= manyEntries {
+		go debug.FreeOSMemory() // ends by itself; the scan's memory is not needed again soon
+	}
 	w.count.scanned += s.entries
 	w.count.scanTime += time.Since(s.begun)
 	w.log.Info("scan ended", "scan", s.id, "entries", s.entries, "differences", s.differences, "seconds", time.Since(s.begun).Seconds())
@@ -151,11 +161,8 @@ func (w *worker) visit(dir changelog.FID) error {
 	}
 	for {
 		names, err := f.Readdirnames(1024)
-		for _, n := range names {
-			delete(known, n)
-			if err := w.meet(fd, name{dir, n}); err != nil {
-				return err
-			}
+		if err := w.meet(fd, dir, names, known); err != nil {
+			return err
 		}
 		if errors.Is(err, io.EOF) {
 			break
@@ -178,12 +185,71 @@ func (w *worker) visit(dir changelog.FID) error {
 	return nil
 }
 
-// meet compares one entry of an open directory.
-func (w *worker) meet(dirfd int, at name) error {
-	if w.quiet.pending(at) {
-		return w.descend(at)
+// entry is a name in a directory that is visited, as it is on the disk and in the
+// journal.
+type entry struct {
+	at   name
+	f    changelog.FID
+	look look
+
+	was    changelog.FID // what the name stood for in the index
+	object journal.Object
+	stored bool // the journal has the object
+}
+
+// meet compares the entries of an open directory with these names, of which known are
+// in the index.
+func (w *worker) meet(dirfd int, dir changelog.FID, names []string, known map[string]changelog.FID) error {
+	w.entries = w.entries[:0]
+	for _, n := range names {
+		e := entry{at: name{dir, n}, was: known[n]}
+		delete(known, n)
+		there, err := w.lookAt(dirfd, &e)
+		if err != nil {
+			return err
+		}
+		if there {
+			w.entries = append(w.entries, e)
+		}
 	}
-	h, err := fanotify.HandleAt(dirfd, at.name)
+	if err := w.recallAll(); err != nil {
+		return err
+	}
+	for i := range w.entries {
+		if err := w.settleEntry(dirfd, &w.entries[i]); err != nil {
+			return err
+		}
+	}
+	clear(w.entries)
+	return nil
+}
+
+// recallAll reads what the journal has of the entries that may be as they were.
+func (w *worker) recallAll() error {
+	w.wanted = w.wanted[:0]
+	for i := range w.entries {
+		if e := &w.entries[i]; e.was == e.f {
+			w.wanted = append(w.wanted, i)
+		}
+	}
+	slices.SortFunc(w.wanted, func(a, b int) int { return compareFIDs(w.entries[a].f, w.entries[b].f) })
+	return w.s.journal.ObjectsOf(func(yield func(changelog.FID) *journal.Object) {
+		for _, i := range w.wanted {
+			e := &w.entries[i]
+			if o := yield(e.f); o != nil {
+				e.object, e.stored = *o, true
+			}
+		}
+	})
+}
+
+// lookAt looks at an entry of an open directory. It is not there where it was removed
+// meanwhile, waits to be looked up, or has something mounted on it.
+func (w *worker) lookAt(dirfd int, e *entry) (there bool, err error) {
+	if w.quiet.pending(e.at) {
+		return false, w.descend(e.at)
+	}
+	h, err := fanotify.HandleAt(dirfd, e.at.name)
 	if err != nil {
 		if isGone(err) {
 			err = nil // removed meanwhile: an event tells
@@ -191,28 +257,26 @@ func (w *worker) meet(dirfd int, at name) error {
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			err = nil // something else is mounted there
 		}
-		return err
+		return false, err
 	}
-	f, err := fidOf(h)
-	if err != nil {
-		return nil //nolint:nilerr // a mount of another kind
+	if e.f, err = fidOf(h); err != nil {
+		return false, nil //nolint:nilerr // a mount of another kind
 	}
-	l := &look{}
 	var st unix.Statx_t
-	if err := unix.Statx(dirfd, at.name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statMask, &st); err != nil {
-		return nil //nolint:nilerr // removed meanwhile
+	if err := unix.Statx(dirfd, e.at.name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statMask, &st); err != nil {
+		return false, nil //nolint:nilerr // removed meanwhile
 	}
 	if st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 {
-		return w.underMount(at)
+		return false, w.underMount(e.at)
 	}
-	l.Object = objectOf(&st)
+	e.look.Object = objectOf(&st)
 	if w.scan != nil {
 		w.scan.entries++
+		if e.look.isDir() {
+			w.scan.dirs = append(w.scan.dirs, e.f)
+		}
 	}
-	if l.isDir() && w.scan != nil {
-		w.scan.dirs = append(w.scan.dirs, f)
-	}
-	return w.settleEntry(dirfd, at, f, l)
+	return true, nil
 }
 
 // descend has a directory visited that waits to be looked up itself.
@@ -232,38 +296,52 @@ func (w *worker) descend(at name) error {
 func (w *worker) underMount(at name) error { return w.descend(at) }
 
 // settleEntry makes the index have an entry as the disk has it.
-func (w *worker) settleEntry(dirfd int, at name, f changelog.FID, l *look) error {
-	was, err := w.index.dirent(at)
+func (w *worker) settleEntry(dirfd int, e *entry) error {
+	was, err := w.standsFor(e)
 	if err != nil {
 		return err
 	}
 	switch {
-	case !w.full && !l.isDir():
-		return w.listed(at, f, l)
-	case was == f:
-		return w.compareObject(at, f, l)
+	case !w.full && !e.look.isDir():
+		return w.listed(e.at, e.f, &e.look)
+	case was == e.f:
+		return w.compareObject(e)
 	}
 	if w.scan != nil {
 		w.scan.differences++
 	}
+	l := &look{Object: e.look.Object}
 	if l.Type == unix.S_IFLNK {
 		buf := make([]byte, l.Size+1)
-		if n, err := unix.Readlinkat(dirfd, at.name, buf); err == nil {
+		if n, err := unix.Readlinkat(dirfd, e.at.name, buf); err == nil {
 			l.link = buf[:n]
 		}
 	}
-	w.disk.seen[f] = l
-	how := addition{by: nobody(0), flags: changelog.FlagSynth, visited: w.scan != nil}
+	w.disk.seen[e.f] = l
+	how := addition{by: nobody(0), flags: changelog.FlagSynth, listed: w.scan != nil}
 	if !was.IsZero() {
 		// The object that had the name may be elsewhere: it is not gone for that.
-		if err := w.displace(at, was, how); err != nil {
+		if err := w.displace(e.at, was, how); err != nil {
 			return err
 		}
 	}
-	if err := w.place(at, f, l, how); err != nil {
+	if err := w.place(e.at, e.f, l, how); err != nil {
 		return err
 	}
 	return w.commitIfLarge()
+}
+
+// standsFor returns what the name of an entry stands for in the index. What the journal
+// had when the directory was begun may be otherwise since; but where that is what the
+// disk has, nobody needs to know.
+func (w *worker) standsFor(e *entry) (changelog.FID, error) {
+	if f, known := w.index.cached(e.at); known {
+		return f, nil
+	}
+	if e.was == e.f {
+		return e.f, nil
+	}
+	return w.index.dirent(e.at)
 }
 
 // listed tells of an object that the index need not know. In a scan every one is told,
@@ -371,12 +449,15 @@ func (w *worker) place(at name, f changelog.FID, l *look, how addition) error {
 
 // compareObject makes a record of an object whose attributes are not those of the
 // index.
-func (w *worker) compareObject(at name, f changelog.FID, l *look) error {
+func (w *worker) compareObject(e *entry) error {
+	f, l := e.f, &e.look
+	if e.stored && !w.silent && !w.index.remembers(f) && unchanged(&e.object, &l.Object) {
+		return nil
+	}
 	o, err := w.index.object(f)
 	if err != nil || !o.exists {
 		return err
 	}
-	n := notice{object: f, at: at}
 	hash := o.XattrHash
 	if o.Ctime != l.Ctime || w.silent {
 		if h, err := w.disk.xattrs(f); err == nil {
@@ -396,7 +477,7 @@ func (w *worker) compareObject(at name, f changelog.FID, l *look) error {
 	if w.scan != nil {
 		w.scan.differences++
 	}
-	r := w.begin(n.at, f, nobody(0))
+	r := w.begin(e.at, f, nobody(0))
 	r.Type, r.Flags = kind, r.Flags|changelog.FlagSynth
 	w.describe(r, o, l)
 	o.XattrHash = hash
@@ -405,4 +486,11 @@ func (w *worker) compareObject(at name, f changelog.FID, l *look) error {
 		return err
 	}
 	return w.commitIfLarge()
+}
+
+// unchanged reports whether an object needs no record and no further look: a change
+// that is not seen here changes its time.
+func unchanged(was, is *journal.Object) bool {
+	return was.Ctime == is.Ctime && was.Mtime == is.Mtime && was.Size == is.Size &&
+		was.Mode == is.Mode && was.UID == is.UID && was.GID == is.GID
 }

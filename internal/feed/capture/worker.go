@@ -37,6 +37,8 @@ type worker struct {
 	record  changelog.Record
 	nameBuf [256]byte
 	notices []notice
+	entries []entry // of a directory that is visited
+	wanted  []int   // those of which the journal is asked
 	// Descriptors of processes that came with events, to be closed.
 	processes []int32
 

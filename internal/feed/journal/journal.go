@@ -60,6 +60,9 @@ type Journal interface {
 
 	// Object returns what is known of an object, into o.
 	Object(f changelog.FID, o *Object) (found bool, err error)
+	// ObjectsOf lets ask look up many objects, best in the order of FIDs. It gets nil for
+	// those that are not known; what it gets is good until it asks again.
+	ObjectsOf(ask func(lookUp func(changelog.FID) *Object)) error
 	// Dirent returns the object that a name stands for.
 	Dirent(parent changelog.FID, name []byte) (changelog.FID, bool, error)
 	// Children calls yield with each name in a directory, in the order of bytes, until

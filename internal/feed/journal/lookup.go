@@ -169,6 +169,43 @@ func (s *source) Objects(yield func(f changelog.FID, o *Object) bool) error {
 	})
 }
 
+// ObjectsOf lets ask look up many objects, best in the order of FIDs: what lies side by
+// side is found without beginning anew.
+func (s *source) ObjectsOf(ask func(lookUp func(changelog.FID) *Object)) error {
+	if err := s.d.users.enter(); err != nil {
+		return err
+	}
+	defer s.d.users.exit()
+	prefix := appendPrefix(nil, keyObject, s.number)
+	it, err := s.d.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return readFault(s.d.dir, prefix, err)
+	}
+	var o Object
+	var fault error
+	var key [objectLen]byte
+	ask(func(f changelog.FID) *Object {
+		want := appendObject(key[:0], keyObject, s.number, f)
+		if fault != nil || !it.SeekGE(want) || !bytes.Equal(it.Key(), want) {
+			return nil
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			fault = readFault(s.d.dir, want, err)
+			return nil
+		}
+		if err := o.parse(v); err != nil {
+			fault = &CorruptError{Path: s.d.dir, Key: keyText(want), Err: err}
+			return nil
+		}
+		return &o
+	})
+	if err := errors.Join(readFault(s.d.dir, prefix, it.Error()), it.Close()); fault == nil {
+		fault = err
+	}
+	return fault
+}
+
 func objectOf(key, value []byte, o *Object) (changelog.FID, error) {
 	if len(key) != objectLen {
 		return changelog.FID{}, fmt.Errorf("key of an object has %d bytes, want %d", len(key), objectLen)
