@@ -24,8 +24,9 @@ import (
 func newBenchCommand() *cobra.Command {
 	c := newGroup("bench", "Measure weir against what it replaces",
 		"Load a part of weir, and the program it replaces where that is installed, and print what it cost.",
-		"  weir bench relay --quick\n  weir bench view --quick\n  weir bench trace --quick\n  weir bench stat --quick")
-	c.AddCommand(newBenchRelayCommand(), newBenchViewCommand(), newBenchTraceCommand(), newBenchStatCommand(), newBenchLoadCommand())
+		"  weir bench relay --quick\n  weir bench view --quick\n  weir bench trace --quick\n  weir bench stat --quick\n  weir bench feed --quick")
+	c.AddCommand(newBenchRelayCommand(), newBenchViewCommand(), newBenchTraceCommand(), newBenchStatCommand(), newBenchFeedCommand(),
+		newBenchLoadCommand(), newBenchChangesCommand())
 	return c
 }
 

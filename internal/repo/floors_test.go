@@ -63,6 +63,7 @@ var floors = map[string]int{
 	"internal/hoststat/server": 3, // the daemon of internal/hoststat, whose engine other readers share
 	"internal/hub":             3,
 	"internal/relaybench":      3,
+	"internal/feedbench":       3,
 	"internal/statbench":       3,
 	"internal/tracebench":      3,
 	"internal/viewbench":       3,
