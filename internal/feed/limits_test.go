@@ -6,6 +6,7 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -293,4 +294,29 @@ func TestFilteredFeedAdvances(t *testing.T) {
 	if i := s.info("f"); i.Cancelled != i.Last || i.Available != 0 {
 		t.Errorf("after %v: got %d cancelled of %d, want all", advanceEvery, i.Cancelled, i.Last)
 	}
+}
+
+// Who asks while the agent starts waits until it runs.
+func TestAskedBeforeItRuns(t *testing.T) {
+	s := newStand(t, nil)
+	run := s.m.ctx
+	s.m.ctx = nil
+	asked := make(chan error, 1)
+	go func() {
+		i, err := s.m.Create(t.Context(), Caller{Admin: true}, client.CreateOptions{Source: s.fs.Dir})
+		if err == nil {
+			err = s.m.Destroy(t.Context(), Caller{Admin: true}, i.ID)
+		}
+		asked <- err
+	}()
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.m.Create(late, Caller{Admin: true}, client.CreateOptions{Source: s.fs.Dir}); !errors.Is(err, context.Canceled) {
+		t.Errorf("asked by someone who waits no longer: %v, want %v", err, context.Canceled)
+	}
+	s.m.mu.Lock()
+	s.m.ctx = run // as Run does
+	close(s.m.started)
+	s.m.mu.Unlock()
+	must(t, <-asked)
 }

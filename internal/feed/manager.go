@@ -51,6 +51,8 @@ type Manager struct {
 	opts  Options
 	log   *slog.Logger
 	now   func() time.Time
+	// started is closed by Run.
+	started chan struct{}
 
 	mu      sync.Mutex
 	sources map[journal.UUID]*source // guarded by mu
@@ -70,7 +72,7 @@ func New(o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		store: o.Store, opts: o, log: o.Log, now: o.Now,
-		sources: map[journal.UUID]*source{}, feeds: map[uint32]*feed{},
+		sources: map[journal.UUID]*source{}, feeds: map[uint32]*feed{}, started: make(chan struct{}),
 	}
 	stored, err := o.Store.Feeds()
 	if err != nil {
@@ -93,6 +95,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer cancel()
 	m.mu.Lock()
 	m.ctx = ctx
+	close(m.started)
 	var ids []journal.UUID
 	for _, f := range m.feeds {
 		if !slices.Contains(ids, f.source) {

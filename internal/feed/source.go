@@ -179,8 +179,12 @@ func (m *Manager) join(ctx context.Context, p place) (*source, error) {
 			return s, nil
 		case full:
 			return nil, client.Errorf(client.CodeLimit, "source %s: %d are watched, which is the limit", p.dir, maxSources)
-		case run == nil:
-			return nil, client.Errorf(client.CodeStore, "source %s: the agent does not run yet", p.dir)
+		case run == nil: // it is asked while it starts
+			select {
+			case <-m.started:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		default:
 			return nil, nil
 		}
