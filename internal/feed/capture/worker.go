@@ -58,6 +58,7 @@ type worker struct {
 	mtimeInterval time.Duration
 	modified      map[changelog.FID]time.Time
 
+	taken time.Time // when events were taken over last
 	now   time.Time // when the events being taken over were read
 	time  int64     // the same for records: it does not go back
 	count counts
@@ -137,7 +138,28 @@ func (w *worker) fill() (int, error) {
 		return 0, nil
 	}
 	w.spool.used = n
-	return n, err
+	if n == 0 || n >= fewEvents || err != nil || time.Since(w.taken) >= busyFor {
+		return n, err
+	}
+	return w.gather()
+}
+
+// Where few events come in quick succession, they are left to gather for a moment: a
+// commit costs more than what is in it. An event that comes alone does not wait.
+const (
+	fewEvents  = 8 << 10 // bytes of events that are not enough
+	busyFor    = 5 * time.Millisecond
+	gatherTime = time.Millisecond
+)
+
+// gather reads what comes behind a few events.
+func (w *worker) gather() (int, error) {
+	if err := w.group.Gather(gatherTime); err != nil {
+		return 0, err
+	}
+	n, err := w.group.TryRead(w.spool.room())
+	w.spool.used += n
+	return w.spool.used, err
 }
 
 // wakeAt is when there is something to do without an event.
@@ -170,7 +192,9 @@ func (w *worker) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.expandAll(ctx)
+	err = w.expandAll(ctx)
+	w.taken = time.Now()
+	return err
 }
 
 // expandAll expands the notices and commits what comes of them.

@@ -210,6 +210,21 @@ func (g *Group) Read(b []byte) (int, error) {
 	}
 }
 
+// Gather lets events gather for a while, without a thread that waits for them; Wake
+// ends it. It is for the one who reads.
+func (g *Group) Gather(d time.Duration) error {
+	g.reading.Lock()
+	defer g.reading.Unlock()
+	g.waiting.Store(true)
+	defer g.waiting.Store(false)
+	if g.closed.Load() {
+		return os.ErrClosed
+	}
+	timeout := unix.NsecToTimespec(int64(d))
+	_, err := g.poll(&timeout, 0)
+	return err
+}
+
 // wait waits until there are events. It may return before.
 func (g *Group) wait() (ready bool, err error) {
 	g.waiting.Store(true) // before the deadline is looked at: who sets another one wakes this then
@@ -226,9 +241,17 @@ func (g *Group) wait() (ready bool, err error) {
 		ts := unix.NsecToTimespec(left)
 		timeout = &ts
 	}
-	fds := [2]unix.PollFd{{Events: unix.POLLIN}, {Events: unix.POLLIN}}
+	return g.poll(timeout, unix.POLLIN)
+}
+
+// poll waits until there are events, if events asks for them, or somebody wakes it.
+func (g *Group) poll(timeout *unix.Timespec, events int16) (ready bool, err error) {
+	fds := [2]unix.PollFd{{Fd: -1, Events: events}, {Events: unix.POLLIN}}
 	ctlErr := g.conn.Control(func(fd uintptr) {
-		fds[0].Fd, fds[1].Fd = int32(fd), int32(g.wake.Fd())
+		if events != 0 {
+			fds[0].Fd = int32(fd)
+		}
+		fds[1].Fd = int32(g.wake.Fd())
 		_, err = unix.Ppoll(fds[:], timeout, nil)
 	})
 	if ctlErr != nil {
