@@ -65,8 +65,8 @@ func newIndex(j journal.Journal, root changelog.FID) *index {
 
 // forget drops all that is not in the journal.
 func (x *index) forget() {
-	x.objects, x.oldObjects = map[changelog.FID]*object{}, nil
-	x.names, x.oldNames = map[name]*link{}, nil
+	x.objects, x.oldObjects = map[changelog.FID]*object{}, map[changelog.FID]*object{}
+	x.names, x.oldNames = map[name]*link{}, map[name]*link{}
 	x.changedObjects, x.changedNames = nil, nil
 	x.changedIn, x.sorted = map[changelog.FID][]*link{}, 0
 	x.paths = map[changelog.FID][]byte{}
@@ -213,11 +213,14 @@ func (x *index) keeps(f changelog.FID) bool {
 
 // age begins new generations where the young ones are full.
 func (x *index) age() {
+	// The maps change places, so that they need not grow anew.
 	if len(x.objects) > x.limit {
-		x.oldObjects, x.objects = x.objects, map[changelog.FID]*object{}
+		clear(x.oldObjects)
+		x.oldObjects, x.objects = x.objects, x.oldObjects
 	}
 	if len(x.names) > x.limit {
-		x.oldNames, x.names = x.names, map[name]*link{}
+		clear(x.oldNames)
+		x.oldNames, x.names = x.names, x.oldNames
 	}
 	if len(x.paths) > x.limit {
 		clear(x.paths)
