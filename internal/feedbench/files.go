@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/internal/bench"
+	"github.com/weir-io/weir/internal/benchproc"
 )
 
 // files measures what an agent takes to observe very many files, and how long it takes
@@ -47,6 +48,10 @@ func (b *Bench) files(ctx context.Context) ([]bench.Row, error) {
 		}
 		warm.Set(took)
 		cpu.Set(each)
+		// What the scan has left behind is given back beside it.
+		if err := benchproc.Pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
 		now, peak, err := s.resident()
 		memory.Set([]float64{now})
 		memory.Note = fmt.Sprintf("at most %.0f since its start", peak)
