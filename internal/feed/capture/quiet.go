@@ -21,6 +21,12 @@ const quietTime = 300 * time.Millisecond
 const (
 	quietChunk = 512
 	quietPause = 50 * time.Millisecond
+	// quietMany is how many may wait for a moment without events. Beyond that they are
+	// looked up amid events: those that are as the index says need not wait, since an
+	// event that may tell otherwise has them looked up again.
+	quietMany = 200_000
+	amidChunk = 4096
+	amidPause = 5 * time.Millisecond
 )
 
 // quiet are the names of which events may not have told the whole truth, and new
@@ -116,7 +122,11 @@ func (q *quiet) ripe(now time.Time) (chunk []*waiting) {
 	if q.due.IsZero() || now.Before(q.due) {
 		return nil
 	}
-	for end := len(q.queue); q.head < end && len(chunk) < quietChunk; {
+	most := quietChunk
+	if q.many() {
+		most = amidChunk
+	}
+	for end := len(q.queue); q.head < end && len(chunk) < most; {
 		w := q.queue[q.head]
 		if now.Sub(w.since) < quietTime {
 			break
@@ -160,7 +170,13 @@ func (q *quiet) done(chunk []*waiting) {
 func (q *quiet) again(chunk []*waiting, now time.Time) {
 	q.queue = append(q.queue, chunk...)
 	q.due = now.Add(quietPause)
+	if q.many() {
+		q.due = now.Add(amidPause)
+	}
 }
+
+// many reports whether more wait than may.
+func (q *quiet) many() bool { return len(q.queue)-q.head > quietMany }
 
 // difference is a name that does not stand for what the index says.
 type difference struct {
@@ -175,11 +191,19 @@ func (w *worker) settle() error {
 		if len(chunk) == 0 {
 			return nil
 		}
+		many := w.quiet.many()
+		if unread, err := w.group.Unread(); err != nil || unread > 0 && !many {
+			w.quiet.again(chunk, w.now)
+			return err
+		}
 		diffs, err := w.compare(chunk)
 		if err != nil {
 			return err
 		}
 		if unread, err := w.group.Unread(); err != nil || unread > 0 {
+			if err == nil && many {
+				chunk, err = w.doubtful(chunk, diffs)
+			}
 			w.quiet.again(chunk, w.now)
 			return err
 		}
@@ -188,6 +212,33 @@ func (w *worker) settle() error {
 			return err
 		}
 	}
+}
+
+// doubtful forgets what was looked up amid events and is as the index says, and returns
+// the rest: what differs, and directories that are to be listed.
+func (w *worker) doubtful(chunk []*waiting, diffs []difference) (rest []*waiting, err error) {
+	differ := make(map[name]bool, len(diffs))
+	for _, d := range diffs {
+		differ[d.at] = true
+	}
+	var done []*waiting
+	for _, c := range chunk {
+		keep := differ[c.name]
+		if c.name.name == "" {
+			o, err := w.index.object(c.parent)
+			if err != nil {
+				return chunk, err
+			}
+			keep = o.exists
+		}
+		if keep {
+			rest = append(rest, c)
+		} else {
+			done = append(done, c)
+		}
+	}
+	w.quiet.done(done)
+	return rest, nil
 }
 
 // settleChunk makes records of what differs, and lists directories.
