@@ -170,6 +170,7 @@ func TestReferenceIsWritten(t *testing.T) {
 func TestReferenceCommandsRun(t *testing.T) {
 	peer.Need(t, "curl")
 	f := newFixture(t)
+	f.traces.result = Simulation{Result: "drop"}
 	server := httptest.NewServer(http.HandlerFunc(f.server.ServeHTTP))
 	defer server.Close()
 	state := t.TempDir()
@@ -179,7 +180,6 @@ func TestReferenceCommandsRun(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(state, "flow", "token"), []byte(root+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.traces.result = Simulation{Result: "drop"}
 	b, err := os.ReadFile(referencePath)
 	if err != nil {
 		t.Fatal(err)
