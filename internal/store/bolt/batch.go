@@ -101,7 +101,7 @@ func (d *DB) write() {
 	all, last := newLayer(func(path string) *node { return d.nodes[path] }), d.last
 	ending := make(map[*Session]bool)
 	for _, r := range batch {
-		if d.sessions[r.session.id] != r.session || ending[r.session] {
+		if !d.alive(r.session) || ending[r.session] {
 			r.err = store.ErrSessionExpired
 			continue
 		}
@@ -121,6 +121,14 @@ func (d *DB) write() {
 	}
 	d.publish(all, last, ending)
 	d.answer(batch, nil)
+}
+
+// alive reports whether a session has not ended. It may begin meanwhile, so that mu is
+// needed also by who holds the token of lead.
+func (d *DB) alive(s *Session) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.sessions[s.id] == s
 }
 
 // transact makes all operations of a transaction or says which one failed.

@@ -55,14 +55,15 @@ type DB struct {
 	// Guarded by queueMu.
 	queue []*request
 
+	mu sync.RWMutex
 	// Written by who holds the token of lead with mu locked; read by that one, or with
 	// mu read-locked.
-	mu       sync.RWMutex
 	nodes    map[string]*node
 	children map[string]map[string]struct{} // names, by the path of the parent
-	sessions map[int64]*Session
-	last     int64 // transaction
+	last     int64                          // transaction
 	closed   bool
+	// Guarded by mu. Only who holds the token of lead takes one out.
+	sessions map[int64]*Session
 
 	watches watches // locked after mu
 }
