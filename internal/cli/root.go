@@ -31,7 +31,9 @@ func newRootCommand() *cobra.Command {
 number of viewers read them while they are recorded. It records the kernel of
 this host itself, without a module, to files or to any relay. It tells what each
 host counts, from CPU ticks to bytes on the wire, to monitors that speak xmlsysd
-and to Prometheus, and watches a whole cluster on one terminal.
+and to Prometheus, and watches a whole cluster on one terminal. It keeps what
+changes in file systems as feeds, and says which rule of a virtual network stops
+a packet.
 
 "weir up" starts everything with built-in defaults and says what to type next.`,
 		`  weir up
