@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	endTimeout   = 20 * time.Second       // until a process that was asked to end has
+	endTimeout   = 2 * time.Minute        // until a process that was asked to end has
 	awaitTimeout = 20 * time.Second       // until what is awaited of it
 	awaitPeriod  = 5 * time.Millisecond   // between two looks at what tells no one
 	dyingMoment  = 300 * time.Millisecond // between a process's last deed and its end

@@ -4,23 +4,14 @@
 package tracebench
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/weir-io/weir/ctf"
-	"github.com/weir-io/weir/ctf/schema"
-	"github.com/weir-io/weir/internal/benchproc"
 	"github.com/weir-io/weir/internal/kernel/ftrace"
 	"github.com/weir-io/weir/internal/kernel/tracefs"
 )
@@ -295,164 +286,4 @@ func formatsOfKernel() (map[string]*declared, error) {
 		all[n.Name] = newDeclared(format)
 	}
 	return all, nil
-}
-
-// forkName is the event of a thread that is made.
-const forkName = "sched_process_fork"
-
-// findThreads completes the load's threads by those that they have made.
-func (r *both) findThreads(ctx context.Context) error {
-	var forks [][2]int
-	err := r.walk(ctx, func(h happened, payload ctf.Value) error {
-		if h.name != forkName {
-			return nil
-		}
-		parent, ok1 := payload.Field("parent_pid")
-		child, ok2 := payload.Field("child_pid")
-		if !ok1 || !ok2 {
-			return fmt.Errorf("event %s has no threads", forkName)
-		}
-		forks = append(forks, [2]int{int(parent.Int()), int(child.Int())})
-		return nil
-	})
-	for before := -1; before != len(r.tids); { // those of each processor come one behind the other
-		before = len(r.tids)
-		for _, f := range forks {
-			r.tids.fork(f[0], f[1])
-		}
-	}
-	return err
-}
-
-// readOurs hands on the events of the load in weir's trace.
-func (r *both) readOurs(ctx context.Context, each func(happened, ctf.Value) error) error {
-	return r.walk(ctx, func(h happened, payload ctf.Value) error {
-		if !r.tids[h.tid] {
-			return nil
-		}
-		return each(h, payload)
-	})
-}
-
-// walk hands on all events of the kernel's in weir's trace, stream by stream.
-func (r *both) walk(ctx context.Context, each func(happened, ctf.Value) error) error {
-	t, err := ctf.OpenTrace(filepath.Join(r.ours, domain), ctf.Options{})
-	if err != nil {
-		return err
-	}
-	const window = 256 << 10
-	for _, s := range t.Streams {
-		c := ctf.NewCursor(s, window)
-		err := walkStream(ctx, c, each)
-		if err := errors.Join(err, c.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func walkStream(ctx context.Context, c *ctf.Cursor, each func(happened, ctf.Value) error) error {
-	for {
-		kind, err := c.Next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		case kind == ctf.PacketBegin && ctx.Err() != nil:
-			return context.Cause(ctx)
-		case kind != ctf.EventRecord:
-			continue
-		}
-		e := c.Event()
-		_, name, ours := strings.Cut(e.Class.Name, ":")
-		if !ours { // the state of the host
-			continue
-		}
-		tid, ok1 := e.Field("tid")
-		scope, ok2 := e.Scope(schema.PacketContext)
-		cpu, ok3 := ctf.Value{}, false
-		if ok2 {
-			cpu, ok3 = scope.Field("cpu_id")
-		}
-		payload, ok4 := e.Scope(schema.EventPayload)
-		if context, ok := e.Scope(schema.EventContext); ok { // an event may have such a field, too
-			tid, ok1 = context.Field("tid")
-		}
-		if !ok1 || !ok3 || !ok4 {
-			return fmt.Errorf("event %s has no thread, processor or fields", e.Class.Name)
-		}
-		if err := each(happened{int(cpu.Uint()), int(tid.Int()), name}, payload); err != nil {
-			return err
-		}
-	}
-}
-
-// readTheirs hands on the events of the load in trace-cmd's file. What it prints of one
-// may have line breaks.
-func (r *both) readTheirs(ctx context.Context, each func(happened, string) error) error {
-	return r.b.lines(ctx, func(out io.Reader) error {
-		lines := bufio.NewScanner(out)
-		lines.Buffer(nil, 1<<20)
-		var last happened
-		var text string
-		have := false
-		flush := func() error {
-			if !have || !r.tids[last.tid] {
-				return nil
-			}
-			return each(last, text)
-		}
-		for lines.Scan() {
-			h, rest, ok := parseReported(lines.Text())
-			if !ok {
-				text += "\n" + lines.Text()
-				continue
-			}
-			if err := flush(); err != nil {
-				return err
-			}
-			last, text, have = h, rest, true
-		}
-		return errors.Join(flush(), lines.Err())
-	}, r.b.TraceCmd, "report", "-R", "-q", "-i", r.file)
-}
-
-// reported is a line of "trace-cmd report": COMM-TID [CPU] TIME: NAME: …
-var reported = regexp.MustCompile(`^.*-(\d+) +\[(\d+)\] .*?\d+\.\d+: ([a-zA-Z_]\w*):( |$)`)
-
-func parseReported(line string) (h happened, rest string, ok bool) {
-	m := reported.FindStringSubmatchIndex(line)
-	if m == nil {
-		return h, "", false
-	}
-	tid, err1 := strconv.Atoi(line[m[2]:m[3]])
-	cpu, err2 := strconv.Atoi(line[m[4]:m[5]])
-	return happened{cpu, tid, line[m[6]:m[7]]}, line[m[1]:], errors.Join(err1, err2) == nil
-}
-
-// lines runs a program and reads what it prints.
-func (b *Bench) lines(ctx context.Context, read func(io.Reader) error, argv ...string) error {
-	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var complaint benchproc.Tail
-	c.Stderr = &complaint
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := c.Start(); err != nil {
-		return err
-	}
-	err = read(out)
-	if err != nil {
-		_ = c.Process.Kill()
-	}
-	if werr := c.Wait(); werr != nil && err == nil {
-		err = fmt.Errorf("%w (%s)", werr, complaint.LastLine())
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(argv[:2], " "), err)
-	}
-	return nil
 }

@@ -18,13 +18,15 @@ func TestReported(t *testing.T) {
 	}{
 		{"weirbench.1:        trace-cmd-22280 [001] 18103.824295: sys_exit:              id=1 ret=1", happened{1, 22280, "sys_exit"}, "             id=1 ret=1"},
 		{"          <idle>-0     [000] 18103.8: sched_switch: prev_comm=a-b prev_pid=0", happened{0, 0, "sched_switch"}, "prev_comm=a-b prev_pid=0"},
+		{" a-1 [1] b-42 [010] 1.5: rcu_utilization:", happened{10, 42, "rcu_utilization"}, ""},
+		{" a-1 [1] b-42 [010] d..2. 1.5: sys_exit: x=1 [1] 2.5: y: z", happened{10, 42, "sys_exit"}, "x=1 [1] 2.5: y: z"},
 		{" a-1 b-42 [010] 1.5: rcu_utilization:", happened{10, 42, "rcu_utilization"}, ""},
 	} {
 		if got, rest, ok := parseReported(tt.line); !ok || got != tt.want || rest != tt.rest {
 			t.Errorf("%q: got %+v, %q, %v, want %+v, %q", tt.line, got, rest, ok, tt.want, tt.rest)
 		}
 	}
-	for _, line := range []string{"", "cpus=2", "CPU:1 [LOST EVENTS]", "a-x [1] 1.5: e:"} {
+	for _, line := range []string{"", "cpus=2", "CPU:1 [LOST EVENTS]", "a-x [1] 1.5: e:", "a [1] 1.5: e:", "a-1 [1] 1: e:", "a-1 [1] 1.5: e f:", "a-1 [1] 1.5: e:f", " [", "-1 [1] "} {
 		if got, _, ok := parseReported(line); ok {
 			t.Errorf("%q: got %+v, want none", line, got)
 		}
@@ -141,6 +143,31 @@ func TestTheirValues(t *testing.T) {
 	} {
 		if got := read(text); got == want {
 			t.Errorf("%q: the same values", text)
+		}
+	}
+}
+
+// TestArray: an array of bytes is what trace-cmd prints of it.
+func TestArray(t *testing.T) {
+	d := declaration(t)
+	r := reader{names: someNames(t)}
+	for _, tt := range []struct {
+		bytes, printed string
+	}{
+		{"\x00\x00\x00", ""},
+		{"\x00\x00\x01", ""},
+		{"a \x00", "a "},
+		{"abc", "abcwhat is behind it"},
+		{"\x01\xff\x00", "ARRAY[01, ff, 00]"},
+		{"a\xff\x00", "ARRAY[61, ff, 00]"},
+	} {
+		if err := r.theirs(d, "a=-2 comm=a at=0x10 name=x why=End bytes="+tt.printed+" low=a0 mode=7"); err != nil {
+			t.Fatalf("%q: %v", tt.printed, err)
+		}
+		want := string(r.field(5))
+		r.reset()
+		if r.array([]byte(tt.bytes), &d.Fields[5]); string(r.field(0)) != want {
+			t.Errorf("%q: got %q, and %q of %q", tt.bytes, r.field(0), want, tt.printed)
 		}
 	}
 }

@@ -139,12 +139,36 @@ func (r *reader) ours(d *declared, payload ctf.Value) error {
 		case *schema.String, *schema.Text:
 			r.text(got.Bytes())
 		case *schema.Array:
-			r.bytes(elements(got, c))
+			r.array(elements(got, c), field)
 		default:
 			return fmt.Errorf("event %s: field %s of class %T", d.Name, field.Name, c)
 		}
 	}
 	return nil
+}
+
+// array appends an array as trace-cmd prints it: one of bytes is a text when all that is
+// before its first zero can be printed, and then says no more than that.
+func (r *reader) array(b []byte, field *ftrace.Field) {
+	if isOfBytes(field) && isPrintable(b) {
+		r.text(b)
+		return
+	}
+	r.bytes(b)
+}
+
+// isOfBytes reports whether trace-cmd looks whether the elements are characters.
+func isOfBytes(field *ftrace.Field) bool {
+	return field.Kind != ftrace.Plain && (strings.Contains(field.Type, "u8") || strings.Contains(field.Type, "s8"))
+}
+
+// isPrintable reports whether all up to the first zero are printable characters or
+// blanks of ASCII.
+func isPrintable(b []byte) bool {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return !bytes.ContainsFunc(b, func(c rune) bool { return (c < ' ' || c > '~') && (c < '\t' || c > '\r') })
 }
 
 // elements are the bytes of an array of integers.
@@ -210,6 +234,13 @@ func (r *reader) their(d *declared, field *ftrace.Field, text string) error {
 		r.text(array)
 		return nil
 	case field.IsText():
+		r.text([]byte(text))
+		return nil
+	case isOfBytes(field) && !isArray:
+		// It prints up to a zero, which may be behind the array.
+		if field.Kind == ftrace.Array {
+			text = text[:min(len(text), field.Size)]
+		}
 		r.text([]byte(text))
 		return nil
 	case isArray:

@@ -59,7 +59,7 @@ func (b *Bench) tryTraceCmd(ctx context.Context, events []string, ringBytes int,
 	if err != nil {
 		return nil, err
 	}
-	t := &traceCmd{name: instanceName(), fs: f}
+	t := &traceCmd{name: instanceOf(os.Getpid()), fs: f}
 	dir, err := os.MkdirTemp(b.scratch, "trace-cmd-")
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -175,5 +175,5 @@ func (t *traceCmd) close() error {
 	return errors.Join(err, t.fs.Close(), os.RemoveAll(filepath.Dir(t.file)))
 }
 
-// instanceName is the instance that trace-cmd records in for this process.
-func instanceName() string { return fmt.Sprintf("weirbench.%d", os.Getpid()) }
+// instanceOf is the instance that trace-cmd records in for a process of this program.
+func instanceOf(pid int) string { return fmt.Sprintf("weirbench.%d", pid) }
