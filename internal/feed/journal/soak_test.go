@@ -5,6 +5,7 @@ package journal
 
 import (
 	"flag"
+	"math"
 	"testing"
 
 	"github.com/weir-io/weir/changelog"
@@ -19,7 +20,11 @@ func TestSoak(t *testing.T) {
 	d, j := openTest(t, t.TempDir(), Options{MemTableBytes: 1 << 20, CacheBytes: 8 << 20})
 	dir := changelog.FID{Seq: 2}
 	var b Batch
-	var early, late int64 // most bytes on disk in the first and in the last third behind the window
+	// Fewest bytes on disk in the second and in the last third behind the window. The
+	// most say how far behind the engine is with what it rewrites: on a busy machine
+	// that is twice as much.
+	early, late := int64(math.MaxInt64), int64(math.MaxInt64)
+	third := (*soak - window) / 3
 	for n := 0; n < *soak; n += size {
 		b.Reset(uint64(n) + 1)
 		for range size {
@@ -41,16 +46,16 @@ func TestSoak(t *testing.T) {
 			}
 		}
 		switch bytes := d.Bytes(); {
-		case n > window && n < window+(*soak-window)/3:
-			early = max(early, bytes)
-		case n > *soak-(*soak-window)/3:
-			late = max(late, bytes)
+		case n >= window+third && n < window+2*third:
+			early = min(early, bytes)
+		case n >= window+2*third:
+			late = min(late, bytes)
 		}
 	}
 	first, last := j.Bounds()
-	t.Logf("%d records, %d kept: at most %d bytes early, %d late", last, last+1-first, early, late)
-	if late > early*3/2 {
-		t.Errorf("at most %d bytes early and %d late, want about the same", early, late)
+	t.Logf("%d records, %d kept: at least %d bytes early, %d late", last, last+1-first, early, late)
+	if late > early*4/3 {
+		t.Errorf("at least %d bytes early and %d late, want about the same", early, late)
 	}
 	// What is kept is about what BytesFrom says.
 	if got, want := j.BytesFrom(first), int64(last+1-first)*150; got < want*9/10 || got > want*11/10 {
