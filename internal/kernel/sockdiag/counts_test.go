@@ -92,7 +92,7 @@ func TestAdd(t *testing.T) {
 		"an answer":     {message(unix.NLMSG_ERROR, 0, 0, 0, 0), false, "acknowledgement at offset 0"},
 	} {
 		var c Counts
-		done, err := c.add(tt.in)
+		done, err := walk(tt.in, c.add)
 		if done != tt.done || (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, %v, want %v, %s", name, done, err, tt.done, tt.want)
 		}
@@ -101,7 +101,7 @@ func TestAdd(t *testing.T) {
 		}
 	}
 	var c Counts
-	if _, err := c.add(message(unix.NLMSG_ERROR, errorOf(unix.ENOENT)...)); !errors.Is(err, unix.ENOENT) {
+	if _, err := walk(message(unix.NLMSG_ERROR, errorOf(unix.ENOENT)...), c.add); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("%v is no ENOENT", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestCutAtEveryByte(t *testing.T) {
 	const socket = 20
 	for n := range whole {
 		var c Counts
-		done, err := c.add(whole[:n])
+		done, err := walk(whole[:n], c.add)
 		sockets := c[1] + c[10]
 		if done || err == nil != (n%socket == 0) || sockets != uint64(n/socket) {
 			t.Errorf("%d bytes: %v, %v, %d sockets", n, done, err, sockets)
@@ -137,7 +137,7 @@ func FuzzAdd(f *testing.F) {
 	f.Add(message(unix.NLMSG_ERROR, errorOf(unix.EPERM)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c Counts
-		_, _ = c.add(b)
+		_, _ = walk(b, c.add)
 		sum := uint64(0)
 		for _, n := range c {
 			sum += n
