@@ -1,0 +1,151 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package collect
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/kernel/sockdiag"
+)
+
+// Options say where a reader looks.
+type Options struct {
+	Proc, Sys string // roots of the kernel's files
+}
+
+// Sample is a value with names and values of its labels.
+type Sample struct {
+	Labels []string
+	Value  float64
+}
+
+// Kind is the type of a family.
+type Kind uint8
+
+// Kinds.
+const (
+	Gauge Kind = iota
+	Counter
+	Untyped
+)
+
+// Family is a set of samples that differ by their labels.
+type Family struct {
+	Name    string
+	Kind    Kind
+	Samples []Sample
+}
+
+// Collector is what one has found.
+type Collector struct {
+	Name     string // as node_exporter calls it; empty: a part of another one
+	Section  string // of the engine, whose selection it follows
+	OK       bool
+	Took     time.Duration
+	Families []Family
+}
+
+// Reader reads all collectors.
+type Reader struct {
+	o      Options
+	queues func(sockdiag.Family) (sockdiag.Queues, error) // nil: the host is a fixture
+	dmi    []string                                       // labels; nil: not read yet
+}
+
+// New returns a reader. It opens nothing.
+func New(o Options) *Reader {
+	r := &Reader{o: Options{Proc: strings.TrimRight(o.Proc, "/"), Sys: strings.TrimRight(o.Sys, "/")}}
+	var st unix.Statfs_t
+	if unix.Statfs(o.Proc, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC {
+		r.queues = sockdiag.CountQueues
+	}
+	return r
+}
+
+// errAbsent says that a host has nothing of what a collector shows.
+var errAbsent = errors.New("not on this host")
+
+// collectors are all of them.
+var collectors = []struct {
+	name, section string
+	read          func(*Reader, *page) error
+}{
+	{"bcache", agent, (*Reader).bcache},
+	{"bonding", "proc/net/dev", (*Reader).bonding},
+	{"btrfs", "system/filesystems", (*Reader).btrfs},
+	{"", "proc/stat", (*Reader).throttles},
+	{"cpufreq", "system/cpufreq", (*Reader).cpufreq},
+	{"dmi", "system/host", (*Reader).machine},
+	{"edac", agent, (*Reader).edac},
+	{"fibrechannel", agent, (*Reader).fibreChannel},
+	{"hwmon", "system/sensors", (*Reader).hwmon},
+	{"infiniband", agent, (*Reader).infiniBand},
+	{"ipvs", agent, (*Reader).ipvs},
+	{"nfs", agent, (*Reader).nfs},
+	{"nfsd", agent, (*Reader).nfsd},
+	{"nvme", agent, (*Reader).nvme},
+	{"powersupplyclass", agent, (*Reader).powerSupplies},
+	{"rapl", agent, (*Reader).rapl},
+	{"systemd", agent, (*Reader).systemd},
+	{"tapestats", agent, (*Reader).tapes},
+	{"udp_queues", "proc/net/sockstat", (*Reader).udpQueues},
+	{"xfs", "system/filesystems", (*Reader).xfs},
+	{"zfs", "system/filesystems", (*Reader).zfs},
+}
+
+// agent is the section that what has none follows.
+const agent = "system/agent"
+
+// Names returns the names of the collectors.
+func Names() (names []string) {
+	for _, c := range collectors {
+		if c.name != "" {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
+
+// Read reads all.
+func (r *Reader) Read() []Collector {
+	list := make([]Collector, 0, len(collectors))
+	for _, c := range collectors {
+		var p page
+		begin := time.Now()
+		err := c.read(r, &p)
+		list = append(list, Collector{Name: c.name, Section: c.section, OK: err == nil, Took: time.Since(begin), Families: p.families})
+	}
+	return list
+}
+
+// page is what a collector fills.
+type page struct {
+	families []Family
+	places   map[string]int // of the families
+}
+
+// gauge adds a sample of a gauge.
+func (p *page) gauge(name string, v float64, labels ...string) { p.add(name, Gauge, v, labels) }
+
+// counter adds a sample of a counter.
+func (p *page) counter(name string, v float64, labels ...string) { p.add(name, Counter, v, labels) }
+
+// add adds a sample of a family, whose name is given without what all begin with.
+func (p *page) add(name string, k Kind, v float64, labels []string) {
+	at, ok := p.places[name]
+	if !ok {
+		if p.places == nil {
+			p.places = make(map[string]int)
+		}
+		at = len(p.families)
+		p.places[name] = at
+		p.families = append(p.families, Family{Name: "node_" + name, Kind: k})
+	}
+	f := &p.families[at]
+	f.Samples = append(f.Samples, Sample{labels, v})
+}
