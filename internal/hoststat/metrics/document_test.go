@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/internal/hoststat/collect"
 	"github.com/weir-io/weir/xmlsysd"
 )
 
@@ -36,7 +38,8 @@ var written = []struct{ name, section string }{
 	{"weir_host_", hostAt},
 	{"_time_seconds", clockAt},
 	{"weir_section_", "system/agent"},
-	{"node_disk_info", "proc/diskstats"},
+	{"node_disk_", "proc/diskstats"},
+	{"node_md_", "proc/mdstat"},
 	{"node_filesystem_", "system/filesystems"},
 	{"node_uname_", hostAt},
 	{"node_os_", hostAt},
@@ -65,6 +68,7 @@ func rowsOf(v *view, expositions ...string) map[string]*row {
 		rows[f.name] = r
 	}
 	for _, e := range expositions {
+		addOwn(rows, e)
 		for line := range strings.Lines(e) {
 			name, labels, _ := strings.Cut(line, "{")
 			if r := rows[name]; r != nil {
@@ -94,6 +98,35 @@ func rowsOf(v *view, expositions ...string) map[string]*row {
 	return rows
 }
 
+// addOwn adds the families that the program shows of itself: they are in no plan.
+func addOwn(rows map[string]*row, exposition string) {
+	for line := range strings.Lines(exposition) {
+		words := strings.Fields(line)
+		if len(words) == 4 && words[1] == "TYPE" && slices.ContainsFunc(ofExporter, func(p string) bool { return strings.HasPrefix(words[2], p) }) {
+			rows[words[2]] = &row{kind: words[3], labels: map[string]bool{}, from: map[string]bool{"system/agent": true}}
+		}
+	}
+}
+
+// backgroundTable is what is read in the background, by collector.
+func backgroundTable(o hoststat.Options) string {
+	var b strings.Builder
+	b.WriteString("| collector | metrics | section |\n|---|---|---|\n")
+	for _, c := range collect.New(collect.Options{Proc: o.ProcRoot, Sys: o.SysRoot}).Read() {
+		var names []string
+		for _, f := range c.Families {
+			names = append(names, "`"+f.Name+"`")
+		}
+		slices.Sort(names)
+		name := c.Name
+		if name == "" {
+			name = "cpu"
+		}
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", name, cmp.Or(strings.Join(names, ", "), "none"), c.Section)
+	}
+	return b.String()
+}
+
 func sectionOf(p *plan, id xmlsysd.NodeID) xmlsysd.NodeID {
 	for p.model.Node(id).Section == "" {
 		id = p.model.Node(id).Parent
@@ -116,7 +149,8 @@ var dynamic = []struct{ begin, name, kind, from string }{
 }
 
 func TestDocument(t *testing.T) {
-	s := newServer(t, documented().write(t))
+	o := documented().write(t)
+	s := newServer(t, o)
 	var b strings.Builder
 	b.WriteString("\n## Host\n\n" +
 		"Written by `go test ./internal/hoststat/metrics -update`.\n\n" +
@@ -124,7 +158,7 @@ func TestDocument(t *testing.T) {
 		"has them by the names of node_exporter. `weir xmlsysd --metrics ADDRESS` serves both alone, at loopback where the address has no host.\n\n" +
 		"Of the hosts that a hub asks (`[hosts]` of its configuration) it has the same families with the label `host`, as of their last answers: `on` and `off`\n" +
 		"hold for them, too. What is in no message, such as a disk's model, the sources\n" +
-		"of the clock, the name of the time zone, neighbours or how an interface came to its name, they do not have. A host has some 70 KB by weir's names and\n" +
+		"of the clock, the name of the time zone, neighbours, how an interface came to its name or what is read in the background, they do not have. A host has some 70 KB by weir's names and\n" +
 		"20 KB by node_exporter's: who scrapes a hub of many chooses, or switches that off (`hosts.metrics`).\n\n" +
 		"Both answer in the text format or, where the header `Accept` likes it as much, in OpenMetrics 1.0; with gzip when asked. Four scrapes of\n" +
 		"each are served at a time. What cannot be read is left out, and a section that hangs holds up a scrape once, by its time limit:\n" +
@@ -146,7 +180,8 @@ func TestDocument(t *testing.T) {
 		"`/metrics/node` has the series that Debian's node_exporter 1.5 has by default on the same host, with its labels, values and\n" +
 		"default filters (no traffic of `lo`; no partitions, `loop` and `ram` devices; no file systems below `/dev`, `/proc`, `/run`, `/sys`, `/mnt` and\n" +
 		"`/media`), and without help. A file system that does not answer has `node_filesystem_device_error` 1.\n" +
-		"The labels of `node_exporter_build_info` are those of weir. What node_exporter has and weir has not:\n\n" +
+		"The labels of `node_exporter_build_info` are those of weir, and `go_…`, `process_…` and `promhttp_…` tell of the process that answers.\n" +
+		"What node_exporter has and weir has not:\n\n" +
 		exceptionTable() +
 		"| metric | type | labels | section |\n|---|---|---|---|\n")
 	node := rowsOf(s.views[1], exposition(t, s.Node, ""), exposition(t, live.Node, ""))
@@ -160,6 +195,10 @@ func TestDocument(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, r.kind, ticked(r.labels), ticked(r.from))
 	}
+	b.WriteString("\nBeside these, devices, file systems and services that a host may have are read in the background every 5 seconds, as long as someone\n" +
+		"scrapes: some wait for hardware, and for the queues of UDP the kernel goes through all its sockets. A scrape has what was found last; it waits\n" +
+		"for the first reading, for at most a second. A selection that has the section has them, too. Of hosts that a hub asks there are only those of\n" +
+		"hwmon that measure. Of a host that has one of each they are:\n\n" + backgroundTable(o))
 	fresh(t, b.String())
 }
 
@@ -176,9 +215,6 @@ func exceptionTable() string {
 			}
 			names = append(names, "`"+name+"`")
 		}
-		if len(x.collectors) > 0 {
-			names = append(names, "`node_scrape_collector_…` of "+strings.Join(x.collectors, ", "))
-		}
 		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(names, ", "), x.reason)
 	}
 	return b.String() + "\n"
@@ -186,7 +222,7 @@ func exceptionTable() string {
 
 // documented is a host that has everything.
 func documented() files {
-	f := host()
+	f := devices()
 	f["proc/1/mountinfo"] = "36 35 8:1 / / rw - ext4 /dev/sda1 rw\n"
 	f["proc/net/dev"] = ""
 	f["proc/uptime"] = "1.00 2.00\n"

@@ -42,10 +42,13 @@ type facts struct {
 	scratch   []byte
 }
 
-// diskFact are the labels of a disk.
+// diskFact are what the device manager says of a disk. It is not changed.
 type diskFact struct {
-	labels string
-	at     time.Time
+	labels     string
+	filesystem string // labels of the file system on it; empty: none
+	mapper     string // labels of what it is mapped to; empty: it is no such device
+	ata        [len(ataNumbers)][]byte
+	at         time.Time
 }
 
 // linkFact is how an interface came to what it has.
@@ -72,43 +75,72 @@ func newFacts(root string) *facts {
 	return &facts{root: root, now: time.Now, disks: make(map[string]*diskFact), links: make(map[string]*linkFact)}
 }
 
-// diskLabels are the labels of a disk and the device manager's names of what they
-// say, the first that it has.
-var diskLabels = [...]struct{ label, key, or string }{
-	{"model", "ID_MODEL", ""},
-	{"path", "ID_PATH", ""},
-	{"revision", "ID_REVISION", ""},
-	{"serial", "SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT"},
-	{"wwn", "ID_WWN", ""},
+// diskLabels, filesystemLabels and mapperLabels are labels and the device manager's
+// names of what they say.
+var (
+	diskLabels       = [...][2]string{{"model", "ID_MODEL"}, {"path", "ID_PATH"}, {"revision", "ID_REVISION"}, {"serial", "ID_SERIAL_SHORT"}, {"wwn", "ID_WWN"}}
+	filesystemLabels = [...][2]string{{"type", "ID_FS_TYPE"}, {"usage", "ID_FS_USAGE"}, {"uuid", "ID_FS_UUID"}, {"version", "ID_FS_VERSION"}}
+	mapperLabels     = [...][2]string{
+		{"name", "DM_NAME"}, {"uuid", "DM_UUID"}, {"vg_name", "DM_VG_NAME"}, {"lv_name", "DM_LV_NAME"}, {"lv_layer", "DM_LV_LAYER"},
+	}
+)
+
+// ataNumbers are the metrics of disks of ATA, and the device manager's names of them.
+var ataNumbers = [...][2]string{
+	{"ata_write_cache", "ID_ATA_WRITE_CACHE"},
+	{"ata_write_cache_enabled", "ID_ATA_WRITE_CACHE_ENABLED"},
+	{"ata_rotation_rate_rpm", "ID_ATA_ROTATION_RATE_RPM"},
 }
 
-// disk returns the labels of a disk; none without facts, of another host.
-func (f *facts) disk(major, minor []byte) string {
+// noDisk is what is known of a disk of another host.
+var noDisk = new(diskFact)
+
+// disk returns what the device manager says of a disk.
+func (f *facts) disk(major, minor []byte) *diskFact {
 	if f == nil {
-		return ""
+		return noDisk
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.scratch = append(append(append(f.scratch[:0], major...), ':'), minor...)
 	known, now := f.disks[string(f.scratch)], f.now()
 	if known != nil && now.Sub(known.at) < factAge {
-		return known.labels
+		return known
 	}
 	if known == nil && len(f.disks) >= maxFacts {
 		clear(f.disks)
 	}
-	text := f.file("run/udev/data/b" + string(f.scratch))
-	var pairs []string
-	for _, l := range diskLabels {
-		value := property(text, "E:"+l.key)
-		if value == "" && l.or != "" {
-			value = property(text, "E:"+l.or)
-		}
-		pairs = append(pairs, l.label, value)
-	}
-	known = &diskFact{fixedLabels(pairs...), now}
+	known = newDiskFact(f.file("run/udev/data/b"+string(f.scratch)), now)
 	f.disks[string(f.scratch)] = known
-	return known.labels
+	return known
+}
+
+// newDiskFact reads the device manager's file of a disk.
+func newDiskFact(text []byte, now time.Time) *diskFact {
+	value := func(key string) string { return property(text, "E:"+key) }
+	labels := func(list [][2]string) string {
+		var pairs []string
+		for _, l := range list {
+			pairs = append(pairs, l[0], value(l[1]))
+		}
+		return fixedLabels(pairs...)
+	}
+	d := &diskFact{labels: labels(diskLabels[:]), at: now}
+	if value("ID_FS_TYPE") != "" {
+		d.filesystem = labels(filesystemLabels[:])
+	}
+	if value("DM_NAME") != "" {
+		d.mapper = labels(mapperLabels[:])
+	}
+	if value("ID_ATA") == "" {
+		return d
+	}
+	for i, n := range ataNumbers {
+		if text := value(n[1]); isNumber([]byte(text)) {
+			d.ata[i] = []byte(text)
+		}
+	}
+	return d
 }
 
 // assignments are the files of /sys/class/net that no other source has, by the names of

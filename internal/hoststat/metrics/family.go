@@ -12,10 +12,11 @@ const (
 	gauge kind = iota
 	counter
 	unknown
+	summary
 )
 
 // words are the names of the kinds in both formats, by which they differ.
-var words = [...][2]string{gauge: {"gauge", "gauge"}, counter: {"counter", "counter"}, unknown: {"untyped", "unknown"}}
+var words = [...][2]string{gauge: {"gauge", "gauge"}, counter: {"counter", "counter"}, unknown: {"untyped", "unknown"}, summary: {"summary", "summary"}}
 
 // format is a form of the exposition.
 type format uint8

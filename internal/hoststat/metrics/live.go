@@ -18,6 +18,7 @@ import (
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/kernel/reread"
 	"github.com/weir-io/weir/internal/version"
+	"github.com/weir-io/weir/xmlsysd"
 )
 
 // live is what node_exporter's names have of this host that is in no section: the
@@ -33,6 +34,13 @@ type live struct {
 
 	isOn   bool // SELinux was enabled
 	isOnAt time.Time
+
+	lane *lane
+	own  *own
+
+	// Of the present exposition, to stand behind its families.
+	shown    []*collected // of the lane's last page
+	showsOwn bool
 }
 
 // neighbours are how many addresses are known behind an interface.
@@ -41,11 +49,12 @@ type neighbours struct {
 	count  uint64
 }
 
-func newLive(e *hoststat.Engine, root string) *live {
+func newLive(e *hoststat.Engine, root string, background *lane, a *answers) *live {
 	const arpRoom = 4 << 10 // the kernel gives no more at a time
 	return &live{
 		arp: e.ProcFile("net/arp", arpRoom, reread.Lines), net: reread.NewDir(e.SysPath("class/net")), selinux: e.SysPath("fs/selinux"),
 		selinuxFile: filepath.Join(root, "etc/selinux/config"), attr: e.ProcPath("self/attr/current"),
+		lane: background, own: newOwn(a),
 	}
 }
 
@@ -53,6 +62,32 @@ func newLive(e *hoststat.Engine, root string) *live {
 func (l *live) close() {
 	l.arp.Close()
 	l.net.Close()
+	l.own.close()
+}
+
+// append appends what stands behind the families of the plan.
+func (l *live) append(b []byte, f format) []byte {
+	for _, c := range l.shown {
+		b = append(b, c.text[f]...)
+	}
+	if l.showsOwn {
+		b = l.own.append(b, f)
+	}
+	return b
+}
+
+// collect takes what the lane has found of what a selection wants, and returns it; nil
+// selects all.
+func (l *live) collect(sel *xmlsysd.Selection) []*collected {
+	l.shown = l.shown[:0]
+	if p := l.lane.take(); p != nil {
+		for i := range p.collectors {
+			if c := &p.collectors[i]; sel == nil || sel.Wants(c.section) {
+				l.shown = append(l.shown, c)
+			}
+		}
+	}
+	return l.shown
 }
 
 // neighbours reads how many addresses are known, by interface: the last column of the
@@ -157,6 +192,15 @@ func nodeLive(g *grow, duration, success familyID) func(*scrape) {
 		if s.live == nil {
 			return
 		}
+		for _, c := range s.live.collect(s.sel) {
+			for _, j := range c.joined {
+				s.bufs[j.family] = append(s.bufs[j.family], j.text...)
+			}
+			if c.labels != "" {
+				s.add(duration, c.labels, microseconds, c.took)
+				s.flag(success, c.labels, c.ok)
+			}
+		}
 		if s.ok[net] == good {
 			begin := time.Now()
 			list, err := s.live.neighbours()
@@ -178,6 +222,7 @@ func nodeLive(g *grow, duration, success familyID) func(*scrape) {
 			}
 			tell(s, 1, begin, nil)
 		}
+		s.live.showsOwn = s.ok[agent] == good
 		if s.ok[agent] == good { // no text files are read: none is wrong
 			s.add(textfile, "", plain, zero)
 			s.add(build, labels, plain, one)

@@ -44,9 +44,11 @@ func newTestLive(t *testing.T, f files) *live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLive(e, o.Root)
+	background := newLane(e, newPlan(e.Model(), nodeTable))
+	l := newLive(e, o.Root, background, new(answers))
 	t.Cleanup(func() {
 		l.close()
+		background.close()
 		e.Close()
 	})
 	return l

@@ -18,7 +18,9 @@ func nodeTable(g *grow) {
 	nodeNetwork(g)
 	nodeInterfaces(g)
 	nodeStorage(g)
+	nodeArrays(g)
 	nodeSensors(g)
+	nodeThermal(g)
 	nodeHost(g)
 	nodeCollectors(g)
 }
@@ -53,6 +55,11 @@ func nodeCPU(g *grow) {
 	} {
 		g.node("proc/pressure/"+p[0]+"/total", "pressure_"+p[1]+"_seconds_total", counter, microseconds)
 	}
+	const schedstat = "proc/schedstat/cpu"
+	g.list(schedstat, "cpu", nil, nil)
+	g.node(schedstat+"/run_time", "schedstat_running_seconds_total", counter, nanoseconds)
+	g.node(schedstat+"/wait_time", "schedstat_waiting_seconds_total", counter, nanoseconds)
+	g.node(schedstat+"/timeslices", "schedstat_timeslices_total", counter, plain)
 }
 
 // nodeVM are the counters of /proc/vmstat that are shown.
@@ -190,15 +197,31 @@ func nodeStorage(g *grow) {
 		g.node(diskAt+"/"+c.leaf, "disk_"+c.name, c.kind, c.scale)
 	}
 	disk := g.family("node_disk_info", gauge, "")
+	filesystem, mapper := g.family("node_disk_filesystem_info", gauge, ""), g.family("node_disk_device_mapper_info", gauge, "")
+	var ata [len(ataNumbers)]familyID
+	for i, n := range ataNumbers {
+		ata[i] = g.family("node_disk_"+n[0], gauge, "")
+	}
 	g.keep(diskAt, "major", "minor")
 	g.list(diskAt, "device", isPart, func(s *scrape) {
 		if s.kept[0] == nil || s.kept[1] == nil {
 			return
 		}
-		fixed := s.facts.disk(s.kept[0], s.kept[1])
+		d := s.facts.disk(s.kept[0], s.kept[1])
+		for i, number := range d.ata {
+			if number != nil {
+				s.add(ata[i], "", plain, number)
+			}
+		}
+		if d.filesystem != "" {
+			s.add(filesystem, d.filesystem, plain, one)
+		}
+		if d.mapper != "" {
+			s.add(mapper, d.mapper, plain, one)
+		}
 		s.with(`major="`, s.kept[0])
 		s.with(`minor="`, s.kept[1])
-		s.add(disk, fixed, plain, one)
+		s.add(disk, d.labels, plain, one)
 	})
 	failed := g.family("node_filesystem_device_error", gauge, "")
 	g.keep(fsAt, "stale", "device_error")
@@ -223,25 +246,6 @@ func nodeStorage(g *grow) {
 	g.node("proc/sys/fs/file_nr/max", "filefd_maximum", gauge, plain)
 	g.node("proc/sys/kernel/entropy_avail", "entropy_available_bits", gauge, plain)
 	g.node("proc/sys/kernel/poolsize", "entropy_pool_size_bits", gauge, plain)
-}
-
-func nodeSensors(g *grow) {
-	families := map[string]familyID{}
-	for _, k := range [][2]string{{"temp", "temp_celsius"}, {"fan", "fan_rpm"}, {"in", "in_volts"}, {"power", "power_watt"}, {"curr", "curr_amps"}} {
-		families[k[0]] = g.family("node_hwmon_"+k[1], gauge, "")
-	}
-	g.keep(sensorAt, "chip", "kind", "device", "input")
-	g.list(sensorAt, "", nil, func(s *scrape) {
-		f, known := families[string(s.kept[1])]
-		if !known || s.kept[3] == nil {
-			return
-		}
-		device, name := cutSensor(s.key)
-		s.number = appendChip(s.number[:0], s.kept[2], s.kept[0], device)
-		s.with(`chip="`, s.number)
-		s.with(`sensor="`, name)
-		s.add(f, "", plain, s.kept[3])
-	})
 }
 
 func nodeHost(g *grow) {
@@ -309,64 +313,6 @@ func nodeHost(g *grow) {
 	g.node(clockAt+"/offset", "timex_offset_seconds", gauge, microseconds)
 	g.node(clockAt+"/maxerror", "timex_maxerror_seconds", gauge, microseconds)
 	g.node(clockAt+"/esterror", "timex_estimated_error_seconds", gauge, microseconds)
-}
-
-// collectors are node_exporter's parts by the sections that hold what they read.
-var collectors = [...]struct{ name, section string }{
-	{"conntrack", "proc/net/nf_conntrack"},
-	{"cpu", statAt},
-	{"diskstats", "proc/diskstats"},
-	{"entropy", "proc/sys"},
-	{"filefd", "proc/sys"},
-	{"filesystem", "system/filesystems"},
-	{"hwmon", "system/sensors"},
-	{"loadavg", "proc/loadavg"},
-	{"meminfo", "proc/meminfo"},
-	{"netclass", "proc/net/dev"},
-	{"netdev", "proc/net/dev"},
-	{"netstat", "proc/net/netstat"},
-	{"os", hostAt},
-	{"pressure", "proc/pressure"},
-	{"sockstat", "proc/net/sockstat"},
-	{"softnet", "proc/net/softnet_stat"},
-	{"stat", statAt},
-	{"time", clockAt},
-	{"timex", clockAt},
-	{"uname", hostAt},
-	{"vmstat", "proc/vmstat"},
-}
-
-// nodeCollectors tells how the sections were read.
-func nodeCollectors(g *grow) {
-	duration := g.family("node_scrape_collector_duration_seconds", gauge, "")
-	success := g.family("node_scrape_collector_success", gauge, "")
-	g.costs()
-	tellLive := nodeLive(g, duration, success)
-	var places [len(collectors)]int
-	var fixed [len(collectors)]string
-	for i, c := range collectors {
-		for at, sec := range g.sections {
-			if sec.path == c.section {
-				places[i] = at
-			}
-		}
-		fixed[i] = fixedLabels("collector", c.name)
-	}
-	g.finish = func(s *scrape, _ *state) {
-		s.labels = s.labels[:0]
-		for i, at := range places {
-			if s.sel != nil && s.ok[at] == absent {
-				continue
-			}
-			cost := s.costs[at]
-			if cost == nil {
-				cost = zero
-			}
-			s.add(duration, fixed[i], microseconds, cost)
-			s.flag(success, fixed[i], s.ok[at] == good)
-		}
-		tellLive(s)
-	}
 }
 
 // nodeShows reports whether node_exporter shows a counter of the network by

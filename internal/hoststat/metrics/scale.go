@@ -26,6 +26,7 @@ var (
 	percent      = scale{point: 2}
 	milliseconds = scale{point: 3}
 	microseconds = scale{point: 6}
+	nanoseconds  = scale{point: 9}
 	sectors      = scale{factor: 512}
 	megabits     = scale{factor: 1_000_000 / 8}
 	frequency    = scale{parts: 1_000_000 << 16}

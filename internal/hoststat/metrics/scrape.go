@@ -94,6 +94,9 @@ func (s *scrape) write(parts []hoststat.Part, f format, more []byte) []byte {
 		}
 	}
 	s.out = s.others.rest(s.out, f)
+	if s.live != nil {
+		s.out = s.live.append(s.out, f)
+	}
 	if f == openMetrics {
 		s.out = append(s.out, "# EOF\n"...)
 	}

@@ -59,7 +59,7 @@ func New(o Options) *Server {
 	native := newView(o, facts, nativeTable)
 	o.More = nil
 	node := newView(o, facts, nodeTable)
-	node.live = true
+	node.lane, node.answers = newLane(o.Engine, node.plan), new(answers)
 	return &Server{Native: native, Node: node, views: [2]*view{native, node}}
 }
 
@@ -74,11 +74,12 @@ func (s *Server) Close() {
 // view serves an exposition.
 type view struct {
 	// Immutable.
-	o     Options
-	facts *facts
-	plan  *plan
-	fleet *plan // of other hosts; nil: none are shown
-	live  bool  // what is in no section is shown
+	o       Options
+	facts   *facts
+	plan    *plan
+	fleet   *plan    // of other hosts; nil: none are shown
+	lane    *lane    // nil: what is in no section is not shown
+	answers *answers // nil: likewise
 
 	mu     sync.Mutex
 	free   []*worker // guarded by mu
@@ -138,8 +139,8 @@ func (v *view) take() (*worker, error) {
 	}
 	w := &worker{scrape: scrape{plan: v.plan, facts: v.facts, session: v.o.Engine.NewSession()}}
 	w.scrape.wanted = w.scrape.wants
-	if v.live {
-		w.scrape.live = newLive(v.o.Engine, v.o.Root)
+	if v.lane != nil {
+		w.scrape.live = newLive(v.o.Engine, v.o.Root, v.lane, v.answers)
 	}
 	if v.fleet != nil {
 		w.fleet = newFleet(v.fleet, v.o.Fleet)
@@ -174,6 +175,9 @@ func (v *view) close() {
 		}
 	}
 	v.free = nil
+	if v.lane != nil {
+		v.lane.close()
+	}
 }
 
 // ServeHTTP serves a scrape.
@@ -192,8 +196,11 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if v.fleet != nil {
 		others, _ = v.fleet.selection(r.URL.RawQuery) // it is as good as the other one
 	}
+	v.answers.enter()
+	defer v.answers.leave()
 	wk, err := v.take()
 	if err != nil {
+		v.answers.add(http.StatusServiceUnavailable)
 		w.Header().Set("Retry-After", "1")
 		v.o.Refuse(w, r, http.StatusServiceUnavailable, err.Error())
 		return
@@ -203,6 +210,7 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	more := wk.more[:0]
 	if v.o.More != nil {
 		if more, err = v.o.More(more, f == openMetrics); err != nil {
+			v.answers.add(http.StatusInternalServerError)
 			v.o.Refuse(w, r, http.StatusInternalServerError, err.Error())
 			return
 		}
@@ -226,8 +234,12 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = wk.pack(body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // the client has gone: nothing to do
+	v.answers.add(http.StatusOK)
+	if r.Method != http.MethodGet {
+		return
+	}
+	if _, err := w.Write(body); err != nil { // the client has gone
+		v.answers.fail()
 	}
 }
 

@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -114,6 +115,13 @@ func parse(t testing.TB, exposition string) scraped {
 			key := seriesOf(name, m)
 			if _, twice := s.samples[key]; twice {
 				t.Errorf("%s comes twice", key)
+			}
+			if sum := m.GetSummary(); sum != nil {
+				for _, q := range sum.GetQuantile() {
+					s.samples[fmt.Sprintf("%s|quantile=%v", key, q.GetQuantile())] = q.GetValue()
+				}
+				s.samples[name+"_count"], s.samples[name+"_sum"] = float64(sum.GetSampleCount()), sum.GetSampleSum()
+				continue
 			}
 			s.samples[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
 		}
