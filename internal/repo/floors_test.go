@@ -73,6 +73,7 @@ var floors = map[string]int{
 	"internal/relaytest":     4, // tests only
 	"internal/systemtest":    6, // tests only
 
+	"internal/hoststat/collect":  1,
 	"internal/hoststat/alarm":    1,
 	"internal/hoststat/roster":   2,
 	"internal/hoststat/poll":     2,

@@ -23,12 +23,12 @@ var dmiFiles = []string{
 // boot only.
 func (r *Reader) machine(p *page) error {
 	if r.dmi == nil {
-		r.dmi = []string{}
 		dir := r.sys("class/dmi/id")
 		entries, err := list(dir)
 		if err != nil {
 			return err
 		}
+		labels := []string{}
 		for _, e := range entries {
 			if !e.Type().IsRegular() || !slices.Contains(dmiFiles, e.Name()) {
 				continue
@@ -44,8 +44,9 @@ func (r *Reader) machine(p *page) error {
 			if label == "sys_vendor" {
 				label = "system_vendor"
 			}
-			r.dmi = append(r.dmi, label, utf8(value))
+			labels = append(labels, label, utf8(value))
 		}
+		r.dmi = labels
 	}
 	if len(r.dmi) == 0 {
 		return errAbsent

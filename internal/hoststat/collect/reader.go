@@ -55,11 +55,24 @@ type Reader struct {
 	o      Options
 	queues func(sockdiag.Family) (sockdiag.Queues, error) // nil: the host is a fixture
 	dmi    []string                                       // labels; nil: not read yet
+
+	now     func() time.Time
+	nothing []absence // by collector
 }
+
+// absence is that a collector has found nothing: a host without such devices is not
+// asked for them each time.
+type absence struct {
+	at  time.Time // zero: it has found something
+	err error
+}
+
+// absent is for how long nothing is looked for.
+const absent = time.Minute
 
 // New returns a reader. It opens nothing.
 func New(o Options) *Reader {
-	r := &Reader{o: Options{Proc: strings.TrimRight(o.Proc, "/"), Sys: strings.TrimRight(o.Sys, "/")}}
+	r := &Reader{now: time.Now, nothing: make([]absence, len(collectors)), o: Options{Proc: strings.TrimRight(o.Proc, "/"), Sys: strings.TrimRight(o.Sys, "/")}}
 	var st unix.Statfs_t
 	if unix.Statfs(o.Proc, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC {
 		r.queues = sockdiag.CountQueues
@@ -70,11 +83,14 @@ func New(o Options) *Reader {
 // errAbsent says that a host has nothing of what a collector shows.
 var errAbsent = errors.New("not on this host")
 
-// collectors are all of them.
-var collectors = []struct {
+// collector is one of node_exporter's, or a part of one.
+type collector struct {
 	name, section string
 	read          func(*Reader, *page) error
-}{
+}
+
+// collectors are all of them.
+var collectors = [...]collector{
 	{"bcache", agent, (*Reader).bcache},
 	{"bonding", "proc/net/dev", (*Reader).bonding},
 	{"btrfs", "system/filesystems", (*Reader).btrfs},
@@ -114,13 +130,28 @@ func Names() (names []string) {
 // Read reads all.
 func (r *Reader) Read() []Collector {
 	list := make([]Collector, 0, len(collectors))
-	for _, c := range collectors {
+	for i := range collectors {
+		c := &collectors[i]
 		var p page
-		begin := time.Now()
-		err := c.read(r, &p)
-		list = append(list, Collector{Name: c.name, Section: c.section, OK: err == nil, Took: time.Since(begin), Families: p.families})
+		begin := r.now()
+		err := r.read(i, &p, begin)
+		list = append(list, Collector{Name: c.name, Section: c.section, OK: err == nil, Took: r.now().Sub(begin), Families: p.families})
 	}
 	return list
+}
+
+// read reads one, unless it found nothing not long ago.
+func (r *Reader) read(i int, p *page, now time.Time) error {
+	nothing := &r.nothing[i]
+	if !nothing.at.IsZero() && now.Sub(nothing.at) < absent {
+		return nothing.err
+	}
+	*nothing = absence{}
+	err := collectors[i].read(r, p)
+	if len(p.families) == 0 && (err == nil || errors.Is(err, errAbsent)) {
+		*nothing = absence{now, err}
+	}
+	return err
 }
 
 // page is what a collector fills.

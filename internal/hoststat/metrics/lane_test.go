@@ -37,9 +37,9 @@ func TestLane(t *testing.T) {
 		}
 		asked(1)
 		asked(1)
-		time.Sleep(lanePeriod + 1)
+		<-time.After(lanePeriod + 1)
 		asked(2)
-		time.Sleep(100 * lanePeriod)
+		<-time.After(100 * lanePeriod)
 		const rests = 2 + laneIdle + 1
 		if reads > rests+1 {
 			t.Fatalf("%d readings that nobody asked for", reads)
@@ -72,12 +72,12 @@ func TestLaneHangs(t *testing.T) {
 			}
 		}
 		took(true, 0)
-		time.Sleep(lanePeriod + 1) // it hangs
+		<-time.After(lanePeriod + 1) // it hangs
 		took(true, 0)
-		time.Sleep(2 * lanePeriod)
+		<-time.After(2 * lanePeriod)
 		took(false, laneWait)
 		took(false, 0)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		took(false, 0)
 		close(gate)
 		synctest.Wait()
