@@ -15,6 +15,9 @@ import (
 	"github.com/weir-io/weir/internal/kernel/rtlink"
 )
 
+// firstPorts is how long the first message waits for what drivers say.
+const firstPorts = 200 * time.Millisecond
+
 // ports are what drivers say of how their links run. A goroutine asks them,
 // as long as someone wants to know: some wait for hardware.
 type ports struct {
@@ -22,18 +25,36 @@ type ports struct {
 	current atomic.Pointer[map[string]rtlink.Port]
 	wanted  atomic.Int64 // when, in ns since the engine started
 	running atomic.Bool
+
+	first sync.Once
+	ready chan struct{} // closed when there were answers
+	told  sync.Once
 }
 
-// of returns the last answers, and sees to it that they are renewed.
+func newPorts(e *Engine) *ports { return &ports{engine: e, ready: make(chan struct{})} }
+
+// of returns the last answers, and sees to it that they are renewed. The first call
+// waits for them, but not for long.
 func (s *ports) of(now time.Time) map[string]rtlink.Port {
 	s.wanted.Store(int64(now.Sub(s.engine.started)))
 	if s.running.CompareAndSwap(false, true) {
 		s.engine.running.Go(s.run) // ends when nobody asks, or by Engine.Close, which waits
 	}
+	s.first.Do(s.await)
 	if m := s.current.Load(); m != nil {
 		return *m
 	}
 	return nil
+}
+
+func (s *ports) await() {
+	t := time.NewTimer(firstPorts)
+	defer t.Stop()
+	select {
+	case <-s.ready:
+	case <-s.engine.quit:
+	case <-t.C:
+	}
 }
 
 func (s *ports) run() {
@@ -49,6 +70,7 @@ func (s *ports) run() {
 			}
 		}
 		s.current.Store(&m)
+		s.told.Do(func() { close(s.ready) })
 		idle := time.Since(s.engine.started) - time.Duration(s.wanted.Load())
 		if idle > idlePeriods*s.engine.o.SlowPeriod || !s.engine.links.pause(s.engine.o.SlowPeriod) {
 			return

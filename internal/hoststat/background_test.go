@@ -105,3 +105,29 @@ func TestLinksOfThisHost(t *testing.T) {
 		t.Error("the loopback has a speed")
 	}
 }
+
+// The first question waits for what drivers say, but not for long, and no other does.
+func TestFirstPorts(t *testing.T) {
+	e, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	p := newPorts(e)
+	begin := time.Now()
+	p.of(begin)
+	if took := time.Since(begin); p.current.Load() == nil && took < firstPorts {
+		t.Errorf("no answers, after %v", took)
+	}
+	hung := newPorts(e)
+	hung.running.Store(true) // whoever asks the drivers does not return
+	begin = time.Now()
+	hung.of(begin)
+	if took := time.Since(begin); took < firstPorts {
+		t.Errorf("waited %v, want %v", took, firstPorts)
+	}
+	begin = time.Now()
+	if m := hung.of(begin); m != nil || time.Since(begin) >= firstPorts {
+		t.Errorf("%v, after %v", m, time.Since(begin))
+	}
+}

@@ -48,7 +48,7 @@ func newNetDevReader(e *Engine) reader {
 	m := e.model
 	n := func(path string) xmlsysd.NodeID { return m.Must(at + "/interface/" + path) }
 	d := &netDevReader{
-		engine: e, names: newHostNames(e), ports: &ports{engine: e},
+		engine: e, names: newHostNames(e), ports: newPorts(e),
 		dev: m.Must(at), iface: m.Must(at + "/interface"), receive: n("receive"), transmit: n("transmit"),
 		name: n("name"), ip: n("ip"), host: n("host"),
 		rx:      nodesOf(m, at+"/interface/receive", "bytes", "packets", "errs", "drop", "fifo", "frame", "compressed", "multicast"),
