@@ -56,23 +56,27 @@ type Reader struct {
 	queues func(sockdiag.Family) (sockdiag.Queues, error) // nil: the host is a fixture
 	dmi    []string                                       // labels; nil: not read yet
 
-	now     func() time.Time
-	nothing []absence // by collector
+	now   func() time.Time
+	found []finding // by collector
 }
 
-// absence is that a collector has found nothing: a host without such devices is not
-// asked for them each time.
-type absence struct {
-	at  time.Time // zero: it has found something
-	err error
+// finding is what a collector has found last, and until when it is not asked again.
+type finding struct {
+	until    time.Time
+	families []Family
+	err      error
+	took     time.Duration
 }
 
-// absent is for how long nothing is looked for.
-const absent = time.Minute
+// Times for which collectors are not asked again.
+const (
+	absent = time.Minute      // that found nothing: most hosts have few of the devices
+	costly = 12 * time.Second // that walks; less than three readings of every 5 s
+)
 
 // New returns a reader. It opens nothing.
 func New(o Options) *Reader {
-	r := &Reader{now: time.Now, nothing: make([]absence, len(collectors)), o: Options{Proc: strings.TrimRight(o.Proc, "/"), Sys: strings.TrimRight(o.Sys, "/")}}
+	r := &Reader{now: time.Now, found: make([]finding, len(collectors)), o: Options{Proc: strings.TrimRight(o.Proc, "/"), Sys: strings.TrimRight(o.Sys, "/")}}
 	var st unix.Statfs_t
 	if unix.Statfs(o.Proc, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC {
 		r.queues = sockdiag.CountQueues
@@ -114,6 +118,9 @@ var collectors = [...]collector{
 	{"zfs", "system/filesystems", (*Reader).zfs},
 }
 
+// walks is the collector for which the kernel goes through tables that may be large.
+const walks = "udp_queues"
+
 // agent is the section that what has none follows.
 const agent = "system/agent"
 
@@ -131,27 +138,28 @@ func Names() (names []string) {
 func (r *Reader) Read() []Collector {
 	list := make([]Collector, 0, len(collectors))
 	for i := range collectors {
-		c := &collectors[i]
-		var p page
-		begin := r.now()
-		err := r.read(i, &p, begin)
-		list = append(list, Collector{Name: c.name, Section: c.section, OK: err == nil, Took: r.now().Sub(begin), Families: p.families})
+		c, f := &collectors[i], r.read(i, r.now())
+		list = append(list, Collector{Name: c.name, Section: c.section, OK: f.err == nil, Took: f.took, Families: f.families})
 	}
 	return list
 }
 
-// read reads one, unless it found nothing not long ago.
-func (r *Reader) read(i int, p *page, now time.Time) error {
-	nothing := &r.nothing[i]
-	if !nothing.at.IsZero() && now.Sub(nothing.at) < absent {
-		return nothing.err
+// read reads one, unless that was done not long ago.
+func (r *Reader) read(i int, now time.Time) *finding {
+	f := &r.found[i]
+	if now.Before(f.until) {
+		return f
 	}
-	*nothing = absence{}
-	err := collectors[i].read(r, p)
-	if len(p.families) == 0 && (err == nil || errors.Is(err, errAbsent)) {
-		*nothing = absence{now, err}
+	var p page
+	err := collectors[i].read(r, &p)
+	*f = finding{families: p.families, err: err, took: r.now().Sub(now)}
+	switch {
+	case len(p.families) == 0 && (err == nil || errors.Is(err, errAbsent)):
+		f.until = now.Add(absent)
+	case err == nil && collectors[i].name == walks:
+		f.until = now.Add(costly)
 	}
-	return err
+	return f
 }
 
 // page is what a collector fills.

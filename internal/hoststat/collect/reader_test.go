@@ -80,6 +80,26 @@ func TestAbsence(t *testing.T) {
 	serial("b", true)
 }
 
+// The sockets of UDP are gone through less often than the rest is read.
+func TestCostly(t *testing.T) {
+	r, _ := newTestReader(t, map[string]string{"proc/net/udp": "", "proc/net/udp6": ""})
+	now, asked := time.Unix(1000, 0), 0
+	r.now = func() time.Time { return now }
+	r.queues = func(sockdiag.Family) (sockdiag.Queues, error) {
+		asked++
+		return sockdiag.Queues{Receive: 7}, nil
+	}
+	for wait, want := range map[time.Duration]int{0: 2, costly - 1: 2, costly: 4} {
+		r.found, asked, now = make([]finding, len(collectors)), 0, time.Unix(1000, 0)
+		find(t, r, "udp_queues")
+		now = now.Add(wait)
+		c := find(t, r, "udp_queues")
+		if asked != want || !c.OK || len(c.Families) != 1 || len(c.Families[0].Samples) != 4 {
+			t.Errorf("after %v: asked %d times, want %d: %+v", wait, asked, want, c)
+		}
+	}
+}
+
 // A collector that fails in the middle shows what it has found before, and is asked
 // again at once.
 func TestHalf(t *testing.T) {
@@ -111,6 +131,7 @@ func TestQueuesWithoutMonitoring(t *testing.T) {
 	const text = "  sl  local_address rem_address   st tx_queue rx_queue\n 1: 00000000:0035 00000000:0000 07 00000010:000000A0 00:00000000\n"
 	r, _ := newTestReader(t, map[string]string{"proc/net/udp": text})
 	for err, want := range map[error]bool{unix.ENOENT: true, unix.EPROTONOSUPPORT: true, unix.EPERM: false} {
+		r.found = make([]finding, len(collectors))
 		r.queues = func(sockdiag.Family) (sockdiag.Queues, error) { return sockdiag.Queues{}, err }
 		c := find(t, r, "udp_queues")
 		if c.OK != want {

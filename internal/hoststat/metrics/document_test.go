@@ -196,7 +196,7 @@ func TestDocument(t *testing.T) {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, r.kind, ticked(r.labels), ticked(r.from))
 	}
 	b.WriteString("\nBeside these, devices, file systems and services that a host may have are read in the background every 5 seconds, as long as someone\n" +
-		"scrapes: some wait for hardware, and for the queues of UDP the kernel goes through all its sockets. A scrape has what was found last; it waits\n" +
+		"scrapes: some wait for hardware. The queues of UDP, for which the kernel goes through all its sockets, are read every 15. A scrape has what was found last; it waits\n" +
 		"for the first reading, for at most a second. A selection that has the section has them, too. Of hosts that a hub asks there are only those of\n" +
 		"hwmon that measure. Of a host that has one of each they are:\n\n" + backgroundTable(o))
 	fresh(t, b.String())
