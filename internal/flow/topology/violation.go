@@ -3,7 +3,11 @@
 
 package topology
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Violation says what is wrong with one property of an object.
 type Violation struct {
@@ -15,6 +19,10 @@ type Violation struct {
 type Invalid struct {
 	Violations []Violation
 }
+
+// MaxViolations is how many violations an Invalid names, which may be of a document with
+// a million objects. One more says how many others there are.
+const MaxViolations = 100
 
 // Error names every violation.
 func (e *Invalid) Error() string {
@@ -36,6 +44,9 @@ func (e *Invalid) Error() string {
 func invalid(v []Violation) error {
 	if len(v) == 0 {
 		return nil
+	}
+	if more := len(v) - MaxViolations; more > 0 {
+		v = append(slices.Clone(v[:MaxViolations]), Violation{Message: fmt.Sprintf("and %d more", more)})
 	}
 	return &Invalid{Violations: v}
 }

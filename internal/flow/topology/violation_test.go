@@ -37,3 +37,20 @@ func TestInvalidNamesEveryViolation(t *testing.T) {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
 }
+
+// TestViolationsAreBounded: a document with a million faults has a short error.
+func TestViolationsAreBounded(t *testing.T) {
+	bad := make([]Violation, MaxViolations+5)
+	for i := range bad {
+		bad[i] = Violation{"name", "got none"}
+	}
+	for n, want := range map[int]int{1: 1, MaxViolations: MaxViolations, MaxViolations + 5: MaxViolations + 1} {
+		err, ok := errors.AsType[*Invalid](invalid(bad[:n]))
+		if !ok || len(err.Violations) != want {
+			t.Fatalf("%d violations: %v", n, err)
+		}
+		if last := err.Violations[want-1].Message; (last == "and 5 more") != (n > MaxViolations) {
+			t.Errorf("%d violations: the last says %q", n, last)
+		}
+	}
+}
