@@ -58,7 +58,7 @@ func (t *tx) checkLink(a, b *topology.Port) error {
 	for _, p := range []*topology.Port{a, b} {
 		switch {
 		case p.Interior():
-			return conflict("port", p.ID, "it is linked to port %v", p.Peer)
+			return conflict("port", p.ID, "it is linked to another") // whose id may be another tenant's
 		case p.Exterior():
 			return conflict("port", p.ID, "it is bound to interface %q of host %v", p.Interface, p.Host)
 		}
@@ -173,7 +173,7 @@ func (t *tx) checkBinding(p *topology.Port, b Binding) error {
 	case p.Exterior():
 		return conflict("port", p.ID, "it is bound to interface %q of host %v", p.Interface, p.Host)
 	case p.Interior():
-		return conflict("port", p.ID, "it is linked to port %v", p.Peer)
+		return conflict("port", p.ID, "it is linked to another") // whose id may be another tenant's
 	}
 	zones, err := t.children(t.paths.hostZones(b.Host))
 	if err != nil {

@@ -122,6 +122,8 @@ func TestNothingOfOthersIsShown(t *testing.T) {
 		}
 	}
 	leaks(t, "link", f.want(http.StatusForbidden, red, "GET", "/ports/"+named(topology.KindPort, "red-blue")+"/link", "").body, "")
+	again := f.want(http.StatusConflict, red, "POST", "/ports/"+named(topology.KindPort, "red-blue")+"/link", `{"peerId":"`+named(topology.KindPort, "red-free2")+`"}`)
+	leaks(t, "second link", again.body, "")
 	// The administrator sees all of it.
 	rules := f.want(http.StatusOK, root, "GET", "/chains/"+named(topology.KindChain, "shared")+"/rules", "").array(t)
 	if len(rules) != 1 {
