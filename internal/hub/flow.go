@@ -47,6 +47,7 @@ type flows struct {
 	archive   *archive.Archive
 	store     store.Store
 	inventory *inventory.Inventory
+	simulator *simulator
 }
 
 // newFlows prepares the accounts. The store is opened by open.
@@ -120,7 +121,7 @@ func (f *flows) run(ctx context.Context) error {
 		}
 	}
 	_ = f.archive.Run(ctx) // ends with ctx alone
-	return errors.Join(f.inventory.Close(), f.store.Close(), f.archive.Close())
+	return errors.Join(f.simulator.Close(), f.inventory.Close(), f.store.Close(), f.archive.Close())
 }
 
 // try opens the store and what is in it.
@@ -137,9 +138,9 @@ func (f *flows) try(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, v.Close(), st.Close())
 	}
-	f.store, f.inventory, f.archive = st, v, a
+	f.store, f.inventory, f.archive, f.simulator = st, v, a, newSimulator(v)
 	f.server.Store(rest.New(rest.Options{
-		Inventory: v, Access: f.accounts, Simulator: &simulator{v}, Traces: flowTraces{a}, Classify: classify, Log: f.log,
+		Inventory: v, Access: f.accounts, Simulator: f.simulator, Traces: flowTraces{a}, Classify: classify, Log: f.log,
 	}))
 	return nil
 }

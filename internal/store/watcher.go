@@ -75,13 +75,17 @@ func (w *Watcher) Take() []Event {
 	return events
 }
 
+// Pending reports whether there are events.
+func (w *Watcher) Pending() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.events) > 0
+}
+
 // Wait waits until there are events.
 func (w *Watcher) Wait(ctx context.Context) error {
 	for {
-		w.mu.Lock()
-		n := len(w.events)
-		w.mu.Unlock()
-		if n > 0 {
+		if w.Pending() {
 			return nil
 		}
 		select {

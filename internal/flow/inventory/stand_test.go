@@ -98,6 +98,7 @@ func runSuite(t *testing.T, st store.Store) {
 		{"NoStateBetween", testNoStateBetween},
 		{"TwoInventories", testTwoInventories},
 		{"Follow", testFollow},
+		{"Present", testPresent},
 		{"FollowSessionLoss", testFollowSessionLoss},
 		{"Import", testImport},
 		{"ImportTraced", testImportTraced},
