@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/client/flow"
 	"github.com/weir-io/weir/internal/flow/dryrun"
 	"github.com/weir-io/weir/internal/flow/packet"
 )
@@ -30,7 +32,7 @@ type flowSimulateFlags struct {
 func newFlowSimulateCommand() *cobra.Command {
 	var f flowSimulateFlags
 	c := &cobra.Command{
-		Use:   "simulate --topology FILE (--port NAME --frame HEX | --src WORKLOAD --dst WORKLOAD | --steps FILE)",
+		Use:   "simulate [--topology FILE] (--port NAME --frame HEX | --src WORKLOAD --dst WORKLOAD | --steps FILE)",
 		Short: "Take a packet through a topology and tell what each device does with it",
 		Long: `Take a packet through the virtual networks of a document, without any server, and tell
 what each device does with it: ports that it passes, chains and rules that it meets with
@@ -40,7 +42,13 @@ The packet is a frame that enters by a port (--port, --frame), or one that a wor
 the document sends (--src, --dst, --proto; it asks for the Ethernet address by ARP first,
 as it would in life), or several, one after the other (--steps): what bridges and routers
 learn from one they know with the next. Workloads answer ARP requests for their
-addresses. Results:
+addresses.
+
+Without --topology the hub takes a frame (--port with the ID of the port, --frame) through
+its networks as they are, with what their bridges have learned; nothing is sent and nothing
+changes. Nobody answers for next hops that routers have not heard of.
+
+Results:
 
   Forward    it was delivered
   NoOp       a device took it: ARP, or an echo request that it answered
@@ -50,7 +58,8 @@ addresses. Results:
   needs-arp  nobody answers for the next hop`,
 		Example: `  weir flow simulate --topology net.json --src web1 --dst db1 --proto tcp --dport 5432
   weir flow simulate --topology net.json --port web1 --frame 020000000001…
-  weir flow simulate --topology net.json --steps steps.json --json`,
+  weir flow simulate --topology net.json --steps steps.json --json
+  weir flow simulate --port 7b1f… --frame 020000000001…`,
 		Args: cobra.NoArgs,
 	}
 	fl := c.Flags()
@@ -65,13 +74,17 @@ addresses. Results:
 	fl.Uint16Var(&f.dport, "dport", 0, "destination port of TCP or UDP")
 	fl.BoolVar(&f.json, "json", false, "print an object for each step, see docs/format/simulation-json.md")
 	mustComplete(c, "proto", words([]string{"icmp", "tcp", "udp"}))
-	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c) }
+	n := addNetworks(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return f.run(c, n) }
 	return c
 }
 
-func (f *flowSimulateFlags) run(c *cobra.Command) error {
+func (f *flowSimulateFlags) run(c *cobra.Command, n *networksFlag) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if f.topology == "" {
+		return f.ask(c, n)
 	}
 	d, err := readTopology(c, f.topology)
 	if err != nil {
@@ -108,8 +121,8 @@ func (f *flowSimulateFlags) check() error {
 		}
 	}
 	switch {
-	case f.topology == "":
-		return usageErrorf("--topology: want the file of a topology")
+	case f.topology == "" && (f.steps != "" || f.src != "" || f.dst != ""):
+		return usageErrorf("--topology is missing: without one the hub is asked, which takes a frame, by --port and --frame")
 	case ways != 1:
 		return usageErrorf("which packet? want one of --frame (with --port), --src with --dst, and --steps")
 	case f.frame != "" && f.port == "":
@@ -118,6 +131,27 @@ func (f *flowSimulateFlags) check() error {
 		return usageErrorf("want both --src and --dst")
 	}
 	return nil
+}
+
+// ask has the hub take a frame through its networks.
+func (f *flowSimulateFlags) ask(c *cobra.Command, n *networksFlag) error {
+	frame, err := parseFrame(f.frame)
+	if err != nil {
+		return usageErrorf("--frame: %w", err)
+	}
+	return n.with(c, func(ctx context.Context, api *flow.Client) error {
+		s, err := api.Simulate(ctx, f.port, frame)
+		if err != nil {
+			return err
+		}
+		if f.json {
+			return json.NewEncoder(c.OutOrStdout()).Encode(s)
+		}
+		if _, err := fmt.Fprintln(c.OutOrStdout(), printable(s.Result)); err != nil {
+			return err
+		}
+		return writeEvents(c.OutOrStdout(), s.Events, true)
+	})
 }
 
 func parseFrame(s string) ([]byte, error) {
@@ -175,6 +209,9 @@ func (f *flowSimulateFlags) play(c *cobra.Command, lab *dryrun.Lab) error {
 	var steps []flowStep
 	if err := json.Unmarshal(data, &steps); err != nil {
 		return fmt.Errorf("%s: want a JSON list of {\"port\", \"hex\"}: %w", f.steps, err)
+	}
+	if steps == nil { // null, which is no list
+		return fmt.Errorf("%s: want a JSON list of {\"port\", \"hex\"}, got null", f.steps)
 	}
 	for i, step := range steps {
 		frame, err := parseFrame(step.Hex)

@@ -398,6 +398,9 @@ it (tree), or an object a line (json).`,
 	return c
 }
 
+// maxEvents is the most events that a hub lists: all of nearly every flow.
+const maxEvents = 10000
+
 // followFlow prints a flow that has come.
 func followFlow(ctx context.Context, w io.Writer, api *flow.Client, request string, f *flow.Flow, form flowForm) error {
 	if form == "json" {
@@ -406,7 +409,7 @@ func followFlow(ctx context.Context, w io.Writer, api *flow.Client, request stri
 	if err := writeFlow(w, f); err != nil || form == "text" {
 		return err
 	}
-	events, err := api.Events(ctx, request, f.ID, flow.Query{})
+	events, err := api.Events(ctx, request, f.ID, flow.Query{Limit: maxEvents})
 	if err != nil {
 		return err
 	}

@@ -61,6 +61,8 @@ func newNetworksHub(t *testing.T) *networksHub {
 		{"seq":1,"kind":"port-in","device":"b1","port":"p1"},{"seq":2,"kind":"chain","device":"b1","chain":"c1","name":"in"},
 		{"seq":3,"kind":"rule","chain":"c1","position":2,"type":"drop","matched":true,"result":"DROP"},
 		{"seq":4,"kind":"result","outcome":"Drop","dropReason":{"rule":"x\u001b"}}]`)
+	answer("POST /midonet-api/simulations", 200, `{"result":"Drop","events":[{"seq":0,"kind":"start","device":"b1","inputPort":"p1"},
+		{"seq":1,"kind":"rule","device":"b1","position":2,"type":"drop"}]}`)
 	answer("POST /midonet-api/topology", 204, "")
 	answer("GET /midonet-api/topology", 200, `{"bridges":[{"name":"lan"}]}`)
 	h.Server = httptest.NewServer(mux)
@@ -110,6 +112,8 @@ func TestFlowTrace(t *testing.T) {
 		{"trace events t1 f1 -o json", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{`"kind": "rule"`}},
 		{"trace follow t1", "GET /midonet-api/traces/t1/flows?follow=true", []string{"f1  Drop", "f2  Forward  another tenant's device\n"}},
 		{"trace follow t1 -o json", "GET /midonet-api/traces/t1/flows?follow=true", []string{`"flowTraceId":"f1"`}},
+		{"simulate --port p1 --frame 0200", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{"Drop\n", "  start device=b1", "rule device=b1 position=2 type=drop"}},
+		{"simulate --port p1 --frame 0200 --json", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{`{"result":"Drop","events":[{`}},
 		{"topology export", "GET /midonet-api/topology", []string{"{\n  \"bridges\": [\n"}},
 	} {
 		h.sent = nil
@@ -136,6 +140,7 @@ func TestFlowTraceUsage(t *testing.T) {
 	for _, args := range []string{
 		"trace create --router r1", "trace create --name n", "trace create --name n --router r1 --bridge b1", "trace create --name n --router r1 --limit 0",
 		"trace show", "trace enable", "trace flows t1 -o tree", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "topology import", "topology export x",
+		"simulate", "simulate --port p1", "simulate --frame 0200", "simulate --port p1 --frame 0x", "simulate --src a --dst b", "simulate --steps f",
 	} {
 		if out, err := h.run(t, strings.Fields(args)...); err == nil {
 			t.Errorf("%s: no error, printed %s", args, out)
