@@ -186,6 +186,25 @@ func (a *Archive) SetStatus(request topology.ID, status HostStatus) error {
 	})
 }
 
+// ResetStatus forgets how hosts count for a request.
+func (a *Archive) ResetStatus(request topology.ID) error {
+	err := a.db.Batch(func(tx *bbolt.Tx) error {
+		s := open(tx, request)
+		if s == nil {
+			return nil
+		}
+		if err := s.all.DeleteBucket(hostsBucket); err != nil {
+			return err
+		}
+		_, err := s.all.CreateBucket(hostsBucket)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("flow archive %s: %w", a.file, err)
+	}
+	return nil
+}
+
 // DeleteRequest deletes what was traced for a request. What comes for it later is kept
 // again: who appends knows which requests there are.
 func (a *Archive) DeleteRequest(request topology.ID) error {

@@ -488,3 +488,57 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "records/s")
 }
+
+// TestFollowLeavesNothingOut follows a request that has more flows than a list has, and
+// then with a limit, which ends it.
+func TestFollowLeavesNothingOut(t *testing.T) {
+	const many = MaxLimit + 50
+	a := newTest(t, Options{MaxFlows: 2 * many})
+	var batch []record.Record
+	for n := range many {
+		batch = append(batch, flow(n, n, "Drop")...)
+	}
+	appendAll(t, a, batch)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	next := 0
+	for f, err := range a.FollowFlows(ctx, request, Select{}) {
+		if err != nil || f.ID != flowID(next) {
+			t.Fatalf("flow %d: %+v, %v", next, f, err)
+		}
+		if next++; next == many {
+			break
+		}
+	}
+	n := 0
+	for range a.FollowFlows(ctx, request, Select{Limit: 3}) {
+		n++
+	}
+	if n != 3 {
+		t.Errorf("with a limit of 3: %d flows", n)
+	}
+}
+
+// TestResetStatus forgets how hosts count for one request.
+func TestResetStatus(t *testing.T) {
+	a := newTest(t, Options{})
+	appendAll(t, a, flow(1, 0, "Drop"))
+	for _, r := range []topology.ID{request, other} {
+		if err := a.SetStatus(r, HostStatus{Host: near, Hits: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range []topology.ID{request, {77}} {
+		if err := a.ResetStatus(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for r, want := range map[topology.ID]int{request: 0, other: 1} {
+		if got, err := a.Status(t.Context(), r); err != nil || len(got) != want {
+			t.Errorf("status of %v: %v, %v, want %d", r, got, err, want)
+		}
+	}
+	if got := flows(t, a, Select{}); !slices.Equal(got, []int{1}) {
+		t.Errorf("flows %v, want them to stay", got)
+	}
+}

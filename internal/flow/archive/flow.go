@@ -95,7 +95,7 @@ func header(s *record.Scope) json.RawMessage {
 // MaxLimit, the oldest first.
 type Select struct {
 	Since, Until time.Time // from, and before; zero: open
-	Limit        int       // 0: MaxLimit
+	Limit        int       // 0: MaxLimit; of those who follow: none
 	Descending   bool
 	Verdict      string      // of flows
 	Host         topology.ID // of flows: that it was on; zero: any

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -35,13 +36,13 @@ func (a *Archive) Flows(ctx context.Context, request topology.ID, sel Select) ([
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	flows, _, err := a.selected(request, &sel)
+	flows, _, err := a.selected(request, &sel, sel.limit())
 	return flows, err
 }
 
 // selected returns the flows that a selection wants, and the number of the last flow
-// whose verdict is known, both of one moment.
-func (a *Archive) selected(request topology.ID, sel *Select) (flows []Flow, last uint64, err error) {
+// whose verdict is known, both of one moment. There are at most limit flows.
+func (a *Archive) selected(request topology.ID, sel *Select, limit int) (flows []Flow, last uint64, err error) {
 	err = a.db.View(func(tx *bbolt.Tx) error {
 		s := open(tx, request)
 		if s == nil {
@@ -56,7 +57,7 @@ func (a *Archive) selected(request topology.ID, sel *Select) (flows []Flow, last
 			if sel.matches(&f) {
 				flows = append(flows, f)
 			}
-			if len(flows) == sel.limit() {
+			if len(flows) == limit {
 				return nil
 			}
 		}
@@ -188,15 +189,19 @@ func (a *Archive) Events(ctx context.Context, request, flow topology.ID, sel Sel
 }
 
 // FollowFlows yields the flows that Flows returns and whose verdict is known, and goes
-// on with others as theirs become known, until the context ends. An error is the last
-// element.
+// on with others as theirs become known, until the context ends, or the limit is
+// reached if there is one. All that is kept comes first: whoever follows must not miss
+// what lies between the first of a limit and now. An error is the last element.
 func (a *Archive) FollowFlows(ctx context.Context, request topology.ID, sel Select) iter.Seq2[Flow, error] {
 	return func(yield func(Flow, error) bool) {
 		news := a.news()
-		flows, last, err := a.selected(request, &sel)
-		for {
+		flows, last, err := a.selected(request, &sel, math.MaxInt)
+		for n := 0; ; {
 			for _, f := range flows {
-				if f.Verdict != "" && !yield(f, nil) {
+				if f.Verdict == "" {
+					continue
+				}
+				if n++; !yield(f, nil) || n == sel.Limit {
 					return
 				}
 			}
@@ -249,7 +254,8 @@ type eventKey struct {
 }
 
 // FollowEvents yields the events that Events returns, and goes on with others as they
-// come, until the context ends. An error is the last element.
+// come, until the context ends, or the limit is reached if there is one. An error is the
+// last element.
 func (a *Archive) FollowEvents(ctx context.Context, request, flow topology.ID, sel Select) iter.Seq2[json.RawMessage, error] {
 	return func(yield func(json.RawMessage, error) bool) {
 		seen := make(map[eventKey]bool)
@@ -269,7 +275,7 @@ func (a *Archive) FollowEvents(ctx context.Context, request, flow topology.ID, s
 					continue
 				}
 				seen[key] = true
-				if n++; !yield(e.data, nil) || n == sel.limit() {
+				if n++; !yield(e.data, nil) || n == sel.Limit {
 					return
 				}
 			}

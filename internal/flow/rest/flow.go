@@ -64,7 +64,9 @@ func (q *request) tracedBy() (topology.ID, error) {
 // selection reads the parameters of a list.
 func (q *request) selection() (s Select, err error) {
 	values := q.r.URL.Query()
-	s.Limit = defaultLimit
+	if values.Get("follow") != "true" { // whoever follows wants all that comes
+		s.Limit = defaultLimit
+	}
 	for name, to := range map[string]*time.Time{"since": &s.Since, "until": &s.Until} {
 		if *to, err = parseTime(values.Get(name)); err != nil {
 			return s, violation(name, "got %.60q, want milliseconds since 1970 or a time as 2006-01-02T15:04:05Z", values.Get(name))

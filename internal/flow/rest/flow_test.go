@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -98,6 +99,31 @@ func TestFollow(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
 		server.Close()
+	}
+}
+
+// TestFollowIsCutOff has the store fail while flows are followed: the answer does not end
+// as a whole one does.
+func TestFollowIsCutOff(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	request, _ := topology.ParseID(id)
+	f.traces.flows = map[topology.ID][]Flow{request: {{ID: topology.ID{15: 1}}}}
+	f.traces.cut = errors.New("the disk is broken")
+	server := httptest.NewServer(f.server)
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+Base+"/traces/"+id+"/flows?follow=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Auth-Token", red)
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, err := io.ReadAll(resp.Body); err == nil || strings.Count(string(b), "\n") != 1 {
+		t.Errorf("read %q, %v, want one line and an error", b, err)
 	}
 }
 

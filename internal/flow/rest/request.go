@@ -69,8 +69,8 @@ func (q *request) body(v json.Unmarshaler) error {
 // rawBody reads a JSON object.
 func (q *request) rawBody() (json.RawMessage, error) {
 	limit := q.server.opts.MaxBody
-	if q.route.document {
-		limit = maxDocument
+	if q.route.limit > 0 {
+		limit = q.route.limit
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, limit))
 	if err != nil {
@@ -135,10 +135,11 @@ func (q *request) send(status int, v any) error {
 	return nil
 }
 
-// refuse sends an error, unless the answer has begun.
+// refuse sends an error. An answer that has begun is cut off, so that it does not look as
+// if it were whole.
 func (q *request) refuse(f *Fault) {
 	if q.started {
-		return
+		panic(http.ErrAbortHandler)
 	}
 	if f.Status == http.StatusUnauthorized {
 		q.w.Header().Set("WWW-Authenticate", `Basic realm="weir"`)

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/weir-io/weir/internal/flow/inventory"
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -18,8 +19,29 @@ type memoryTraces struct {
 	flows  map[topology.ID][]Flow // of a request
 	events map[topology.ID][]json.RawMessage
 	more   func() // called when what is there has been followed
+	cut    error  // that ends those who follow flows
 	asked  []Select
 	result Simulation
+	kept   []record.Record
+	status map[topology.ID][]HostStatus // of a request, beside that of h1
+}
+
+func (m *memoryTraces) Append(_ context.Context, records []record.Record) error {
+	m.kept = append(m.kept, records...)
+	return nil
+}
+
+func (m *memoryTraces) SetStatus(_ context.Context, request topology.ID, s HostStatus) error {
+	if m.status == nil {
+		m.status = make(map[topology.ID][]HostStatus)
+	}
+	m.status[request] = append(m.status[request], s)
+	return nil
+}
+
+func (m *memoryTraces) ResetStatus(_ context.Context, request topology.ID) error {
+	delete(m.status, request)
+	return nil
 }
 
 func (m *memoryTraces) Flows(_ context.Context, request topology.ID, s Select) ([]Flow, error) {
@@ -50,6 +72,10 @@ func (m *memoryTraces) FollowFlows(_ context.Context, request topology.ID, _ Sel
 			if !yield(f, nil) {
 				return
 			}
+		}
+		if m.cut != nil {
+			yield(Flow{}, m.cut)
+			return
 		}
 		m.followed()
 	}
