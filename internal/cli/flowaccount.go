@@ -16,6 +16,7 @@ import (
 
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/flow/rest"
+	"github.com/weir-io/weir/internal/flow/topology"
 )
 
 // newFlowAccountCommand returns "weir flow account".
@@ -25,7 +26,8 @@ again when it changes. Roles:
 
   admin         everything
   tenant_admin  everything with what the account's tenants own
-  tenant_user   reading of what the account's tenants own`,
+  tenant_user   reading of what the account's tenants own
+  agent         sending of what the account's host has traced`,
 		`  weir flow account add alice --role tenant_admin --tenant red
   weir flow account list
   weir flow account remove alice`)
@@ -53,25 +55,33 @@ func accountsFile(flag string) (string, error) {
 
 func newFlowAccountAddCommand(file *string) *cobra.Command {
 	var a rest.Account
-	var role string
+	var role, host string
 	var password bool
 	c := &cobra.Command{
-		Use:   "add NAME --role ROLE [--tenant TENANT]…",
+		Use:   "add NAME --role ROLE [--tenant TENANT]… [--host ID]",
 		Short: "Make an account, and print its token",
 		Long: `Make an account, and print its token, which does not end and is not kept: the file has its
 hash alone. With --password the first line of standard input becomes a password for
 POST /midonet-api/login, and no token is made.`,
 		Example: `  weir flow account add alice --role tenant_admin --tenant red
-  weir flow account add bob --role tenant_user --tenant red --tenant blue --password < secret`,
+  weir flow account add bob --role tenant_user --tenant red --tenant blue --password < secret
+  weir flow account add node1 --role agent --host 1c6a…`,
 		Args: cobra.ExactArgs(1),
 	}
 	fl := c.Flags()
-	fl.StringVar(&role, "role", "", "`ROLE`: admin, tenant_admin or tenant_user")
+	fl.StringVar(&role, "role", "", "`ROLE`: admin, tenant_admin, tenant_user or agent")
 	fl.StringArrayVar(&a.Tenants, "tenant", nil, "a `TENANT` of the account; may be given again")
+	fl.StringVar(&host, "host", "", "the `ID` of the host of an agent")
 	fl.BoolVar(&password, "password", false, "read a password from standard input")
-	mustComplete(c, "role", words([]string{string(rest.Admin), string(rest.TenantAdmin), string(rest.TenantUser)}))
+	mustComplete(c, "role", words([]string{string(rest.Admin), string(rest.TenantAdmin), string(rest.TenantUser), string(rest.Agent)}))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		a.Name, a.Role = args[0], rest.Role(role)
+		if host != "" {
+			var err error
+			if a.Host, err = topology.ParseID(host); err != nil {
+				return usageErrorf("--host: %w", err)
+			}
+		}
 		path, err := accountsFile(*file)
 		if err != nil {
 			return err

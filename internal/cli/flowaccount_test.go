@@ -46,6 +46,14 @@ func TestFlowAccount(t *testing.T) {
 	if _, ok := a.Login(t.Context(), "bob", "secret", "red"); !ok {
 		t.Error("no login with the password")
 	}
+	const host = "11111111-1111-4111-8111-111111111111"
+	agent, err := run("", "add", "node", "--role", "agent", "--host", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if who, ok := a.Identify(t.Context(), strings.TrimSpace(agent)); !ok || who.Role != rest.Agent || who.Host.String() != host {
+		t.Errorf("the token of the agent is of %+v, %v", who, ok)
+	}
 	out, err := run("", "list")
 	if err != nil || !strings.Contains(out, "alice  tenant_admin  token     red blue\n") || !strings.Contains(out, "bob    tenant_user   password  red\n") {
 		t.Errorf("list: %v\n%s", err, out)
@@ -54,6 +62,9 @@ func TestFlowAccount(t *testing.T) {
 		{"add", "alice", "--role", "admin"},
 		{"add", "x", "--role", "root"},
 		{"add", "x", "--role", "tenant_user"},
+		{"add", "x", "--role", "agent"},
+		{"add", "x", "--role", "agent", "--host", "here"},
+		{"add", "x", "--role", "admin", "--host", "11111111-1111-4111-8111-111111111111"},
 		{"add", "x"},
 		{"add", "x", "--role", "admin", "--password"},
 		{"remove", "nobody"},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	"github.com/weir-io/weir/internal/flow/inventory"
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/record"
+	"github.com/weir-io/weir/internal/flow/rest"
+	"github.com/weir-io/weir/internal/flow/ship"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -197,5 +200,77 @@ func TestFlowTracesAreServed(t *testing.T) {
 	f.ask(t, "DELETE", "/traces/"+request.String(), "")
 	if got := f.ask(t, "GET", at, ""); got.Code != http.StatusNotFound {
 		t.Errorf("flows of a request that is deleted: %d %s", got.Code, got.Body)
+	}
+}
+
+// TestRecordsReachTheArchive ships records to a hub as an agent does.
+func TestRecordsReachTheArchive(t *testing.T) {
+	f := newTestFlows(t, t.TempDir(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.open(ctx)
+	defer func() {
+		cancel()
+		if err := f.run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	const port = "11111111-1111-4111-8111-111111111111"
+	host, request := topology.NamedID(topology.KindHost, "h"), topology.ID{15: 7}
+	if got := f.ask(t, "POST", "/topology", `{"bridges":[{"name":"lan"}],"ports":[{"name":"one","id":"`+port+`","device":"lan","host":"h","interface":"a"}]}`); got.Code != http.StatusNoContent {
+		t.Fatalf("import: %d %s", got.Code, got.Body)
+	}
+	if got := f.ask(t, "POST", "/traces", `{"id":"`+request.String()+`","name":"n","deviceType":"PORT","deviceId":"`+port+`","condition":{},"enabled":true}`); got.Code != http.StatusCreated {
+		t.Fatalf("POST: %d %s", got.Code, got.Body)
+	}
+	accounts := f.file("accounts.json")
+	list, err := rest.ReadAccounts(accounts)
+	if err == nil {
+		err = rest.WriteAccounts(accounts, append(list, rest.Account{Name: "node", Role: rest.Agent, Host: host, Token: "t"}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(f)
+	defer server.Close()
+	agent := &ship.Hub{URL: server.URL, Token: "t", Host: host, Client: server.Client()}
+	proto := uint8(17)
+	scope := &record.Scope{
+		Cookie: 1, Flow: topology.ID{15: 1}, Requests: []topology.ID{request, {1}}, Host: host,
+		Header: record.Header{EtherType: 0x800, Src: netip.MustParseAddr("10.0.0.1"), Proto: &proto},
+	}
+	batch := []record.Record{
+		{Scope: scope, Time: time.Now(), Seq: 0, Kind: "start", Event: json.RawMessage(`{"role":"ingress","inputPort":"` + port + `"}`)},
+		{Scope: scope, Time: time.Now(), Seq: 1, Kind: "result", Event: json.RawMessage(`{"role":"ingress","outcome":"Drop"}`)},
+	}
+	for range 2 { // the second time it is there already
+		if refused, left, err := agent.Send(ctx, batch); refused > 0 || len(left) > 0 || err != nil {
+			t.Fatalf("Send: %d refused, %d left, %v", refused, len(left), err)
+		}
+	}
+	at := "/traces/" + request.String() + "/flows"
+	for path, want := range map[string]string{
+		at: `"networkProto":17,"networkSrc":"10.0.0.1","flowTraceId":"` + scope.Flow.String(), at + "/" + scope.Flow.String() + "/events": `"outcome":"Drop"}]`,
+	} {
+		if got := f.ask(t, "GET", path, ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), want) || strings.Count(got.Body.String(), `"seq":1`) > 1 {
+			t.Errorf("GET %s: %d %s, want %s once", path, got.Code, got.Body, want)
+		}
+	}
+	agent.Token = "another"
+	if _, left, err := agent.Send(ctx, batch); len(left) != 2 || err == nil {
+		t.Errorf("with a wrong token: %d left, %v, want both, to be sent again", len(left), err)
+	}
+	if got := f.ask(t, "POST", "/hosts/"+host.String()+"/records", `{"status":[{"request":"`+request.String()+`","hits":3,"limitReached":true}]}`); got.Code != http.StatusNoContent {
+		t.Errorf("status: %d %s", got.Code, got.Body)
+	}
+	count := `"hostStatus":[{"host":"` + host.String() + `","hits":3,"limitReached":true}]`
+	if got := f.ask(t, "GET", "/traces/"+request.String(), ""); !strings.Contains(got.Body.String(), count) {
+		t.Errorf("%s, want %s", got.Body, count)
+	}
+	f.ask(t, "DELETE", "/traces/"+request.String()+"/enabled", "")
+	if got := f.ask(t, "GET", "/traces/"+request.String(), ""); !strings.Contains(got.Body.String(), `"hostStatus":[]`) {
+		t.Errorf("disabled: %s, want no counts", got.Body)
+	}
+	if got := f.ask(t, "GET", at, ""); !strings.Contains(got.Body.String(), scope.Flow.String()) {
+		t.Errorf("disabled: %s, want what was traced to stay", got.Body)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/weir-io/weir/internal/flow/archive"
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/rest"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -53,6 +54,21 @@ func (t flowTraces) FollowFlows(ctx context.Context, request topology.ID, s rest
 // FollowEvents goes on with what happens to a flow, until ctx ends.
 func (t flowTraces) FollowEvents(ctx context.Context, request, flow topology.ID, s rest.Select) iter.Seq2[json.RawMessage, error] {
 	return t.archive.FollowEvents(ctx, request, flow, archive.Select(s))
+}
+
+// Append keeps records.
+func (t flowTraces) Append(ctx context.Context, records []record.Record) error {
+	return t.archive.Append(ctx, records)
+}
+
+// SetStatus keeps how a host counts for a request.
+func (t flowTraces) SetStatus(_ context.Context, request topology.ID, s rest.HostStatus) error {
+	return t.archive.SetStatus(request, archive.HostStatus(s))
+}
+
+// ResetStatus forgets how hosts count for a request.
+func (t flowTraces) ResetStatus(_ context.Context, request topology.ID) error {
+	return t.archive.ResetStatus(request)
 }
 
 // Delete forgets what a request has traced.

@@ -20,6 +20,7 @@ const (
 	Admin       Role = "admin"        // everything
 	TenantAdmin Role = "tenant_admin" // what it likes with what its tenants own
 	TenantUser  Role = "tenant_user"  // read what its tenants own
+	Agent       Role = "agent"        // send what its host has traced, and nothing else
 )
 
 // Identity is who makes a request.
@@ -27,17 +28,20 @@ type Identity struct {
 	Name    string
 	Role    Role
 	Tenants []string
+	Host    topology.ID // of an agent
 }
 
-// may reports whether the role allows a method at all.
-func (i *Identity) may(method string, admin bool) bool {
+// may reports whether the role allows a route at all.
+func (i *Identity) may(rt *route) bool {
 	switch i.Role {
 	case Admin:
 		return true
 	case TenantAdmin:
-		return !admin
+		return !rt.admin
 	case TenantUser:
-		return !admin && (method == http.MethodGet || method == http.MethodHead)
+		return !rt.admin && rt.method == http.MethodGet
+	case Agent:
+		return rt.agent
 	}
 	return false
 }

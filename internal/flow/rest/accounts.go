@@ -23,18 +23,21 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/weir-io/weir/internal/flow/topology"
 )
 
 // Account is a user in the file of accounts. Of token and tokenHash, and of password and
 // passwordHash, one is enough; the hashes are what HashToken and HashPassword return.
 type Account struct {
-	Name         string   `json:"name"`
-	Role         Role     `json:"role"`
-	Tenants      []string `json:"tenants,omitempty"` // of roles other than admin
-	Token        string   `json:"token,omitempty"`
-	TokenHash    string   `json:"tokenHash,omitempty"`
-	Password     string   `json:"password,omitempty"`
-	PasswordHash string   `json:"passwordHash,omitempty"`
+	Name         string      `json:"name"`
+	Role         Role        `json:"role"`
+	Tenants      []string    `json:"tenants,omitempty"` // of tenant_admin and tenant_user
+	Host         topology.ID `json:"host,omitzero"`     // of agent
+	Token        string      `json:"token,omitempty"`
+	TokenHash    string      `json:"tokenHash,omitempty"`
+	Password     string      `json:"password,omitempty"`
+	PasswordHash string      `json:"passwordHash,omitempty"`
 }
 
 // accountFile is what the file of accounts holds.
@@ -134,7 +137,7 @@ func (c *Account) token() (h tokenHash, ok bool) {
 
 // identity returns who has the account.
 func (c *Account) identity() Identity {
-	return Identity{Name: c.Name, Role: c.Role, Tenants: slices.Clone(c.Tenants)}
+	return Identity{Name: c.Name, Role: c.Role, Tenants: slices.Clone(c.Tenants), Host: c.Host}
 }
 
 // Identify returns who has a token.
@@ -157,7 +160,7 @@ func (a *Accounts) Identify(_ context.Context, token string) (Identity, bool) {
 // validLocked reports whether a login would give the same today.
 func (a *Accounts) validLocked(s *loginSession) bool {
 	now, ok := a.byName[s.account.Name]
-	if !ok || now.Role != s.account.Role || now.Password != s.account.Password || now.PasswordHash != s.account.PasswordHash {
+	if !ok || now.Role != s.account.Role || now.Host != s.account.Host || now.Password != s.account.Password || now.PasswordHash != s.account.PasswordHash {
 		return false
 	}
 	return now.Role == Admin || !slices.ContainsFunc(s.who.Tenants, func(t string) bool { return !slices.Contains(now.Tenants, t) })
@@ -321,9 +324,13 @@ func (c *Account) validate() error {
 	switch {
 	case c.Name == "" || strings.Contains(c.Name, ":"):
 		return errors.New("want a name without a colon, which ends names in Basic authentication")
-	case c.Role != Admin && c.Role != TenantAdmin && c.Role != TenantUser:
-		return fmt.Errorf("got the role %q, want %s, %s or %s", c.Role, Admin, TenantAdmin, TenantUser)
-	case c.Role != Admin && len(c.Tenants) == 0:
+	case c.Role != Admin && c.Role != TenantAdmin && c.Role != TenantUser && c.Role != Agent:
+		return fmt.Errorf("got the role %q, want %s, %s, %s or %s", c.Role, Admin, TenantAdmin, TenantUser, Agent)
+	case c.Role == Agent && c.Host == topology.ID{}:
+		return fmt.Errorf("got no host for the role %s", c.Role)
+	case c.Role != Agent && c.Host != topology.ID{}:
+		return fmt.Errorf("got a host for the role %s", c.Role)
+	case (c.Role == TenantAdmin || c.Role == TenantUser) && len(c.Tenants) == 0:
 		return fmt.Errorf("got no tenants for the role %s", c.Role)
 	case c.Token != "" && c.TokenHash != "", c.Password != "" && c.PasswordHash != "":
 		return errors.New("got a secret and a hash, want one of them")

@@ -28,15 +28,17 @@ const (
 	red     = "token-of-red"      // tenant_admin of red
 	redUser = "token-of-red-user" // tenant_user of red
 	blue    = "token-of-blue"     // tenant_admin of blue
+	agent1  = "token-of-agent"    // agent of h1
 	nobody0 = ""                  // no token
 )
 
-const fixtureAccounts = `{"accounts": [
+var fixtureAccounts = strings.ReplaceAll(`{"accounts": [
 	{"name": "root", "role": "admin", "token": "token-of-root", "password": "toor"},
 	{"name": "red", "role": "tenant_admin", "tenants": ["red"], "token": "token-of-red", "password": "der"},
 	{"name": "red-user", "role": "tenant_user", "tenants": ["red"], "token": "token-of-red-user"},
-	{"name": "blue", "role": "tenant_admin", "tenants": ["blue"], "token": "token-of-blue"}
-]}`
+	{"name": "blue", "role": "tenant_admin", "tenants": ["blue"], "token": "token-of-blue"},
+	{"name": "agent", "role": "agent", "host": "HOST1", "token": "token-of-agent"}
+]}`, "HOST1", named(topology.KindHost, "h1"))
 
 // fixtureTopology is two tenants, a link between their routers, and a chain that both
 // have as a filter.

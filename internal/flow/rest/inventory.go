@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/internal/flow/inventory"
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -174,6 +175,11 @@ type Traces interface {
 	// FollowFlows goes on with flows that come, until ctx ends.
 	FollowFlows(ctx context.Context, request topology.ID, s Select) iter.Seq2[Flow, error]
 	FollowEvents(ctx context.Context, request, flow topology.ID, s Select) iter.Seq2[json.RawMessage, error]
+	// Append keeps records, each for the requests of its scope.
+	Append(ctx context.Context, records []record.Record) error
+	// SetStatus keeps how a host counts for a request, ResetStatus forgets it of all.
+	SetStatus(ctx context.Context, request topology.ID, s HostStatus) error
+	ResetStatus(ctx context.Context, request topology.ID) error
 	// Delete forgets what a request has traced.
 	Delete(ctx context.Context, request topology.ID) error
 	// Status returns how the hosts count for a request.

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -32,6 +33,14 @@ func (noTraces) FollowFlows(ctx context.Context, _ topology.ID, _ Select) iter.S
 func (noTraces) FollowEvents(ctx context.Context, _, _ topology.ID, _ Select) iter.Seq2[json.RawMessage, error] {
 	return func(func(json.RawMessage, error) bool) { <-ctx.Done() }
 }
+
+func (noTraces) Append(context.Context, []record.Record) error {
+	return faultf(http.StatusNotFound, "this hub keeps no flow traces")
+}
+
+func (noTraces) SetStatus(context.Context, topology.ID, HostStatus) error { return nil }
+
+func (noTraces) ResetStatus(context.Context, topology.ID) error { return nil }
 
 func (noTraces) Delete(context.Context, topology.ID) error { return nil }
 

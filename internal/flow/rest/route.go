@@ -16,12 +16,14 @@ type route struct {
 	collection   bool
 	handle       func(*request) error
 
-	open     bool // without a token
-	admin    bool // for the role admin alone
-	takes    bool // a body
-	document bool // the body is a whole topology
-	stream   bool // follow=true makes a stream of it
-	status   int  // of success
+	open     bool  // without a token
+	admin    bool  // for the role admin alone
+	agent    bool  // for the role agent, too
+	takes    bool  // a body
+	document bool  // the body is a whole topology
+	limit    int64 // bytes of the body, of routes that take more than others; 0: Options.MaxBody
+	stream   bool  // follow=true makes a stream of it
+	status   int   // of success
 
 	id, tag, summary string
 	request, body    string   // schemas of the document: of the request and of the answer

@@ -15,6 +15,7 @@ func routes() []route {
 		applicationRoutes(),
 		traceRoutes(),
 		flowRoutes(),
+		reportRoutes(),
 		deviceRoutes(bridgeKind),
 		deviceRoutes(routerKind),
 		portRoutes(),

@@ -117,7 +117,7 @@ func (q *request) serve() error {
 	if err := q.negotiate(); err != nil {
 		return err
 	}
-	if !rt.open && !q.who.may(rt.method, rt.admin) {
+	if !rt.open && !q.who.may(rt) {
 		return faultf(http.StatusForbidden, "%s %s is not for the role %s", rt.method, q.r.URL.Path, q.who.Role)
 	}
 	if rt.stream && q.r.URL.Query().Get("follow") == "true" {

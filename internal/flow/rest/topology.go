@@ -18,7 +18,7 @@ const topologyPath = "/topology"
 // topologyRoutes are for admins: a document has the networks of all tenants.
 func topologyRoutes() []route {
 	in := route{
-		method: http.MethodPost, path: topologyPath, handle: importTopology, takes: true, document: true,
+		method: http.MethodPost, path: topologyPath, handle: importTopology, takes: true, document: true, limit: maxDocument,
 		status: http.StatusNoContent, id: "import-topology", summary: "Make all objects of a topology document",
 		request: "Topology", errors: []int{http.StatusConflict},
 	}

@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 
@@ -243,7 +244,24 @@ func updateTrace(q *request) error {
 	if err := q.inventory().UpdateTrace(q.ctx(), t); err != nil {
 		return err
 	}
-	return q.done()
+	same, err := sameCount(&old.TraceRequest, &t)
+	if err != nil {
+		return err
+	}
+	return q.counted(t, !same)
+}
+
+// sameCount reports whether hosts go on counting when a request is changed.
+func sameCount(old, now *topology.TraceRequest) (bool, error) {
+	if old.Enabled != now.Enabled || old.Limit != now.Limit {
+		return false, nil
+	}
+	before, err := json.Marshal(old.Condition)
+	if err != nil {
+		return false, err
+	}
+	after, err := json.Marshal(now.Condition)
+	return bytes.Equal(before, after), err
 }
 
 // deleteTrace deletes a request with what it has traced; one that is not there is
@@ -289,7 +307,7 @@ func enableTrace(q *request) error {
 	if err := q.inventory().EnableTrace(q.ctx(), t.ID); err != nil {
 		return err
 	}
-	return q.done()
+	return q.counted(t.TraceRequest, !t.Enabled)
 }
 
 func disableTrace(q *request) error {
@@ -299,6 +317,17 @@ func disableTrace(q *request) error {
 	}
 	if err := q.inventory().DisableTrace(q.ctx(), t.ID); err != nil {
 		return err
+	}
+	return q.counted(t.TraceRequest, t.Enabled)
+}
+
+// counted forgets how hosts count for a request when that begins anew, and answers that
+// all is done. Hosts tell of their new counts themselves.
+func (q *request) counted(t topology.TraceRequest, anew bool) error {
+	if anew {
+		if err := q.server.opts.Traces.ResetStatus(q.ctx(), t.ID); err != nil {
+			return err
+		}
 	}
 	return q.done()
 }
