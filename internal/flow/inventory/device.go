@@ -138,7 +138,7 @@ func (v *Inventory) CreateBridge(ctx context.Context, b topology.Bridge) (topolo
 	if err := valid("bridge", b.ID, b); err != nil {
 		return b, err
 	}
-	f := &filtered{kind: topology.KindBridge, id: b.ID, in: &b.InboundFilter, out: &b.OutboundFilter, value: &b}
+	f := &filtered{kind: topology.KindBridge, id: b.ID, in: &b.InboundFilter, out: &b.OutboundFilter, value: &b, tenant: b.TenantID}
 	return b, v.change(ctx, nil, func(t *tx) error { return t.createDevice(f, bridgeNodes) })
 }
 
@@ -157,7 +157,7 @@ func (v *Inventory) UpdateBridge(ctx context.Context, b topology.Bridge) error {
 	if err := valid("bridge", b.ID, b); err != nil {
 		return err
 	}
-	f := &filtered{kind: topology.KindBridge, id: b.ID, in: &b.InboundFilter, out: &b.OutboundFilter, value: &b}
+	f := &filtered{kind: topology.KindBridge, id: b.ID, in: &b.InboundFilter, out: &b.OutboundFilter, value: &b, tenant: b.TenantID}
 	return v.updateDevice(ctx, f, func(_ *tx, old *filtered) error { return sameTenant(f, old.tenant, b.TenantID) })
 }
 
@@ -167,7 +167,7 @@ func (v *Inventory) CreateRouter(ctx context.Context, r topology.Router) (topolo
 	if err := valid("router", r.ID, r); err != nil {
 		return r, err
 	}
-	f := &filtered{kind: topology.KindRouter, id: r.ID, in: &r.InboundFilter, out: &r.OutboundFilter, value: &r}
+	f := &filtered{kind: topology.KindRouter, id: r.ID, in: &r.InboundFilter, out: &r.OutboundFilter, value: &r, tenant: r.TenantID}
 	return r, v.change(ctx, nil, func(t *tx) error { return t.createDevice(f, routerNodes) })
 }
 
@@ -186,7 +186,7 @@ func (v *Inventory) UpdateRouter(ctx context.Context, r topology.Router) error {
 	if err := valid("router", r.ID, r); err != nil {
 		return err
 	}
-	f := &filtered{kind: topology.KindRouter, id: r.ID, in: &r.InboundFilter, out: &r.OutboundFilter, value: &r}
+	f := &filtered{kind: topology.KindRouter, id: r.ID, in: &r.InboundFilter, out: &r.OutboundFilter, value: &r, tenant: r.TenantID}
 	return v.updateDevice(ctx, f, func(_ *tx, old *filtered) error { return sameTenant(f, old.tenant, r.TenantID) })
 }
 

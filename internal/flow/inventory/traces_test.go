@@ -214,6 +214,7 @@ func testFilterChanges(s *stand) {
 	set(topology.ID{})
 	again := s.filterOf(b.ID)
 	both(again, 0)
+	s.equal("tenant of the chain that clearing made", must(s.Chain(s.ctx, again))(s).TenantID, b.TenantID)
 	s.equal("rules left behind", len(s.ruleIDs(d.ID)), 1)
 	b.OutboundFilter = again
 	set(c.ID)
