@@ -24,50 +24,29 @@ var eventOrder = []string{
 // for all.
 var eventHidden = []string{"seq", "time", "host", "role", "run", "kind"}
 
-// writeEvents writes events, a line each; in a tree those of a device are below the
-// port by which the packet came in, and rules below their chain.
-func writeEvents(w io.Writer, events []flow.Event, tree bool) error {
-	device, chain := false, false
+// writeEvents writes events, a line each.
+func writeEvents(w io.Writer, events []flow.Event) error {
 	for _, e := range events {
-		members := make(map[string]any)
-		d := json.NewDecoder(bytes.NewReader(e.JSON))
-		d.UseNumber()
-		if err := d.Decode(&members); err != nil {
-			return fmt.Errorf("event: %w", err)
+		members, err := eventMembers(e)
+		if err != nil {
+			return err
 		}
-		indent := ""
-		if tree {
-			switch e.Kind {
-			case "start", "result", "restart", "flow", "redacted":
-				device, chain = false, false
-			case "port-in":
-				device, chain = true, false
-			case "chain":
-				chain = true
-				indent = indentOf(device, false)
-			case "rule":
-				indent = indentOf(device, chain)
-			default:
-				chain = false
-				indent = indentOf(device, false)
-			}
-		}
-		if _, err := fmt.Fprintf(w, "  %s%s%s\n", indent, e.Kind, eventText(members)); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s%s\n", printable(e.Kind), eventText(members)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func indentOf(device, chain bool) string {
-	depth := 0
-	if device {
-		depth++
+// eventMembers reads all members of an event.
+func eventMembers(e flow.Event) (map[string]any, error) {
+	members := make(map[string]any)
+	d := json.NewDecoder(bytes.NewReader(e.JSON))
+	d.UseNumber()
+	if err := d.Decode(&members); err != nil {
+		return nil, fmt.Errorf("event: %w", err)
 	}
-	if chain {
-		depth++
-	}
-	return strings.Repeat("  ", depth)
+	return members, nil
 }
 
 // eventText returns the members of an event as words.

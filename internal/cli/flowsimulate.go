@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -147,15 +148,20 @@ func (f *flowSimulateFlags) ask(c *cobra.Command, n *networksFlag) error {
 		if f.json {
 			return json.NewEncoder(c.OutOrStdout()).Encode(s)
 		}
-		if _, err := fmt.Fprintln(c.OutOrStdout(), printable(s.Result)); err != nil {
+		if err := writeTree(ctx, c.OutOrStdout(), api, s.Events); err != nil {
 			return err
 		}
-		return writeEvents(c.OutOrStdout(), s.Events, true)
+		if n := len(s.Events); n > 0 && s.Events[n-1].Kind == "result" {
+			return nil
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "  %s\n", printable(s.Result)) // it waits for something
+		return err
 	})
 }
 
+// parseFrame reads a frame, in groups of digits if somebody likes that.
 func parseFrame(s string) ([]byte, error) {
-	b, err := hex.DecodeString(s)
+	b, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "").Replace(s))
 	if err != nil {
 		return nil, fmt.Errorf("frame in hexadecimal: %w", err)
 	}

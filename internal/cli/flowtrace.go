@@ -359,7 +359,10 @@ func newFlowTraceEventsCommand(n *networksFlag) *cobra.Command {
 			if form == "json" {
 				return writeJSON(c.OutOrStdout(), list)
 			}
-			return writeEvents(c.OutOrStdout(), list, form == "tree")
+			if form == "tree" {
+				return writeTree(ctx, c.OutOrStdout(), api, list)
+			}
+			return writeEvents(c.OutOrStdout(), list)
 		})
 	}
 	return c
@@ -413,5 +416,5 @@ func followFlow(ctx context.Context, w io.Writer, api *flow.Client, request stri
 	if err != nil {
 		return err
 	}
-	return writeEvents(w, events, true)
+	return writeTree(ctx, w, api, events)
 }

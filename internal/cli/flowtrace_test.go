@@ -57,12 +57,19 @@ func newNetworksHub(t *testing.T) *networksHub {
 		}
 		_, _ = io.WriteString(w, "["+flow+"]")
 	})
-	answer("GET /midonet-api/traces/t1/flows/{flow}/events", 200, `[{"seq":0,"kind":"start","device":"b1","inputPort":"p1"},
-		{"seq":1,"kind":"port-in","device":"b1","port":"p1"},{"seq":2,"kind":"chain","device":"b1","chain":"c1","name":"in"},
-		{"seq":3,"kind":"rule","chain":"c1","position":2,"type":"drop","matched":true,"result":"DROP"},
-		{"seq":4,"kind":"result","outcome":"Drop","dropReason":{"rule":"x\u001b"}}]`)
-	answer("POST /midonet-api/simulations", 200, `{"result":"Drop","events":[{"seq":0,"kind":"start","device":"b1","inputPort":"p1"},
-		{"seq":1,"kind":"rule","device":"b1","position":2,"type":"drop"}]}`)
+	answer("GET /midonet-api/traces/t1/flows/{flow}/events", 200, `[{"seq":0,"run":1,"kind":"start","device":"b1","inputPort":"p1",
+		"match":{"ethSrc":"02:00","ethDst":"02:01","etherType":2048,"networkSrc":"10.0.0.1","networkDst":"10.0.0.2","networkProto":6,"srcPort":1000,"dstPort":80}},
+		{"seq":1,"kind":"port-in","device":"b1","port":"p1"},{"seq":2,"kind":"chain","device":"b1","chain":"c1","name":"in\u001b","direction":"in"},
+		{"seq":3,"kind":"rule","chain":"c1","position":1,"type":"trace"},
+		{"seq":4,"kind":"rule","chain":"c1","position":2,"type":"snat","matched":true,"applied":true,"result":"ACCEPT","change":{"from":"10.0.0.1:1","to":"10.1.0.1:2"}},
+		{"seq":5,"kind":"learn","device":"b1","mac":"02:00","port":"p1","result":"new"},
+		{"seq":6,"kind":"restart","reason":"trace","request":"t1"},{"seq":7,"kind":"redacted"},
+		{"seq":8,"kind":"result","outcome":"Drop","outputs":[{"port":"p2"}],"dropReason":{"rule":"x\u001b","chain":"c1","device":"b1","position":3}}]`)
+	answer("GET /midonet-api/bridges/b1", 200, `{"name":"web"}`)
+	answer("GET /midonet-api/bridges/{id}", 404, `{"message":"there is none","code":404}`)
+	answer("GET /midonet-api/routers/{id}", 404, `{"message":"there is none","code":404}`)
+	answer("POST /midonet-api/simulations", 200, `{"result":"needs-arp","events":[{"seq":0,"run":1,"kind":"start","device":"r1","inputPort":"p1"},
+		{"seq":1,"kind":"rule","device":"r1","chain":"c1","name":"in\u001b","position":2,"type":"drop","matched":true,"result":"CONTINUE"}]}`)
 	answer("POST /midonet-api/topology", 204, "")
 	answer("GET /midonet-api/topology", 200, `{"bridges":[{"name":"lan"}]}`)
 	h.Server = httptest.NewServer(mux)
@@ -107,13 +114,19 @@ func TestFlowTrace(t *testing.T) {
 			[]string{"f1  Drop  10.0.0.1:1000 > 10.0.0.2:80 tcp\n"},
 		},
 		{"trace flows t1 -o json", "GET /midonet-api/traces/t1/flows?limit=100", []string{`"flowTraceId": "f1"`}},
-		{"trace events t1 f1", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{"  rule chain=c1 position=2 type=drop matched=true result=DROP\n", `dropReason={"rule"`}},
-		{"trace events t1 f1 -o tree", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{"\n  port-in", "\n    chain ", "\n      rule ", "\n  result "}},
+		{"trace events t1 f1", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{"  rule chain=c1 position=2 type=snat matched=true applied=true result=ACCEPT", `dropReason={"chain"`}},
+		{"trace events t1 f1 -o tree", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{
+			"  run 1: 02:00 > 02:01, type 0x0800, 10.0.0.1 > 10.0.0.2, protocol 6, 1000 > 80\n    in by port p1 of web\n",
+			"      inbound filter of web: chain in?\n        rule 1 of chain in? (trace): no match\n",
+			"        rule 2 of chain in? (snat): 10.0.0.1:1 becomes 10.1.0.1:2: ACCEPT\n",
+			"      learn device=web port=p1 result=new mac=02:00\n", "    starts again: trace t1\n    another tenant's device\n",
+			"  Drop, out by port p2: rule 3 of chain in? at web\n",
+		}},
 		{"trace events t1 f1 -o json", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{`"kind": "rule"`}},
 		{"trace follow t1", "GET /midonet-api/traces/t1/flows?follow=true", []string{"f1  Drop", "f2  Forward  another tenant's device\n"}},
 		{"trace follow t1 -o json", "GET /midonet-api/traces/t1/flows?follow=true", []string{`"flowTraceId":"f1"`}},
-		{"simulate --port p1 --frame 0200", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{"Drop\n", "  start device=b1", "rule device=b1 position=2 type=drop"}},
-		{"simulate --port p1 --frame 0200 --json", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{`{"result":"Drop","events":[{`}},
+		{"simulate --port p1 --frame 02:00", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{"  run 1: headers unknown\n    rule 2 of chain in? (drop): matches, does not apply: CONTINUE\n  needs-arp\n"}},
+		{"simulate --port p1 --frame 0200 --json", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{`{"result":"needs-arp","events":[{`}},
 		{"topology export", "GET /midonet-api/topology", []string{"{\n  \"bridges\": [\n"}},
 	} {
 		h.sent = nil
