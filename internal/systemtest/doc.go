@@ -23,8 +23,8 @@
 // # Requirements
 //
 // Root, and the Debian packages lttng-tools, liblttng-ust-dev, babeltrace2,
-// babeltrace, gcc, libc6-dev, systemd, iproute2 nftables and zookeeper. What is missing skips
-// the tests and is named, or fails them (package peer). With -short only the shortest
+// babeltrace, gcc, libc6-dev, systemd, iproute2, nftables and zookeeper. What is
+// missing skips the tests and is named, or fails them (package peer). With -short only the shortest
 // test runs; -kills=100 makes more rounds of those that kill at random moments.
 //
 // # Waiting

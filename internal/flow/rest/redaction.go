@@ -134,7 +134,11 @@ func (v *viewer) redact(raw json.RawMessage) (json.RawMessage, bool, error) {
 		v.redactResult(e)
 		v.hidden = false
 	case device == "":
-		keep(e, openMembers...)
+		if request, ok := e["request"].(string); ok && v.sees("request", request) {
+			keep(e, append(openMembers, "request")...)
+		} else {
+			keep(e, openMembers...)
+		}
 	case !v.sees("device", device):
 		if v.hidden {
 			return nil, false, nil

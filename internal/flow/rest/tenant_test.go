@@ -233,11 +233,13 @@ func TestEventsOfOthersAreRedacted(t *testing.T) {
 	f.traces.flows = map[topology.ID][]Flow{request: {{
 		ID: flow, Ingress: port, Host: host, Hosts: []topology.ID{host}, Verdict: "forward", Header: json.RawMessage(`{"networkSrc":"10.1.0.9"}`),
 	}}}
-	f.traces.events = map[topology.ID][]json.RawMessage{flow: wholePath(t, f)}
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: append(
+		wholePath(t, f), event(t, map[string]any{"kind": "restart", "reason": "trace", "request": id, "seq": 10}),
+	)}
 	at := "/traces/" + id + "/flows/" + flow.String() + "/events"
 
 	all := f.want(http.StatusOK, root, "GET", at, "").array(t)
-	if len(all) != 10 || all[6]["destination"] != "10.66.0.7" {
+	if len(all) != 11 || all[6]["destination"] != "10.66.0.7" {
 		t.Errorf("an administrator reads %v", all)
 	}
 	for _, token := range []string{red, redUser} {
@@ -250,11 +252,14 @@ func TestEventsOfOthersAreRedacted(t *testing.T) {
 		for _, e := range got.array(t) {
 			kinds = append(kinds, e["kind"].(string))
 		}
-		if want := []string{"start", "port-in", "rule", "chain", "restart", "redacted", "flow", "result"}; !slices.Equal(kinds, want) {
+		if want := []string{"start", "port-in", "rule", "chain", "restart", "redacted", "flow", "result", "restart"}; !slices.Equal(kinds, want) {
 			t.Errorf("kinds %v, want %v", kinds, want)
 		}
 		events := got.array(t)
-		if last := events[len(events)-1]; last["outcome"] != "forward" || last["match"] != nil {
+		if events[4]["request"] != nil || events[8]["request"] != id {
+			t.Errorf("requests of restarts: %v, want none, and %v of %s", events[4], events[8], id)
+		}
+		if last := events[len(events)-2]; last["outcome"] != "forward" || last["match"] != nil {
 			t.Errorf("result %v", last)
 		}
 		if r := events[2]; r["rule"] == nil || r["chain"] == nil {
@@ -262,7 +267,7 @@ func TestEventsOfOthersAreRedacted(t *testing.T) {
 		}
 	}
 	back := f.want(http.StatusOK, red, "GET", at+"?order=desc", "").array(t)
-	if back[0]["kind"] != "result" || back[0]["match"] != nil || len(back) != 8 {
+	if back[1]["kind"] != "result" || back[1]["match"] != nil || len(back) != 9 {
 		t.Errorf("backwards: %v", back)
 	}
 	f.want(http.StatusForbidden, blue, "GET", at, "")
