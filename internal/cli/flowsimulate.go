@@ -4,6 +4,8 @@
 package cli
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +21,7 @@ import (
 	"github.com/weir-io/weir/client/flow"
 	"github.com/weir-io/weir/internal/flow/dryrun"
 	"github.com/weir-io/weir/internal/flow/packet"
+	"github.com/weir-io/weir/internal/flow/topology"
 )
 
 // flowSimulateFlags are the flags of "weir flow simulate".
@@ -47,7 +50,9 @@ addresses.
 
 Without --topology the hub takes a frame (--port with the ID of the port, --frame) through
 its networks as they are, with what their bridges have learned; nothing is sent and nothing
-changes. Nobody answers for next hops that routers have not heard of.
+changes. Nobody answers for next hops that routers have not heard of. With --src or --steps
+an administrator has a hub's networks taken as a document is, with the workloads that they
+were imported with.
 
 Results:
 
@@ -84,16 +89,16 @@ func (f *flowSimulateFlags) run(c *cobra.Command, n *networksFlag) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if f.topology == "" {
+	if f.topology == "" && f.frame != "" {
 		return f.ask(c, n)
 	}
-	d, err := readTopology(c, f.topology)
+	d, err := f.document(c, n)
 	if err != nil {
 		return err
 	}
 	lab, err := dryrun.New(d)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f.topology, err)
+		return fmt.Errorf("%s: %w", cmp.Or(f.topology, "topology of the hub"), err)
 	}
 	switch {
 	case f.steps != "":
@@ -122,8 +127,6 @@ func (f *flowSimulateFlags) check() error {
 		}
 	}
 	switch {
-	case f.topology == "" && (f.steps != "" || f.src != "" || f.dst != ""):
-		return usageErrorf("--topology is missing: without one the hub is asked, which takes a frame, by --port and --frame")
 	case ways != 1:
 		return usageErrorf("which packet? want one of --frame (with --port), --src with --dst, and --steps")
 	case f.frame != "" && f.port == "":
@@ -132,6 +135,22 @@ func (f *flowSimulateFlags) check() error {
 		return usageErrorf("want both --src and --dst")
 	}
 	return nil
+}
+
+// document returns the topology: that of the file, else that of the hub.
+func (f *flowSimulateFlags) document(c *cobra.Command, n *networksFlag) (d *topology.Document, err error) {
+	if f.topology != "" {
+		return readTopology(c, f.topology)
+	}
+	err = n.with(c, func(ctx context.Context, api *flow.Client) error {
+		raw, err := api.ExportTopology(ctx)
+		if err != nil {
+			return err
+		}
+		d, err = topology.ReadDocument(bytes.NewReader(raw))
+		return err
+	})
+	return d, err
 }
 
 // ask has the hub take a frame through its networks.

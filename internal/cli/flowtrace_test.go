@@ -67,11 +67,16 @@ func newNetworksHub(t *testing.T) *networksHub {
 		{"seq":8,"kind":"result","outcome":"Drop","outputs":[{"port":"p2"}],"dropReason":{"rule":"x\u001b","chain":"c1","device":"b1","position":3}}]`)
 	answer("GET /midonet-api/bridges/b1", 200, `{"name":"web"}`)
 	answer("GET /midonet-api/bridges/{id}", 404, `{"message":"there is none","code":404}`)
+	answer("GET /midonet-api/ports/p1", 200, `{"id":"p1"}`)
+	answer("GET /midonet-api/ports/p2", 200, `{"name":"uplink"}`)
+	answer("GET /midonet-api/ports/{id}", 404, `{"message":"there is none","code":404}`)
 	answer("GET /midonet-api/routers/{id}", 404, `{"message":"there is none","code":404}`)
 	answer("POST /midonet-api/simulations", 200, `{"result":"needs-arp","events":[{"seq":0,"run":1,"kind":"start","device":"r1","inputPort":"p1"},
 		{"seq":1,"kind":"rule","device":"r1","chain":"c1","name":"in\u001b","position":2,"type":"drop","matched":true,"result":"CONTINUE"}]}`)
 	answer("POST /midonet-api/topology", 204, "")
-	answer("GET /midonet-api/topology", 200, `{"bridges":[{"name":"lan"}]}`)
+	answer("GET /midonet-api/topology", 200, `{"bridges":[{"name":"lan"}],"ports":[
+		{"name":"a","device":"lan","workload":{"mac":"02:00:00:00:00:01","address":"10.0.0.1/24"}},
+		{"name":"b","device":"lan","workload":{"mac":"02:00:00:00:00:02","address":"10.0.0.2/24"}}]}`)
 	h.Server = httptest.NewServer(mux)
 	t.Cleanup(h.Close)
 	return h
@@ -120,13 +125,14 @@ func TestFlowTrace(t *testing.T) {
 			"      inbound filter of web: chain in?\n        rule 1 of chain in? (trace): no match\n",
 			"        rule 2 of chain in? (snat): 10.0.0.1:1 becomes 10.1.0.1:2: ACCEPT\n",
 			"      learn device=web port=p1 result=new mac=02:00\n", "    starts again: trace t1\n    another tenant's device\n",
-			"  Drop, out by port p2: rule 3 of chain in? at web\n",
+			"  Drop, out by port uplink: rule 3 of chain in? at web\n",
 		}},
 		{"trace events t1 f1 -o json", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{`"kind": "rule"`}},
 		{"trace follow t1", "GET /midonet-api/traces/t1/flows?follow=true", []string{"f1  Drop", "f2  Forward  another tenant's device\n"}},
 		{"trace follow t1 -o json", "GET /midonet-api/traces/t1/flows?follow=true", []string{`"flowTraceId":"f1"`}},
 		{"simulate --port p1 --frame 02:00", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{"  run 1: headers unknown\n    rule 2 of chain in? (drop): matches, does not apply: CONTINUE\n  needs-arp\n"}},
 		{"simulate --port p1 --frame 0200 --json", `POST /midonet-api/simulations {"frame":"0200","port":"p1"}`, []string{`{"result":"needs-arp","events":[{`}},
+		{"simulate --src a --dst b", "GET /midonet-api/topology", []string{"in by port a of lan", "Forward: delivered\n"}},
 		{"topology export", "GET /midonet-api/topology", []string{"{\n  \"bridges\": [\n"}},
 	} {
 		h.sent = nil
@@ -153,7 +159,7 @@ func TestFlowTraceUsage(t *testing.T) {
 	for _, args := range []string{
 		"trace create --router r1", "trace create --name n", "trace create --name n --router r1 --bridge b1", "trace create --name n --router r1 --limit 0",
 		"trace show", "trace enable", "trace flows t1 -o tree", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "topology import", "topology export x",
-		"simulate", "simulate --port p1", "simulate --frame 0200", "simulate --port p1 --frame 0x", "simulate --src a --dst b", "simulate --steps f",
+		"simulate", "simulate --port p1", "simulate --frame 0200", "simulate --port p1 --frame 0x", "simulate --src a",
 	} {
 		if out, err := h.run(t, strings.Fields(args)...); err == nil {
 			t.Errorf("%s: no error, printed %s", args, out)

@@ -45,12 +45,12 @@ type treeEvent struct {
 // the packet came by, with the position of each rule.
 type eventTree struct {
 	w     io.Writer
-	names map[string]string // of devices and chains
+	names map[string]string // of devices, ports and chains
 
 	placed, chained bool // what follows is below a port, below a chain
 }
 
-// writeTree writes a tree. The names of devices are asked for.
+// writeTree writes a tree. The names of objects are asked for.
 func writeTree(ctx context.Context, w io.Writer, api *flow.Client, events []flow.Event) error {
 	t := &eventTree{w: w, names: make(map[string]string)}
 	all := make([]treeEvent, len(events))
@@ -75,25 +75,36 @@ func (t *eventTree) learn(ctx context.Context, api *flow.Client, e *treeEvent) e
 	if e.Name != "" && e.Chain != "" {
 		t.names[e.Chain] = e.Name
 	}
-	if _, known := t.names[e.Device]; e.Device == "" || known {
-		return nil
+	if err := t.ask(ctx, api, e.Device, "bridges", "routers", "ports"); err != nil {
+		return err
 	}
-	t.names[e.Device] = e.Device
-	for _, kind := range []string{"bridges", "routers"} {
-		var device struct {
-			Name string `json:"name"`
-		}
-		err := api.Get(ctx, &device, nil, kind, e.Device)
-		if _, refused := errors.AsType[*flow.Error](err); refused { // a port, or it is gone
-			continue
-		}
-		if err != nil {
+	for i := range e.Outputs {
+		if err := t.ask(ctx, api, e.Outputs[i].Port, "ports"); err != nil {
 			return err
 		}
-		if device.Name != "" {
-			t.names[e.Device] = device.Name
-		}
+	}
+	return t.ask(ctx, api, e.Port, "ports")
+}
+
+// ask asks for the name of an object, which is of one of some kinds. It may be gone, or
+// have none.
+func (t *eventTree) ask(ctx context.Context, api *flow.Client, id string, kinds ...string) error {
+	if _, known := t.names[id]; id == "" || known {
 		return nil
+	}
+	t.names[id] = id
+	for _, kind := range kinds {
+		var object struct {
+			Name string `json:"name"`
+		}
+		err := api.Get(ctx, &object, nil, kind, id)
+		if _, refused := errors.AsType[*flow.Error](err); refused {
+			continue
+		}
+		if object.Name != "" {
+			t.names[id] = object.Name
+		}
+		return err
 	}
 	return nil
 }
@@ -117,7 +128,7 @@ func (t *eventTree) write(e *treeEvent, whole flow.Event) error {
 		text = "starts again: " + printable(strings.TrimSpace(e.Reason+" "+e.Request))
 	case "port-in", "port-out":
 		t.placed, t.chained = true, false
-		text = fmt.Sprintf("%s by port %s of %s", strings.TrimPrefix(e.Kind, "port-"), printable(e.Port), t.name(e.Device))
+		text = fmt.Sprintf("%s by port %s of %s", strings.TrimPrefix(e.Kind, "port-"), t.name(e.Port), t.name(e.Device))
 	case "chain":
 		t.chained = true
 		depth, text = t.depth(false), fmt.Sprintf("%sbound filter of %s: chain %s", printable(e.Direction), t.name(e.Device), t.name(e.Chain))
@@ -133,7 +144,7 @@ func (t *eventTree) write(e *treeEvent, whole flow.Event) error {
 		if err != nil {
 			return err
 		}
-		for _, of := range []string{"device", "chain"} {
+		for _, of := range []string{"device", "port", "chain"} {
 			if id, ok := members[of].(string); ok {
 				members[of] = t.name(id)
 			}
@@ -174,7 +185,7 @@ func (t *eventTree) rule(e *treeEvent) string {
 func (t *eventTree) result(e *treeEvent) string {
 	text := printable(e.Outcome)
 	for _, o := range e.Outputs {
-		text += ", out by port " + printable(o.Port)
+		text += ", out by port " + t.name(o.Port)
 	}
 	switch d := e.Drop; {
 	case d == nil:

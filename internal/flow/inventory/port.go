@@ -138,7 +138,7 @@ func (v *Inventory) UpdatePort(ctx context.Context, p topology.Port) error {
 			return invalid("port", p.ID, "deviceId", "got %v, but it is of %v and stays so", p.Device, old.Device)
 		}
 		p.Type, p.Device, p.TunnelKey = old.Type, old.Device, old.TunnelKey
-		p.Host, p.Interface, p.Peer = old.Host, old.Interface, old.Peer
+		p.Host, p.Interface, p.Peer, p.Workload = old.Host, old.Interface, old.Peer, old.Workload
 		if p.Type == topology.RouterPort && p.PortMAC.IsZero() {
 			p.PortMAC = old.PortMAC
 		}

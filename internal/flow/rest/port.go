@@ -174,7 +174,7 @@ func (k *deviceKind) createPort(q *request) error {
 		return violation("type", "got %s, want %s below %s", p.Type, k.port, q.r.URL.Path)
 	}
 	p.Type, p.Device = k.port, b.ID
-	p.Host, p.Interface, p.Peer, p.TunnelKey = topology.ID{}, "", topology.ID{}, 0
+	p.Host, p.Interface, p.Peer, p.TunnelKey, p.Workload = topology.ID{}, "", topology.ID{}, 0, nil
 	if err := p.Validate(); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func updatePort(q *request) error {
 		return violation("type", "got %s of a port that is %s", p.Type, old.Type)
 	}
 	p.ID, p.Type, p.Device = old.ID, old.Type, old.Device
-	p.Host, p.Interface, p.Peer, p.TunnelKey = old.Host, old.Interface, old.Peer, old.TunnelKey
+	p.Host, p.Interface, p.Peer, p.TunnelKey, p.Workload = old.Host, old.Interface, old.Peer, old.TunnelKey, old.Workload
 	if p.PortMAC.IsZero() {
 		p.PortMAC = old.PortMAC
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -392,6 +393,18 @@ func TestTopologyGoesOutAndIn(t *testing.T) {
 	other.want(http.StatusNoContent, root, "POST", "/topology", document)
 	if got := other.want(http.StatusOK, root, "GET", "/topology", "").body; got != document {
 		t.Errorf("imported %s\nexported %s", document, got)
+	}
+	f.want(http.StatusNoContent, root, "POST", "/topology", `{"bridges":[{"name":"lan","tenantId":"red"}],"ports":[{"name":"web1","device":"lan",
+		"host":"h1","interface":"w","workload":{"mac":"02:00:00:00:00:09","address":"10.7.0.9/24","gateway":"10.7.0.1"}}]}`)
+	at := "/ports/" + named(topology.KindPort, "web1")
+	f.want(http.StatusNoContent, red, "PUT", at, `{"name":"web2"}`) // machines are what the document said
+	d, err := topology.ReadDocument(strings.NewReader(f.want(http.StatusOK, root, "GET", "/topology", "").body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := slices.IndexFunc(d.Ports, func(p topology.DocumentPort) bool { return p.Name == "web2" })
+	if found < 0 || d.Ports[found].Workload == nil || d.Ports[found].Workload.Network.String() != "10.7.0.0/24" {
+		t.Errorf("exported ports %+v, want web2 with its machine", d.Ports)
 	}
 	got := f.want(http.StatusBadRequest, root, "POST", "/topology", `{"ports":[{"name":"p","device":"nowhere"}]}`)
 	if !strings.Contains(got.body, "ports[0].device") {

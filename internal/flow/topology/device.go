@@ -42,6 +42,7 @@ const (
 // or to nothing (unplugged).
 type Port struct {
 	ID             ID       `json:"id"`
+	Name           string   `json:"name,omitempty"`
 	Type           PortType `json:"type"`
 	Device         ID       `json:"deviceId"`
 	AdminStateUp   bool     `json:"adminStateUp"`
@@ -58,6 +59,8 @@ type Port struct {
 	Network     netip.Prefix `json:"-"` // router ports: networkAddress, networkLength
 	PortAddress netip.Addr   `json:"portAddress,omitzero"`
 	PortMAC     packet.MAC   `json:"portMac,omitzero"`
+
+	Workload *Workload `json:"workload,omitempty"` // exterior ports: as a document says; dry runs have it answer
 }
 
 // Exterior reports whether the port is bound to an interface of a host.

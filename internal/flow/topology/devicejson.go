@@ -74,6 +74,7 @@ func (p *Port) UnmarshalJSON(data []byte) error {
 	o := readObject(data, "", &bad)
 	*p = Port{AdminStateUp: true}
 	o.id("id", &p.ID)
+	readName(o, &p.Name)
 	o.text("type", (*string)(&p.Type))
 	o.id("deviceId", &p.Device)
 	readAdmin(o, &p.AdminStateUp, &p.InboundFilter, &p.OutboundFilter)
@@ -90,6 +91,9 @@ func (p *Port) UnmarshalJSON(data []byte) error {
 	o.prefix("networkAddress", "networkLength", &p.Network)
 	o.addr("portAddress", &p.PortAddress)
 	o.mac("portMac", &p.PortMAC)
+	if raw, ok := o.get("workload"); ok {
+		p.Workload = readWorkload(readObject(raw, o.at("workload"), &bad))
+	}
 	bad = append(bad, p.violations()...)
 	return invalid(bad)
 }

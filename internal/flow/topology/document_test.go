@@ -113,8 +113,8 @@ func TestDocumentSurvivesExport(t *testing.T) {
 	}
 }
 
-// TestExportWithoutNames exports objects as a store has them: ports have no names, and
-// others share theirs.
+// TestExportWithoutNames exports objects of which some share their names, and others have
+// none.
 func TestExportWithoutNames(t *testing.T) {
 	_, s := twoTenants(t)
 	for _, b := range s.Bridges {
@@ -128,6 +128,9 @@ func TestExportWithoutNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, s2 := readDocument(t, out.String())
+	for _, p := range s.Ports {
+		p.Name = ""
+	}
 	for id, b := range s2.Bridges { // the name had to give way to the id
 		if b.Name != id.String() {
 			t.Errorf("bridge %v has the name %q", id, b.Name)
@@ -144,8 +147,13 @@ func TestExportWithoutNames(t *testing.T) {
 
 func TestPortNames(t *testing.T) {
 	d, s := twoTenants(t)
+	for _, p := range s.Ports {
+		if p.Name != "d1" {
+			p.Name = ""
+		}
+	}
 	names := s.PortNames()
-	for port, want := range map[string]string{"w1": "web/veth1", "edge-web": "edge/web", "spare": "", "trunk": "blue-lan/web"} {
+	for port, want := range map[string]string{"w1": "web/veth1", "d1": "d1", "edge-web": "edge/web", "spare": "", "trunk": "blue-lan/web"} {
 		id, err := d.Port(port)
 		if err != nil {
 			t.Fatal(err)
@@ -157,6 +165,9 @@ func TestPortNames(t *testing.T) {
 	var out bytes.Buffer
 	if err := NewDocument(s, names, d.Workloads()).Write(&out); err != nil {
 		t.Fatal(err)
+	}
+	for id, p := range s.Ports {
+		p.Name = names[id]
 	}
 	if _, again := readDocument(t, out.String()); !reflect.DeepEqual(s, again) {
 		t.Errorf("the document with other names makes another snapshot:\n%s", out.String())

@@ -223,6 +223,7 @@ func (b *documentBuilder) ports() {
 		path := index("ports", i)
 		p := &Port{
 			ID:             idOr(d.ID, KindPort, d.Name),
+			Name:           properName(d.Name),
 			Device:         b.ref(path+".device", d.Device, KindBridge, KindRouter),
 			AdminStateUp:   up(d.AdminStateUp),
 			InboundFilter:  b.ref(path+".inboundFilter", d.InboundFilter, KindChain),
@@ -232,6 +233,7 @@ func (b *documentBuilder) ports() {
 			TunnelKey:      uint32(i + 1),
 			VLAN:           d.VLAN,
 			PortMAC:        d.MAC,
+			Workload:       d.Workload,
 		}
 		if d.Address.IsValid() {
 			p.Network, p.PortAddress = d.Address.Masked(), d.Address.Addr()
@@ -245,6 +247,14 @@ func (b *documentBuilder) ports() {
 	if len(b.doc.Ports) > MaxTunnelKey {
 		b.report("ports", "got %d, want at most %d", len(b.doc.Ports), MaxTunnelKey)
 	}
+}
+
+// properName returns a name, unless it is an id that stands for one.
+func properName(name string) string {
+	if _, err := ParseID(name); err == nil {
+		return ""
+	}
+	return name
 }
 
 // portType completes a port by the device that it is of.

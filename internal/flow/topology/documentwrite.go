@@ -18,8 +18,8 @@ import (
 const TraceChainPrefix = "TRACE_REQUEST_CHAIN_"
 
 // NewDocument returns the document of a snapshot. Names are those of the objects, and
-// those of names for what has none of its own (ports); where a name is missing or is
-// not the only one of its kind, the id stands for it. What the system made itself is
+// of ports those of names; where a name is missing or is not the only one of its kind,
+// the id stands for it. What the system made itself is
 // left out: Local routes of ports' own addresses, trace rules and their chains.
 func NewDocument(s *Snapshot, names map[ID]string, workloads map[ID]Workload) *Document {
 	w := &documentWriter{s: s, names: make(map[ID]string), workloads: workloads}
@@ -36,8 +36,8 @@ func NewDocument(s *Snapshot, names map[ID]string, workloads map[ID]Workload) *D
 	}
 }
 
-// PortNames returns names for ports, which have none of their own: the device and the
-// interface, or the device and that of the peer. Two may have the same.
+// PortNames returns names for ports. One that has none of its own gets that of its device
+// with its interface, or with the device of its peer. Two may have the same.
 func (s *Snapshot) PortNames() map[ID]string {
 	device := func(id ID) string {
 		if b, ok := s.Bridges[id]; ok {
@@ -50,6 +50,10 @@ func (s *Snapshot) PortNames() map[ID]string {
 	}
 	names := make(map[ID]string)
 	for id, p := range s.Ports {
+		if p.Name != "" {
+			names[id] = p.Name
+			continue
+		}
 		other := p.Interface
 		if peer, ok := s.Ports[p.Peer]; ok {
 			other = device(peer.Device)
@@ -257,6 +261,8 @@ func (w *documentWriter) port(p *Port) DocumentPort {
 	}
 	if load, ok := w.workloads[p.ID]; ok {
 		d.Workload = &load
+	} else if p.Exterior() {
+		d.Workload = p.Workload
 	}
 	return d
 }
