@@ -287,3 +287,62 @@ func (h *networks) wantTraced(z *storetest.ZooKeeper, id string) {
 		h.m.Errorf("ZooKeeper's shell shows as the rule of %s:\n%s", id, got)
 	}
 }
+
+// What the guide types does what the guide says: two tenants, curl, a dry run that names
+// the rule, and nothing for the other tenant.
+func TestNetworksGuide(t *testing.T) {
+	peer.Need(t, "curl")
+	text, err := os.ReadFile(filepath.Join(root, "docs", "guide", "trace-a-flow.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	isolated(t, func(m *machine) {
+		var blocks []string
+		for _, found := range shellBlock.FindAllStringSubmatch(string(text), -1) {
+			blocks = append(blocks, found[1])
+		}
+		if len(blocks) != 5 || strings.TrimSpace(blocks[0]) != "weir up" {
+			m.Fatalf("the guide has %d blocks of commands, want a start, an import, a request, curl's and a dry run", len(blocks))
+		}
+		h := m.startNetworks("")
+		shell := func(script string) string {
+			cmd := m.command("PATH="+m.programs+":"+os.Getenv("PATH"), "sh", "-e", "-c", script)
+			cmd.Dir = filepath.Join(root, "docs", "guide")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				m.Errorf("%s\n%v: %s", script, err, out)
+			}
+			return string(out)
+		}
+		tokens := regexp.MustCompile(`(?m)^[0-9a-f]{32}$`).FindAllString(shell(blocks[1]), -1)
+		if len(tokens) != 2 {
+			m.Fatalf("%d tokens of two tenants", len(tokens))
+		}
+		as := func(token, script string) string { return "WEIR_TOKEN=" + token + "\nexport WEIR_TOKEN\n" + script }
+		rest := strings.ReplaceAll(strings.Join(blocks[2:], "\n"), "export WEIR_TOKEN=...", ":")
+		out := shell(as(tokens[0], strings.ReplaceAll(rest, "curl ", "curl -sS ")))
+		created := regexp.MustCompile(`\{"id":"([-0-9a-f]{36})"\}`).FindStringSubmatch(out)
+		if created == nil || !strings.Contains(out, `"dropReason":{"chain":`) || !strings.Contains(out, `"position":4`) {
+			m.Fatalf("no request is made, or no rule named:\n%s", out)
+		}
+		tree := shell(as(tokens[0], "weir flow simulate --port "+web1+" --frame "+webToDB))
+		printed := regexp.MustCompile("(?s)```\n(  run 2.*?)```").FindStringSubmatch(string(text))
+		if printed == nil || !strings.HasSuffix(tree, printed[1]) {
+			m.Errorf("weir flow simulate prints\n%s\nthe guide has\n%v", tree, printed)
+		}
+		api := "http://127.0.0.1:9347/midonet-api"
+		out = shell(as(tokens[1], fmt.Sprintf(`API=%s
+			for path in traces bridges routers ports chains traces/%s traces/%[2]s/enabled bridges/%s ports/%s; do
+				curl -sS -w ' %%{http_code}\n' -H "X-Auth-Token: $WEIR_TOKEN" $API/$path
+			done`, api, created[1], webBridge, web1)))
+		if strings.Count(out, " 200\n") != 5 || strings.Count(out, " 403\n") != 4 {
+			m.Errorf("the other tenant gets\n%s", out)
+		}
+		for _, foreign := range []string{"red", "web1", "10.0.2.", "02:00:00:00:01:", "02:00:00:00:02:", "web-in"} {
+			if strings.Contains(out, foreign) {
+				m.Errorf("the other tenant reads %q:\n%s", foreign, out)
+			}
+		}
+		h.stop()
+	})
+}
