@@ -277,16 +277,16 @@ func newFlowTraceFlowsCommand(n *networksFlag) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "flows ID",
 		Short:   "List the flows that a request has traced",
-		Long:    "List the flows that a request has traced: one line for each packet that was simulated.",
+		Long:    "List the flows that a request has traced: one line for each packet that was simulated, in\na tree with its steps below it.",
 		Example: "  weir flow trace flows 0c55… --verdict Drop --since 10m",
 		Args:    cobra.ExactArgs(1),
 	}
 	parse := addFlowQuery(c, &q)
 	c.Flags().StringVar(&q.Verdict, "verdict", "", "only those that ended so, as `Drop`")
 	c.Flags().StringVar(&q.Host, "host", "", "only those that were traced on the host `ID`")
-	form.add(c, "text", "json")
+	form.add(c, "text", "tree", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := form.check("text", "json"); err != nil {
+		if err := form.check("text", "tree", "json"); err != nil {
 			return err
 		}
 		if err := parse(); err != nil {
@@ -301,7 +301,7 @@ func newFlowTraceFlowsCommand(n *networksFlag) *cobra.Command {
 				return writeJSON(c.OutOrStdout(), list)
 			}
 			for i := range list {
-				if err := writeFlow(c.OutOrStdout(), &list[i]); err != nil {
+				if err := writeTraced(ctx, c.OutOrStdout(), api, args[0], &list[i], form); err != nil {
 					return err
 				}
 			}
@@ -386,7 +386,7 @@ it (tree), or an object a line (json).`,
 		return n.with(c, func(ctx context.Context, api *flow.Client) error {
 			for f, err := range api.FollowFlows(ctx, args[0], flow.Query{}) {
 				if err == nil {
-					err = followFlow(ctx, c.OutOrStdout(), api, args[0], &f, form)
+					err = writeTraced(ctx, c.OutOrStdout(), api, args[0], &f, form)
 				}
 				if err != nil {
 					if ctx.Err() != nil {
@@ -404,8 +404,8 @@ it (tree), or an object a line (json).`,
 // maxEvents is the most events that a hub lists: all of nearly every flow.
 const maxEvents = 10000
 
-// followFlow prints a flow that has come.
-func followFlow(ctx context.Context, w io.Writer, api *flow.Client, request string, f *flow.Flow, form flowForm) error {
+// writeTraced writes a flow, in a tree with its steps below it.
+func writeTraced(ctx context.Context, w io.Writer, api *flow.Client, request string, f *flow.Flow, form flowForm) error {
 	if form == "json" {
 		return json.NewEncoder(w).Encode(f)
 	}

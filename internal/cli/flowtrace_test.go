@@ -118,6 +118,7 @@ func TestFlowTrace(t *testing.T) {
 			"GET /midonet-api/traces/t1/flows?limit=5&order=desc&since=2026-01-01T00%3A00%3A00Z&verdict=Drop",
 			[]string{"f1  Drop  10.0.0.1:1000 > 10.0.0.2:80 tcp\n"},
 		},
+		{"trace flows t1 -o tree", "GET /midonet-api/traces/t1/flows?limit=100", []string{"f1  Drop", "\n  run 1: ", "rule 3 of chain in? at web\n"}},
 		{"trace flows t1 -o json", "GET /midonet-api/traces/t1/flows?limit=100", []string{`"flowTraceId": "f1"`}},
 		{"trace events t1 f1", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{"  rule chain=c1 position=2 type=snat matched=true applied=true result=ACCEPT", `dropReason={"chain"`}},
 		{"trace events t1 f1 -o tree", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{
@@ -158,7 +159,7 @@ func TestFlowTraceUsage(t *testing.T) {
 	h := newNetworksHub(t)
 	for _, args := range []string{
 		"trace create --router r1", "trace create --name n", "trace create --name n --router r1 --bridge b1", "trace create --name n --router r1 --limit 0",
-		"trace show", "trace enable", "trace flows t1 -o tree", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "topology import", "topology export x",
+		"trace show", "trace enable", "trace flows t1 -o xml", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "topology import", "topology export x",
 		"simulate", "simulate --port p1", "simulate --frame 0200", "simulate --port p1 --frame 0x", "simulate --src a",
 	} {
 		if out, err := h.run(t, strings.Fields(args)...); err == nil {

@@ -64,8 +64,12 @@ func (q *request) tracedBy() (topology.ID, error) {
 // selection reads the parameters of a list.
 func (q *request) selection() (s Select, err error) {
 	values := q.r.URL.Query()
-	if values.Get("follow") != "true" { // whoever follows wants all that comes
+	switch values.Get("follow") {
+	case "true": // whoever follows wants all that comes
+	case "", "false":
 		s.Limit = defaultLimit
+	default:
+		return s, violation("follow", "got %.60q, want true or false", values.Get("follow"))
 	}
 	for name, to := range map[string]*time.Time{"since": &s.Since, "until": &s.Until} {
 		if *to, err = parseTime(values.Get(name)); err != nil {

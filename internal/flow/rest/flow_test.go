@@ -34,7 +34,7 @@ func TestFlowsAreSelected(t *testing.T) {
 	if got := f.traces.asked[len(f.traces.asked)-1]; got != (Select{Limit: 100}) {
 		t.Errorf("without parameters selected %+v", got)
 	}
-	for _, query := range []string{"since=x", "until=2026-13-01", "limit=0", "limit=10001", "limit=x", "order=up", "host=x"} {
+	for _, query := range []string{"since=x", "until=2026-13-01", "limit=0", "limit=10001", "limit=x", "order=up", "host=x", "follow=maybe"} {
 		f.want(http.StatusBadRequest, red, "GET", "/traces/"+id+"/flows?"+query, "")
 	}
 	f.want(http.StatusNotFound, red, "GET", "/traces/"+absent+"/flows", "")
