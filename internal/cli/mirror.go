@@ -22,6 +22,7 @@ import (
 type mirrorFlags struct {
 	opts                         mirror.Options
 	once, verify, dryRun, forget bool
+	status                       bool
 	logLevel                     string
 	bandwidth                    sizeFlag
 }
@@ -45,10 +46,15 @@ WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
 The target is on any file system that has file handles. What belongs to the mirror is in
 its directory .weir-mirror. The command stops, and says why, when somebody else has
 changed the target. Contents that are changed through memory maps only are noticed when
-the file is closed, or by the agent's daily look at the disk; --verify finds them.`,
+the file is closed, or by the agent's daily look at the disk; --verify finds them.
+
+What the target cannot have is left out, and the rest goes on: names that its kind of
+file system refuses or takes for the same, devices where none may be made, and objects
+that have failed three times. --status lists them; they are tried again every minute.`,
 		Example: `  weir mirror /srv /backup/srv
   weir mirror --once /srv /backup/srv
   weir mirror --verify /srv /backup/srv
+  weir mirror --status /srv /backup/srv
   weir mirror --socket http://127.0.0.1:9347/api/v1/hosts/web1 /srv /backup/web1`,
 		Args: cobra.ExactArgs(2),
 	}
@@ -56,13 +62,14 @@ the file is closed, or by the agent's daily look at the disk; --verify finds the
 	f.BoolVar(&m.once, "once", false, "end when the target has all that the feed has")
 	f.BoolVar(&m.verify, "verify", false, "compare source and target completely, print what differs, and end")
 	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
+	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
 	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
 	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what is in it and not in the source is removed")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
 	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")
 	f.StringVar(&m.logLevel, "log-level", "warn", "log from this level on: debug, info, warn or error")
-	return feedCommandIf(c, func() bool { return !m.verify && !m.dryRun }, func(call *feedCall) error { return m.run(call) })
+	return feedCommandIf(c, func() bool { return !m.verify && !m.dryRun && !m.status }, func(call *feedCall) error { return m.run(call) })
 }
 
 // run mirrors, or does what the flags ask for instead.
@@ -79,6 +86,8 @@ func (m *mirrorFlags) run(call *feedCall) error {
 	switch {
 	case m.verify, m.dryRun:
 		return m.compare(call)
+	case m.status:
+		return m.printStatus(call)
 	case m.forget:
 		return m.end(call)
 	}
@@ -108,6 +117,24 @@ func (m *mirrorFlags) compare(call *feedCall) error {
 	}
 	if n == 0 && !call.json {
 		fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
+	}
+	return nil
+}
+
+// printStatus prints what the mirror has told of itself, running or not.
+func (m *mirrorFlags) printStatus(call *feedCall) error {
+	s, err := mirror.ReadStatus(m.opts.Target)
+	if err != nil {
+		return err
+	}
+	if call.json {
+		return call.print(s)
+	}
+	w := call.cmd.OutOrStdout()
+	fmt.Fprintf(w, "mirror of %s by feed %s, as of %s\n", printable(s.Source), s.Feed, s.Updated.Local().Format(time.DateTime))
+	fmt.Fprintln(w, progressText(&s.Progress))
+	for _, t := range s.Troubles {
+		fmt.Fprintf(w, "%s: %s: %s\n", t.Kind, printable(t.Path), printable(t.Error))
 	}
 	return nil
 }
@@ -230,12 +257,18 @@ func (p *mirrorProgress) show(s mirror.Progress) {
 	switch {
 	case p.json:
 		_ = p.out.print(s) // the command ends by its signal, not by its reader
-	case s.Names > 0:
-		fmt.Fprintf(p.w, "copying: %d objects, %s, %d names to look at\n", s.Created, sizeText(s.Copied), s.Names)
 	default:
-		fmt.Fprintf(p.w, "level with record %d: %d objects made, %s copied, %d parked, %d to be retried, %s behind\n",
-			s.Through, s.Created, sizeText(s.Copied), s.Staged, s.Retry, s.Lag.Round(time.Millisecond))
+		fmt.Fprintln(p.w, progressText(&s))
 	}
+}
+
+// progressText is how people read how far a mirror has come.
+func progressText(s *mirror.Progress) string {
+	if s.Names > 0 {
+		return fmt.Sprintf("copying: %d objects, %s, %d names to look at, %d left out", s.Created, sizeText(s.Copied), s.Names, s.Trouble)
+	}
+	return fmt.Sprintf("level with record %d: %d objects made, %s copied, %d parked, %d to be retried, %d left out, %s behind",
+		s.Through, s.Created, sizeText(s.Copied), s.Staged, s.Retry, s.Trouble, s.Lag.Round(time.Millisecond))
 }
 
 // sizeText is a number of bytes as people read it.

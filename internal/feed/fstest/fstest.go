@@ -56,6 +56,9 @@ var makers = map[string][]string{
 	"ext4":  {"mkfs.ext4", "-q", "-F"},
 	"xfs":   {"mkfs.xfs", "-q"},
 	"btrfs": {"mkfs.btrfs", "-q"},
+	// These cannot have all that the others can.
+	"ext4-1k": {"mkfs.ext4", "-q", "-F", "-b", "1024"},
+	"ntfs":    {"mkfs.ntfs", "-Q", "-F", "-q"},
 }
 
 // Size is how large the file systems of New are, in bytes; images are sparse.
@@ -112,6 +115,10 @@ func (f *FS) Mount() {
 	f.tb.Helper()
 	if f.image == "" {
 		f.run("mount", "-t", "tmpfs", "-o", "size=50%", "tmpfs", f.Dir)
+		return
+	}
+	if f.Kind == "ntfs" { // names are as on the systems that it comes from
+		f.run("lowntfs-3g", "-o", "permissions,streams_interface=xattr,windows_names,ignore_case", f.image, f.Dir)
 		return
 	}
 	f.run("mount", "-o", "loop", f.image, f.Dir)

@@ -31,4 +31,5 @@
 //	target  changes the copy, and refuses what others have changed there
 //	state   what the target has: names, objects, intents
 //	work    one batch under way
+//	troubles  what the target cannot have, and what fails
 package mirror

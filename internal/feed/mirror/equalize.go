@@ -50,14 +50,16 @@ const coarse = 20 * time.Millisecond
 func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isDir bool, err error) {
 	place, ok, err := w.m.dst.anyPlace(f)
 	if err != nil || !ok {
+		w.m.st.troubles.over(subject{object: f})
 		return false, err
 	}
 	st, _, err := w.m.src.stat(f)
 	if err != nil {
 		if isGone(err) {
-			err = nil
+			w.m.st.troubles.over(subject{object: f})
+			return false, nil
 		}
-		return false, err
+		return false, w.failed(f, w.m.dst.path(place), err)
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR && !dirs {
 		return true, nil
@@ -80,8 +82,10 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 		if isGone(err) {
 			return false, nil // it went away meanwhile
 		}
-		return false, fmt.Errorf("target %s: %w", w.m.dst.path(place), err)
+		path := w.m.dst.path(place)
+		return false, w.failed(f, path, fmt.Errorf("target %s: %w", path, err))
 	}
+	w.m.st.troubles.over(subject{object: f})
 	return false, nil
 }
 
@@ -250,6 +254,9 @@ func (c *copying) attributes(have *unix.Stat_t) error {
 	o := &c.w.m.opts
 	if !o.NoOwner && (have.Uid != c.st.Uid || have.Gid != c.st.Gid) {
 		if err := unix.Fchownat(fd, "", int(c.st.Uid), int(c.st.Gid), unix.AT_EMPTY_PATH); err != nil {
+			if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
+				return &unableError{"owner", "--no-owner"}
+			}
 			return fmt.Errorf("owner: %w", err)
 		}
 		have.Mode &^= unix.S_ISUID | unix.S_ISGID // the kernel takes them away
@@ -259,20 +266,19 @@ func (c *copying) attributes(have *unix.Stat_t) error {
 			return fmt.Errorf("mode: %w", err)
 		}
 	}
+	var refused error
 	if !o.NoXattr {
 		want, err := c.w.m.src.xattrs(c.f)
 		if err != nil {
 			return err
 		}
-		if err := setXattrs(path, want); err != nil {
-			return err
-		}
+		refused = setXattrs(path, want) // times are set all the same: contents are not copied again
 	}
 	times := []unix.Timespec{c.st.Atim, c.st.Mtim}
 	if err := unix.UtimesNanoAt(c.dir, c.name(), times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("times: %w", err)
+		return errors.Join(refused, fmt.Errorf("times: %w", err))
 	}
-	return nil
+	return refused
 }
 
 // name is the copy's name for calls that take no empty one.
@@ -306,11 +312,23 @@ func setXattrs(to string, want map[string][]byte) error {
 		if v, ok := have[k]; ok && bytes.Equal(v, want[k]) {
 			continue
 		}
-		if err := unix.Setxattr(to, k, want[k], 0); err != nil {
+		err := unix.Setxattr(to, k, want[k], 0)
+		if errors.Is(err, unix.EOPNOTSUPP) {
+			return &unableError{"extended attribute " + k, "--no-xattr"}
+		}
+		if err != nil {
 			return fmt.Errorf("extended attribute %s (--no-xattr leaves them out): %w", k, err)
 		}
 	}
 	return nil
+}
+
+// unableError tells that a target has nothing of a kind, for no object: that is for
+// people to decide about.
+type unableError struct{ what, option string }
+
+func (e *unableError) Error() string {
+	return fmt.Sprintf("%s: the target cannot have it (%s leaves all of them out)", e.what, e.option)
 }
 
 func sortedKeys(m map[string][]byte) []string {

@@ -41,29 +41,32 @@ type Options struct {
 
 // Progress tells how far a mirror has come.
 type Progress struct {
-	Through uint64 // last index of the feed that the target has
-	Batches uint64
-	Created uint64        // objects
-	Copied  uint64        // bytes
-	Retry   int           // names that could not have their place yet
-	Staged  int           // objects that are parked
-	Lag     time.Duration // age of the last record that the target has; 0: it has all
-	Names   int           // of the first copy, that are still to be looked at
+	Through uint64        `json:"through"` // last index of the feed that the target has
+	Batches uint64        `json:"batches"`
+	Created uint64        `json:"created"` // objects
+	Copied  uint64        `json:"copied"`  // bytes
+	Retry   int           `json:"retry"`   // names that could not have their place yet
+	Staged  int           `json:"staged"`  // objects that are parked
+	Trouble int           `json:"trouble"` // names that the target cannot have, and objects that fail
+	Lag     time.Duration `json:"lag"`     // age of the last record that the target has; 0: it has all
+	Names   int           `json:"names"`   // of the first copy, that are still to be looked at
 }
 
 // Mirror keeps a target equal to a source. One goroutine uses it.
 type Mirror struct {
-	opts  Options
-	log   *slog.Logger
-	src   origin
-	dst   *target
-	st    *state
-	part  bool
-	again map[changelog.FID]bool // to be copied once more: it changed in the last moment
-	retry map[name]bool
-	left  []name // of an interrupted batch
-	pace  pace
-	count struct{ batches, created, copied uint64 }
+	opts   Options
+	log    *slog.Logger
+	src    origin
+	dst    *target
+	st     *state
+	part   bool
+	again  map[changelog.FID]bool // to be looked at once more; true: to be copied, it changed in the last moment
+	retry  map[name]bool
+	left   []name // of an interrupted batch
+	pace   pace
+	teller teller
+	last   Progress // told
+	count  struct{ batches, created, copied uint64 }
 }
 
 // Open opens source, target and state. It refuses what cannot be mirrored.
@@ -98,6 +101,7 @@ func (m *Mirror) openTarget() error {
 	if err := os.MkdirAll(own, 0o700); err != nil {
 		return err
 	}
+	m.teller.dir = own
 	var err error
 	if m.st, err = openState(own); err != nil {
 		return err
@@ -110,6 +114,12 @@ func (m *Mirror) openTarget() error {
 	}
 	if _, err := handleAt(m.dst.root, ""); err != nil {
 		return fmt.Errorf("target %s: its file system has no file handles: %w", m.opts.Target, err)
+	}
+	for _, n := range m.st.waiting.Names {
+		m.retry[name{n.Parent, string(n.Name)}] = true
+	}
+	for _, f := range m.st.waiting.Objects {
+		m.again[f] = true
 	}
 	m.left, err = m.recover()
 	return err
@@ -199,12 +209,12 @@ func Forget(target string) error { return os.RemoveAll(filepath.Join(target, own
 
 // Close closes everything; what was not committed is put right the next time.
 func (m *Mirror) Close() error {
-	var err error
+	err := m.tell(true)
 	if m.dst != nil {
 		m.dst.close()
 	}
 	if m.st != nil {
-		err = m.st.close()
+		err = errors.Join(err, m.st.close())
 	}
 	return errors.Join(err, m.src.close())
 }
@@ -254,19 +264,24 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 // wait for records.
 func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	o := client.ReadOptions{MaxRecords: 10_000, MaxBytes: 8 << 20, Wait: -1, Keep: true}
-	waiting := len(m.retry) > 0 || len(m.again) > 0
+	due, next := m.st.troubles.due(time.Now())
+	waiting := len(m.retry) > 0 || len(m.again) > 0 || len(due) > 0
 	switch {
 	case waiting:
 		o.Wait = retryAfter
 	case poll:
 		o.Wait = 0
+	case m.teller.unsaid:
+		o.Wait = m.teller.wait(time.Now())
+	case !next.IsZero():
+		o.Wait = max(time.Millisecond, time.Until(next))
 	}
 	b, err := m.opts.Feed.Read(ctx, o)
 	if err != nil {
 		return false, err
 	}
 	if len(b.Records) == 0 && !waiting {
-		return b.More, nil
+		return b.More, m.tell(false)
 	}
 	w := m.newWork()
 	last := time.Time{}
@@ -285,6 +300,10 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	for f := range m.again {
 		w.addObject(f)
 	}
+	for _, s := range due {
+		w.addName(s.name)
+		w.addObject(s.object)
+	}
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if !m.st.about.Done {
 		w.full = true
@@ -301,7 +320,7 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 		}
 	}
 	m.report(last, b.More)
-	return true, nil
+	return true, m.tell(false)
 }
 
 // incomplete reports whether a mark says that records are missing which nothing else
@@ -324,10 +343,11 @@ func (m *Mirror) finish(ctx context.Context, w *work, through uint64, first bool
 	if w.full {
 		m.st.about.Done = true
 	}
+	m.retry = w.retry
+	m.st.waiting = m.waiting()
 	if err := m.st.commit(ctx, through); err != nil {
 		return err
 	}
-	m.retry = w.retry
 	m.count.batches++
 	if first {
 		m.report(time.Time{}, false)
@@ -335,24 +355,37 @@ func (m *Mirror) finish(ctx context.Context, w *work, through uint64, first bool
 	return nil
 }
 
+// waiting is what is to be looked at again, as it is stored.
+func (m *Mirror) waiting() (w waiting) {
+	for n := range m.retry {
+		w.Names = append(w.Names, waitingName{n.parent, []byte(n.name)})
+	}
+	for f := range m.again {
+		w.Objects = append(w.Objects, f)
+	}
+	return w
+}
+
 // reportCopying tells how many names are still to be looked at.
 func (m *Mirror) reportCopying(left int) {
-	if m.opts.Progress != nil {
-		m.opts.Progress(Progress{Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied, Names: left})
-	}
+	m.show(Progress{Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied, Names: left, Trouble: len(m.Troubles())})
 }
 
 // report tells whoever wants to know how far it has come.
 func (m *Mirror) report(last time.Time, more bool) {
-	if m.opts.Progress == nil {
-		return
-	}
 	p := Progress{
 		Through: m.st.through, Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied,
-		Retry: len(m.retry), Staged: len(m.st.staged),
+		Retry: len(m.retry), Staged: len(m.st.staged), Trouble: len(m.Troubles()),
 	}
 	if more && !last.IsZero() {
 		p.Lag = time.Since(last)
 	}
-	m.opts.Progress(p)
+	m.show(p)
+}
+
+func (m *Mirror) show(p Progress) {
+	m.last, m.teller.unsaid = p, true
+	if m.opts.Progress != nil {
+		m.opts.Progress(p)
+	}
 }

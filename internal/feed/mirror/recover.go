@@ -126,8 +126,15 @@ func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
 		return f, "", err
 	}
 	f, ok, err := m.st.originOf(h)
+	if err != nil {
+		return f, h, err
+	}
 	if !ok {
 		f = changelog.FID{}
+	}
+	folded, err := m.dst.isFolded(n, f)
+	if folded {
+		return changelog.FID{}, "", err
 	}
 	return f, h, err
 }

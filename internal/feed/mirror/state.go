@@ -32,6 +32,10 @@ type state struct {
 
 	staged  map[changelog.FID]bool
 	intents map[name]bool // all of them are stored
+
+	troubles troubles
+	waiting  waiting
+
 	through uint64
 	about   identity
 }
@@ -48,6 +52,18 @@ type identity struct {
 	Done   bool   `json:"done"` // the first copy was completed
 }
 
+// waiting is what the next batch looks at whatever the feed tells.
+type waiting struct {
+	Names   []waitingName   `json:"names,omitempty"`
+	Objects []changelog.FID `json:"objects,omitempty"` // to be copied
+}
+
+// waitingName is a name; JSON has no room for all bytes in strings.
+type waitingName struct {
+	Parent changelog.FID `json:"parent"`
+	Name   []byte        `json:"name"`
+}
+
 // stateUUID is what the state calls itself in its store, which has nothing else.
 var stateUUID = journal.UUID{'w', 'e', 'i', 'r', ' ', 'm', 'i', 'r', 'r', 'o', 'r'}
 
@@ -56,6 +72,8 @@ const (
 	keyAbout   = "about"
 	keyStaged  = "staged"
 	keyThrough = "through"
+	keyTrouble = "trouble"
+	keyWaiting = "waiting"
 	keyCopy    = "copy:"   // FID of the source → handle of the target
 	keyOrigin  = "origin:" // the reverse
 )
@@ -95,8 +113,13 @@ func (s *state) forget() {
 
 func (s *state) load() error {
 	s.staged, s.intents = map[changelog.FID]bool{}, map[name]bool{}
+	if err := s.troubles.load(nil); err != nil {
+		return err
+	}
 	for key, into := range map[string]func([]byte) error{
-		keyAbout: func(b []byte) error { return json.Unmarshal(b, &s.about) },
+		keyAbout:   func(b []byte) error { return json.Unmarshal(b, &s.about) },
+		keyTrouble: s.troubles.load,
+		keyWaiting: func(b []byte) error { return json.Unmarshal(b, &s.waiting) },
 		keyThrough: func(b []byte) error {
 			s.through = binary.LittleEndian.Uint64(b)
 			return nil
@@ -176,19 +199,25 @@ func (s *state) set(n name, f changelog.FID) error {
 	return nil
 }
 
-// links returns the names of an object on the target.
-func (s *state) links(f changelog.FID) ([]name, error) {
+// links returns names of an object on the target, two at most: a file may have many.
+func (s *state) links(f changelog.FID) ([]name, error) { return s.someLinks(f, 2) }
+
+// someLinks returns so many names of an object at most.
+func (s *state) someLinks(f changelog.FID, most int) ([]name, error) {
 	var all []name
+	for n := range s.added[f] {
+		if len(all) == most {
+			return all, nil
+		}
+		all = append(all, n)
+	}
 	err := s.j.Links(f, func(parent changelog.FID, b []byte) bool {
 		n := name{parent, string(b)}
 		if _, changed := s.names[n]; !changed {
 			all = append(all, n)
 		}
-		return true
+		return len(all) < most
 	})
-	for n := range s.added[f] {
-		all = append(all, n)
-	}
 	return all, err
 }
 
@@ -295,6 +324,18 @@ func (s *state) commit(ctx context.Context, through uint64) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := json.Marshal(s.waiting)
+	if err != nil {
+		return err
+	}
+	if s.troubles.changed {
+		troubles, err := s.troubles.store()
+		if err != nil {
+			return err
+		}
+		b.SetMeta(keyTrouble, troubles)
+	}
+	b.SetMeta(keyWaiting, waiting)
 	b.SetMeta(keyStaged, staged)
 	b.SetMeta(keyAbout, about)
 	b.SetMeta(keyThrough, binary.LittleEndian.AppendUint64(nil, through))
@@ -305,6 +346,7 @@ func (s *state) commit(ctx context.Context, through uint64) error {
 		return err
 	}
 	clear(s.intents)
+	s.troubles.changed = false
 	s.through = through
 	s.forget()
 	return nil

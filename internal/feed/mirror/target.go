@@ -28,6 +28,7 @@ type target struct {
 	top    changelog.FID
 	state  *state
 	opened map[changelog.FID]int
+	folds  bool // takes names for the same that differ in case only
 }
 
 // openTarget opens a target, and makes its own directory.
@@ -46,7 +47,22 @@ func openTarget(dir string, top changelog.FID, st *state) (*target, error) {
 		unix.Close(root)
 		return nil, fmt.Errorf("%s: %w", stage, err)
 	}
-	return &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}}, nil
+	t := &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}}
+	if t.folds, err = t.probeFolds(); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// probeFolds asks the mirror's own directory, which is of the same kind as the root.
+func (t *target) probeFolds() (bool, error) {
+	own, err := unix.Openat(t.stage, "..", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(own)
+	return foldsNames(own)
 }
 
 func (t *target) close() {
@@ -203,7 +219,7 @@ func (t *target) takeOut(n name, f changelog.FID) error {
 	if len(links) > 1 || t.state.staged[f] {
 		err = unix.Unlinkat(dir, n.name, 0)
 	} else {
-		err = unix.Renameat2(dir, n.name, t.stage, stagedName(f), unix.RENAME_NOREPLACE)
+		err = renameNew(dir, n.name, t.stage, stagedName(f))
 		t.state.staged[f] = true
 	}
 	if err != nil {
@@ -221,8 +237,8 @@ func (t *target) putBack(n name, f changelog.FID) error {
 	if err := t.check(t.stage, stagedName(f), f, name{t.top, ownDir + "/staged/" + stagedName(f)}); err != nil {
 		return err
 	}
-	if err := unix.Renameat2(t.stage, stagedName(f), dir, n.name, unix.RENAME_NOREPLACE); err != nil {
-		return t.surprise(n, err)
+	if err := renameNew(t.stage, stagedName(f), dir, n.name); err != nil {
+		return t.refusal(dir, n, true, err)
 	}
 	delete(t.state.staged, f)
 	return t.state.set(n, f)
@@ -245,7 +261,7 @@ func (t *target) link(from, to name, f changelog.FID) error {
 		return err
 	}
 	if err := unix.Linkat(a, from.name, b, to.name, 0); err != nil {
-		return t.surprise(to, err)
+		return t.refusal(b, to, false, err)
 	}
 	return t.state.set(to, f)
 }
@@ -271,7 +287,7 @@ func (t *target) create(n name, f changelog.FID, st *unix.Stat_t, link string) e
 		err = unix.Mknodat(dir, n.name, mode|0o600, int(st.Rdev))
 	}
 	if err != nil {
-		return t.surprise(n, err)
+		return t.refusal(dir, n, isOrdinary(st.Mode), err)
 	}
 	h, err := handleAt(dir, n.name)
 	if err != nil {

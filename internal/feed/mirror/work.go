@@ -22,14 +22,15 @@ type work struct {
 	force   map[changelog.FID]bool // to be copied whatever times say
 	retry   map[name]bool          // not possible now: part of the next batch
 	placing map[changelog.FID]bool // directories whose place is being found
-	full    bool                   // list directories that are known, too
+	deep    map[changelog.FID]bool // list these, and what is below, too
+	full    bool                   // list all that are known
 }
 
 func (m *Mirror) newWork() *work {
 	m.src.begin()
 	return &work{
 		m: m, known: map[name]bool{}, objects: map[changelog.FID]bool{},
-		retry: map[name]bool{}, placing: map[changelog.FID]bool{},
+		retry: map[name]bool{}, placing: map[changelog.FID]bool{}, deep: map[changelog.FID]bool{},
 	}
 }
 
@@ -125,7 +126,8 @@ func (w *work) settle(ctx context.Context, n name) error {
 		return err
 	}
 	if have == want {
-		return w.descend(ctx, want)
+		w.m.st.troubles.over(subject{name: n})
+		return w.descend(ctx, n, want)
 	}
 	if !have.IsZero() {
 		if err := w.takeOut(n, have); err != nil {
@@ -133,16 +135,20 @@ func (w *work) settle(ctx context.Context, n name) error {
 		}
 	}
 	if want.IsZero() {
+		w.m.st.troubles.over(subject{name: n})
 		return nil
 	}
 	switch err := w.putIn(ctx, n, want); {
 	case errors.Is(err, errLater), errors.Is(err, errLost):
 		w.retry[n] = true
 		return nil
+	case errors.Is(err, errRefused):
+		return nil // what is below it comes with it, if it ever does
 	case err != nil:
 		return err
 	}
-	return w.descend(ctx, want) // it may have come with all that is below it
+	w.m.st.troubles.over(subject{name: n})
+	return w.descend(ctx, n, want) // it may have come with all that is below it
 }
 
 // desired is what a name stands for on the source, zero where the name is not part of
@@ -169,7 +175,11 @@ var errLater = errors.New("its directory is moving")
 func (w *work) takeOut(n name, f changelog.FID) error {
 	w.addObject(n.parent)
 	w.addObject(f)
-	return w.m.dst.takeOut(n, f)
+	if err := w.m.dst.takeOut(n, f); err != nil {
+		return err
+	}
+	w.retryClashes(n.parent)
+	return nil
 }
 
 // putIn gives an object of the source its name on the target.
@@ -213,12 +223,21 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	w.addObject(f)
 	switch {
 	case w.m.st.staged[f]:
-		return w.m.dst.putBack(n, f)
+		if err := w.m.dst.putBack(n, f); err != nil {
+			return w.refused(n, f, isDir, err)
+		}
+		if w.m.st.troubles.shown(f) {
+			w.deep[f] = true
+		}
+		return nil
 	case len(links) > 0:
-		return w.m.dst.link(links[0], n, f)
+		if err := w.m.dst.link(links[0], n, f); err != nil {
+			return w.refused(n, f, isDir, err)
+		}
+		return nil
 	}
 	if err := w.m.dst.create(n, f, st, link); err != nil {
-		return err
+		return w.refused(n, f, isDir, err)
 	}
 	w.m.count.created++
 	if isDir {
@@ -282,11 +301,13 @@ func (w *work) reach(ctx context.Context, dir changelog.FID) error {
 	return w.putIn(ctx, at, dir)
 }
 
-// descend has the names in a directory looked at, where all are to be compared.
-func (w *work) descend(ctx context.Context, f changelog.FID) error {
-	if f.IsZero() || !w.full {
+// descend has the names in a directory looked at, where all are to be compared, or all
+// below it.
+func (w *work) descend(ctx context.Context, n name, f changelog.FID) error {
+	if f.IsZero() || !w.full && !w.deep[n.parent] && !w.deep[f] {
 		return nil
 	}
+	w.deep[f] = !w.full
 	w.addObject(f)
 	st, _, err := w.m.src.stat(f)
 	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -347,6 +368,7 @@ func (w *work) clean() error {
 			if err := w.m.dst.removeStaged(f); err != nil {
 				return err
 			}
+			w.m.st.troubles.shown(f)
 		}
 	}
 	return nil

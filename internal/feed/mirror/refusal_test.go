@@ -1,0 +1,196 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/peer"
+)
+
+// onto gives the mirror a target on another kind of file system.
+func (m *mirrored) onto(kind string) { m.target = fstest.New(m.t, kind).Path("copy") }
+
+// troubles has the mirror catch up, and returns the paths in the target that are in
+// trouble, each with its kind.
+func (m *mirrored) troubles(mi *Mirror) []string {
+	m.t.Helper()
+	must(m.t, mi.Run(m.t.Context(), true))
+	all := []string{}
+	for _, t := range mi.Troubles() {
+		path := t.Path
+		if t.Bytes != nil {
+			path = string(t.Bytes)
+		}
+		rel, err := filepath.Rel(m.target, path)
+		must(m.t, err)
+		all = append(all, string(t.Kind)+" "+rel)
+	}
+	return all
+}
+
+// isInTrouble has the mirror catch up until so many paths are in trouble.
+func (m *mirrored) isInTrouble(mi *Mirror, want ...string) {
+	m.t.Helper()
+	var got []string
+	deadline := time.Now().Add(10 * time.Second)
+	for got = m.troubles(mi); !slices.Equal(got, want) && time.Now().Before(deadline); {
+		got = m.troubles(mi)
+	}
+	if !slices.Equal(got, want) {
+		m.t.Errorf("troubles: got %q, want %q: %v", got, want, mi.Troubles())
+	}
+}
+
+// sameBytes compares names and contents, where the target has no exact times and tells
+// names in its own case.
+func (m *mirrored) sameBytes() {
+	m.t.Helper()
+	tree := func(dir string) string {
+		c := exec.Command("sh", "-ec", `find . -path ./lost+found -prune -o -path ./.weir-mirror -prune -o \( -type d -printf '%P\n' -o -type f -exec md5sum {} + \) | tr A-Z a-z | sort`)
+		c.Dir = dir
+		out, err := c.CombinedOutput()
+		must(m.t, err)
+		return string(out)
+	}
+	if src, dst := tree(m.src.Dir), tree(m.target); src != dst {
+		m.t.Errorf("target: got\n%s\nwant\n%s", dst, src)
+	}
+}
+
+// retryNow has all troubles be due.
+func (m *Mirror) retryNow() {
+	for _, t := range m.st.troubles.all {
+		t.next = time.Time{}
+	}
+}
+
+// A target of another kind does not have all names. The others go on, and those that it
+// has not are named.
+func TestNamesThatTheTargetCannotHave(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "ext4")
+	m.onto("ntfs")
+	m.sh(`echo 1 > a; echo 2 > A; mkdir 'd:'; echo 3 > 'd:/f'; mkdir d; echo 4 > d/f
+	      echo 5 > 'q?'; echo 6 > z; printf 7 > "$(printf 'b\377')"; mkdir -p e/sub; echo 8 > e/sub/f`)
+	mi, n := m.open()
+	must(t, mi.Run(t.Context(), true))
+	clash := "unmirrorable A"
+	if _, err := os.ReadFile(filepath.Join(m.target, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.troubles(mi); slices.Contains(got, "unmirrorable a") {
+		clash = "unmirrorable a" // the directory had told A first
+	}
+	want := []string{clash, "unmirrorable b\xff", "unmirrorable d:", "unmirrorable q?"}
+	slices.Sort(want)
+	m.isInTrouble(mi, want...)
+
+	// What has a name and moves to one that cannot be waits, with what changes in it.
+	m.sh(`mv e 'e?'; echo 9 >> 'e?/sub/f'; mkdir 'e?/sub/new'; echo 10 > z`)
+	want = append(want, "unmirrorable e?")
+	slices.Sort(want)
+	m.isInTrouble(mi, want...)
+	if b, err := os.ReadFile(filepath.Join(m.target, "z")); string(b) != "10\n" || err != nil {
+		t.Errorf("file beside refused names: got %q, %v", b, err)
+	}
+
+	// All that outlives the process.
+	must(t, mi.Close(), n.Close())
+	s, err := ReadStatus(m.target)
+	must(t, err)
+	if len(s.Troubles) != len(want) || s.Progress.Trouble != len(want) {
+		t.Errorf("status: got %d troubles, %d in progress, want %d", len(s.Troubles), s.Progress.Trouble, len(want))
+	}
+	mi, n = m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.isInTrouble(mi, want...)
+
+	// Names that the target can have end it. Only case differs: the one makes room.
+	m.sh(`mv 'e?' e; mv 'd:' dd; mv 'q?' q; rm b*; rm a; mv d D`)
+	m.isInTrouble(mi)
+	m.sameBytes()
+	m.sh(`mv A a; mv D/f D/F; echo 11 >> D/F; echo 12 > e/sub/new/f`)
+	m.isInTrouble(mi)
+	m.sameBytes()
+}
+
+// What others have put at a name is no clash.
+func TestNameOfOthersOnAFoldingTarget(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "tmpfs")
+	m.onto("ntfs")
+	m.sh("echo 1 > f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.isInTrouble(mi)
+	must(t, os.WriteFile(filepath.Join(m.target, "G"), []byte("mine"), 0o600))
+	m.sh("echo 2 > g")
+	var changed *ChangedError
+	if err := m.fails(mi); !errors.As(err, &changed) {
+		t.Errorf("got error %v, want that others have changed the target", err)
+	}
+}
+
+// A link target may be too long for the target, and a file too large.
+func TestObjectsThatTheTargetCannotHave(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.onto("ext4-1k")
+	m.sh("ln -s " + strings.Repeat("x", 3000) + " link; echo 1 > f; echo 2 > large; mkdir d")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.isInTrouble(mi, "unmirrorable link")
+
+	m.sh("truncate -s 8T large; echo 3 > f")
+	m.isInTrouble(mi, "failing large", "unmirrorable link")
+	if b, err := os.ReadFile(filepath.Join(m.target, "f")); string(b) != "3\n" || err != nil {
+		t.Errorf("file beside a failing one: got %q, %v", b, err)
+	}
+
+	m.sh(`rm link; truncate -s 10 large`)
+	m.equal(mi)
+	m.isInTrouble(mi)
+}
+
+// Who may not make devices has all but those, and has them when it may.
+func TestDevicesThatCannotBeMade(t *testing.T) {
+	m := newMirrored(t, "ext4")
+	m.sh("mknod null c 1 3; mkfifo fifo; echo 1 > f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	withoutMknod(t, func() { m.isInTrouble(mi, "unmirrorable null") })
+	mi.retryNow()
+	m.equal(mi)
+	m.isInTrouble(mi)
+}
+
+// withoutMknod runs f without the right to make devices.
+func withoutMknod(t *testing.T, f func()) {
+	t.Helper()
+	runtime.LockOSThread() // the right is a thread's
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var have, less [2]unix.CapUserData
+	must(t, unix.Capget(&header, &have[0]))
+	less = have
+	less[0].Effective &^= 1 << unix.CAP_MKNOD
+	must(t, unix.Capset(&header, &less[0]))
+	f()
+	must(t, unix.Capset(&header, &have[0]))
+}
