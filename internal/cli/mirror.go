@@ -22,7 +22,7 @@ import (
 type mirrorFlags struct {
 	opts                         mirror.Options
 	once, verify, dryRun, forget bool
-	status                       bool
+	status, repair               bool
 	logLevel                     string
 	bandwidth                    sizeFlag
 }
@@ -54,6 +54,7 @@ that have failed three times. --status lists them; they are tried again every mi
 		Example: `  weir mirror /srv /backup/srv
   weir mirror --once /srv /backup/srv
   weir mirror --verify /srv /backup/srv
+  weir mirror --verify --repair /srv /backup/srv
   weir mirror --status /srv /backup/srv
   weir mirror --socket http://127.0.0.1:9347/api/v1/hosts/web1 /srv /backup/web1`,
 		Args: cobra.ExactArgs(2),
@@ -61,6 +62,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f := c.Flags()
 	f.BoolVar(&m.once, "once", false, "end when the target has all that the feed has")
 	f.BoolVar(&m.verify, "verify", false, "compare source and target completely, print what differs, and end")
+	f.BoolVar(&m.repair, "repair", false, "with --verify: make what differs equal, and verify again; no mirror may be running")
 	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
 	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
 	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
@@ -69,7 +71,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
 	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")
 	f.StringVar(&m.logLevel, "log-level", "warn", "log from this level on: debug, info, warn or error")
-	return feedCommandIf(c, func() bool { return !m.verify && !m.dryRun && !m.status }, func(call *feedCall) error { return m.run(call) })
+	return feedCommandIf(c, func() bool { return (!m.verify || m.repair) && !m.dryRun && !m.status }, func(call *feedCall) error { return m.run(call) })
 }
 
 // run mirrors, or does what the flags ask for instead.
@@ -83,7 +85,12 @@ func (m *mirrorFlags) run(call *feedCall) error {
 	if o.Target, err = filepath.Abs(call.args[1]); err != nil {
 		return err
 	}
+	if m.repair && (!m.verify || m.dryRun) {
+		return usageErrorf("--repair goes with --verify, and without --dry-run")
+	}
 	switch {
+	case m.repair:
+		return m.verifyAndRepair(call)
 	case m.verify, m.dryRun:
 		return m.compare(call)
 	case m.status:
@@ -99,17 +106,9 @@ func (m *mirrorFlags) run(call *feedCall) error {
 
 // compare prints what differs.
 func (m *mirrorFlags) compare(call *feedCall) error {
-	n := 0
-	var printErr error
-	err := mirror.Compare(call.ctx, m.opts, func(d mirror.Difference) {
-		n++
-		if call.json {
-			printErr = errors.Join(printErr, call.print(d))
-			return
-		}
-		fmt.Fprintf(call.cmd.OutOrStdout(), "%s: %s\n", printable(d.Path), printable(d.What))
-	})
-	if err := errors.Join(err, printErr); err != nil {
+	all, err := m.differences(call)
+	n := len(all)
+	if err != nil {
 		return err
 	}
 	if n > 0 && m.verify {
@@ -119,6 +118,51 @@ func (m *mirrorFlags) compare(call *feedCall) error {
 		fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
 	}
 	return nil
+}
+
+// verifyAndRepair makes what differs equal; what differs then is an error.
+func (m *mirrorFlags) verifyAndRepair(call *feedCall) (err error) {
+	if call.api.Remote() {
+		return usageErrorf("--verify compares directories of one host")
+	}
+	id, err := mirror.StoredFeed(m.opts.Target)
+	if err != nil {
+		return err
+	}
+	if id == "" {
+		return fmt.Errorf("target %s is no mirror; make it one with --adopt", m.opts.Target)
+	}
+	all, err := m.differences(call)
+	if err != nil || len(all) == 0 {
+		return errors.Join(err, m.compare(call))
+	}
+	if m.opts.Log, err = newLogger(call.cmd.ErrOrStderr(), m.logLevel, "text"); err != nil {
+		return usageErrorf("%w", err)
+	}
+	err = m.withMirror(call, func(mi *mirror.Mirror) error {
+		if err := mi.Repair(call.ctx, all); err != nil {
+			return err
+		}
+		return mi.Run(call.ctx, true)
+	})
+	if err != nil {
+		return err
+	}
+	return m.compare(call)
+}
+
+// differences prints and returns what differs.
+func (m *mirrorFlags) differences(call *feedCall) (all []mirror.Difference, err error) {
+	var printErr error
+	err = mirror.Compare(call.ctx, m.opts, func(d mirror.Difference) {
+		all = append(all, d)
+		if call.json {
+			printErr = errors.Join(printErr, call.print(d))
+			return
+		}
+		fmt.Fprintf(call.cmd.OutOrStdout(), "%s: %s\n", printable(d.Path), printable(d.What))
+	})
+	return all, errors.Join(err, printErr)
 }
 
 // printStatus prints what the mirror has told of itself, running or not.
@@ -154,8 +198,15 @@ func (m *mirrorFlags) end(call *feedCall) error {
 	return mirror.Forget(m.opts.Target)
 }
 
-// follow opens the mirror's feed and copies until the call's end.
+// follow copies until the call's end.
 func (m *mirrorFlags) follow(call *feedCall) error {
+	show := &mirrorProgress{w: call.cmd.ErrOrStderr(), json: call.json, out: call}
+	m.opts.Progress = show.show
+	return m.withMirror(call, func(mi *mirror.Mirror) error { return mi.Run(call.ctx, m.once) })
+}
+
+// withMirror opens the mirror and its feed.
+func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) error {
 	info, err := m.feed(call)
 	if err != nil {
 		return err
@@ -170,13 +221,11 @@ func (m *mirrorFlags) follow(call *feedCall) error {
 		m.opts.Agent = call.api
 	}
 	m.opts.Part = info.Part != ""
-	show := &mirrorProgress{w: call.cmd.ErrOrStderr(), json: call.json, out: call}
-	m.opts.Progress = show.show
 	mi, err := mirror.Open(m.opts)
 	if err != nil {
 		return err
 	}
-	err = mi.Run(call.ctx, m.once)
+	err = do(mi)
 	if call.ctx.Err() != nil {
 		err = nil
 	}

@@ -248,6 +248,10 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 	for _, n := range m.left {
 		w.addName(n)
 	}
+	for f := range m.again {
+		w.addObject(f)
+	}
+	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if w.full {
 		if err := w.listAll(ctx, m.src.topFID()); err != nil {
 			return err

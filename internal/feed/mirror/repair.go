@@ -1,0 +1,59 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+// Repair makes what differs equal. What the mirror knows of those paths is taken from the
+// disk first: what others have put there is removed.
+func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
+	var names []name
+	for _, d := range differences {
+		n, f, err := m.find(d.Path)
+		if err != nil {
+			return err
+		}
+		if !f.IsZero() {
+			m.again[f] = true
+		}
+		if n != (name{}) {
+			names = append(names, n)
+		}
+	}
+	if err := m.st.intend(ctx, names); err != nil {
+		return err
+	}
+	left, err := m.recover()
+	if err != nil {
+		return err
+	}
+	m.left = append(m.left, left...)
+	return m.Reconcile(ctx)
+}
+
+// find returns the name that a path of the source is, the zero name for the root and for
+// one that has no directory any more, and what it stands for.
+func (m *Mirror) find(path string) (n name, f changelog.FID, err error) {
+	f = m.src.topFID()
+	path = filepath.Clean(path)
+	if path == "." {
+		return n, f, nil
+	}
+	for _, part := range strings.Split(path, "/") {
+		if f.IsZero() {
+			return name{}, f, nil
+		}
+		n = name{f, part}
+		if f, err = m.src.lookUp(n); err != nil {
+			return n, f, err
+		}
+	}
+	return n, f, nil
+}
