@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -222,6 +223,19 @@ func (d *disk) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 }
 
 func (d *disk) OpenDir(name string) (vfs.File, error) { return d.wrap(d.FS.OpenDir(name)) }
+
+// upperCase has the names of the database's files that have capital letters, for file
+// systems that list all names in small ones.
+var upperCase = strings.NewReplacer("manifest-", "MANIFEST-", "options-", "OPTIONS-", "remote-obj-catalog-", "REMOTE-OBJ-CATALOG-")
+
+// List lists the database's files by the names that it knows them by.
+func (d *disk) List(dir string) ([]string, error) {
+	names, err := d.FS.List(dir)
+	for i, n := range names {
+		names[i] = upperCase.Replace(n)
+	}
+	return names, err
+}
 
 func (d *disk) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (f vfs.File, err error) {
 	err = d.change(false, func() error { f, err = d.FS.OpenReadWrite(name, category, opts...); return err })
