@@ -25,10 +25,13 @@ var Kinds = []string{"ext4", "xfs", "btrfs", "tmpfs"}
 // inside is set in the process that has the namespace.
 const inside = "WEIR_FSTEST_NAMESPACE"
 
+// Ready reports whether Main has nothing to do but to run the tests.
+func Ready() bool { return os.Geteuid() != 0 || os.Getenv(inside) != "" }
+
 // Main runs the tests of a package in a mount namespace of its own: TestMain calls
 // it. Without root it runs them as they are, and New skips.
 func Main(m *testing.M) {
-	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
+	if Ready() {
 		os.Exit(m.Run())
 	}
 	// The child is killed at the end of the thread that started it, which is to be that
@@ -59,6 +62,8 @@ var makers = map[string][]string{
 	// These cannot have all that the others can.
 	"ext4-1k": {"mkfs.ext4", "-q", "-F", "-b", "1024"},
 	"ntfs":    {"mkfs.ntfs", "-Q", "-F", "-q"},
+	// This has no extended attributes, and other handles at each mount.
+	"ntfs-plain": {"mkfs.ntfs", "-Q", "-F", "-q"},
 }
 
 // Size is how large the file systems of New are, in bytes; images are sparse.
@@ -117,11 +122,14 @@ func (f *FS) Mount() {
 		f.run("mount", "-t", "tmpfs", "-o", "size=50%", "tmpfs", f.Dir)
 		return
 	}
-	if f.Kind == "ntfs" { // names are as on the systems that it comes from
+	switch f.Kind {
+	case "ntfs": // names are as on the systems that it comes from
 		f.run("lowntfs-3g", "-o", "permissions,streams_interface=xattr,windows_names,ignore_case", f.image, f.Dir)
-		return
+	case "ntfs-plain":
+		f.run("ntfs-3g", "-o", "permissions,streams_interface=none", f.image, f.Dir)
+	default:
+		f.run("mount", "-o", "loop", f.image, f.Dir)
 	}
-	f.run("mount", "-o", "loop", f.image, f.Dir)
 }
 
 // Keep copies the image of a file system that is not mounted, and returns what has it be

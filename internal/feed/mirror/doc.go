@@ -32,4 +32,5 @@
 //	state   what the target has: names, objects, intents
 //	work    one batch under way
 //	troubles  what the target cannot have, and what fails
+//	teller  stores the status for other processes
 package mirror

@@ -4,12 +4,10 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -125,7 +123,7 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	fresh := time.Since(time.Unix(c.st.Mtim.Unix())) < coarse
-	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || have.Mtim != c.st.Mtim || fresh || c.w.force[c.f]) {
+	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || !c.w.m.dst.sameTime(have.Mtim, c.st.Mtim) || fresh || c.w.force[c.f]) {
 		if fresh {
 			c.w.m.again[c.f] = true // it may change once more within the same tick
 		}
@@ -243,7 +241,7 @@ func copyThrough(ctx context.Context, p *pace, out, in int, at, end int64) (copi
 }
 
 // attributes makes owner, mode, extended attributes and times equal; times last, since
-// the others change them.
+// the others change them. What the target refuses does not keep it from the rest.
 func (c *copying) attributes(have *unix.Stat_t) error {
 	fd, err := c.openCopy()
 	if err != nil {
@@ -251,34 +249,61 @@ func (c *copying) attributes(have *unix.Stat_t) error {
 	}
 	defer unix.Close(fd)
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
-	o := &c.w.m.opts
-	if !o.NoOwner && (have.Uid != c.st.Uid || have.Gid != c.st.Gid) {
-		if err := unix.Fchownat(fd, "", int(c.st.Uid), int(c.st.Gid), unix.AT_EMPTY_PATH); err != nil {
-			if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EOPNOTSUPP) {
-				return &unableError{"owner", "--no-owner"}
-			}
-			return fmt.Errorf("owner: %w", err)
-		}
-		have.Mode &^= unix.S_ISUID | unix.S_ISGID // the kernel takes them away
-	}
-	if c.st.Mode&unix.S_IFMT != unix.S_IFLNK && have.Mode != c.st.Mode {
-		if err := unix.Chmod(path, c.st.Mode&0o7777); err != nil {
-			return fmt.Errorf("mode: %w", err)
-		}
-	}
 	var refused error
-	if !o.NoXattr {
-		want, err := c.w.m.src.xattrs(c.f)
-		if err != nil {
+	for _, do := range []func() error{
+		func() error { return c.owner(fd, have) },
+		func() error { return c.mode(path, have) },
+		func() error { return c.xattrs(path) },
+		c.times,
+	} {
+		switch err := do(); {
+		case err != nil && !isOneOf(err, objectErrors):
 			return err
+		case refused == nil:
+			refused = err
 		}
-		refused = setXattrs(path, want) // times are set all the same: contents are not copied again
-	}
-	times := []unix.Timespec{c.st.Atim, c.st.Mtim}
-	if err := unix.UtimesNanoAt(c.dir, c.name(), times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return errors.Join(refused, fmt.Errorf("times: %w", err))
 	}
 	return refused
+}
+
+func (c *copying) owner(fd int, have *unix.Stat_t) error {
+	if c.w.m.opts.NoOwner || have.Uid == c.st.Uid && have.Gid == c.st.Gid {
+		return nil
+	}
+	if err := unix.Fchownat(fd, "", int(c.st.Uid), int(c.st.Gid), unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("owner %d:%d (--no-owner leaves owners out): %w", c.st.Uid, c.st.Gid, err)
+	}
+	have.Mode &^= unix.S_ISUID | unix.S_ISGID // the kernel takes them away
+	return nil
+}
+
+func (c *copying) mode(path string, have *unix.Stat_t) error {
+	if c.st.Mode&unix.S_IFMT == unix.S_IFLNK || have.Mode == c.st.Mode {
+		return nil
+	}
+	if err := unix.Chmod(path, c.st.Mode&0o7777); err != nil {
+		return fmt.Errorf("mode %#o: %w", c.st.Mode&0o7777, err)
+	}
+	return nil
+}
+
+func (c *copying) xattrs(path string) error {
+	if c.w.m.opts.NoXattr {
+		return nil
+	}
+	want, err := c.w.m.src.xattrs(c.f)
+	if err != nil {
+		return err
+	}
+	return setXattrs(path, want)
+}
+
+func (c *copying) times() error {
+	times := []unix.Timespec{c.st.Atim, c.st.Mtim}
+	if err := unix.UtimesNanoAt(c.dir, c.name(), times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("times: %w", err)
+	}
+	return nil
 }
 
 // name is the copy's name for calls that take no empty one.
@@ -291,76 +316,4 @@ func (c *copying) name() string {
 
 func (c *copying) openCopy() (int, error) {
 	return unix.Openat(c.dir, c.name(), unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-}
-
-// setXattrs makes the extended attributes of a path, through /proc, those that are wanted.
-// Access control lists are among them.
-func setXattrs(to string, want map[string][]byte) error {
-	have, err := xattrs(to)
-	if err != nil {
-		return err
-	}
-	for _, k := range sortedKeys(have) {
-		if _, ok := want[k]; ok {
-			continue
-		}
-		if err := unix.Removexattr(to, k); err != nil && !errors.Is(err, unix.ENODATA) {
-			return fmt.Errorf("extended attribute %s: remove: %w", k, err)
-		}
-	}
-	for _, k := range sortedKeys(want) {
-		if v, ok := have[k]; ok && bytes.Equal(v, want[k]) {
-			continue
-		}
-		err := unix.Setxattr(to, k, want[k], 0)
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			return &unableError{"extended attribute " + k, "--no-xattr"}
-		}
-		if err != nil {
-			return fmt.Errorf("extended attribute %s (--no-xattr leaves them out): %w", k, err)
-		}
-	}
-	return nil
-}
-
-// unableError tells that a target has nothing of a kind, for no object: that is for
-// people to decide about.
-type unableError struct{ what, option string }
-
-func (e *unableError) Error() string {
-	return fmt.Sprintf("%s: the target cannot have it (%s leaves all of them out)", e.what, e.option)
-}
-
-func sortedKeys(m map[string][]byte) []string {
-	names := make([]string, 0, len(m))
-	for k := range m {
-		names = append(names, k)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// xattrs reads all extended attributes of a path.
-func xattrs(path string) (map[string][]byte, error) {
-	buf := make([]byte, 64<<10)
-	n, err := unix.Listxattr(path, buf)
-	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && n == 0 {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("extended attributes: %w", err)
-	}
-	all := map[string][]byte{}
-	value := make([]byte, 64<<10)
-	for _, k := range bytes.Split(bytes.TrimSuffix(buf[:n], []byte{0}), []byte{0}) {
-		v, err := unix.Getxattr(path, string(k), value)
-		if errors.Is(err, unix.ENODATA) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("extended attribute %s: %w", k, err)
-		}
-		all[string(k)] = bytes.Clone(value[:v])
-	}
-	return all, nil
 }

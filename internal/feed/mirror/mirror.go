@@ -109,11 +109,13 @@ func (m *Mirror) openTarget() error {
 	if m.dst, err = openTarget(m.opts.Target, m.src.topFID(), m.st); err != nil {
 		return err
 	}
+	if m.st.about.UUID == "" {
+		if err := m.dst.checkAble(&m.opts); err != nil {
+			return err
+		}
+	}
 	if err := m.identify(); err != nil {
 		return err
-	}
-	if _, err := handleAt(m.dst.root, ""); err != nil {
-		return fmt.Errorf("target %s: its file system has no file handles: %w", m.opts.Target, err)
 	}
 	for _, n := range m.st.waiting.Names {
 		m.retry[name{n.Parent, string(n.Name)}] = true

@@ -71,6 +71,8 @@ type mirrored struct {
 	socket string
 	api    *client.Client
 	info   client.Info
+
+	noXattr bool // the target has none
 }
 
 func newMirrored(t *testing.T, kind string) *mirrored {
@@ -108,7 +110,7 @@ func (m *mirrored) open() (*Mirror, *client.Consumer) {
 
 func (m *mirrored) options() Options {
 	return Options{
-		Source: m.src.Dir, Target: m.target, UUID: m.info.Source, FeedID: m.info.ID,
+		Source: m.src.Dir, Target: m.target, UUID: m.info.Source, FeedID: m.info.ID, NoXattr: m.noXattr,
 		Log: slog.New(slog.NewTextHandler(m.t.Output(), nil)),
 	}
 }

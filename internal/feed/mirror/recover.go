@@ -47,7 +47,7 @@ func (m *Mirror) recoverStaged() error {
 	}
 	clear(m.st.staged)
 	for _, base := range found {
-		h, err := handleAt(m.dst.stage, base)
+		h, err := m.dst.handleAt(m.dst.stage, base)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
 	if err != nil {
 		return f, "", err
 	}
-	h, err = handleAt(dir, n.name)
+	h, err = m.dst.handleAt(dir, n.name)
 	if err != nil {
 		if isGone(err) {
 			err = nil

@@ -76,7 +76,7 @@ func (t *target) refusal(dir int, n name, ordinary bool, err error) error {
 // name that the target takes for the same. Some targets list names in another case than
 // they were made in.
 func (t *target) clash(dir int, n name) (other string, is bool, err error) {
-	h, err := handleAt(dir, n.name)
+	h, err := t.handleAt(dir, n.name)
 	if err != nil {
 		return "", false, t.surprise(n, err)
 	}

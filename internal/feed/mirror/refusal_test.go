@@ -4,6 +4,7 @@
 package mirror
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -16,8 +17,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // onto gives the mirror a target on another kind of file system.
@@ -165,6 +168,97 @@ func TestObjectsThatTheTargetCannotHave(t *testing.T) {
 	m.sh(`rm link; truncate -s 10 large`)
 	m.equal(mi)
 	m.isInTrouble(mi)
+}
+
+// An object that cannot have all its extended attributes has the others, and its contents
+// and times.
+func TestXattrsThatTheTargetCannotHave(t *testing.T) {
+	m := newMirrored(t, "xfs")
+	m.target = fstest.New(t, "ext4").Path("copy")
+	m.sh("echo 1 > f; mkdir d; echo 2 > d/g")
+	large := bytes.Repeat([]byte("x"), 20_000) // ext4 has room for a block of them
+	must(t, unix.Setxattr(m.src.Path("f"), "user.large", large, 0), unix.Setxattr(m.src.Path("f"), "user.small", []byte("y"), 0),
+		unix.Setxattr(m.src.Path("d"), "user.large", large, 0))
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.isInTrouble(mi, "failing d", "failing f")
+	m.sh("echo 3 >> f; chmod 751 d; echo 4 >> d/g; chown 7:8 d")
+	m.isInTrouble(mi, "failing d", "failing f")
+	for _, d := range m.differences() {
+		if !strings.HasPrefix(d.What, "extended attributes: ") || d.Path == "d/g" {
+			t.Errorf("beside a refused attribute: %v", d)
+		}
+	}
+	var b [8]byte
+	if k, err := unix.Getxattr(filepath.Join(m.target, "f"), "user.small", b[:]); err != nil || string(b[:k]) != "y" {
+		t.Errorf("attribute beside a refused one: got %q, %v", b[:max(k, 0)], err)
+	}
+
+	must(t, unix.Removexattr(m.src.Path("f"), "user.large"), unix.Removexattr(m.src.Path("d"), "user.large"))
+	m.sh("touch f d") // the test's own changes are not told of
+	m.equal(mi)
+	m.isInTrouble(mi)
+}
+
+// A target that has nothing of a kind is refused before anything is copied.
+func TestTargetThatIsNotAble(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "tmpfs")
+	m.onto("ntfs-plain")
+	m.sh("echo 1 > f")
+	o := m.options()
+	_, err := Open(o)
+	if !errors.Is(err, unix.EOPNOTSUPP) || !strings.Contains(err.Error(), "--no-xattr") {
+		t.Errorf("target without extended attributes: got %v, want %v that names --no-xattr", err, unix.EOPNOTSUPP)
+	}
+	if _, err := os.Lstat(filepath.Join(m.target, "f")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("file of a refused mirror: got %v, want none", err)
+	}
+	n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
+	must(t, err)
+	defer n.Close()
+	o.Feed, o.NoXattr = n, true
+	mi, err := Open(o)
+	must(t, err)
+	defer mi.Close()
+	m.isInTrouble(mi)
+	m.sameBytes()
+}
+
+// Some file systems have other handles after each mount.
+func TestTargetThatIsMountedAnew(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "tmpfs")
+	fs := fstest.New(t, "ntfs-plain")
+	m.target = fs.Path("copy")
+	m.noXattr = true
+	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > g; ln g a/h")
+	mi, n := m.open()
+	m.isInTrouble(mi)
+	must(t, mi.Close(), n.Close())
+	fs.Unmount()
+	fs.Mount()
+	_, err := os.Stat(filepath.Join(m.target, "a/b/f")) // the handles are given in this order
+	must(t, err)
+	m.sh("echo 3 >> a/b/f; mv a/b c; echo 4 > g; rm a/h")
+	mi, n = m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.isInTrouble(mi)
+	m.sameBytes()
+
+	// What has its time is not copied again, though the target's times are less exact.
+	copied := mi.count.copied
+	m.sh("chmod 640 g")
+	wait.Until(t, "the mode", func() bool {
+		m.isInTrouble(mi)
+		st, err := os.Stat(filepath.Join(m.target, "g"))
+		return err == nil && st.Mode().Perm() == 0o640
+	})
+	if mi.count.copied > copied {
+		t.Errorf("bytes copied for a new mode: got %d, want none", mi.count.copied-copied)
+	}
 }
 
 // Who may not make devices has all but those, and has them when it may.

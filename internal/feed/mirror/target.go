@@ -28,7 +28,10 @@ type target struct {
 	top    changelog.FID
 	state  *state
 	opened map[changelog.FID]int
-	folds  bool // takes names for the same that differ in case only
+	// numbers says that objects are known by their numbers: handles do not outlast a mount.
+	numbers bool
+	unit    int64 // of times, in nanoseconds
+	folds   bool  // takes names for the same that differ in case only
 }
 
 // openTarget opens a target, and makes its own directory.
@@ -48,6 +51,10 @@ func openTarget(dir string, top changelog.FID, st *state) (*target, error) {
 		return nil, fmt.Errorf("%s: %w", stage, err)
 	}
 	t := &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}}
+	if err := errors.Join(t.know(), t.tick()); err != nil {
+		t.close()
+		return nil, err
+	}
 	if t.folds, err = t.probeFolds(); err != nil {
 		t.close()
 		return nil, err
@@ -174,8 +181,14 @@ func (t *target) path(n name) string {
 	return "…/" + p
 }
 
-// handleAt returns the handle of a name in an open directory of the target.
-func handleAt(dirfd int, name string) (handle, error) {
+// handleAt returns the handle of a name in an open directory of the target, of that itself
+// for an empty name.
+func (t *target) handleAt(dirfd int, name string) (handle, error) {
+	if t.numbers {
+		var st unix.Stat_t
+		err := unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH)
+		return handle(fmt.Sprintf("number:%x:%d", st.Mode&unix.S_IFMT, st.Ino)), err
+	}
 	h, err := fanotify.HandleAt(dirfd, name)
 	if err != nil {
 		return "", err
@@ -189,7 +202,7 @@ func (t *target) check(dirfd int, at string, f changelog.FID, n name) error {
 	if err != nil {
 		return err
 	}
-	got, err := handleAt(dirfd, at)
+	got, err := t.handleAt(dirfd, at)
 	if err != nil {
 		return t.surprise(n, err)
 	}
@@ -289,7 +302,7 @@ func (t *target) create(n name, f changelog.FID, st *unix.Stat_t, link string) e
 	if err != nil {
 		return t.refusal(dir, n, isOrdinary(st.Mode), err)
 	}
-	h, err := handleAt(dir, n.name)
+	h, err := t.handleAt(dir, n.name)
 	if err != nil {
 		return fmt.Errorf("target %s: file handle: %w", t.path(n), err)
 	}
