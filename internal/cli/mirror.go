@@ -43,7 +43,7 @@ http://127.0.0.1:9347/api/v1/hosts/web1 through a hub, the source is on that hos
 the command where the copy is to be. It needs a token with the scope feed:admin in
 WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
 
-The target is on any file system that has file handles. What belongs to the mirror is in
+The target is on any file system but FAT. What belongs to the mirror is in
 its directory .weir-mirror. The command stops, and says why, when somebody else has
 changed the target. Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,12 +21,17 @@ import (
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/agent/agenttest"
+	"github.com/weir-io/weir/internal/feed/fstest"
 )
 
 // update rewrites the expected output in the scripts.
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
 func TestMain(m *testing.M) {
+	if isTest := strings.HasSuffix(os.Args[0], ".test"); isTest && !fstest.Ready() {
+		fstest.Main(m) // which comes here again
+		return
+	}
 	testscript.Main(m, map[string]func(){
 		"weir":         func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
 		"lttng-relayd": func() { os.Exit(Main(os.Args, os.Stdout, os.Stderr)) },
