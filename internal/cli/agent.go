@@ -177,7 +177,7 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		return err
 	}
 	defer stopStat()
-	feeds := openFeeds(o.Socket, o.StateDir, stat.feeds.scrub, o.Log)
+	feeds := openFeeds(o.Socket, o.StateDir, stat.feeds.settings, o.Log)
 	if feeds == nil && stat.feeds.listener != nil {
 		return errors.New("--feeds-listen: this agent serves no feeds; its log says why")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/feed/service"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
 )
@@ -29,9 +30,15 @@ type hostFeeds struct {
 	remote  *remoteFeeds // nil: only users of this host are served
 }
 
+// feedSettings say how file systems are watched.
+type feedSettings struct {
+	scrub, mtimeInterval time.Duration
+	job                  capture.JobID
+}
+
 // openFeeds opens the feeds beside a session daemon whose socket is given. Where file
 // systems cannot be watched, there are none, and the log says why.
-func openFeeds(agentSocket, stateDir string, scrub time.Duration, log *slog.Logger) *hostFeeds {
+func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger) *hostFeeds {
 	if os.Geteuid() != 0 {
 		log.Info("no feeds of file-system changes: they take root")
 		return nil
@@ -39,7 +46,7 @@ func openFeeds(agentSocket, stateDir string, scrub time.Duration, log *slog.Logg
 	dir := filepath.Dir(agentSocket)
 	s, err := service.New(service.Options{
 		Socket: filepath.Join(dir, "feed.sock"), StateDir: stateDir,
-		Holder: []string{runningImage, "feed-holder"}, Scrub: scrub, Log: log,
+		Holder: []string{runningImage, "feed-holder"}, Scrub: set.scrub, Job: set.job, MtimeInterval: set.mtimeInterval, Log: log,
 	})
 	var lacks *fanotify.UnsupportedError
 	if errors.As(err, &lacks) {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/hoststat/server"
 )
 
@@ -21,7 +22,8 @@ import (
 // hosts, and what they come to.
 type remoteFeeds struct {
 	at, file, cert, key string
-	scrub               time.Duration
+	settings            feedSettings
+	job                 string
 
 	tokens   *api.Tokens
 	listener net.Listener // nil: feeds are not served to others
@@ -32,14 +34,23 @@ func (r *remoteFeeds) addFlags(c *cobra.Command) {
 	f.StringVar(&r.at, "feeds-listen", "", "serve feeds by HTTP at `HOST:PORT` to whoever shows a token, as a hub does for its clients")
 	f.StringVar(&r.file, "feeds-tokens", "", "the tokens are in `FILE`, a line each: SECRET, then feed:admin or feed:read:FEED")
 	f.StringVar(&r.cert, "feeds-cert", "", "certificate of that listener: `FILE`; other addresses than loopback need it")
-	f.DurationVar(&r.scrub, "feeds-scrub", 24*time.Hour, "compare each watched file system with what is known of it so often, as for what is written through memory maps; 0s: never")
+	f.DurationVar(&r.settings.scrub, "feeds-scrub", 24*time.Hour, "compare each watched file system with what is known of it so often, as for what is written through memory maps; 0s: never")
+	f.StringVar(&r.job, "feeds-job", string(capture.JobCommUID), "what records of feeds name as the `JOB` of a process: none, comm_uid, cgroup or env:NAME, a variable of its environment")
+	f.DurationVar(&r.settings.mtimeInterval, "feeds-mtime-interval", 0, "leave out records of a file's contents that change again within this time; 0s: none")
 	f.StringVar(&r.key, "feeds-key", "", "its key: `FILE`")
 }
 
 // listen reads the tokens and listens, if that is asked for.
 func (r *remoteFeeds) listen(ctx context.Context) error {
-	if r.scrub < 0 {
-		return usageErrorf("--feeds-scrub=%v: want 0s or more", r.scrub)
+	if r.settings.scrub < 0 {
+		return usageErrorf("--feeds-scrub=%v: want 0s or more", r.settings.scrub)
+	}
+	if r.settings.mtimeInterval < 0 {
+		return usageErrorf("--feeds-mtime-interval=%v: want 0s or more", r.settings.mtimeInterval)
+	}
+	var err error
+	if r.settings.job, err = capture.ParseJobID(r.job); err != nil {
+		return usageErrorf("--feeds-job: %w", err)
 	}
 	if r.at == "" {
 		return nil
@@ -47,7 +58,6 @@ func (r *remoteFeeds) listen(ctx context.Context) error {
 	if r.file == "" {
 		return usageErrorf("--feeds-listen: want --feeds-tokens, too: without a token nobody may ask")
 	}
-	var err error
 	if r.tokens, err = api.ReadTokens(r.file); err != nil {
 		return fmt.Errorf("--feeds-tokens: %w", err)
 	}

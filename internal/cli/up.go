@@ -14,6 +14,7 @@ import (
 
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/hoststat/metrics"
 	"github.com/weir-io/weir/internal/hub"
 )
@@ -93,7 +94,11 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
-		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, cfg.Agent.FeedsScrub, log)
+		set := feedSettings{
+			scrub: cfg.Agent.FeedsScrub, mtimeInterval: cfg.Agent.FeedsMtimeInterval,
+			job: capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
+		}
+		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
 		if feeds != nil {
 			h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
 		}

@@ -124,6 +124,9 @@ type Agent struct {
 	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, if that is allowed: otherwise events are lost on a busy machine."`
 
 	FeedsScrub time.Duration `toml:"feeds_scrub" doc:"How often each file system that feeds watch is compared with what is known of it, which finds what no event tells of, such as writing through a memory map; 0: never."`
+
+	FeedsJob           string        `toml:"feeds_job" doc:"What records of feeds name as the job of the process that made a change: none; comm_uid, its command and user, as cp.1000; cgroup, the number of its control group; or env:NAME, a variable of its environment, as env:SLURM_JOB_ID. Records have room for 31 bytes."`
+	FeedsMtimeInterval time.Duration `toml:"feeds_mtime_interval" doc:"Leave out records of a file's contents that change again within this time; that a writer has closed it, or that it has become shorter, is told in any case. 0: none is left out."`
 }
 
 // Xmlsysd configures the daemon of host statistics.
@@ -180,7 +183,7 @@ func Default() *Config {
 		Live:  Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		Hop:   Hop{Allow: []string{}, MaxConnections: 1024, MaxConnectionsPerPeer: 256},
 		HTTP:  HTTP{Listen: "127.0.0.1:9347"},
-		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour},
+		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour, FeedsJob: "comm_uid"},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
 		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000},

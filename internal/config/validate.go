@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -102,6 +103,8 @@ func (c *Config) otherChecks() []check {
 		{"http.listen", listenAddress(c.HTTP.Listen)},
 		{"agent.socket", absoluteOrEmpty(c.Agent.Socket)},
 		{"agent.feeds_scrub", notNegative(c.Agent.FeedsScrub)},
+		{"agent.feeds_job", job(c.Agent.FeedsJob)},
+		{"agent.feeds_mtime_interval", notNegative(c.Agent.FeedsMtimeInterval)},
 		{"xmlsysd.listen", reachable(c.Xmlsysd.Listen, c.Xmlsysd.Allow)},
 		{"xmlsysd.allow", networks(c.Xmlsysd.Allow)},
 		{"xmlsysd.expose", someOf(c.Xmlsysd.Expose, "cmdline", "sessions", "raw", "cgroups")},
@@ -123,6 +126,16 @@ func (c *Config) otherChecks() []check {
 		{"flow.trace_age", atLeast(c.Flow.TraceAge, time.Second)},
 		{"flow.trace_flows", between(c.Flow.TraceFlows, 1, maxCount)},
 	}
+}
+
+// jobs are what records may name as the job of a process.
+var jobs = regexp.MustCompile(`^(none|comm_uid|cgroup|env:[A-Za-z_][A-Za-z0-9_]{0,99})$`)
+
+func job(text string) error {
+	if !jobs.MatchString(text) {
+		return fmt.Errorf("%q: want none, comm_uid, cgroup or env:NAME, a variable of the environment", text)
+	}
+	return nil
 }
 
 // together checks a path that goes with another one.

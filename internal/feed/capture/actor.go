@@ -36,19 +36,6 @@ func (a *actor) sign(r *changelog.Record) {
 	}
 }
 
-// JobID says what records name as the job of a process.
-type JobID string
-
-// Kinds of jobs.
-const (
-	JobNone    JobID = "none"
-	JobCommUID JobID = "comm_uid" // as in "cp.1000"
-	JobCgroup  JobID = "cgroup"
-)
-
-// maxJob is how many bytes of a job a record has room for.
-const maxJob = 31
-
 // actors finds out who did it. It remembers processes while one buffer of events is
 // taken over: later they may be others.
 type actors struct {
@@ -91,6 +78,7 @@ func (a *actors) ask(pid int32, pidfd int) *actor {
 	comm, commErr := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	login, loginErr := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", pid))
 	n.identify(pid, pidfd)
+	job := a.job.variableOf(pid)
 	if unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
 		return n // what was read may be another's
 	}
@@ -100,7 +88,7 @@ func (a *actors) ask(pid int32, pidfd int) *actor {
 	if id, err := strconv.ParseUint(string(login), 10, 32); loginErr == nil && err == nil {
 		n.proc.LoginUID = uint32(id)
 	}
-	n.job = a.jobOf(n)
+	n.job = a.job.of(n, job)
 	return n
 }
 
@@ -123,15 +111,4 @@ func (n *actor) identify(pid int32, pidfd int) {
 		n.proc.FSUID, n.proc.FSGID, n.proc.By = st.Uid, st.Gid, changelog.ByProc
 		n.hasUser = true
 	}
-}
-
-func (a *actors) jobOf(n *actor) []byte {
-	var job []byte
-	switch comm, _, _ := bytes.Cut(n.proc.Comm[:], []byte{0}); {
-	case a.job == JobCommUID && n.hasUser && len(comm) > 0:
-		job = strconv.AppendUint(append(append(job, comm...), '.'), uint64(n.proc.FSUID), 10)
-	case a.job == JobCgroup && n.proc.Cgroup != 0:
-		job = strconv.AppendUint(job, n.proc.Cgroup, 10)
-	}
-	return job[:min(len(job), maxJob)]
 }

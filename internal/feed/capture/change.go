@@ -95,21 +95,22 @@ func (w *worker) modify(n *notice) error {
 	if err != nil {
 		return err
 	}
-	if w.soon(n.object, o) {
-		w.count.dropped++
+	kind := changelog.Mtime
+	if !l.gone && l.Size < o.Size {
+		kind = changelog.Trunc
+	}
+	if w.soon(n.object) && kind == changelog.Mtime {
+		w.count.dropped++ // the index keeps what it has: a record to come tells what differs
 		return nil
 	}
 	r := w.begin(w.spot(n), n.object, n.by)
-	r.Type = changelog.Mtime
-	if !l.gone && l.Size < o.Size {
-		r.Type = changelog.Trunc
-	}
+	r.Type = kind
 	return w.changed(r, o, l)
 }
 
 // soon reports whether a change of contents follows the last one within the interval
 // that a record is made for.
-func (w *worker) soon(f changelog.FID, o *object) bool {
+func (w *worker) soon(f changelog.FID) bool {
 	if w.mtimeInterval <= 0 {
 		return false
 	}

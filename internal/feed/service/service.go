@@ -42,7 +42,11 @@ type Options struct {
 	Holder []string
 	// Scrub is how often file systems are compared with what is known of them; 0: never.
 	Scrub time.Duration
-	Log   *slog.Logger
+	// Job says what records name as the job of a process.
+	Job capture.JobID
+	// MtimeInterval drops records of contents that change again within it.
+	MtimeInterval time.Duration
+	Log           *slog.Logger
 }
 
 // adminGroup is the group whose members may do everything.
@@ -78,6 +82,7 @@ func New(o Options) (*Service, error) {
 	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
 	s.manager, err = feed.New(feed.Options{
 		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir), StoreDir: dir, Scrub: o.Scrub,
+		Job: o.Job, MtimeInterval: o.MtimeInterval,
 		Access: access.New(access.Options{Find: capture.Find}),
 	})
 	if err != nil {
