@@ -21,9 +21,10 @@ type TreeRequest struct {
 
 // TreeQuestion is one question, about the object of a FID.
 type TreeQuestion struct {
-	Op   TreeOp `json:"op" enum:"top,lookup,look,where,alive,list,stat,xattrs"`
-	FID  string `json:"fid,omitempty" doc:"As in records; absent for top."`
-	Name []byte `json:"name,omitempty" doc:"A name in the directory, for lookup and look."`
+	Op     TreeOp `json:"op" enum:"top,lookup,look,where,alive,list,stat,xattrs,content"`
+	FID    string `json:"fid,omitempty" doc:"As in records; absent for top."`
+	Name   []byte `json:"name,omitempty" doc:"A name in the directory, for lookup and look."`
+	Length int64  `json:"length,omitempty" minimum:"0" maximum:"1048576" doc:"How many bytes of a file, for content. All files of a request are 8 MiB at most."`
 }
 
 // TreeOp says what is asked.
@@ -39,6 +40,8 @@ const (
 	AskList   TreeOp = "list"   // names in a directory
 	AskStat   TreeOp = "stat"   // what stat tells, and the target of a symbolic link
 	AskXattrs TreeOp = "xattrs" // extended attributes
+	// AskContent is what a file begins with, and what stat told before that was read.
+	AskContent TreeOp = "content"
 )
 
 // TreeAnswer answers a question.
@@ -54,6 +57,8 @@ type TreeAnswer struct {
 	Stat   *TreeStat         `json:"stat,omitempty"`
 	Link   []byte            `json:"link,omitempty"`
 	Xattrs map[string][]byte `json:"xattrs,omitempty"`
+
+	Content []byte `json:"content,omitempty"`
 }
 
 // TreeStat is what stat tells; times are in nanoseconds since 1970.

@@ -26,20 +26,61 @@ func Answer(r client.TreeRequest) ([]client.TreeAnswer, error) {
 	}
 	defer s.close()
 	answers := make([]client.TreeAnswer, len(r.Ask))
+	left, names := int64(mostContent), 0
 	for i := range r.Ask {
-		a, err := s.answer(&r.Ask[i])
 		switch {
-		case err == nil:
-		case isGone(err):
-			a = client.TreeAnswer{Gone: true}
-		case errors.Is(err, errCovered):
-			a = client.TreeAnswer{Covered: true}
+		case r.Ask[i].Op == client.AskContent:
+			answers[i] = answerTo(s.content(&r.Ask[i], &left))
+		case r.Ask[i].Op == client.AskList && names > mostNames:
+			answers[i] = client.TreeAnswer{Error: "the answer has too many names already"}
 		default:
-			a = client.TreeAnswer{Error: err.Error()}
+			answers[i] = answerTo(s.answer(&r.Ask[i]))
+			names += len(answers[i].Names)
 		}
-		answers[i] = a
 	}
 	return answers, nil
+}
+
+// answerTo makes an error part of an answer.
+func answerTo(a client.TreeAnswer, err error) client.TreeAnswer {
+	switch {
+	case err == nil:
+		return a
+	case isGone(err):
+		return client.TreeAnswer{Gone: true}
+	case errors.Is(err, errCovered):
+		return client.TreeAnswer{Covered: true}
+	}
+	return client.TreeAnswer{Error: err.Error()}
+}
+
+// mostNames is how many names an answer has before no further directory is listed.
+const mostNames = 50_000
+
+// mostContent is how many bytes of files an answer has at most.
+const mostContent = 8 << 20
+
+// content reads what a file begins with; left is how much there is room for.
+func (s *source) content(q *client.TreeQuestion, left *int64) (a client.TreeAnswer, err error) {
+	f, err := changelog.ParseFID(q.FID)
+	if err != nil {
+		return a, err
+	}
+	if *left -= q.Length; q.Length < 0 || *left < 0 {
+		return a, fmt.Errorf("content: %d bytes: want %d in all questions at most", q.Length, mostContent)
+	}
+	c, err := s.openContent(f)
+	if err != nil {
+		return a, err
+	}
+	defer c.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(c.file.Fd()), &st); err != nil {
+		return a, err
+	}
+	a.Stat = treeStat(&st)
+	a.Content, err = io.ReadAll(io.NewSectionReader(c.file, 0, q.Length))
+	return a, err
 }
 
 // openReal opens a directory by the path that the kernel has for it: what lies below is
@@ -130,11 +171,17 @@ func OpenContent(dir string, f changelog.FID) (*Content, error) {
 		return nil, err
 	}
 	defer s.close()
+	c, err := s.openContent(f)
+	if isGone(err) {
+		err = fmt.Errorf("%v: %w", f, fs.ErrNotExist)
+	}
+	return c, err
+}
+
+// openContent opens a file.
+func (s *source) openContent(f changelog.FID) (*Content, error) {
 	fd, err := s.open(f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME|unix.O_NONBLOCK)
 	if err != nil {
-		if isGone(err) {
-			err = fs.ErrNotExist
-		}
 		return nil, fmt.Errorf("%v: %w", f, err)
 	}
 	c := &Content{os.NewFile(uintptr(fd), f.String())}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,16 +21,23 @@ import (
 // then directories, whose times every change below them sets.
 func (w *work) equalize(ctx context.Context) error {
 	var dirs []changelog.FID
-	for f := range w.objects {
-		if err := ctx.Err(); err != nil {
-			return err
+	for part := range slices.Chunk(slices.Collect(maps.Keys(w.objects)), objectsAhead) {
+		if far, ok := w.m.src.(foresight); ok {
+			if err := w.foresee(far, part); err != nil {
+				return err
+			}
 		}
-		isDir, err := w.equalizeOne(ctx, f, false)
-		if err != nil {
-			return err
-		}
-		if isDir {
-			dirs = append(dirs, f)
+		for _, f := range part {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			isDir, err := w.equalizeOne(ctx, f, false)
+			if err != nil {
+				return err
+			}
+			if isDir {
+				dirs = append(dirs, f)
+			}
 		}
 	}
 	for _, f := range dirs {
@@ -122,9 +131,8 @@ func (c *copying) run(ctx context.Context) error {
 	if err := unix.Fstatat(c.dir, c.base, &have, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH); err != nil {
 		return err
 	}
-	fresh := time.Since(time.Unix(c.st.Mtim.Unix())) < coarse
-	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && (have.Size != c.st.Size || !c.w.m.dst.sameTime(have.Mtim, c.st.Mtim) || fresh || c.w.force[c.f]) {
-		if fresh {
+	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && c.differs(&have) {
+		if c.fresh() {
 			c.w.m.again[c.f] = true // it may change once more within the same tick
 		}
 		if err := c.contents(ctx); err != nil {
@@ -132,6 +140,14 @@ func (c *copying) run(ctx context.Context) error {
 		}
 	}
 	return c.attributes(&have)
+}
+
+// fresh reports whether the object may change once more without having another time.
+func (c *copying) fresh() bool { return time.Since(time.Unix(c.st.Mtim.Unix())) < coarse }
+
+// differs reports whether the contents of a file have to be copied.
+func (c *copying) differs(have *unix.Stat_t) bool {
+	return have.Size != c.st.Size || !c.w.m.dst.sameTime(have.Mtim, c.st.Mtim) || c.fresh() || c.w.force[c.f]
 }
 
 // contents copies what is in a file. It stays the same file, for its other names.

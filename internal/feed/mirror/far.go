@@ -25,26 +25,22 @@ type Agent interface {
 
 // far looks at a directory of another host through its agent. One goroutine uses it.
 //
-// Where a directory was listed, its names will be asked for one by one: many are asked for
-// at once. What is told is kept until the next batch begins: what changes meanwhile is
-// told by records to come.
+// What it will be asked it is told before, so that many questions go at once. What is told
+// is kept until the next batch begins: what changes meanwhile is told by records to come.
 type far struct {
 	agent Agent
 	dir   string
 	top   changelog.FID
 
-	ahead   map[changelog.FID][]string // names that were listed and not asked for yet
-	names   map[name]*client.TreeAnswer
-	objects map[changelog.FID]*client.TreeAnswer
-	places  map[changelog.FID]name
+	ahead    []name          // that will be asked for, in this order
+	files    []changelog.FID // whose contents will be
+	contents map[changelog.FID]*client.TreeAnswer
+	fates    map[changelog.FID]bool
+	lists    map[changelog.FID]*client.TreeAnswer
+	names    map[name]*client.TreeAnswer
+	objects  map[changelog.FID]*client.TreeAnswer
+	places   map[changelog.FID]name
 }
-
-// Bounds of what is asked ahead, and kept.
-const (
-	askAhead  = 100
-	askBytes  = 32 << 10 // of names
-	keptAhead = 20_000   // objects
-)
 
 // askTime bounds one question.
 const askTime = 30 * time.Second
@@ -64,7 +60,9 @@ func openFar(agent Agent, dir string) (*far, error) {
 }
 
 func (r *far) begin() {
-	r.ahead, r.names = map[changelog.FID][]string{}, map[name]*client.TreeAnswer{}
+	r.ahead, r.files, r.contents = nil, nil, map[changelog.FID]*client.TreeAnswer{}
+	r.names, r.fates = map[name]*client.TreeAnswer{}, map[changelog.FID]bool{}
+	r.lists = map[changelog.FID]*client.TreeAnswer{}
 	r.objects, r.places = map[changelog.FID]*client.TreeAnswer{}, map[changelog.FID]name{}
 }
 
@@ -108,7 +106,7 @@ func (r *far) lookUp(n name) (changelog.FID, error) {
 	q := client.TreeQuestion{Op: client.AskLook, FID: n.parent.String(), Name: []byte(n.name)}
 	told := r.names[n]
 	if told == nil {
-		if err := r.lookAhead(n, q); err != nil {
+		if err := r.lookAhead(n); err != nil {
 			return changelog.FID{}, err
 		}
 		told = r.names[n]
@@ -128,31 +126,6 @@ func (r *far) lookUp(n name) (changelog.FID, error) {
 		r.objects[f] = a
 	}
 	return f, err
-}
-
-// lookAhead asks for a name, and for those that come behind it in its directory.
-func (r *far) lookAhead(n name, q client.TreeQuestion) error {
-	ask, of := []client.TreeQuestion{q}, []name{n}
-	rest, bytes := r.ahead[n.parent], len(n.name)
-	for len(rest) > 0 && len(ask) < askAhead && bytes < askBytes {
-		if next := (name{n.parent, rest[0]}); next != n {
-			ask, of = append(ask, client.TreeQuestion{Op: client.AskLook, FID: q.FID, Name: []byte(next.name)}), append(of, next)
-			bytes += len(next.name)
-		}
-		rest = rest[1:]
-	}
-	r.ahead[n.parent] = rest
-	all, err := r.askAll(ask)
-	if err != nil {
-		return err
-	}
-	if len(r.names) >= keptAhead {
-		clear(r.names)
-	}
-	for i := range all {
-		r.names[of[i]] = &all[i]
-	}
-	return nil
 }
 
 func (r *far) whereIs(f changelog.FID) (name, error) {
@@ -179,12 +152,24 @@ func (r *far) askWhere(f changelog.FID) (name, error) {
 }
 
 func (r *far) alive(f changelog.FID) (bool, error) {
+	if alive, known := r.fates[f]; known {
+		delete(r.fates, f)
+		return alive, nil
+	}
 	a, err := r.ask(client.TreeQuestion{Op: client.AskAlive, FID: f.String()})
 	return err == nil && a.Alive, err
 }
 
 func (r *far) list(dir changelog.FID) ([]string, error) {
-	a, err := r.ask(client.TreeQuestion{Op: client.AskList, FID: dir.String()})
+	q := client.TreeQuestion{Op: client.AskList, FID: dir.String()}
+	a := r.lists[dir]
+	delete(r.lists, dir)
+	var err error
+	if a != nil {
+		a, err = checked(&q, a)
+	} else {
+		a, err = r.ask(q)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +179,6 @@ func (r *far) list(dir changelog.FID) ([]string, error) {
 			return nil, fmt.Errorf("source: directory %v: the agent tells of a name %q", dir, n)
 		}
 	}
-	r.ahead[dir] = names
 	return names, nil
 }
 
@@ -212,6 +196,9 @@ func (r *far) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 			return nil, "", err
 		}
 	}
+	if a.Gone {
+		return nil, "", unix.ESTALE
+	}
 	if a.Stat == nil {
 		return nil, "", fmt.Errorf("source: %v: the agent does not tell what it is", f)
 	}
@@ -220,7 +207,7 @@ func (r *far) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 
 // xattrs are what is asked for last of an object.
 func (r *far) xattrs(f changelog.FID) (map[string][]byte, error) {
-	if a := r.objects[f]; a != nil {
+	if a := r.objects[f]; a != nil && !a.Gone {
 		delete(r.objects, f)
 		return a.Xattrs, nil
 	}
@@ -240,6 +227,16 @@ func (r *far) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st 
 		return 0, err
 	}
 	*st = *now
+	if 0 < st.Size && st.Size <= smallFile {
+		a, err := r.content(ctx, p, f)
+		if err != nil {
+			return 0, err
+		}
+		*st = *unixStat(a.Stat)
+		if st.Size <= int64(len(a.Content)) { // else it has become larger
+			return r.writeSmall(ctx, p, out, a.Content[:st.Size])
+		}
+	}
 	if err := unix.Ftruncate(out, st.Size); err != nil {
 		return 0, err
 	}
@@ -256,7 +253,7 @@ func (r *far) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st 
 	return copied, nil
 }
 
-// copyPiece copies some bytes. Blocks of zeros are left as holes.
+// copyPiece copies some bytes.
 func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most int64) (n int64, err error) {
 	body, err := r.agent.TreeContent(ctx, r.dir, f.String(), at, most)
 	if err != nil {
@@ -266,6 +263,11 @@ func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most 
 		return 0, err
 	}
 	defer body.Close()
+	return copyBlocks(out, body, at, most)
+}
+
+// copyBlocks writes what is read, from an offset on. Blocks of zeros are left as holes.
+func copyBlocks(out int, body io.Reader, at, most int64) (n int64, err error) {
 	var block, zeros [4096]byte
 	for n < most {
 		got, err := io.ReadFull(body, block[:min(int64(len(block)), most-n)])

@@ -255,9 +255,7 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 	}
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if w.full {
-		if err := w.listAll(ctx, m.src.topFID()); err != nil {
-			return err
-		}
+		w.listAll(m.src.topFID())
 	}
 	if err := m.finish(ctx, w, m.st.through, true); err != nil {
 		return err
@@ -313,9 +311,7 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if !m.st.about.Done {
 		w.full = true
-		if err := w.listAll(ctx, m.src.topFID()); err != nil {
-			return false, err
-		}
+		w.listAll(m.src.topFID())
 	}
 	if err := m.finish(ctx, w, b.Through, false); err != nil {
 		return false, err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,7 @@ type work struct {
 	retry   map[name]bool          // not possible now: part of the next batch
 	placing map[changelog.FID]bool // directories whose place is being found
 	deep    map[changelog.FID]bool // list these, and what is below, too
+	lists   []listing              // to be done before the names that follow
 	full    bool                   // list all that are known
 }
 
@@ -69,10 +71,16 @@ const chunk = 2000
 // run makes the target have the names and objects as the source has them now, and
 // syncs it.
 func (w *work) run(ctx context.Context) error {
+	if err := w.listThem(ctx); err != nil {
+		return err
+	}
 	for begin := 0; begin < len(w.names); begin += chunk {
 		end := min(begin+chunk, len(w.names)) // more may be added meanwhile
 		if err := w.m.st.intend(ctx, w.names[begin:end]); err != nil {
 			return err
+		}
+		if far, ok := w.m.src.(foresight); ok {
+			far.expectNames(w.names[begin:end])
 		}
 		for _, n := range w.names[begin:end] {
 			if err := ctx.Err(); err != nil {
@@ -81,6 +89,9 @@ func (w *work) run(ctx context.Context) error {
 			if err := w.settle(ctx, n); err != nil {
 				return fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
 			}
+		}
+		if err := w.listThem(ctx); err != nil {
+			return err
 		}
 		if w.full && len(w.names) > end {
 			if err := w.commitPart(ctx, len(w.names)-end); err != nil {
@@ -127,7 +138,7 @@ func (w *work) settle(ctx context.Context, n name) error {
 	}
 	if have == want {
 		w.m.st.troubles.over(subject{name: n})
-		return w.descend(ctx, n, want)
+		return w.descend(n, want)
 	}
 	if !have.IsZero() {
 		if err := w.takeOut(n, have); err != nil {
@@ -148,7 +159,7 @@ func (w *work) settle(ctx context.Context, n name) error {
 		return err
 	}
 	w.m.st.troubles.over(subject{name: n})
-	return w.descend(ctx, n, want) // it may have come with all that is below it
+	return w.descend(n, want) // it may have come with all that is below it
 }
 
 // desired is what a name stands for on the source, zero where the name is not part of
@@ -241,7 +252,7 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	}
 	w.m.count.created++
 	if isDir {
-		return w.listNew(ctx, f)
+		w.listNew(f)
 	}
 	return nil
 }
@@ -303,7 +314,7 @@ func (w *work) reach(ctx context.Context, dir changelog.FID) error {
 
 // descend has the names in a directory looked at, where all are to be compared, or all
 // below it.
-func (w *work) descend(ctx context.Context, n name, f changelog.FID) error {
+func (w *work) descend(n name, f changelog.FID) error {
 	if f.IsZero() || !w.full && !w.deep[n.parent] && !w.deep[f] {
 		return nil
 	}
@@ -316,26 +327,50 @@ func (w *work) descend(ctx context.Context, n name, f changelog.FID) error {
 		}
 		return err
 	}
-	return w.listAll(ctx, f)
+	w.listAll(f)
+	return nil
+}
+
+// listing is a directory whose names are to be looked at.
+type listing struct {
+	dir changelog.FID
+	all bool // those that the target has, too
 }
 
 // listNew has the names in a new directory looked at.
-func (w *work) listNew(ctx context.Context, f changelog.FID) error {
-	names, err := w.m.src.list(f)
-	if err != nil {
-		return err
-	}
-	return w.addListed(ctx, f, names)
-}
+func (w *work) listNew(f changelog.FID) { w.lists = append(w.lists, listing{f, false}) }
 
 // listAll is listNew for a directory that may have names on the target that it has not
 // on the source.
-func (w *work) listAll(ctx context.Context, f changelog.FID) error {
-	names, err := w.m.src.list(f)
-	if err != nil {
-		return err
+func (w *work) listAll(f changelog.FID) { w.lists = append(w.lists, listing{f, true}) }
+
+// listThem lists directories.
+func (w *work) listThem(ctx context.Context) error {
+	lists := w.lists
+	w.lists = nil
+	if far, ok := w.m.src.(foresight); ok {
+		dirs := make([]changelog.FID, len(lists))
+		for i, l := range lists {
+			dirs[i] = l.dir
+		}
+		if err := far.expectLists(dirs); err != nil {
+			return err
+		}
 	}
-	children, err := w.m.st.children(f)
+	for _, l := range lists {
+		if err := w.listOne(ctx, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) listOne(ctx context.Context, l listing) error {
+	names, err := w.m.src.list(l.dir)
+	if err != nil || !l.all {
+		return errors.Join(err, w.addListed(ctx, l.dir, names))
+	}
+	children, err := w.m.st.children(l.dir)
 	if err != nil {
 		return err
 	}
@@ -345,7 +380,7 @@ func (w *work) listAll(ctx context.Context, f changelog.FID) error {
 	for n := range children {
 		names = append(names, n)
 	}
-	return w.addListed(ctx, f, names)
+	return w.addListed(ctx, l.dir, names)
 }
 
 func (w *work) addListed(ctx context.Context, dir changelog.FID, names []string) error {
@@ -359,6 +394,11 @@ func (w *work) addListed(ctx context.Context, dir changelog.FID, names []string)
 // clean removes what is parked and not on the source any more. The rest waits: a record
 // to come tells where it is.
 func (w *work) clean() error {
+	if far, ok := w.m.src.(foresight); ok && len(w.m.st.staged) > 0 {
+		if err := far.expectFates(slices.Collect(keys(w.m.st.staged))); err != nil {
+			return err
+		}
+	}
 	for f := range w.m.st.staged {
 		alive, err := w.m.src.alive(f)
 		if err != nil {

@@ -1,0 +1,195 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+)
+
+// beside answers as another host's agent does, and counts how often it is asked.
+type beside struct{ questions, contents int }
+
+func (b *beside) Tree(_ context.Context, r client.TreeRequest) ([]client.TreeAnswer, error) {
+	b.questions++
+	return Answer(r)
+}
+
+func (b *beside) TreeContent(_ context.Context, dir, fid string, offset, length int64) (io.ReadCloser, error) {
+	b.contents++
+	f, err := changelog.ParseFID(fid)
+	if err != nil {
+		return nil, err
+	}
+	c, err := OpenContent(dir, f)
+	if err != nil {
+		return nil, &client.Error{Code: client.CodeNotFound, Message: err.Error()}
+	}
+	defer c.Close()
+	var all bytes.Buffer
+	err = c.WriteTo(&all, offset, length)
+	return io.NopCloser(&all), err
+}
+
+// far has the mirror ask an agent for its source.
+func (m *mirrored) far() (*Mirror, *client.Consumer, *beside) {
+	m.t.Helper()
+	n, err := m.api.Open(m.t.Context(), m.info.ID, client.OpenOptions{})
+	must(m.t, err)
+	agent := &beside{}
+	o := m.options()
+	o.Feed, o.Agent = n, agent
+	mi, err := Open(o)
+	must(m.t, err)
+	return mi, n, agent
+}
+
+func TestFarMirrorIsEqualAfterStorm(t *testing.T) {
+	m := newMirrored(t, "ext4")
+	mi, n, _ := m.far()
+	defer n.Close()
+	defer mi.Close()
+	done := m.storm(11, 2, *tries)
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+			must(t, mi.Run(t.Context(), true))
+		}
+	}
+	m.equal(mi)
+}
+
+// Questions go a long way: many go at once, whatever has happened to many names.
+func TestFarMirrorAsksForManyAtOnce(t *testing.T) {
+	const names = 300
+	m := newMirrored(t, "tmpfs")
+	// Some of each size that is read in another way.
+	sizes := []int{0, 1, 4096, smallFile - 1, smallFile, smallFile + 1, 3 * smallFile}
+	for i, size := range sizes {
+		must(t, os.WriteFile(m.src.Path(fmt.Sprint("size", i)), bytes.Repeat([]byte("x"), size), 0o600))
+	}
+	m.sh("mkdir first; cd first; for i in $(seq 300); do echo $i > $i; done; truncate -s 50000 hole; echo end >> hole")
+	mi, n, agent := m.far()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	for _, tt := range []struct{ what, script string }{
+		{"first copy", ""},
+		{"files made", "mkdir d; cd d; for i in $(seq 300); do echo $i > $i; done"},
+		{"modes", "chmod 640 d/*"},
+		{"renames", "cd d; for i in $(seq 300); do mv $i x$i; done"},
+		{"directories", "cd d; for i in $(seq 300); do mkdir y$i; done"},
+		{"removals", "rm -r d"},
+	} {
+		if tt.script != "" {
+			agent.questions, agent.contents = 0, 0
+			m.sh(tt.script)
+			m.equal(mi)
+		}
+		// It is asked again for what changed in the last moment, and by each batch.
+		if asked := agent.questions + agent.contents; asked > names/5 {
+			t.Errorf("%s: %d names took %d questions, want %d at most", tt.what, names, asked, names/5)
+		} else {
+			t.Logf("%s: %d questions, %d for contents alone", tt.what, agent.questions, agent.contents)
+		}
+	}
+	var st unix.Stat_t
+	must(t, unix.Stat(m.target+"/first/hole", &st))
+	if st.Blocks*512 > 40_000 {
+		t.Errorf("copy of a small file with a hole: got %d bytes on disk", st.Blocks*512)
+	}
+}
+
+func TestContentsThatAreAskedFor(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo hello > f; mkfifo p; mkdir d; truncate -s 2M large")
+	fid := func(path string) string {
+		t.Helper()
+		f, err := fidAt(unix.AT_FDCWD, m.src.Path(path))
+		must(t, err)
+		return f.String()
+	}
+	ask := func(q ...client.TreeQuestion) []client.TreeAnswer {
+		t.Helper()
+		all, err := Answer(client.TreeRequest{Dir: m.src.Dir, Ask: q})
+		must(t, err)
+		return all
+	}
+	q := func(fid string, length int64) client.TreeQuestion {
+		return client.TreeQuestion{Op: client.AskContent, FID: fid, Length: length}
+	}
+	f, gone := fid("f"), fid("large")
+	m.sh("rm large; truncate -s 2M large2")
+	for _, tt := range []struct {
+		what string
+		ask  client.TreeQuestion
+		want string // content
+		err  string
+		gone bool
+	}{
+		{"all", q(f, 100), "hello\n", "", false},
+		{"the beginning", q(f, 2), "he", "", false},
+		{"nothing", q(f, 0), "", "", false},
+		{"less than nothing", q(f, -1), "", "bytes", false},
+		{"too much", q(f, mostContent+1), "", "bytes", false},
+		{"a pipe", q(fid("p"), 1), "", "no file", false},
+		{"a directory", q(fid("d"), 1), "", "no file", false},
+		{"garbage", q("[0x1:0x2]", 1), "", "FID", false},
+		{"what is gone", q(gone, 1), "", "", true},
+	} {
+		a := ask(tt.ask)[0]
+		if string(a.Content) != tt.want || !strings.Contains(a.Error, tt.err) || (a.Error == "") != (tt.err == "") || a.Gone != tt.gone {
+			t.Errorf("%s: got %+v, want content %q, error %q, gone %v", tt.what, a, tt.want, tt.err, tt.gone)
+		}
+		if a.Error == "" && !a.Gone && (a.Stat == nil || a.Stat.Size != 6) {
+			t.Errorf("%s: got %+v, want that the file has 6 bytes", tt.what, a.Stat)
+		}
+	}
+	var many []client.TreeQuestion
+	for range 9 {
+		many = append(many, q(fid("large2"), 1<<20))
+	}
+	all := ask(many...)
+	for i, a := range all {
+		if (len(a.Content) == 1<<20) != (i < 8) || (a.Error == "") != (i < 8) {
+			t.Errorf("file %d of 1 MiB: got %d bytes, error %q, want 8 MiB in all and an error then", i, len(a.Content), a.Error)
+		}
+	}
+}
+
+// An agent of another host is not believed.
+func TestFarAgentThatAnswersBadly(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo 1 > f; echo 2 > g")
+	mi, n, _ := m.far()
+	defer n.Close()
+	defer mi.Close()
+	r := mi.src.(*far)
+	f, err := fidAt(unix.AT_FDCWD, m.src.Path("f"))
+	must(t, err)
+	r.begin()
+	r.contents[f] = &client.TreeAnswer{Content: []byte("x")} // without what the file is like
+	out, err := os.Create(t.TempDir() + "/out")
+	must(t, err)
+	defer out.Close()
+	if k, err := r.copyTo(t.Context(), &pace{}, int(out.Fd()), f, new(unix.Stat_t)); err == nil {
+		t.Errorf("content without a size: got %d bytes copied, want an error", k)
+	}
+	r.contents[f] = &client.TreeAnswer{Content: []byte("x"), Stat: &client.TreeStat{Mode: unix.S_IFREG | 0o600, Size: -5}}
+	if k, err := r.copyTo(t.Context(), &pace{}, int(out.Fd()), f, new(unix.Stat_t)); err == nil {
+		t.Errorf("content of a negative size: got %d bytes copied, want an error", k)
+	}
+}
