@@ -87,13 +87,30 @@ func Sized(tb testing.TB, kind string, size int64) *FS {
 	peer.Root(tb, "to mount file systems")
 	f := &FS{Kind: kind, Dir: tb.TempDir(), tb: tb}
 	if maker := makers[kind]; maker != nil {
-		f.image = filepath.Join(tb.TempDir(), kind+".img")
 		peer.Need(tb, maker[0])
+		f.image = filepath.Join(imageDir(tb, size), kind+".img")
 		f.makeImage(maker, size)
 	}
 	f.Mount()
 	tb.Cleanup(func() { _ = syscall.Unmount(f.Dir, syscall.MNT_DETACH) })
 	return f
+}
+
+// imageDir makes a directory in memory for an image of a size: what the file systems of
+// tests sync need not go to a disk, which others may keep busy. Benchmarks have them on
+// the disk.
+func imageDir(tb testing.TB, size int64) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	if _, is := tb.(*testing.B); is {
+		return dir
+	}
+	// Keep has a second one beside it.
+	if err := syscall.Mount("images", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", 2*size+1<<20)); err != nil {
+		tb.Fatalf("tmpfs for images at %s: %v", dir, err)
+	}
+	tb.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
 }
 
 func (f *FS) makeImage(maker []string, size int64) {

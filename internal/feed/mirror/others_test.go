@@ -4,6 +4,7 @@
 package mirror
 
 import (
+	"flag"
 	"os/exec"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/peer"
 )
+
+var others = flag.Duration("others", 500*time.Millisecond, "how long a storm of another program is")
 
 // A mirror follows programs that were not made for weir. That it is equal, rsync says,
 // too.
@@ -24,7 +27,7 @@ func TestMirrorIsEqualAfterOthersStorms(t *testing.T) {
 				mi, n := m.open()
 				defer n.Close()
 				defer mi.Close()
-				done := fstest.Storm(t, name, m.src.Dir, 1500*time.Millisecond)
+				done := fstest.Storm(t, name, m.src.Dir, *others)
 				for running := true; running; {
 					select {
 					case <-done:

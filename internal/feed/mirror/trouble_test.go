@@ -27,15 +27,6 @@ func (m *mirrored) sh(script string) {
 	}
 }
 
-// equal has the mirror catch up, and compares.
-func (m *mirrored) equal(mi *Mirror) {
-	m.t.Helper()
-	m.follow(mi)
-	if d := m.differences(); len(d) > 0 {
-		m.t.Errorf("differences: %v", d)
-	}
-}
-
 // fails runs the mirror until it ends with an error.
 func (m *mirrored) fails(mi *Mirror) (err error) {
 	m.t.Helper()
