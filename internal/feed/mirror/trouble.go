@@ -210,7 +210,9 @@ func (w *work) failed(f changelog.FID, path string, err error) error {
 	}
 	switch {
 	case t.Tries < triesListed:
-		w.m.again[f] = w.m.again[f]
+		if _, is := w.m.again[f]; !is {
+			w.m.again[f] = false
+		}
 	case t.Tries == triesListed:
 		w.m.log.Warn("failing", "path", path, "tries", t.Tries, "error", err)
 	}
