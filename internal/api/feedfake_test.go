@@ -26,6 +26,7 @@ type fakeFeeds struct {
 	rewinds   int
 	changed   chan struct{} // closed and replaced by each append
 	filter    func(*changelog.Record) bool
+	refuse    error // to create feeds
 }
 
 const fakeUUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
@@ -90,6 +91,9 @@ func (f *fakeFeeds) Info(_ feed.Caller, ref string) (feedclient.Info, error) {
 }
 
 func (f *fakeFeeds) Create(_ context.Context, c feed.Caller, o feedclient.CreateOptions) (feedclient.Info, error) {
+	if f.refuse != nil {
+		return feedclient.Info{}, f.refuse
+	}
 	if o.Source == "/proc" {
 		return feedclient.Info{}, feedclient.Errorf(feedclient.CodeUnsupported, "proc cannot be watched")
 	}
