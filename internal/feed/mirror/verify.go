@@ -29,13 +29,14 @@ type comparison struct {
 	opts  *Options
 	links map[[2]uint64][2]uint64 // inode of the source → that of the target
 	found func(Difference)
+	x, y  []byte // what is read of two files
 }
 
 // Compare compares a source and its target completely: names, types, owners, modes,
 // sizes, contents, times but those of access, link targets, devices, extended
 // attributes, and which names are of one object. It calls found with each difference.
 func Compare(ctx context.Context, o Options, found func(Difference)) error {
-	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found}
+	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10)}
 	return c.dir(ctx, "")
 }
 
@@ -194,7 +195,7 @@ func (c *comparison) contents(path, pa, pb string) error {
 		return err
 	}
 	defer b.Close()
-	x, y := make([]byte, 256<<10), make([]byte, 256<<10)
+	x, y := c.x, c.y
 	for at := int64(0); ; {
 		n, errA := io.ReadFull(a, x)
 		m, errB := io.ReadFull(b, y)

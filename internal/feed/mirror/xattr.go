@@ -69,17 +69,20 @@ func sortedKeys(m map[string][]byte) []string {
 
 // xattrs reads all extended attributes of a path.
 func xattrs(path string) (map[string][]byte, error) {
-	buf := make([]byte, 64<<10)
-	n, err := unix.Listxattr(path, buf)
+	n, err := unix.Listxattr(path, nil) // most have none, and need no room for them
 	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && n == 0 {
 		return nil, nil
+	}
+	buf := make([]byte, 64<<10)
+	if err == nil {
+		n, err = unix.Listxattr(path, buf)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("extended attributes: %w", err)
 	}
 	all := map[string][]byte{}
 	value := make([]byte, 64<<10)
-	for _, k := range bytes.Split(bytes.TrimSuffix(buf[:n], []byte{0}), []byte{0}) {
+	for _, k := range bytes.FieldsFunc(buf[:n], func(r rune) bool { return r == 0 }) {
 		v, err := unix.Getxattr(path, string(k), value)
 		if errors.Is(err, unix.ENODATA) {
 			continue
