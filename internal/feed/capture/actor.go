@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,7 @@ type actor struct {
 	job     []byte
 	hasUser bool
 	hasProc bool
+	pidfd   int // of the process, while actors remembers it; -1: it is not kept
 }
 
 // sign adds the actor to a record.
@@ -36,30 +38,71 @@ func (a *actor) sign(r *changelog.Record) {
 	}
 }
 
-// actors finds out who did it. It remembers processes while one buffer of events is
-// taken over: later they may be others.
+// actors finds out who did it. It remembers processes until another batch of events
+// begins: they may be others then, or have become so.
 type actors struct {
-	job  JobID
-	seen map[int32]*actor
+	job   JobID
+	seen  map[int32]*actor
+	asked time.Time // when the first of them was
+}
+
+// goodFor is how long what was found out of a process is believed at most.
+const goodFor = 20 * time.Millisecond
+
+// review forgets what may not be so any more: before the events of a new batch, all.
+func (a *actors) review(all bool) {
+	if now := time.Now(); all || now.Sub(a.asked) >= goodFor {
+		a.forget()
+		a.asked = now
+		return
+	}
+	a.doubt()
 }
 
 // find returns the actor of an event. The descriptor proves that the process which is
 // asked is the one of the event: while it has not been waited for, nobody else has its
-// number.
-func (a *actors) find(pid, pidfd int32) *actor {
+// number. It reports whether it keeps the descriptor.
+func (a *actors) find(pid, pidfd int32) (found *actor, kept bool) {
 	if pid <= 0 || pidfd < 0 {
-		return nobody(pid)
+		return nobody(pid), false
 	}
 	if known := a.seen[pid]; known != nil {
-		return known
+		return known, false
 	}
-	found := a.ask(pid, int(pidfd))
+	found = a.ask(pid, int(pidfd))
+	found.pidfd = -1
+	if kept = len(a.seen) < maxKept; kept {
+		found.pidfd = int(pidfd)
+	}
 	a.seen[pid] = found
-	return found
+	return found, kept
 }
 
+// maxKept is of how many processes the descriptor is kept.
+const maxKept = 256
+
 // forget forgets the processes.
-func (a *actors) forget() { clear(a.seen) }
+func (a *actors) forget() {
+	for pid := range a.seen {
+		a.drop(pid)
+	}
+}
+
+// doubt forgets the processes that may have been waited for: their numbers may be others'.
+func (a *actors) doubt() {
+	for pid, known := range a.seen {
+		if known.pidfd < 0 || unix.PidfdSendSignal(known.pidfd, 0, nil, 0) == unix.ESRCH {
+			a.drop(pid)
+		}
+	}
+}
+
+func (a *actors) drop(pid int32) {
+	if fd := a.seen[pid].pidfd; fd >= 0 {
+		unix.Close(fd)
+	}
+	delete(a.seen, pid)
+}
 
 // nobody is the actor of whom only the number is known, if that.
 func nobody(pid int32) *actor {

@@ -55,8 +55,8 @@ func benchmarkStorm(b *testing.B, kind string, dirs bool) {
 	for waiting := true; waiting; {
 		_, changed := s.Journal().Changed()
 		if err := s.ask(ctx, func(context.Context) error {
-			n, err := s.worker.group.Unread()
-			waiting = n > 0
+			var err error
+			waiting, err = s.worker.behind()
 			return err
 		}); err != nil {
 			b.Fatal(err)

@@ -116,6 +116,26 @@ func (w *worker) resume() {
 // manyUnread is a share of the limit of unread events: from there on the log warns.
 const manyUnread = 8
 
+// countingShare is how much of the time may go into counting what is unread: the kernel
+// walks through all of it, and lets nobody add to it meanwhile.
+const countingShare = 50
+
+// guardQueueInTurn is guardQueue for after each batch.
+func (w *worker) guardQueueInTurn() error {
+	begun := time.Now()
+	if begun.Before(w.counted) {
+		more, err := w.group.Ready()
+		if !more {
+			w.unread = 0
+		}
+		return err
+	}
+	err := w.guardQueue(changelog.GapOverflow)
+	now := time.Now()
+	w.counted = now.Add(countingShare * now.Sub(begun))
+	return err
+}
+
 // guardQueue gives up the kernel's queue where it has grown beyond what the host
 // should bear. What it held is a gap.
 func (w *worker) guardQueue(reason string) error {
@@ -145,6 +165,7 @@ func (w *worker) giveUp(reason string, lost uint64) error {
 		return err
 	}
 	w.tick()
+	w.unread = 0
 	w.quiet.forget()
 	w.gap(changelog.Marker{Reason: reason, Since: since, Until: w.time, Lost: lost})
 	return nil

@@ -18,6 +18,7 @@ type notice struct {
 	old      name // of renames; at is the new name
 	by       *actor
 	exchange changelog.FID // the other object of an exchange
+	failure  *changelog.Marker
 }
 
 func (n *notice) is(mask uint64) bool { return n.mask&mask != 0 }

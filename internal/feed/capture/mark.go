@@ -30,9 +30,9 @@ func (w *worker) overflowed() error {
 }
 
 // failedFS tells of an error that the file system reports.
-func (w *worker) failedFS(e *fanotify.Event) {
+func failedFS(e *fanotify.Event) *changelog.Marker {
 	f, _ := changelog.FIDOfHandle(e.Object.Type, e.Object.Bytes)
-	w.mark(changelog.Marker{Kind: changelog.MarkFSError, Errno: e.Errno, Count: e.Count, Object: f})
+	return &changelog.Marker{Kind: changelog.MarkFSError, Errno: e.Errno, Count: e.Count, Object: f}
 }
 
 func closeProcess(e *fanotify.Event) {

@@ -192,7 +192,7 @@ func (w *worker) settle() error {
 			return nil
 		}
 		many := w.quiet.many()
-		if unread, err := w.group.Unread(); err != nil || unread > 0 && !many {
+		if more, err := w.behind(); err != nil || more && !many {
 			w.quiet.again(chunk, w.now)
 			return err
 		}
@@ -200,7 +200,7 @@ func (w *worker) settle() error {
 		if err != nil {
 			return err
 		}
-		if unread, err := w.group.Unread(); err != nil || unread > 0 {
+		if more, err := w.behind(); err != nil || more {
 			if err == nil && many {
 				chunk, err = w.doubtful(chunk, diffs)
 			}

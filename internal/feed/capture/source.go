@@ -150,6 +150,7 @@ func (s *Source) Run(ctx context.Context) error {
 	defer stop()
 	err = w.run(ctx)
 	w.disk.close()
+	w.actors.forget()
 	return errors.Join(err, w.group.Close(), w.spool.unmap(), w.quiet.kept.unmap())
 }
 

@@ -75,8 +75,8 @@ func (s *watched) settled() {
 	wait.Until(s.t, "events to be taken over", func() bool {
 		var idle bool
 		err := s.ask(s.t.Context(), func(context.Context) error {
-			unread, err := s.worker.group.Unread()
-			idle = unread == 0 && s.worker.quiet.empty() && s.worker.scan == nil && !s.worker.scanDue
+			behind, err := s.worker.behind()
+			idle = !behind && s.worker.quiet.empty() && s.worker.scan == nil && !s.worker.scanDue
 			return err
 		})
 		must(s.t, err)

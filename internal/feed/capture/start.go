@@ -241,17 +241,23 @@ func (w *worker) takeHeld() (bool, error) {
 	return true, err
 }
 
-// takeSpooled takes over the buffer of a process that was killed, unless that had
-// committed it.
+// takeSpooled takes over what a process had read that was killed, but for what that had
+// committed.
 func (w *worker) takeSpooled(ctx context.Context) error {
-	if err := w.decode(w.spool.rest(), false); err != nil {
-		return fmt.Errorf("spool of events: %w", err)
+	defer w.spool.release()
+	left := w.spool.left(w.s.journal.Serial())
+	for _, l := range left {
+		if err := w.decodeLeft(l); err != nil {
+			return fmt.Errorf("spool of events, serial %d: %w", l.serial(), err)
+		}
 	}
-	w.spool.used = spoolRead + spoolExtra
-	if w.spool.serial() == w.s.journal.Serial() {
+	if len(left) == 0 {
 		return nil
 	}
-	return w.expandAll(ctx)
+	for i := range w.notices {
+		w.pair(i)
+	}
+	return w.expandAll(ctx, w.spool.serial())
 }
 
 // openGroup opens a group and a spool and has them held.
@@ -270,6 +276,7 @@ func (w *worker) openGroup(limited bool) error {
 	if w.spool, err = mapSpool(file); err != nil {
 		return err
 	}
+	w.spool.release()
 	if w.s.holder == nil {
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
@@ -36,15 +35,18 @@ type worker struct {
 	batch   journal.Batch
 	record  changelog.Record
 	nameBuf [256]byte
-	notices []notice
-	entries []entry // of a directory that is visited
-	wanted  []int   // those of which the journal is asked
+	notices []notice // that are being made into records
+	entries []entry  // of a directory that is visited
+	wanted  []int    // those of which the journal is asked
 	// Descriptors of processes that came with events, to be closed.
 	processes []int32
+	garbled   error // of events that were read and cannot be understood
+	ending    bool  // nothing more is to be read
 
-	unread  int  // events, when they were counted last
-	warned  bool // that there are many
-	scanDue bool // a scan is to begin
+	unread  int       // events, when they were counted last
+	counted time.Time // when they may be counted again
+	warned  bool      // that there are many
+	scanDue bool      // a scan is to begin
 	// silentDue says that it is the first one, again: nobody has missed anything.
 	silentDue bool
 	missed    bool // events were thrown away because the disk could not be looked at
@@ -74,7 +76,7 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return nil
+			return w.finish(ctx)
 		}
 		n, err := w.fill()
 		if err != nil {
@@ -90,13 +92,26 @@ func (w *worker) run(ctx context.Context) error {
 			err = w.goOnScanning()
 		}
 		if err == nil {
-			err = w.guardQueue(changelog.GapOverflow)
+			err = w.guardQueueInTurn()
 		}
 		if err := w.survive(ctx, err); err != nil {
 			return err
 		}
 		w.publish()
 	}
+}
+
+// finish takes over what was read ahead: who did it is known only as long as the
+// process is the one that read it.
+func (w *worker) finish(ctx context.Context) error {
+	w.ending = true
+	for w.spool.filled() > 0 {
+		w.tick()
+		if err := w.takeOver(ctx); err != nil {
+			return w.survive(ctx, err)
+		}
+	}
+	return nil
 }
 
 // goOnScanning begins a scan that is due, or goes on with the one that is under way.
@@ -120,48 +135,6 @@ func (w *worker) tick() {
 	w.time = max(w.time, w.now.UnixNano())
 }
 
-// fill reads events into the spool, and waits for them if there is nothing else to
-// do.
-func (w *worker) fill() (int, error) {
-	w.spool.begin(w.s.journal.Serial() + 1)
-	read := w.group.Read
-	if (w.scan != nil || w.scanDue) && w.present || len(w.s.requests) > 0 {
-		read = w.group.TryRead
-	} else if err := w.group.Wake(w.wakeAt()); err != nil {
-		return 0, err
-	}
-	if len(w.s.requests) > 0 { // it came before the time was set
-		read = w.group.TryRead
-	}
-	n, err := read(w.spool.room())
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return 0, nil
-	}
-	w.spool.used = n
-	if n == 0 || n >= fewEvents || err != nil || time.Since(w.taken) >= busyFor {
-		return n, err
-	}
-	return w.gather()
-}
-
-// Where few events come in quick succession, they are left to gather for a moment: a
-// commit costs more than what is in it. An event that comes alone does not wait.
-const (
-	fewEvents  = 8 << 10 // bytes of events that are not enough
-	busyFor    = 5 * time.Millisecond
-	gatherTime = time.Millisecond
-)
-
-// gather reads what comes behind a few events.
-func (w *worker) gather() (int, error) {
-	if err := w.group.Gather(gatherTime); err != nil {
-		return 0, err
-	}
-	n, err := w.group.TryRead(w.spool.room())
-	w.spool.used += n
-	return w.spool.used, err
-}
-
 // wakeAt is when there is something to do without an event.
 func (w *worker) wakeAt() time.Time {
 	at := w.quiet.due
@@ -178,184 +151,115 @@ func (w *worker) wakeAt() time.Time {
 
 // takeOver makes the events of the spool into records and commits them.
 func (w *worker) takeOver(ctx context.Context) error {
+	defer w.spool.release()
 	w.disk.refresh()
-	w.actors.forget()
-	err := w.decode(w.spool.events(), true)
-	if err == nil {
-		err = w.completeExchange()
-	}
-	var format *fanotify.FormatError
-	if errors.As(err, &format) { // of a kernel that writes them otherwise
+	if err := w.garbled; err != nil { // of a kernel that writes them otherwise
 		w.log.Error("events cannot be understood; the disk is compared instead", "error", err)
-		return w.giveUp(changelog.GapReadError, 0)
+		w.garbled = nil
+		if err := w.giveUp(changelog.GapReadError, 0); err != nil {
+			return err
+		}
+		for w.spool.filled() > 0 {
+			w.spool.take()
+		}
+		return w.commitRetrying(ctx, w.spool.serial())
 	}
-	if err != nil {
-		return err
+	serial := w.spool.take()
+	err := w.decodeTaken()
+	if err == nil {
+		err = w.expandAll(ctx, serial)
 	}
-	err = w.expandAll(ctx)
 	w.taken = time.Now()
 	return err
 }
 
-// expandAll expands the notices and commits what comes of them.
-func (w *worker) expandAll(ctx context.Context) error {
-	w.pairExchanges()
-	for i := range w.notices {
-		n := &w.notices[i]
-		var err error
-		switch {
-		case n.is(fanotify.Overflow):
-			err = w.overflowed()
-		case n.is(fanotify.FSError):
-			continue // marked when it was decoded
-		default:
-			err = w.expand(n)
+// decodeTaken makes notices of the events that are taken over.
+func (w *worker) decodeTaken() error {
+	w.notices = w.notices[:0]
+	for _, l := range w.spool.taken {
+		if err := w.decode(l, len(l.by)); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	return w.pairExchanges()
+}
+
+// expandAll expands the notices that were read, in a batch of a serial, and commits what
+// comes of them.
+func (w *worker) expandAll(ctx context.Context, serial uint64) error {
+	for i := range w.notices {
+		if i%readAheadEvery == readAheadEvery-1 {
+			if err := w.readAhead(); err != nil {
+				return err
+			}
+		}
+		n := &w.notices[i]
+		if err := w.expandOne(n); err != nil {
 			return fmt.Errorf("event %#x on %v: %w", n.mask, n.object, err)
 		}
 	}
-	return w.commitRetrying(ctx, w.spool.serial())
+	return w.commitRetrying(ctx, serial)
 }
 
-// decode appends the events of b to the notices. The process descriptors are closed if
-// they are this process's.
-func (w *worker) decode(b []byte, own bool) error {
-	w.notices = w.notices[:0]
-	return w.decodeMore(b, own)
-}
-
-func (w *worker) decodeMore(b []byte, own bool) error {
-	var e fanotify.Event
-	defer w.closeProcesses()
-	for len(b) > 0 {
-		rest, err := fanotify.Decode(b, &e)
-		if err != nil {
-			return err
-		}
-		if rest == nil {
-			return nil
-		}
-		b = rest
-		w.count.events++
-		w.note(&e, own)
-		if own && e.PIDFD >= 0 {
-			w.processes = append(w.processes, e.PIDFD)
-		}
-	}
-	return nil
-}
-
-// closeProcesses closes the descriptors that came with events: those with numbers
-// one behind the other, which most have, together.
-func (w *worker) closeProcesses() {
-	all := w.processes
-	slices.Sort(all)
-	for len(all) > 0 {
-		n := 1
-		for n < len(all) && all[n] == all[0]+int32(n) {
-			n++
-		}
-		if n == 1 || unix.CloseRange(uint(all[0]), uint(all[n-1]), 0) != nil {
-			for _, fd := range all[:n] {
-				unix.Close(int(fd))
-			}
-		}
-		all = all[n:]
-	}
-	w.processes = w.processes[:0]
-}
-
-// note appends one event to the notices, unless it is of this process's own doing.
-func (w *worker) note(e *fanotify.Event, own bool) {
-	if int(e.PID) == w.s.pid && own {
-		return
-	}
-	n := notice{mask: e.Mask}
-	if !own {
-		e.PIDFD = -1
-	}
+func (w *worker) expandOne(n *notice) error {
 	switch {
-	case e.Is(fanotify.Overflow):
-	case e.Is(fanotify.FSError):
-		w.failedFS(e)
-	default:
-		var ok bool
-		if n, ok = w.named(e); !ok {
-			return
-		}
+	case n.is(fanotify.Overflow):
+		return w.overflowed()
+	case n.is(fanotify.FSError):
+		w.mark(*n.failure)
+		return nil
 	}
-	w.notices = append(w.notices, n)
-}
-
-// named translates the handles of an event.
-func (w *worker) named(e *fanotify.Event) (notice, bool) {
-	n := notice{mask: e.Mask, by: w.actors.find(e.PID, e.PIDFD)}
-	object := e.Object
-	if len(object.Bytes) == 0 {
-		object = e.Dir // a directory that tells of itself
-	}
-	var ok bool
-	if n.object, ok = changelog.FIDOfHandle(object.Type, object.Bytes); !ok {
-		w.count.unknown++
-		return n, false
-	}
-	place := func(dir fanotify.Handle, b []byte) name {
-		if len(dir.Bytes) == 0 {
-			return name{}
-		}
-		f, _ := changelog.FIDOfHandle(dir.Type, dir.Bytes)
-		return name{f, string(b)}
-	}
-	if e.Is(fanotify.Rename) {
-		n.old, n.at = place(e.OldDir, e.OldName), place(e.NewDir, e.NewName)
-		return n, true
-	}
-	n.at = place(e.Dir, e.Name)
-	return n, w.skip.IsZero() || n.at.parent != w.skip
+	return w.expand(n)
 }
 
 // lookAhead is how far behind the first half of an exchange the second is searched.
 const lookAhead = 64
 
-// completeExchange reads more events where the last of the buffer may be the first
-// half of an exchange.
-func (w *worker) completeExchange() error {
-	from := max(len(w.notices)-lookAhead, 0)
-	for i := range w.notices[from:] {
-		if !w.notices[from+i].is(fanotify.Rename) {
-			continue
-		}
-		room := w.spool.room()
-		if len(room) < fanotify.MinBuffer {
-			return nil
-		}
-		n, err := w.group.TryRead(room)
-		if err != nil || n == 0 {
-			return err
-		}
-		w.spool.used += n
-		return w.decodeMore(room[:n], true)
+// pairExchanges finds the two halves of exchanges: renames of two objects, each to
+// where the other was. The second half may be behind what is taken over.
+func (w *worker) pairExchanges() error {
+	n := len(w.notices)
+	if err := w.lookBehind(); err != nil {
+		return err
 	}
+	for i := range n {
+		w.pair(i)
+	}
+	w.notices = w.notices[:n]
 	return nil
 }
 
-// pairExchanges finds the two halves of exchanges: renames of two objects, each to
-// where the other was.
-func (w *worker) pairExchanges() {
-	for i := range w.notices {
-		n := &w.notices[i]
-		if !n.is(fanotify.Rename) || n.old == n.at {
-			continue
+// lookBehind appends notices that are not to be taken over yet where one of the last may
+// be the first half of an exchange.
+func (w *worker) lookBehind() error {
+	last := w.notices[max(len(w.notices)-lookAhead, 0):]
+	if !slices.ContainsFunc(last, func(n notice) bool { return n.is(fanotify.Rename) }) {
+		return nil
+	}
+	if w.spool.filled() == 0 {
+		if err := w.readAhead(); err != nil {
+			return err
 		}
-		for j := i + 1; j < min(i+1+lookAhead, len(w.notices)); j++ {
-			m := &w.notices[j]
-			if m.is(fanotify.Rename) && m.old == n.at && m.at == n.old {
-				if m.object != n.object {
-					n.exchange = m.object
-				}
-				break
+	}
+	if w.spool.filled() == 0 || w.garbled != nil {
+		return nil
+	}
+	return w.decode(w.spool.open[0], lookAhead)
+}
+
+// pair finds the second half of an exchange whose first is the i-th notice.
+func (w *worker) pair(i int) {
+	n := &w.notices[i]
+	if !n.is(fanotify.Rename) || n.old == n.at {
+		return
+	}
+	for j := i + 1; j < min(i+1+lookAhead, len(w.notices)); j++ {
+		m := &w.notices[j]
+		if m.is(fanotify.Rename) && m.old == n.at && m.at == n.old {
+			if m.object != n.object {
+				n.exchange = m.object
 			}
+			return
 		}
 	}
 }
@@ -367,6 +271,7 @@ func (w *worker) idle(ctx context.Context) error {
 			return err
 		}
 	}
+	w.actors.forget()
 	if !w.present {
 		return nil
 	}
@@ -379,6 +284,9 @@ func (w *worker) idle(ctx context.Context) error {
 	}
 	if w.quiet.empty() {
 		w.quiet.kept.clear()
+	}
+	if err := w.spool.shrink(); err != nil {
+		return err
 	}
 	w.disk.rest(w.now)
 	return nil

@@ -274,11 +274,7 @@ func (g *Group) TryRead(b []byte) (int, error) {
 	var n int
 	var err error
 	ctlErr := g.conn.Control(func(fd uintptr) {
-		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		for err = unix.EINTR; err == unix.EINTR; {
-			n, err = unix.Poll(fds[:], 0)
-		}
-		if n > 0 {
+		if n, err = pollNow(fd); n > 0 {
 			n, err = unix.Read(int(fd), b) // nobody else reads: it does not wait
 		}
 	})
@@ -293,6 +289,30 @@ func readResult(n int, err error) (int, error) {
 		return 0, fmt.Errorf("fanotify group: read: %w", err)
 	}
 	return n, nil
+}
+
+// Ready reports whether an event waits. Unread asks for more, which takes the longer the
+// more there are.
+func (g *Group) Ready() (bool, error) {
+	var n int
+	var err error
+	ctlErr := g.conn.Control(func(fd uintptr) { n, err = pollNow(fd) })
+	if ctlErr != nil {
+		return false, ctlErr
+	}
+	if err != nil {
+		return false, fmt.Errorf("fanotify group: poll: %w", err)
+	}
+	return n > 0, nil
+}
+
+// pollNow is how many of one descriptor have something to read, at once.
+func pollNow(fd uintptr) (n int, err error) {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for err = unix.EINTR; err == unix.EINTR; {
+		n, err = unix.Poll(fds[:], 0)
+	}
+	return n, err
 }
 
 // Wake has a Read that waits, or the next that would, return at the time; the zero
