@@ -22,7 +22,9 @@ type index struct {
 
 	dirsOnly bool // only directories go to the journal; the rest is remembered for a while
 
-	changedObjects []changelog.FID
+	recent [2]*link // names that were asked for last: they are most likely the next, too
+
+	changedObjects []changedObject
 	changedNames   []*link
 	changedIn      map[changelog.FID][]*link // the first of changedNames by their directories
 	sorted         int                       // how many those are
@@ -54,6 +56,12 @@ type object struct {
 	placed  bool
 }
 
+// changedObject is an object that the batch changes.
+type changedObject struct {
+	f changelog.FID
+	o *object
+}
+
 // cacheLimit is how many objects and names a generation keeps: about 20 MB in all.
 const cacheLimit = 50_000
 
@@ -67,6 +75,7 @@ func newIndex(j journal.Journal, root changelog.FID) *index {
 func (x *index) forget() {
 	x.objects, x.oldObjects = map[changelog.FID]*object{}, map[changelog.FID]*object{}
 	x.names, x.oldNames = map[name]*link{}, map[name]*link{}
+	x.recent = [2]*link{}
 	x.changedObjects, x.changedNames = nil, nil
 	x.changedIn, x.sorted = map[changelog.FID][]*link{}, 0
 	x.paths = map[changelog.FID][]byte{}
@@ -108,7 +117,7 @@ func (x *index) touch(f changelog.FID, o *object) {
 	if !o.changed {
 		x.objects[f] = o
 		o.changed = true
-		x.changedObjects = append(x.changedObjects, f)
+		x.changedObjects = append(x.changedObjects, changedObject{f, o})
 	}
 }
 
@@ -138,6 +147,19 @@ func (x *index) remembers(f changelog.FID) bool { return x.objects[f] != nil || 
 
 // link returns what a name stands for; it is the index's own.
 func (x *index) link(n name) (*link, error) {
+	for _, l := range x.recent {
+		if l != nil && l.name == n {
+			return l, nil
+		}
+	}
+	l, err := x.findLink(n)
+	if err == nil {
+		x.recent = [2]*link{l, x.recent[0]}
+	}
+	return l, err
+}
+
+func (x *index) findLink(n name) (*link, error) {
 	if l := x.names[n]; l != nil {
 		return l, nil
 	}
@@ -168,24 +190,31 @@ func (x *index) setDirent(n name, f changelog.FID) error {
 }
 
 // flush hands the changes to a batch. They count as the journal's from now on; after
-// a commit that fails, forget takes them back.
+// a commit that fails, forget takes them back. What came and went within the batch is
+// forgotten: the journal denies it as fast.
 func (x *index) flush(b *journal.Batch) {
-	for _, f := range x.changedObjects {
-		o := x.objects[f]
+	for _, c := range x.changedObjects {
+		o := c.o
 		o.changed = false
 		switch {
 		case !o.exists && o.stored:
-			b.DeleteObject(f)
+			b.DeleteObject(c.f)
 			o.stored = false
-		case o.exists && x.keeps(f):
-			b.PutObject(f, &o.Object)
+		case !o.exists:
+			delete(x.objects, c.f)
+		case x.keeps(c.f):
+			b.PutObject(c.f, &o.Object)
 			o.stored = true
 		}
 	}
+	clear(x.changedObjects)
 	x.changedObjects = x.changedObjects[:0]
 	for _, l := range x.changedNames {
 		l.changed = false
 		if l.f == l.was {
+			if l.f.IsZero() {
+				delete(x.names, l.name)
+			}
 			continue
 		}
 		if !l.was.IsZero() {
@@ -197,6 +226,7 @@ func (x *index) flush(b *journal.Batch) {
 	}
 	clear(x.changedNames)
 	x.changedNames = x.changedNames[:0]
+	x.recent = [2]*link{}
 	clear(x.changedIn)
 	x.sorted = 0
 	x.age()
