@@ -130,6 +130,15 @@ func (x *index) dirent(n name) (changelog.FID, error) {
 	return l.f, nil
 }
 
+// peek is dirent for a name that is not likely to be asked for again soon.
+func (x *index) peek(n name) (changelog.FID, error) {
+	if f, known := x.cached(n); known {
+		return f, nil
+	}
+	f, _, err := x.j.Dirent(n.parent, []byte(n.name))
+	return f, err
+}
+
 // cached is dirent for a name that was asked for lately; known is false for others.
 func (x *index) cached(n name) (f changelog.FID, known bool) {
 	l := x.names[n]

@@ -10,19 +10,17 @@ import (
 // maxDepth is how deep directories are named; what lies deeper has no path.
 const maxDepth = 4096
 
-// path returns the path of a name from the root of the source, nil if a directory on
-// the way is not known. It is the caller's.
-func (x *index) path(dir changelog.FID, name []byte) []byte {
+// appendPath appends the path of a name from the root of the source to b; it returns nil
+// if a directory on the way is not known.
+func (x *index) appendPath(b []byte, dir changelog.FID, name []byte) []byte {
 	above, ok := x.dirPath(dir, 0)
-	switch {
-	case !ok:
+	if !ok {
 		return nil
-	case len(above) == 0:
-		return append([]byte(nil), name...)
 	}
-	p := make([]byte, 0, len(above)+1+len(name))
-	p = append(append(p, above...), '/')
-	return append(p, name...)
+	if len(above) > 0 {
+		b = append(append(b, above...), '/')
+	}
+	return append(b, name...)
 }
 
 // dirPath returns the path of a directory, empty for the root.

@@ -268,7 +268,7 @@ func (w *worker) compare(chunk []*waiting) ([]difference, error) {
 			continue
 		}
 		w.count.lookups++
-		was, err := w.index.dirent(n)
+		was, err := w.index.peek(n)
 		if err != nil {
 			return nil, err
 		}

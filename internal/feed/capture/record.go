@@ -16,10 +16,20 @@ func (w *worker) begin(at name, f changelog.FID, by *actor) *changelog.Record {
 		Target: f, Parent: at.parent, Name: append(w.nameBuf[:0], at.name...),
 	}
 	if len(at.name) > 0 {
-		r.Path = w.index.path(at.parent, r.Name)
+		if r.Path = w.index.appendPath(w.pathBuf[:0], at.parent, r.Name); r.Path != nil {
+			w.pathBuf = r.Path
+		}
 	}
 	by.sign(r)
 	return r
+}
+
+// from adds to a record of a rename what was renamed, and where it was.
+func (w *worker) from(r *changelog.Record, f changelog.FID, at name) {
+	r.Source, r.SourceParent, r.SourceName = f, at.parent, append(w.sourceBuf[:0], at.name...)
+	if r.SourcePath = w.index.appendPath(w.sourcePathBuf[:0], at.parent, r.SourceName); r.SourcePath != nil {
+		w.sourcePathBuf = r.SourcePath
+	}
 }
 
 // describe adds what an object is like, marks what differs from the index, and has the

@@ -67,8 +67,7 @@ func (w *worker) move(from, to name, f, victim changelog.FID, how addition) erro
 	r := w.begin(to, victim, how.by)
 	r.Type = changelog.Rename
 	r.Flags |= how.flags
-	r.Source, r.SourceParent, r.SourceName = f, from.parent, []byte(from.name)
-	r.SourcePath = w.index.path(from.parent, r.SourceName)
+	w.from(r, f, from)
 	o, err := w.index.object(f)
 	if err != nil {
 		return err
@@ -141,8 +140,7 @@ func (w *worker) swap(n *notice) error {
 	}
 	r := w.begin(n.at, n.exchange, n.by)
 	r.Type, r.Flags = changelog.Rename, r.Flags|changelog.FlagExchange
-	r.Source, r.SourceParent, r.SourceName = n.object, n.old.parent, []byte(n.old.name)
-	r.SourcePath = w.index.path(n.old.parent, r.SourceName)
+	w.from(r, n.object, n.old)
 	if err := w.index.setDirent(n.at, n.object); err != nil {
 		return err
 	}

@@ -342,7 +342,7 @@ func (s *Source) Paths(ctx context.Context, f changelog.FID) ([]string, error) {
 	return askFor(ctx, s, func(context.Context) (paths []string, err error) {
 		x := s.worker.index
 		err = s.journal.Links(f, func(parent changelog.FID, n []byte) bool {
-			if p := x.path(parent, n); p != nil {
+			if p := x.appendPath(nil, parent, n); p != nil {
 				paths = append(paths, string(p))
 			}
 			return true

@@ -32,9 +32,12 @@ type worker struct {
 	scan   *scan
 	scans  uint64
 
-	batch   journal.Batch
-	record  changelog.Record
-	nameBuf [256]byte
+	batch  journal.Batch
+	record changelog.Record
+	// Memory of what the record points to.
+	nameBuf, sourceBuf     [256]byte
+	pathBuf, sourcePathBuf []byte
+
 	notices []notice // that are being made into records
 	entries []entry  // of a directory that is visited
 	wanted  []int    // those of which the journal is asked
