@@ -18,10 +18,10 @@
 //
 // # Nothing is lost
 //
-// Events are read into memory that outlives the process (see package holder). A batch
-// of records is committed together with the changes of the index and the serial of
-// the buffer that they come from, so that after a crash a buffer is taken over exactly
-// once. Where events were or may have been lost, a MARK gap stands in the journal and
+// Events are read into memory that outlives the process (see package holder), ahead of
+// what is taken over. A batch of records is committed together with the changes of the
+// index and the serial of the slot of that memory that they come from, so that after a
+// crash each slot is taken over exactly once. Where events were or may have been lost, a MARK gap stands in the journal and
 // the disk is compared with the index.
 //
 // # Concurrency
