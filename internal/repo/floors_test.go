@@ -117,6 +117,7 @@ var floors = map[string]int{
 	"internal/kernelfilter":     1,
 	"internal/source":           1,
 	"internal/traceclock":       1,
+	"internal/ust/wire":         1,
 	"internal/consumer":         2,
 	"internal/hoststat":         2,
 	"internal/hoststat/metrics": 3,
