@@ -118,6 +118,7 @@ var floors = map[string]int{
 	"internal/source":           1,
 	"internal/traceclock":       1,
 	"internal/ust/wire":         1,
+	"internal/ust/ring":         1,
 	"internal/consumer":         2,
 	"internal/hoststat":         2,
 	"internal/hoststat/metrics": 3,
