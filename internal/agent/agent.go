@@ -27,6 +27,7 @@ import (
 	"github.com/weir-io/weir/internal/session"
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/statsource"
+	"github.com/weir-io/weir/internal/ustsource"
 )
 
 const (
@@ -64,6 +65,9 @@ type Options struct {
 	// ConsumerTimeout is how long a consumer process may give no answer before
 	// another one takes its place; 0: 15 s.
 	ConsumerTimeout time.Duration
+
+	// UST says where applications register. Its log is this one's.
+	UST ustsource.Options
 }
 
 // Agent is the session daemon of this host.
@@ -74,16 +78,19 @@ type Agent struct {
 	self   *selfsource.Source
 	stat   *statsource.Source
 	fs     *fssource.Source
+	ust    *ustsource.Source
 
 	*session.Daemon
 }
 
 // New makes an agent. It opens and starts nothing.
 func New(o Options) (*Agent, error) {
+	o.UST.Log = o.Log
 	a := &Agent{
 		opts: o, kernel: kernelsource.New(instances(o.RunDir), o.Log), self: selfsource.New(o.Log),
 		stat: statsource.New(statHost{o.Stat}, o.Log),
 		fs:   fssource.New(newFeedHost(o.Feeds), o.Log),
+		ust:  ustsource.New(o.UST),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -91,7 +98,7 @@ func New(o Options) (*Agent, error) {
 	}
 	var err error
 	a.Daemon, err = session.New(session.Options{
-		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat, a.fs}, Consumer: []string{o.Program, "consumer"},
+		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat, a.fs, a.ust}, Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
 		PingTimeout: o.ConsumerTimeout,
@@ -117,9 +124,16 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 	}
 	server := NewServer(a, a.opts.Log)
 	group, ctx := errgroup.WithContext(ctx)
+	// Applications go when sessions have ended: these stop them, and wait for them.
+	apps, letGo := context.WithCancel(context.WithoutCancel(ctx))
+	if err := a.ust.Listen(); err != nil {
+		a.opts.Log.Warn("applications are not traced", "err", err)
+	}
 	group.Go(func() error { return server.Serve(socket.Listener(), gid) })
+	group.Go(func() error { return a.ust.Serve(apps) })
 	group.Go(func() error {
 		<-ctx.Done()
+		defer letGo()
 		end, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		return errors.Join(a.Daemon.Close(end), server.Shutdown(end))
@@ -200,6 +214,6 @@ func (a *Agent) KernelContexts() []string {
 // Capabilities tells what this host can do.
 func (a *Agent) Capabilities() map[string]string {
 	c := a.kernel.Capabilities()
-	c["domains"] = strings.Join([]string{kernelsource.Domain, selfsource.Domain, statsource.Domain, fssource.Domain}, ", ")
+	c["domains"] = strings.Join([]string{kernelsource.Domain, selfsource.Domain, statsource.Domain, fssource.Domain, ustsource.Domain}, ", ")
 	return c
 }

@@ -23,22 +23,23 @@ import (
 	service "github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/hoststat"
+	"github.com/weir-io/weir/internal/ustsource"
 	"github.com/weir-io/weir/internal/version"
 )
 
 // newAgentCommand returns "weir agent".
 func newAgentCommand() *cobra.Command {
-	var o daemon.Options
+	o := daemon.Options{UST: ustsource.DefaultOptions()}
 	var level, format string
 	var stat agentStat
 	c := &cobra.Command{
 		Use:   "agent",
 		Short: "Record trace sessions of this host",
 		Long: `Run the session daemon of this host: it takes the commands create,
-enable-event, start and the others of "weir help", records the kernel, the host's
-statistics, changes of file systems and weir itself, and brings what is recorded to
-files or to a relay. It needs no hub and no kernel module; without root it records
-neither the kernel nor file systems.
+enable-event, start and the others of "weir help", records the kernel, applications,
+the host's statistics, changes of file systems and weir itself, and brings what is
+recorded to files or to a relay. It needs no hub and no kernel module; without root it
+records neither the kernel nor file systems, and its user's applications only.
 
 With --hub it registers this host with a hub, so that monitors find it there, and
 with --xmlsysd it serves them. With --feeds-listen it serves feeds of this host's file
@@ -58,6 +59,8 @@ is 1.`,
 	f.StringVar(&o.Hostname, "hostname", "", "name of this host in traces; default: the kernel's")
 	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
 	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
+	f.StringVar(&o.UST.Dir, "ust-dir", o.UST.Dir, "applications register at the socket lttng-ust-sock-8 of this directory")
+	f.BoolVar(&o.UST.Take, "take-ust-socket", false, "take that socket over from another session daemon")
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
 	stat.addFlags(c)

@@ -21,6 +21,7 @@ const (
 	domainWeir   = "weir"
 	domainStat   = "stat"
 	domainFS     = "fs"
+	domainUST    = "ust"
 )
 
 // domainFlags choose what is traced.
@@ -28,7 +29,7 @@ type domainFlags struct{ kernel, user, weir, stat, fs bool }
 
 func (f *domainFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.kernel, "kernel", "k", false, "the Linux kernel")
-	fl.BoolVarP(&f.user, "userspace", "u", false, "applications; not in this build")
+	fl.BoolVarP(&f.user, "userspace", "u", false, "applications")
 	fl.BoolVarP(&f.weir, "weir", "w", false, "weir's own events")
 	fl.BoolVar(&f.stat, "stat", false, "samples of the host's statistics")
 	fl.BoolVar(&f.fs, "fs", false, "changes of file systems")
@@ -38,7 +39,7 @@ func (f *domainFlags) add(fl *pflag.FlagSet) {
 func (f *domainFlags) one() (string, error) {
 	switch *f {
 	case domainFlags{user: true}:
-		return "", agent.NewProblem(agent.CodeNotSupported, "user domain: not in this build")
+		return domainUST, nil
 	case domainFlags{kernel: true}:
 		return domainKernel, nil
 	case domainFlags{weir: true}:
@@ -48,7 +49,7 @@ func (f *domainFlags) one() (string, error) {
 	case domainFlags{fs: true}:
 		return domainFS, nil
 	}
-	return "", usageErrorf("want one domain: -k (kernel), -w (weir), --stat or --fs")
+	return "", usageErrorf("want one domain: -k (kernel), -u (applications), -w (weir), --stat or --fs")
 }
 
 // domainTitle begins a sentence about a domain.

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/hub"
+	"github.com/weir-io/weir/internal/ustsource"
 )
 
 // hostSources are what of this host the session daemon records beside the kernel.
@@ -84,7 +85,7 @@ func runOwnAgent(ctx context.Context, from hostSources, cfg *config.Config, log 
 	}
 	a, err := daemon.New(daemon.Options{
 		Socket: socket, RunDir: filepath.Dir(socket), StateDir: cfg.Hub.StateDir, Program: runningImage, Log: log,
-		Stat: from.stat, Feeds: from.feeds, NoRealtime: !cfg.Agent.Realtime,
+		Stat: from.stat, Feeds: from.feeds, NoRealtime: !cfg.Agent.Realtime, UST: ustsource.DefaultOptions(),
 	})
 	if err != nil {
 		return err

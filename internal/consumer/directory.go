@@ -313,7 +313,7 @@ type fileWriter struct {
 func (w *fileWriter) name() string { return streamName(w.s) }
 
 // streamName is what files of a stream are called.
-func streamName(s *stream) string { return fmt.Sprintf("%s_%d", s.channel.Name, s.cpu) }
+func streamName(s *stream) string { return fmt.Sprintf("%s%s_%d", s.channel.Name, s.part, s.cpu) }
 
 // open begins the next file.
 func (w *fileWriter) open() error {

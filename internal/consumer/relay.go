@@ -438,7 +438,7 @@ func (o *relayOutput) options(s *stream) relay.StreamOptions {
 	return relay.StreamOptions{
 		Channel: streamName(s), Path: o.trace,
 		TracefileSize: s.channel.TracefileBytes, TracefileCount: s.channel.TracefileCount,
-		ClassID: uint64(s.channel.ID), Instance: uint64(s.cpu),
+		ClassID: s.class, Instance: uint64(s.cpu),
 	}
 }
 

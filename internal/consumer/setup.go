@@ -65,6 +65,9 @@ func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
 	} else if err := want(handover.OpChannel, files, 0); err != nil {
 		return err
 	}
+	if c.Shared {
+		e.uuid = c.UUID
+	}
 	e.channels[c.ID] = &channel{Channel: c}
 	return nil
 }
@@ -111,14 +114,20 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU}
-	if c.Ring { // weir's own domain would tell itself again
+	s := &stream{channel: c, cpu: o.CPU, class: uint64(c.ID), part: o.Part}
+	if c.Shared {
+		s.class = uint64(o.Class)
+	}
+	if c.Ring || c.Shared { // weir's own domain would tell itself again
 		s.losses = e.losses
 	}
 	var err error
-	if c.Ring {
+	switch {
+	case c.Ring:
 		s.source, err = e.newDrain(s, o, files)
-	} else {
+	case c.Shared:
+		s.source, err = e.newShared(s, o, files)
+	default:
 		s.source, err = e.newIntake(s, files)
 	}
 	if err != nil {

@@ -71,6 +71,8 @@ func (e *engine) record(out output, most int64) error {
 			packets, err = src.snapshot(most/int64(len(e.streams)), dumps[s])
 		case *intake:
 			packets, err = src.snapshot(most / int64(len(e.streams)))
+		case *shared:
+			packets, err = src.snapshot(most / int64(len(e.streams)))
 		}
 		if err != nil {
 			return fmt.Errorf("stream %s_%d: %w", s.channel.Name, s.cpu, err)
@@ -228,6 +230,8 @@ func (e *engine) clearSnapshots() error {
 		case *drain:
 			err = src.forget()
 		case *intake:
+			err = src.forget()
+		case *shared:
 			err = src.forget()
 		}
 		if err != nil {

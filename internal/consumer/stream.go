@@ -22,6 +22,8 @@ type stream struct {
 	// Immutable.
 	channel *channel
 	cpu     uint32
+	class   uint64  // the stream class
+	part    string  // of the name, behind the channel's
 	losses  *losses // nil: nobody is told
 
 	source source // set before anything comes from it

@@ -19,7 +19,7 @@ type Op string
 const (
 	OpHello      Op = "hello"      // Hello; a directory for the spool, if it has one
 	OpChannel    Op = "channel"    // Channel; of a ring: the table of its events (Blob)
-	OpStream     Op = "stream"     // Stream; of a ring: trace_pipe_raw, stats, ledger; else a socket of packets
+	OpStream     Op = "stream"     // Stream; of a ring: trace_pipe_raw, stats, ledger; of a shared one: memory, wake-up pipe; else a socket of packets
 	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
 	OpMetadata   Op = "metadata"   // nothing; text to append (Blob)
 	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
@@ -74,7 +74,9 @@ const FeedChannel = 1<<32 - 1
 type Channel struct {
 	ID             uint32        `json:"id"`
 	Name           string        `json:"name"`
-	Ring           bool          `json:"ring,omitempty"` // else the source gives whole packets
+	Ring           bool          `json:"ring,omitempty"`   // of the kernel's
+	Shared         bool          `json:"shared,omitempty"` // in memory of programs; neither: the source gives whole packets
+	UUID           [16]byte      `json:"uuid,omitzero"`    // of the trace, where rings are shared
 	PacketBytes    int           `json:"packet_bytes,omitempty"`
 	RingBytes      int64         `json:"ring_bytes,omitempty"` // of each stream
 	Overwrite      bool          `json:"overwrite,omitempty"`
@@ -106,6 +108,10 @@ type Stream struct {
 	Channel     uint32 `json:"channel"`
 	CPU         uint32 `json:"cpu"`
 	SubbufBytes int    `json:"subbuf_bytes,omitempty"`
+	// Class is the stream class, and Part what follows the channel's name in that of the
+	// stream, of rings that are shared.
+	Class uint32 `json:"class,omitempty"`
+	Part  string `json:"part,omitempty"`
 	// Resumed is true where another consumer has died over the stream: its ledger
 	// tells how far that has come.
 	Resumed bool `json:"resumed,omitempty"`

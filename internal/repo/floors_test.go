@@ -119,6 +119,7 @@ var floors = map[string]int{
 	"internal/traceclock":       1,
 	"internal/ust/wire":         1,
 	"internal/ust/ring":         1,
+	"internal/ustsource":        2,
 	"internal/consumer":         2,
 	"internal/hoststat":         2,
 	"internal/hoststat/metrics": 3,

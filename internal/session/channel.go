@@ -233,7 +233,7 @@ func tellStreams(ctx context.Context, p *process, channel uint32, streams []sour
 		}
 	}()
 	for _, st := range streams {
-		if err := p.Call(ctx, handover.OpStream, handover.Stream{Channel: channel, CPU: st.CPU, SubbufBytes: st.SubbufBytes, Resumed: st.Resumed}, nil, st.Files...); err != nil {
+		if err := p.Call(ctx, handover.OpStream, handover.Stream{Channel: channel, CPU: st.CPU, SubbufBytes: st.SubbufBytes, Resumed: st.Resumed, Class: st.Class, Part: st.Part}, nil, st.Files...); err != nil {
 			return err
 		}
 	}

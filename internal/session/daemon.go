@@ -108,9 +108,6 @@ func (d *Daemon) source(by Caller, domain string) (source.Source, error) {
 			return s, s.Check(by.Tracing)
 		}
 	}
-	if domain == "ust" || domain == "user" {
-		return nil, problemf(agent.CodeNotSupported, "user domain: not in this build")
-	}
 	return nil, problemf(agent.CodeInvalid, "domain %q: want one of %s", domain, strings.Join(d.domains(), ", "))
 }
 

@@ -385,6 +385,7 @@ func (m *domain) drain(ctx context.Context, settle time.Duration) error {
 		return nil
 	}
 	m.unsettled = true
+	m.follow() // rings and events that have come since
 	if _, stuck := m.isStuck(); stuck {
 		settle = 0
 	}

@@ -91,5 +91,9 @@ type Stream struct {
 	CPU         uint32
 	SubbufBytes int
 	Resumed     bool // a consumer that died has read it before
+	// Class is the stream class, and Part what follows the channel's name in that of the
+	// stream, where a channel has several; else 0 and "".
+	Class uint32
+	Part  string
 	Files       []*os.File
 }

@@ -1,0 +1,375 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/ust/ring"
+)
+
+// shared reads a ring in memory that it shares with programs. What is in it are
+// packets already; their headers are written anew, as programs may have written
+// anything there.
+type shared struct {
+	*mailbox
+	stall
+
+	// Immutable.
+	log  *slog.Logger
+	ring *ring.Reader
+	pipe *os.File // programs write to it when a sub-buffer is complete
+	live time.Duration
+	uuid [16]byte
+
+	// Owned by the goroutine.
+	packet  []byte
+	reading bool
+	last    uint64    // end of the last packet, or beacon
+	told    uint64    // lost events
+	began   bool      // a packet was given
+	flushed time.Time // when it was last
+	failure error     // reported once
+	broken  bool      // the memory is corrupt: it is read no more
+
+	bad  atomic.Uint64 // sub-buffers that no program that keeps the rules has left
+	lost atomic.Uint64 // events
+	used atomic.Uint64 // bytes
+}
+
+func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (source, error) {
+	if err := want(handover.OpStream, files, 2); err != nil {
+		return nil, err
+	}
+	defer files[0].Close()
+	g := ring.Geometry{SubbufBytes: uint64(o.SubbufBytes), Overwrite: s.channel.Overwrite}
+	if o.SubbufBytes > 0 {
+		g.Subbufs = uint64(s.channel.RingBytes) / g.SubbufBytes
+	}
+	r, err := ring.Open(files[0], g)
+	if err != nil {
+		files[1].Close()
+		return nil, err
+	}
+	m, err := newMailbox()
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), files[1].Close())
+	}
+	d := &shared{
+		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], live: e.hello.LiveTimer,
+		uuid: s.channel.UUID, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
+	}
+	go d.run() // until close
+	return d, nil
+}
+
+// run serves until the orders end.
+func (d *shared) run() {
+	defer close(d.ended)
+	for {
+		d.wait()
+		if !d.obey() {
+			return
+		}
+		switch {
+		case !d.reading && !d.unfinished || !d.due():
+		case d.unfinished:
+			if err := d.finish(); err != nil && !noRoom(err) {
+				d.fail(err)
+			}
+		default:
+			d.read(false)
+			d.timers()
+		}
+	}
+}
+
+// wait waits for programs, for orders and for timers.
+func (d *shared) wait() {
+	fds := []unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipe.Fd()), Events: unix.POLLIN}}
+	timeout := time.Duration(-1)
+	switch {
+	case !d.reading && !d.unfinished || d.broken:
+		fds = fds[:1]
+	case d.s.stalled():
+		fds, timeout = fds[:1], d.stall.patience()
+	default:
+		timeout = d.s.channel.ReadTimer
+		if age := d.age(); age > 0 {
+			timeout = min(timeout, max(time.Until(d.flushed.Add(age)), 0))
+		}
+	}
+	ms := -1
+	if timeout >= 0 {
+		ms = int(timeout.Milliseconds()) + 1
+	}
+	if _, err := unix.Poll(fds, ms); err != nil && err != unix.EINTR {
+		d.fail(err)
+	}
+	if len(fds) > 1 && fds[1].Revents&unix.POLLIN != 0 {
+		var b [4096]byte
+		_, _ = unix.Read(int(d.pipe.Fd()), b[:]) // how many they are does not matter
+	}
+}
+
+// age is after which time a packet ends; 0: when it is full.
+func (d *shared) age() time.Duration {
+	age := d.s.channel.SwitchTimer
+	if d.live > 0 && (age == 0 || d.live < age) {
+		age = d.live
+	}
+	return age
+}
+
+// timers ends packets that are old enough, and tells viewers of idle streams.
+func (d *shared) timers() {
+	age := d.age()
+	if age == 0 || d.s.stalled() || d.broken || time.Since(d.flushed) < age {
+		return
+	}
+	d.flushed = time.Now()
+	now := clockTime(unix.CLOCK_MONOTONIC)
+	// A relay of LTTng's does not heed a beacon before the first packet.
+	d.ring.Flush(now, d.live > 0 && !d.began)
+	d.read(false)
+	if d.live == 0 || d.s.stalled() {
+		return
+	}
+	consumed, write, err := d.ring.Positions()
+	until := now - uint64(beaconMargin)
+	if err != nil || until <= d.last || d.ring.Subbuf(consumed) != d.ring.Subbuf(write) {
+		return // there is something to come that may be older
+	}
+	d.last = until
+	if err := d.s.out.beacon(until); err != nil {
+		d.fail(err)
+	}
+}
+
+// read takes the sub-buffers that are complete, as long as there is room for them. All
+// is true where nobody writes any more: what is not complete never will be.
+func (d *shared) read(all bool) {
+	d.lost.Store(d.ring.Lost())
+	d.used.Store(d.ring.Usage())
+	for !d.s.stalled() && !d.broken {
+		at, write, err := d.ring.Positions()
+		if err != nil {
+			d.breaks(err)
+			return
+		}
+		switch d.ring.State(at, write) {
+		case ring.Complete:
+			err = d.take(at)
+		case ring.Torn:
+			if !all {
+				return
+			}
+			d.skip("a program has died, or was stopped, as it wrote", at)
+			err = d.ring.Release(at)
+		default:
+			return
+		}
+		if err != nil {
+			d.breaks(err)
+		}
+	}
+}
+
+// take hands on a sub-buffer. It is the writers' before it is written: a consumer that
+// dies leaves a gap, which is told, and nothing twice.
+func (d *shared) take(at uint64) error {
+	h, n, ok := d.ring.Read(at, d.packet)
+	if err := d.ring.Release(at); err != nil || !ok {
+		return err
+	}
+	if n == 0 {
+		d.skip("sizes in its header cannot be", at)
+		return nil
+	}
+	info := d.settle(&h, at, n)
+	d.told, d.last, d.began = info.Discarded, info.End, true
+	if err := d.s.WritePacket(d.packet[:n], info); err != nil {
+		d.fail(err)
+	}
+	return nil
+}
+
+// settle writes a packet's header anew: programs are believed what no other knows, as
+// far as it can be.
+func (d *shared) settle(h *ring.Header, at uint64, n int) ctf.PacketInfo {
+	now := clockTime(unix.CLOCK_MONOTONIC)
+	h.UUID, h.Class, h.Instance, h.CPU = d.uuid, uint32(d.s.class), uint64(d.s.cpu), d.s.cpu
+	h.Begin = min(max(h.Begin, d.last), max(now, d.last))
+	h.End = max(min(h.End, now), h.Begin)
+	h.Sequence = d.ring.Subbuf(at)
+	h.Discarded = max(min(h.Discarded, d.ring.Lost()), d.told)
+	h.Put(d.packet[:n])
+	return ctf.PacketInfo{
+		Size: h.PacketBits, ContentSize: h.ContentBits, Begin: h.Begin, End: h.End, Discarded: h.Discarded,
+		ClassID: uint64(h.Class), InstanceID: h.Instance, Sequence: h.Sequence,
+		Has: ctf.HasBegin | ctf.HasEnd | ctf.HasDiscarded | ctf.HasSequence | ctf.HasClassID | ctf.HasInstanceID,
+	}
+}
+
+// skip counts a sub-buffer that is no packet.
+func (d *shared) skip(why string, at uint64) {
+	d.bad.Add(1)
+	d.s.lose(1)
+	d.fail(fmt.Errorf("sub-buffer %d is lost: %s", d.ring.Subbuf(at), why))
+}
+
+// breaks ends the reading of memory that is corrupt.
+func (d *shared) breaks(err error) {
+	d.broken = true
+	d.bad.Add(1)
+	d.fail(err)
+}
+
+func (d *shared) fail(err error) {
+	if d.failure == nil || d.failure.Error() != err.Error() {
+		d.failure = err
+		d.log.Error("ring not read in full", "stream", streamName(d.s), "err", err)
+	}
+}
+
+// endPacket ends the packet that programs write, and takes what there is.
+func (d *shared) endPacket(all, empty bool) {
+	d.flushed = time.Now()
+	d.read(all)
+	if d.s.stalled() || d.broken {
+		return
+	}
+	d.ring.Flush(clockTime(unix.CLOCK_MONOTONIC), empty || d.ring.Lost() > d.told)
+	d.read(all)
+}
+
+func (d *shared) start() error {
+	return d.call(func() error {
+		d.reading, d.unfinished, d.left, d.retryAt = true, false, false, time.Time{}
+		d.flushed = time.Now()
+		return nil
+	})
+}
+
+func (d *shared) hold() error {
+	return d.call(func() error {
+		if !d.reading {
+			d.unfinished, d.left = false, d.unfinished
+			return nil
+		}
+		d.reading, d.retryAt = false, time.Time{}
+		if d.due() {
+			d.endPacket(false, false)
+		}
+		return nil
+	})
+}
+
+func (d *shared) goOn() error {
+	return d.call(func() error {
+		d.unfinished, d.left, d.retryAt = d.left, false, time.Time{}
+		return nil
+	})
+}
+
+func (d *shared) stop() error {
+	return d.call(func() error {
+		d.reading, d.unfinished, d.left = false, true, false
+		return d.finish()
+	})
+}
+
+// finish takes all that is left, as far as there is room for it.
+func (d *shared) finish() error {
+	for {
+		if err := d.s.retry(); err != nil {
+			d.retryAt = time.Now().Add(retryPeriod)
+			return err
+		}
+		if d.endPacket(true, false); !d.s.stalled() {
+			d.unfinished = false
+			return nil
+		}
+	}
+}
+
+func (d *shared) tell() (told bool, err error) {
+	err = d.call(func() error {
+		if told = d.s.untold.Load() && !d.s.stalled(); told {
+			d.endPacket(false, true)
+		}
+		return nil
+	})
+	if errors.Is(err, errHung) { // it may be done later
+		return false, err
+	}
+	return told, err
+}
+
+func (d *shared) tellAll() error {
+	return d.call(func() error {
+		d.endPacket(true, d.s.untold.Load())
+		return nil
+	})
+}
+
+func (d *shared) account(to *handover.StreamStatus) {
+	to.RingBytes, to.Usage, to.Bad = uint64(d.s.channel.RingBytes), d.used.Load(), d.bad.Load()
+	to.Discarded = max(to.Discarded, d.lost.Load())
+}
+
+func (d *shared) close() error {
+	err := d.mailbox.end()
+	if errors.Is(err, errHung) { // all is the goroutine's; it ends with the process
+		return err
+	}
+	d.s.abandon()
+	return errors.Join(err, d.ring.Close(), d.pipe.Close())
+}
+
+// snapshot copies what the ring holds, the newest up to a number of bytes, 0 for all.
+func (d *shared) snapshot(most int64) (all packets, err error) {
+	err = d.call(func() error {
+		d.ring.Flush(clockTime(unix.CLOCK_MONOTONIC), false)
+		at, write, err := d.ring.Positions()
+		if err != nil {
+			d.breaks(err)
+			return nil
+		}
+		d.last = 0 // a snapshot may begin before the last one's end
+		for ; d.ring.State(at, write) != ring.Writing; at += uint64(len(d.packet)) {
+			if d.ring.State(at, write) != ring.Complete {
+				continue
+			}
+			h, n, ok := d.ring.Read(at, d.packet)
+			if !ok || n == 0 {
+				continue // writers have taken it
+			}
+			info := d.settle(&h, at, n)
+			d.told, d.last = info.Discarded, info.End
+			_ = all.WritePacket(d.packet[:n], info) // keeps a copy, which does not fail
+		}
+		d.told = 0
+		return nil
+	})
+	return all.newest(most), err
+}
+
+// forget lets go of what the ring holds.
+func (d *shared) forget() error {
+	return d.call(func() error {
+		d.ring.Flush(clockTime(unix.CLOCK_MONOTONIC), false)
+		d.ring.Forget()
+		return nil
+	})
+}

@@ -1,0 +1,226 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
+	"github.com/weir-io/weir/internal/ust/ring"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// channel is a set of rules with the rings of the users whose programs they are for.
+type channel struct {
+	// Immutable.
+	t        *trace
+	id       uint32
+	name     string
+	settings agent.ChannelSettings
+	geometry ring.Geometry
+
+	// Guarded by trace.mu.
+	rules    []*rule
+	off      []bool // of rules
+	contexts []wire.ContextType
+	on       bool
+	users    map[uint32]*buffers
+}
+
+// AddRule implements source.Channel.
+func (c *channel) AddRule(r *agent.EventRule) ([]error, error) {
+	made, err := newRule(r)
+	if err != nil {
+		return nil, err
+	}
+	c.t.mu.Lock()
+	c.rules, c.off = append(c.rules, made), append(c.off, false)
+	c.t.mu.Unlock()
+	return nil, c.changed()
+}
+
+// SetRule implements source.Channel.
+func (c *channel) SetRule(r *agent.EventRule, on bool) error {
+	c.t.mu.Lock()
+	i := slices.IndexFunc(c.rules, func(o *rule) bool { return o.agent == r })
+	if i >= 0 {
+		c.off[i] = !on
+	}
+	c.t.mu.Unlock()
+	if i < 0 {
+		return agent.NewProblem(agent.CodeNoEvent, "no such event rule")
+	}
+	return c.changed()
+}
+
+// changed has programs follow, if they record.
+func (c *channel) changed() error {
+	c.t.mu.Lock()
+	active := slices.ContainsFunc(c.t.channels, func(c *channel) bool { return c.on })
+	c.t.mu.Unlock()
+	if !active {
+		return nil
+	}
+	return c.t.bring()
+}
+
+// AddContext implements source.Channel.
+func (c *channel) AddContext(name string) error {
+	t, ok := wire.ParseContextName(name)
+	if !ok {
+		return agent.NewProblem(agent.CodeContextUnavailable, fmt.Sprintf("domain ust has no context %s: want one of %q", name, wire.ContextNames()))
+	}
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	c.contexts = append(c.contexts, t)
+	return nil
+}
+
+// Prepare implements source.Channel: rings are made when programs come.
+func (c *channel) Prepare() error { return nil }
+
+// Describe implements source.Channel.
+func (c *channel) Describe(o *handover.Channel) (*os.File, error) {
+	o.Shared, o.UUID = true, c.t.info.UUID
+	return nil, nil
+}
+
+// Streams implements source.Channel.
+func (c *channel) Streams() ([]source.Stream, error) { return c.streams(true) }
+
+// MoreStreams implements source.Growing.
+func (c *channel) MoreStreams() ([]source.Stream, error) { return c.streams(false) }
+
+// streams opens the rings of all users, or of those that have come.
+func (c *channel) streams(all bool) (streams []source.Stream, err error) {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	for _, b := range c.users {
+		if b.told && !all {
+			continue
+		}
+		for cpu := range b.memory {
+			s := source.Stream{CPU: uint32(cpu), SubbufBytes: int(c.geometry.SubbufBytes), Class: uint32(b.class.stream.ID), Part: b.part()}
+			if s.Files, err = duplicate(b.memory[cpu], b.woken[cpu]); err != nil {
+				return streams, err
+			}
+			streams = append(streams, s)
+		}
+		b.told = true
+	}
+	return streams, nil
+}
+
+// duplicate opens files again.
+func duplicate(files ...*os.File) (all []*os.File, err error) {
+	for _, f := range files {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return nil, errors.Join(err, closeAll(all))
+		}
+		all = append(all, os.NewFile(uintptr(fd), f.Name()))
+	}
+	return all, nil
+}
+
+// Start implements source.Channel.
+func (c *channel) Start() error { return c.set(true) }
+
+// Stop implements source.Channel.
+func (c *channel) Stop() error { return c.set(false) }
+
+func (c *channel) set(on bool) error {
+	c.t.mu.Lock()
+	same := c.on == on
+	c.on = on
+	c.t.mu.Unlock()
+	if same {
+		return nil
+	}
+	return c.t.bring()
+}
+
+// of returns the rings of a user, which are made for the first program.
+func (c *channel) of(uid uint32) (*buffers, error) {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	if b := c.users[uid]; b != nil {
+		return b, nil
+	}
+	if c.t.closed {
+		return nil, errors.New("the session has ended")
+	}
+	b, err := c.makeBuffers(uid)
+	if err != nil {
+		return nil, err
+	}
+	c.users[uid] = b
+	defer c.t.ask() // the consumer is to read them
+	return b, nil
+}
+
+// makeBuffers makes the rings of a user. The caller holds trace.mu.
+func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
+	class, err := c.t.newClass()
+	if err != nil {
+		return nil, err
+	}
+	b := &buffers{c: c, uid: uid, class: class}
+	b.first = ring.Header{UUID: c.t.info.UUID, Class: uint32(class.stream.ID), Begin: traceclock.Now(unix.CLOCK_MONOTONIC)}
+	for cpu := range c.t.s.cpus {
+		memory, err := ring.Create(c.geometry, b.first, cpu)
+		if err != nil {
+			return nil, errors.Join(err, b.close())
+		}
+		b.memory = append(b.memory, memory)
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+			return nil, errors.Join(fmt.Errorf("pipe of a ring: %w", err), b.close())
+		}
+		b.woken = append(b.woken, os.NewFile(uintptr(p[0]), "wake-up"))
+		b.wake = append(b.wake, os.NewFile(uintptr(p[1]), "wake-up"))
+	}
+	return b, nil
+}
+
+// part is what tells the files of users apart: those of the session's owner have the
+// channel's name alone.
+func (b *buffers) part() string {
+	if b.uid == b.c.t.info.Owner {
+		return ""
+	}
+	return fmt.Sprintf("-uid%d", b.uid)
+}
+
+// object is the channel object for programs.
+func (b *buffers) object() ([]byte, error) {
+	c := ring.Channel{
+		Geometry: b.c.geometry, Name: b.c.name, ID: uint32(b.class.stream.ID), UUID: b.c.t.info.UUID,
+		Streams: uint32(len(b.memory)), Created: b.first.Begin,
+	}
+	return c.Append(nil)
+}
+
+func (b *buffers) close() error {
+	return errors.Join(closeAll(b.memory), closeAll(b.wake), closeAll(b.woken))
+}
+
+// close frees the rings. No program has them any more, or none that answers.
+func (c *channel) close() (err error) {
+	c.t.mu.Lock()
+	defer c.t.mu.Unlock()
+	for _, b := range c.users {
+		err = errors.Join(err, b.close())
+	}
+	c.users = nil
+	return err
+}

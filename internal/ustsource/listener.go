@@ -1,0 +1,159 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socketName is that of ABI 9 and 10.
+const socketName = "lttng-ust-sock-8"
+
+// errTaken reports that another daemon serves programs.
+var errTaken = errors.New("another session daemon listens there: --take-ust-socket takes it over")
+
+// Listen opens the socket. Where it cannot, the domain cannot be used, as Check tells.
+func (s *Source) Listen() error {
+	path := filepath.Join(s.opts.Dir, socketName)
+	l, err := listen(path, s.opts.Take)
+	if err != nil {
+		err = fmt.Errorf("socket %s: %w", path, err)
+		s.problem.Store(&err)
+		return err
+	}
+	s.listener = l
+	s.problem.Store(nil)
+	s.log.Info("applications register", "socket", path)
+	return nil
+}
+
+// Serve serves programs until ctx ends, and then lets go of all of them.
+func (s *Source) Serve(ctx context.Context) error {
+	l := s.listener
+	if l == nil {
+		<-ctx.Done()
+		return nil
+	}
+	s.beckon(1)
+	stop := context.AfterFunc(ctx, func() { l.Close() }) // ends the loop
+	defer stop()
+	for {
+		conn, err := l.AcceptUnix()
+		if err != nil {
+			if ctx.Err() == nil {
+				err = fmt.Errorf("socket %s: %w", l.Addr(), err)
+				s.problem.Store(&err)
+				s.log.Error("applications are not traced any more", "err", err)
+				<-ctx.Done()
+			}
+			break
+		}
+		s.work.Go(func() { s.register(conn) }) // ends with the program; close waits
+	}
+	s.beckon(0)
+	s.close()
+	return nil
+}
+
+// close lets go of all programs.
+func (s *Source) close() {
+	s.mu.Lock()
+	s.closed = true
+	halves := s.halves
+	s.halves = nil
+	s.mu.Unlock()
+	for _, h := range halves {
+		h.conn.Close()
+	}
+	for _, p := range s.all() {
+		p.leave(nil)
+	}
+	s.work.Wait()
+}
+
+// listen makes the socket, unless a daemon listens there.
+func listen(path string, take bool) (*net.UnixListener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		if !take {
+			conn, err := net.DialTimeout("unix", path, time.Second)
+			if err == nil {
+				conn.Close()
+				return nil, errTaken
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	mode := os.FileMode(0o600)
+	if os.Geteuid() == 0 {
+		mode = 0o666 // programs of everybody
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// beckon tells programs that wait for a daemon that there is one, or none any more.
+func (s *Source) beckon(there byte) {
+	if s.opts.Wait == "" {
+		return
+	}
+	if err := beckon(s.opts.Wait, there); err != nil {
+		s.log.Warn("applications that wait for a daemon are not woken", "err", err)
+	}
+}
+
+// beckon writes to the page that programs wait at, and wakes them. Whoever has made
+// the file may change it: it is written to by system calls alone.
+func beckon(path string, there byte) error {
+	mode := uint32(0o600)
+	if os.Geteuid() == 0 {
+		mode = 0o644 // read by everybody
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, mode)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	defer unix.Close(fd)
+	page := os.Getpagesize()
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return fmt.Errorf("%s is no file", path)
+	}
+	if st.Size < int64(page) {
+		if err := unix.Ftruncate(fd, int64(page)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if _, err := unix.Pwrite(fd, []byte{there, 0, 0, 0}, 0); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	b, err := unix.Mmap(fd, 0, page, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer func() { _ = unix.Munmap(b) }() // it is mapped
+	return wake(b)
+}

@@ -1,0 +1,155 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// program is one that has registered.
+type program struct {
+	// Immutable.
+	s        *Source
+	log      *slog.Logger
+	pid      int32
+	uid, gid uint32
+	name     string
+	notify   *net.UnixConn
+	jobs     chan func()
+	gone     chan struct{} // closed by leave
+
+	// Owned by the worker.
+	link     link
+	version  wire.Version
+	attached map[*trace]*attachment
+
+	leaving sync.Once
+
+	mu       sync.Mutex // guards what follows
+	sessions map[uint32]*trace
+	buffers  map[uint32]*buffers // by the handles of channels
+}
+
+// maxJobs is how many may wait for a program: one for each session that waits, mostly.
+const maxJobs = 16
+
+func newProgram(s *Source, cred unix.Ucred, reg wire.Registration, command, notify *net.UnixConn) *program {
+	return &program{
+		s: s, log: s.log.With("pid", cred.Pid, "uid", cred.Uid, "name", reg.Name),
+		pid: cred.Pid, uid: cred.Uid, gid: cred.Gid, name: reg.Name,
+		notify: notify, jobs: make(chan func(), maxJobs), gone: make(chan struct{}),
+		link: link{conn: command}, attached: make(map[*trace]*attachment),
+		sessions: make(map[uint32]*trace), buffers: make(map[uint32]*buffers),
+	}
+}
+
+// leave lets go of the program: it is told if there is a reason, but for its end.
+func (p *program) leave(err error) {
+	p.leaving.Do(func() {
+		if err != nil && !ended(err) {
+			p.log.Warn("application dropped", "err", err)
+		}
+		close(p.gone)
+		p.link.conn.Close()
+		p.notify.Close()
+	})
+}
+
+// ended reports whether an error is that of a program that has ended.
+func ended(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, wire.CodeExiting)
+}
+
+// leave takes a program out.
+func (s *Source) leave(p *program) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.programs = slices.DeleteFunc(s.programs, func(o *program) bool { return o == p })
+}
+
+// serve serves the program until it is gone.
+func (p *program) serve() {
+	var listening sync.WaitGroup
+	listening.Go(func() { p.leave(p.listen()) })
+	if err := p.welcome(); err != nil {
+		p.leave(err)
+	}
+	for {
+		select {
+		case job := <-p.jobs:
+			job()
+		case <-p.gone:
+			listening.Wait()
+			return
+		}
+	}
+}
+
+// welcome tells a new program all that there is, and that it need not wait any more.
+func (p *program) welcome() error {
+	r, err := p.link.call(wire.Command{Handle: wire.Root, Op: wire.OpTracerVersion}, nil)
+	if err != nil {
+		return err
+	}
+	if p.version, err = wire.ParseVersion(r.Body); err != nil {
+		return err
+	}
+	for _, t := range p.s.sessions() {
+		p.follow(t)
+	}
+	_, err = p.link.simple(wire.Root, wire.OpRegisterDone)
+	return err
+}
+
+// do has the worker do something; the channel is closed when that is done, or the
+// program is gone.
+func (p *program) do(job func()) <-chan struct{} {
+	done := make(chan struct{})
+	wrapped := func() {
+		defer close(done)
+		job()
+	}
+	select {
+	case p.jobs <- wrapped:
+	case <-p.gone:
+		return p.gone
+	}
+	either := make(chan struct{})
+	go func() { // ends with the job or the program
+		defer close(either)
+		select {
+		case <-done:
+		case <-p.gone:
+		}
+	}()
+	return either
+}
+
+// follow tells the program what a trace wants of it and it does not know yet. What
+// goes wrong is the end of the program here, or told once.
+func (p *program) follow(t *trace) {
+	w, ok := t.wants(p)
+	if !ok && p.attached[t] == nil {
+		return
+	}
+	err := p.bring(t, w)
+	var code wire.Code
+	switch {
+	case err == nil:
+	case errors.As(err, &code) && code != wire.CodeExiting:
+		p.log.Warn("application does not do what a session wants", "session", t.info.Name, "err", err)
+	default:
+		p.leave(err)
+	}
+}
