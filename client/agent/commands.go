@@ -207,6 +207,13 @@ func (c *Client) KernelContexts(ctx context.Context) ([]string, error) {
 	return get[[]string](ctx, c, nil, "kernel", "contexts")
 }
 
+// UserEvents lists the events of the applications that the caller may trace: those that
+// a pattern chooses, with their fields; "" is all.
+func (c *Client) UserEvents(ctx context.Context, pattern string, fields bool) ([]UserEvent, error) {
+	query := url.Values{"pattern": {pattern}, "fields": {strconv.FormatBool(fields)}}
+	return get[[]UserEvent](ctx, c, query, "user", "events")
+}
+
 // StatEvents lists the events of the host's statistics: those whose name, or that of
 // whose section, a pattern chooses, with the fields that they may have; "" is all.
 func (c *Client) StatEvents(ctx context.Context, pattern string, fields bool) ([]StatEvent, error) {

@@ -142,6 +142,24 @@ type StatField struct {
 	Type string `json:"type"` // for people
 }
 
+// UserEvent is an event that an application has.
+type UserEvent struct {
+	PID      int32       `json:"pid"`
+	UID      uint32      `json:"uid"`
+	Process  string      `json:"process"` // its name
+	Name     string      `json:"name"`
+	LogLevel string      `json:"log_level,omitempty"`
+	Fields   []UserField `json:"fields,omitempty"`
+}
+
+// UserField is a field of such an event.
+type UserField struct {
+	Name string `json:"name"`
+	Type string `json:"type"` // integer, enum, float, string or other
+	// NotWritten is true of a field that only filters see.
+	NotWritten bool `json:"not_written,omitempty"`
+}
+
 // Done is what a command has done beside its answer: warnings do not undo it.
 type Done struct {
 	Warnings []Problem `json:"warnings,omitempty"`

@@ -138,8 +138,12 @@ type EventRule struct {
 	Location   string    `json:"location,omitempty"` // of a probe
 	// Period is how often events are made that are samples; 0: each second. Other
 	// events have none.
-	Period  time.Duration `json:"period,omitempty"`
-	Enabled bool          `json:"enabled"`
+	Period time.Duration `json:"period,omitempty"`
+	// LogLevel is the least severe level of events of applications, such as
+	// TRACE_WARNING, or with LogLevelOnly the only one; "": any.
+	LogLevel     string `json:"log_level,omitempty"`
+	LogLevelOnly bool   `json:"log_level_only,omitempty"`
+	Enabled      bool   `json:"enabled"`
 	// FilteredBy tells who evaluates the filter: "kernel", "consumer" or both.
 	FilteredBy string `json:"filtered_by,omitempty"`
 	Matches    int    `json:"matches"`           // events that it chooses now

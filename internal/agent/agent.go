@@ -199,6 +199,14 @@ func (a *Agent) StatEvents(ctx context.Context, pattern string, fields bool) []a
 	return a.stat.Events(ctx, pattern, fields)
 }
 
+// UserEvents lists the events of applications.
+func (a *Agent) UserEvents(ctx context.Context, by Caller, pattern string, fields bool) ([]agent.UserEvent, error) {
+	if err := a.ust.Check(by.Tracing); err != nil {
+		return nil, err
+	}
+	return a.ust.Events(ctx, by.UID, pattern, fields), nil
+}
+
 // KernelContexts lists the contexts of the kernel's domain.
 func (a *Agent) KernelContexts() []string {
 	var all []string

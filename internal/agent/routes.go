@@ -55,6 +55,7 @@ func routes() map[string]handler {
 		"GET /api/v1/kernel/events":   listKernelEvents,
 		"GET /api/v1/kernel/contexts": listKernelContexts,
 		"GET /api/v1/stat/events":     listStatEvents,
+		"GET /api/v1/user/events":     listUserEvents,
 		"GET /api/v1/capabilities":    getCapabilities,
 	}
 }
@@ -183,6 +184,15 @@ func listStatEvents(s service, q *request) (any, error) {
 		return nil, err
 	}
 	return list(s.StatEvents(q.Context(), q.URL.Query().Get("pattern"), fields)), nil
+}
+
+func listUserEvents(s service, q *request) (any, error) {
+	fields, err := q.flag("fields", false)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.UserEvents(q.Context(), q.by, q.URL.Query().Get("pattern"), fields)
+	return list(all), err
 }
 
 func getCapabilities(s service, _ *request) (any, error) {

@@ -58,6 +58,8 @@ type service interface {
 	KernelContexts() []string
 	// StatEvents lists the events of the host's statistics.
 	StatEvents(ctx context.Context, pattern string, fields bool) []agent.StatEvent
+	// UserEvents lists the events of the applications that the caller may trace.
+	UserEvents(ctx context.Context, by Caller, pattern string, fields bool) ([]agent.UserEvent, error)
 	// Capabilities tells what kernel and privileges allow, and why not.
 	Capabilities() map[string]string
 

@@ -102,6 +102,10 @@ func completeEvents(c *cobra.Command, args []string, toComplete string) ([]strin
 			all, err := api.StatEvents(ctx, toComplete+"*", false)
 			return statNames(all), err
 		}
+		if f := c.Flags().Lookup("userspace"); f != nil && f.Value.String() == "true" {
+			all, err := api.UserEvents(ctx, toComplete+"*", false)
+			return userNames(all), err
+		}
 		kind := agent.Tracepoint
 		if f := c.Flags().Lookup("syscall"); f != nil && f.Value.String() == "true" {
 			kind = agent.Syscall

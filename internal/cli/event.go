@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,6 +85,10 @@ sched:* is all of a system. -a is all events, or all of a kind.
 A filter (-f) is an expression of LTTng's filter language over fields and
 contexts: 'prev_prio < 100 && $ctx.procname != "swapper*"'.
 
+Events of applications (-u) are tracepoints of programs that are linked with
+LTTng-UST, or that come later: app:request, app:*. Each has a log level; --loglevel
+takes TRACE_WARNING and the like, also without TRACE_.
+
 Samples of the host's statistics (--stat) are named by selectors of xmlsysd: a
 section (meminfo), a path or its end (net/*), an element with conditions
 ('interface[devtype=eth]'), an expression ('~^proc/net/'). Each is taken every
@@ -100,6 +105,7 @@ Presets (--preset) choose events for a purpose:
   weir enable-event -k 'sched_*' -x sched_stat_runtime
   weir enable-event -k --syscall openat,close -f 'ret < 0'
   weir enable-event -k --preset net
+  weir enable-event -u 'app:*' --loglevel TRACE_INFO
   weir enable-event --stat stat meminfo 'net/*' --period 100ms
   weir enable-event --fs 'CREAT,UNLNK,R*' --source /srv`,
 		Args:              cobra.ArbitraryArgs,
@@ -113,8 +119,8 @@ Presets (--preset) choose events for a purpose:
 	fl.StringVarP(&f.channel, "channel", "c", "", "add to this `CHANNEL`; default: the only one, which is made if need be")
 	fl.StringVarP(&f.filter, "filter", "f", "", "only events for which `EXPR` is true")
 	fl.StringSliceVarP(&f.exclude, "exclude", "x", nil, "but not these `NAME,...`")
-	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; user domain only")
-	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; user domain only")
+	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; of -u")
+	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; of -u")
 	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
 	fl.DurationVar(&f.period, "period", 0, "take a sample each `TIME`, 10ms at least, at multiples of it; of --stat; default: 1s")
 	fl.StringVar(&f.source, "source", "", "changes at or below `DIR`; of --fs")
@@ -214,14 +220,18 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 		}
 	}
 	switch {
-	case f.loglevel != "" || f.loglevelOnly != "":
-		return nil, agent.NewProblem(agent.CodeNotSupported, "log levels are of the user domain, which is not in this build")
+	case f.loglevel != "" && f.loglevelOnly != "":
+		return nil, usageErrorf("--loglevel and --loglevel-only exclude each other")
+	case (f.loglevel != "" || f.loglevelOnly != "") && !f.domain.user:
+		return nil, usageErrorf("--loglevel and --loglevel-only are of -u")
+	case kind != "" && kind != agent.Tracepoint && f.domain.user:
+		return nil, usageErrorf("-u has tracepoints only")
 	case f.all && len(args) > 0:
 		return nil, usageErrorf("-a and names of events exclude each other")
 	case f.period != 0 && !f.domain.stat:
 		return nil, usageErrorf("--period is of --stat")
-	case f.preset != "" && (f.domain.stat || f.domain.fs):
-		return nil, usageErrorf("--preset: --stat and --fs have none")
+	case f.preset != "" && (f.domain.user || f.domain.stat || f.domain.fs):
+		return nil, usageErrorf("--preset: -u, --stat and --fs have none")
 	case f.source != "" && (!f.domain.fs || kind != ""):
 		return nil, usageErrorf("--source is of --fs")
 	case f.preset != "" && (f.all || len(args) > 0 || kind != ""):
@@ -248,7 +258,7 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 	}
 	var rules []agent.EventRule
 	for _, n := range names {
-		rules = append(rules, agent.EventRule{Type: kind, Pattern: n, Filter: f.filter, Exclusions: f.exclude, Location: location, Period: f.period, Enabled: true})
+		rules = append(rules, f.rule(agent.EventRule{Type: kind, Pattern: n, Location: location}))
 	}
 	return rules, nil
 }
@@ -262,6 +272,13 @@ func allNames(args []string) ([]string, error) {
 	return names, checkNames("NAME", names)
 }
 
+// rule completes a rule with what the flags say of all.
+func (f *enableEventFlags) rule(r agent.EventRule) agent.EventRule {
+	r.Filter, r.Exclusions, r.Period, r.Enabled = f.filter, f.exclude, f.period, true
+	r.LogLevel, r.LogLevelOnly = cmp.Or(f.loglevel, f.loglevelOnly), f.loglevelOnly != ""
+	return r
+}
+
 func (f *enableEventFlags) allRules(kind agent.EventType, location string) ([]agent.EventRule, error) {
 	switch kind {
 	case "":
@@ -270,7 +287,7 @@ func (f *enableEventFlags) allRules(kind agent.EventType, location string) ([]ag
 	default:
 		return nil, usageErrorf("-a does not go with probes")
 	}
-	return []agent.EventRule{{Type: kind, Pattern: "*", Filter: f.filter, Exclusions: f.exclude, Location: location, Period: f.period, Enabled: true}}, nil
+	return []agent.EventRule{f.rule(agent.EventRule{Type: kind, Pattern: "*", Location: location})}, nil
 }
 
 // newDisableEventCommand returns "weir disable-event".

@@ -33,11 +33,13 @@ recorded and lost, and how its consumer is.
 
 With -k and without a SESSION: the events that the kernel offers; --syscall the
 system calls, -f also the fields of each; --capabilities what else the kernel
-can do. With --stat: the events of the host's statistics by their sections, -f
+can do. With -u: the events of the applications that run, -f also the fields of each.
+With --stat: the events of the host's statistics by their sections, -f
 also the fields that each may have.`,
 		Example: `  weir list
   weir list demo -c channel0
   weir list -k --syscall
+  weir list -u
   weir list --stat -f`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
@@ -73,6 +75,10 @@ func (f *listFlags) run(c *agentCall) error {
 		return err
 	}
 	switch {
+	case domain == domainUST && (f.syscall || f.capabilities):
+		return usageErrorf("list -u: --syscall and --capabilities are of -k")
+	case domain == domainUST:
+		return f.userEvents(c)
 	case domain == domainWeir, domain == domainFS:
 		return usageErrorf("list -w and list --fs: want a session")
 	case domain == domainStat && (f.syscall || f.capabilities):
@@ -125,6 +131,46 @@ func (f *listFlags) events(c *agentCall) error {
 		}
 	}
 	return nil
+}
+
+// userEvents lists the events of applications.
+func (f *listFlags) userEvents(c *agentCall) error {
+	all, err := c.api.UserEvents(c.ctx, "", f.fields)
+	if err != nil {
+		return err
+	}
+	c.set("events", all)
+	c.say("UST events:")
+	c.say("-------------")
+	pid := int32(-1)
+	for _, e := range all {
+		if e.PID != pid {
+			pid = e.PID
+			c.say("PID: %d - Name: %s", e.PID, e.Process)
+		}
+		level := ""
+		if e.LogLevel != "" {
+			level = " (loglevel: " + e.LogLevel + ")"
+		}
+		c.say("      %s%s (type: %s)", e.Name, level, agent.Tracepoint)
+		for _, field := range e.Fields {
+			note := ""
+			if field.NotWritten {
+				note = " [no write]"
+			}
+			c.say("        field: %s (%s)%s", field.Name, field.Type, note)
+		}
+	}
+	return nil
+}
+
+// userNames are the names of events, each once.
+func userNames(all []agent.UserEvent) (names []string) {
+	for _, e := range all {
+		names = append(names, e.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // statEvents lists the events of the host's statistics.

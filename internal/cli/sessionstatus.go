@@ -222,6 +222,13 @@ func ruleText(r agent.EventRule) string {
 	if r.Period > 0 {
 		text += fmt.Sprintf(" [every %v]", r.Period)
 	}
+	if r.LogLevel != "" {
+		op := "<="
+		if r.LogLevelOnly {
+			op = "=="
+		}
+		text += fmt.Sprintf(" (loglevel %s %s)", op, r.LogLevel)
+	}
 	if len(r.Exclusions) > 0 {
 		text += fmt.Sprintf(" [without: %s]", strings.Join(r.Exclusions, ", "))
 	}

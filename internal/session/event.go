@@ -79,6 +79,9 @@ func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error
 	if err := c.checkPeriod(&r); err != nil {
 		return err
 	}
+	if _, ok := c.Channel.(source.Leveled); !ok && r.LogLevel != "" {
+		return problemf(agent.CodeNotSupported, "event rule %s: events of channel %s have no log level", r.Pattern, c.name)
+	}
 	r.Enabled = true
 	warnings, err := c.AddRule(&r)
 	for _, w := range warnings {
@@ -109,7 +112,7 @@ func (c *channel) checkPeriod(r *agent.EventRule) error {
 // rule finds a rule that is the same.
 func (c *channel) rule(r *agent.EventRule) *agent.EventRule {
 	for _, o := range c.rules {
-		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && o.Period == r.Period && slices.Equal(o.Exclusions, r.Exclusions) {
+		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && o.Period == r.Period && o.LogLevel == r.LogLevel && o.LogLevelOnly == r.LogLevelOnly && slices.Equal(o.Exclusions, r.Exclusions) {
 			return o
 		}
 	}

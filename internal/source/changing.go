@@ -27,6 +27,12 @@ type Periodic interface {
 	Periods() (least, most time.Duration)
 }
 
+// Leveled is a channel whose events have log levels.
+type Leveled interface {
+	// Levels are their names, by severity.
+	Levels() []string
+}
+
 // Growing is a channel that gets more rings.
 type Growing interface {
 	// MoreStreams opens the rings that have come since Streams, or since it was last

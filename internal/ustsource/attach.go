@@ -268,7 +268,18 @@ func newRule(r *agent.EventRule) (*rule, error) {
 			return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": a name that is left out is too long")
 		}
 	}
-	return &rule{agent: r, pattern: r.Pattern, exclusions: slices.Clone(r.Exclusions), level: -1}, nil
+	made := &rule{agent: r, pattern: r.Pattern, exclusions: slices.Clone(r.Exclusions), level: -1}
+	if r.LogLevel == "" {
+		return made, nil
+	}
+	if made.level = parseLevel(r.LogLevel); made.level < 0 {
+		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("domain ust: event rule %s: log level %q, want one of %q", r.Pattern, r.LogLevel, levels()))
+	}
+	made.levelType = wire.LevelRange
+	if r.LogLevelOnly {
+		made.levelType = wire.LevelSingle
+	}
+	return made, nil
 }
 
 // buffers are the rings of a channel that the programs of a user share.

@@ -52,6 +52,9 @@ func (b *buffers) declareContexts(raw []byte, fields []wire.Field) error {
 	text := string(raw)
 	b.class.contexts = &text
 	t.declared = append(t.declared, func(text []byte) ([]byte, error) { return tsdl.AppendStream(text, b.class.stream) })
+	for _, e := range b.class.stream.Events { // a program declares some before the channel
+		t.declareEvent(e)
+	}
 	return nil
 }
 
@@ -65,8 +68,6 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 		return id, nil
 	}
 	switch {
-	case b.class.contexts == nil:
-		return 0, errors.New("its channel is not declared")
 	case len(b.class.events) >= maxEvents:
 		return 0, fmt.Errorf("there are %d events already", maxEvents)
 	case t.closed:
@@ -87,8 +88,15 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 		return 0, err
 	}
 	b.class.events[key] = uint32(event.ID)
-	t.declared = append(t.declared, func(text []byte) ([]byte, error) { return tsdl.AppendEvent(text, event) })
+	if b.class.contexts != nil {
+		t.declareEvent(event)
+	}
 	return uint32(event.ID), nil
+}
+
+// declareEvent has the metadata tell of an event, behind its stream class.
+func (t *trace) declareEvent(e *schema.Event) {
+	t.declared = append(t.declared, func(text []byte) ([]byte, error) { return tsdl.AppendEvent(text, e) })
 }
 
 // maxDepth bounds fields within fields.

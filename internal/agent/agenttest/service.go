@@ -393,6 +393,19 @@ func (s *Service) StatEvents(_ context.Context, pattern string, fields bool) []a
 	})
 }
 
+// UserEvents lists two of one application, one of which has a field.
+func (s *Service) UserEvents(_ context.Context, _ daemon.Caller, pattern string, fields bool) ([]agent.UserEvent, error) {
+	all := []agent.UserEvent{
+		{PID: 7, UID: 1000, Process: "app", Name: "app:begin", LogLevel: "TRACE_INFO"},
+		{PID: 7, UID: 1000, Process: "app", Name: "app:end"},
+	}
+	if fields {
+		all[0].Fields = []agent.UserField{{Name: "n", Type: "integer"}}
+	}
+	begin, _, _ := strings.Cut(pattern, "*")
+	return slices.DeleteFunc(all, func(e agent.UserEvent) bool { return !strings.HasPrefix(e.Name, begin) }), nil
+}
+
 // Capabilities tells that all is well.
 func (s *Service) Capabilities() map[string]string { return map[string]string{"kernel": "yes"} }
 
