@@ -120,14 +120,14 @@ func (g Geometry) Layout() (l Layout) {
 }
 
 // Parts of sub-buffers' ids where writers overwrite: which page, that no writer refers
-// to it, and of which round of the ring it is.
+// to it, and which turn through the ring it is of.
 const (
 	idIndex   = 1<<32 - 1
 	IDNoRef   = 1 << 32
 	idRoundAt = 33
 )
 
-func id(round, page uint64) uint64 { return round<<idRoundAt | IDNoRef | page }
+func id(turn, page uint64) uint64 { return turn<<idRoundAt | IDNoRef | page }
 
 var le = binary.LittleEndian
 

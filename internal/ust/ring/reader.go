@@ -48,6 +48,9 @@ func (r *Reader) index(at uint64) uint64 { return at & (r.g.Bytes() - 1) / r.g.S
 // round is how many bytes commit counters of a position's round have begun with.
 func (r *Reader) round(at uint64) uint64 { return (at &^ (r.g.Bytes() - 1)) >> r.g.order() }
 
+// turn is how many times writers have been through the ring before a position.
+func (r *Reader) turn(at uint64) uint64 { return at / r.g.Bytes() }
+
 func (r *Reader) begin(at uint64) uint64 { return at &^ (r.g.SubbufBytes - 1) }
 
 // Subbuf is the number of the sub-buffer of a position, from the beginning of all time.
@@ -137,7 +140,7 @@ func (r *Reader) Read(at uint64, packet []byte) (h Header, n int, ok bool) {
 // back. It reports false where writers have taken it.
 func (r *Reader) exchange(at uint64) bool {
 	entry := r.l.WriteTable + 8*r.index(at)
-	round := r.round(at) << idRoundAt
+	round := r.turn(at) << idRoundAt
 	old := r.load(entry)
 	if old&IDNoRef == 0 || old>>idRoundAt<<idRoundAt != round || old&idIndex >= r.g.pages() {
 		return false
@@ -243,7 +246,7 @@ func (r *Reader) deliver(at, page, used, now, sum uint64) {
 	r.add(r.l.Counts+8*i, 1)
 	if r.g.Overwrite {
 		entry := r.l.WriteTable + 8*i
-		r.store(entry, id(0, page)|r.round(at)<<idRoundAt)
+		r.store(entry, id(r.turn(at), page))
 	}
 	// From here on it can be read, and written again.
 	r.cas(cold, sum-r.g.SubbufBytes+1, sum)
