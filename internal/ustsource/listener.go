@@ -23,6 +23,9 @@ var errTaken = errors.New("another session daemon listens there: --take-ust-sock
 
 // Listen opens the socket. Where it cannot, the domain cannot be used, as Check tells.
 func (s *Source) Listen() error {
+	if s.opts.Dir == "" {
+		return nil // nobody wants it; Check says so
+	}
 	path := filepath.Join(s.opts.Dir, socketName)
 	l, err := listen(path, s.opts.Take)
 	if err != nil {
