@@ -27,7 +27,9 @@ int main(int argc, char **argv)
 	text[bytes] = '\0';
 	while (scanf("%d %d", &count, &pause) == 2) {
 		for (int i = 0; i < count; i++) {
-			lttng_ust_tracepoint(weirtest, tick, run, n++, text);
+			/* Arguments are not evaluated where nobody records. */
+			lttng_ust_tracepoint(weirtest, tick, run, n, text);
+			n++;
 			if (pause)
 				usleep(pause);
 		}
