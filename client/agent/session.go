@@ -144,7 +144,8 @@ type EventRule struct {
 	LogLevel     string `json:"log_level,omitempty"`
 	LogLevelOnly bool   `json:"log_level_only,omitempty"`
 	Enabled      bool   `json:"enabled"`
-	// FilteredBy tells who evaluates the filter: "kernel", "consumer" or both.
+	// FilteredBy tells who evaluates the filter: "kernel", "consumer" or both, or
+	// "application".
 	FilteredBy string `json:"filtered_by,omitempty"`
 	Matches    int    `json:"matches"`           // events that it chooses now
 	Refused    int    `json:"refused,omitempty"` // events that it chooses and the kernel does not enable

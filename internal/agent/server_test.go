@@ -175,6 +175,13 @@ func TestEveryCallReachesTheService(t *testing.T) {
 			}
 			return err
 		}},
+		{"GET /user/events", "", func() error {
+			all, err := c.UserEvents(ctx, "app:b*", true)
+			if err == nil && (len(all) != 1 || len(all[0].Fields) != 1) {
+				err = fmt.Errorf("events %+v", all)
+			}
+			return err
+		}},
 		{"GET /kernel/contexts", "", func() error { _, err := c.KernelContexts(ctx); return err }},
 		{"GET /capabilities", "", func() error { _, err := c.Capabilities(ctx); return err }},
 		{"GET /watch", "", func() error {

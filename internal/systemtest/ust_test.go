@@ -4,6 +4,7 @@
 package systemtest
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -82,6 +83,77 @@ func TestUserEventsAsSessiond(t *testing.T) {
 				}
 			}
 			m.Errorf("%d events, want %d, 600 at least", len(got), len(want))
+		}
+	})
+}
+
+// TestUserChoicesAsSessiond chooses events by names, levels and filters, by LTTng's
+// session daemon and by weir's, each choice in a session of its own: the same events
+// are recorded.
+func TestUserChoicesAsSessiond(t *testing.T) {
+	choices := [][]string{
+		{"weirkinds:*", "-x", "weirkinds:integers,weirkinds:f*"},
+		{"*:a*,*s"},
+		{"weirkinds:*", "--loglevel", "TRACE_WARNING"},
+		{"weirkinds:*", "--loglevel-only", "TRACE_DEBUG_LINE"},
+		{"weirkinds:*", "-f", "i32 > 0 && u8 < 200"},
+		{"weirkinds:integers", "-f", "i64 < 0 || x16 & 1"},
+		{"weirkinds:integers", "-f", "(u16 ^ i8) >> 2 == 33 || !(u32 & 7)"},
+		{"weirkinds:integers", "-f", "u64 > -1"},
+		{"weirkinds:integers", "-f", "port == 43981 || address < 0x1000000"},
+		{"weirkinds:floats", "-f", "twofold > 1.5 && single < 123456790.0"},
+		{"weirkinds:floats", "-f", "twofold && !single"},
+		{"weirkinds:texts", "-f", `string == "plain*"`},
+		{"weirkinds:texts", "-f", `string == "*ue*\\sla*" || varying != "*o*"`},
+		{"weirkinds:texts", "-f", `fixed == "a long*"`},
+		{"weirkinds:arrays", "-f", "fixed[1] < 0 && varying[0] > 5"},
+		{"weirkinds:arrays", "-f", "varying[6] != 0"},
+		{"weirkinds:enums", "-f", "as_int >= 4 || as_byte == -3"},
+		{"weirkinds:*", "-f", `$ctx.procname == "kin*" && $ctx.vpid > 0`},
+		{"weirkinds:*", "-f", `$ctx.procname == "other"`},
+		{"weirkinds:*", "-f", `nowhere == 1`},
+	}
+	isolated(t, func(m *machine) {
+		record := func() {
+			k := m.startKinds(sameAddresses...)
+			k.emit(600, 0)
+			k.finish()
+		}
+		m.startSessiond()
+		for i, choice := range choices {
+			name := fmt.Sprint("s", i)
+			m.lttng("create", name, "-o", filepath.Join(m.dir, "theirs", name))
+			m.lttng(append([]string{"enable-event", "-u", "-s", name}, choice...)...)
+			m.lttng("start", name)
+		}
+		record()
+		m.lttng("destroy", "-a")
+		m.killLTTng()
+
+		a := m.startAgent("--take-ust-socket")
+		for i, choice := range choices {
+			name := fmt.Sprint("s", i)
+			a.do("create", name, "-o", filepath.Join(m.dir, "ours", name))
+			a.do(append([]string{"enable-event", "-u", "-s", name}, choice...)...)
+			a.do("start", name)
+		}
+		record()
+		a.do("destroy", "-a")
+		a.end()
+
+		some := 0
+		for i, choice := range choices {
+			name := fmt.Sprint("s", i)
+			want, got := m.userEvents(filepath.Join(m.dir, "theirs", name)), m.userEvents(filepath.Join(m.dir, "ours", name))
+			if !slices.Equal(got, want) {
+				m.Errorf("%q: %d events, want %d:\n%s\nwant\n%s", choice, len(got), len(want), strings.Join(got[:min(3, len(got))], "\n"), strings.Join(want[:min(3, len(want))], "\n"))
+			}
+			if len(want) > 0 && len(want) < 600 {
+				some++
+			}
+		}
+		if some < len(choices)-5 {
+			m.Errorf("%d of %d choices choose some events and not all", some, len(choices))
 		}
 	})
 }

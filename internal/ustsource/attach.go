@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"slices"
 
-	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/ust/ring"
 	"github.com/weir-io/weir/internal/ust/wire"
 )
@@ -184,6 +182,12 @@ func (p *program) bringRule(c *attachedChannel, w ruleWants) error {
 		if err != nil {
 			return err
 		}
+		if f := w.r.filter; f != nil {
+			body := (&wire.Filter{Len: uint32(len(f.Bytes)), Relocations: f.Table, Sequence: w.r.sequence}).Append(nil)
+			if _, err := p.link.with(handle, wire.OpFilter, body, f.Bytes); err != nil {
+				return fmt.Errorf("filter: %w", err)
+			}
+		}
 		if names := w.r.exclusions; len(names) > 0 {
 			body := (&wire.Exclusion{Count: uint32(len(names))}).Append(nil)
 			if _, err := p.link.with(handle, wire.OpExclusion, body, wire.AppendNames(nil, names)); err != nil {
@@ -238,48 +242,6 @@ func (p *program) detach(t *trace) {
 	if err != nil && !errors.As(err, &code) {
 		p.leave(err)
 	}
-}
-
-// rule chooses events. It is immutable.
-type rule struct {
-	agent      *agent.EventRule
-	pattern    string
-	exclusions []string
-	levelType  int32
-	level      int32
-}
-
-func (r *rule) event() *wire.Event {
-	return &wire.Event{Pattern: r.pattern, LevelType: r.levelType, Level: r.level}
-}
-
-// newRule makes a rule, or says why there is none such.
-func newRule(r *agent.EventRule) (*rule, error) {
-	switch {
-	case r.Type != agent.Tracepoint && r.Type != agent.AllEvents:
-		return nil, agent.NewProblem(agent.CodeNotSupported, "domain ust: event rule "+r.Pattern+": applications have tracepoints only")
-	case r.Filter != "":
-		return nil, agent.NewProblem(agent.CodeNotSupported, "domain ust: event rule "+r.Pattern+": events of applications are not filtered yet")
-	case len(r.Pattern) >= wire.NameLen || len(r.Exclusions) > wire.MaxExclusions:
-		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": the name is too long, or too many are left out")
-	}
-	for _, x := range r.Exclusions {
-		if len(x) >= wire.NameLen {
-			return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": a name that is left out is too long")
-		}
-	}
-	made := &rule{agent: r, pattern: r.Pattern, exclusions: slices.Clone(r.Exclusions), level: -1}
-	if r.LogLevel == "" {
-		return made, nil
-	}
-	if made.level = parseLevel(r.LogLevel); made.level < 0 {
-		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("domain ust: event rule %s: log level %q, want one of %q", r.Pattern, r.LogLevel, levels()))
-	}
-	made.levelType = wire.LevelRange
-	if r.LogLevelOnly {
-		made.levelType = wire.LevelSingle
-	}
-	return made, nil
 }
 
 // buffers are the rings of a channel that the programs of a user share.

@@ -19,6 +19,9 @@ import (
 	"github.com/weir-io/weir/internal/ust/wire"
 )
 
+// filteredBy is who evaluates filters.
+const filteredBy = "application"
+
 // channel is a set of rules with the rings of the users whose programs they are for.
 type channel struct {
 	// Immutable.
@@ -41,6 +44,9 @@ func (c *channel) AddRule(r *agent.EventRule) ([]error, error) {
 	made, err := newRule(r)
 	if err != nil {
 		return nil, err
+	}
+	if made.filter != nil {
+		r.FilteredBy = filteredBy
 	}
 	c.t.mu.Lock()
 	c.rules, c.off = append(c.rules, made), append(c.off, false)

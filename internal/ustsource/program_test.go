@@ -147,6 +147,13 @@ func (f *fake) obey(c wire.Command, r *wire.Reply) error {
 	case wire.OpStream:
 		f.streams++
 		return f.files(2)
+	case wire.OpFilter:
+		x, err := wire.ParseFilter(c.Body)
+		if err != nil {
+			return err
+		}
+		_, err = io.ReadFull(f.command, make([]byte, x.Len))
+		return err
 	case wire.OpExclusion:
 		x, err := wire.ParseExclusion(c.Body)
 		if err != nil {
@@ -240,7 +247,7 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := &agent.EventRule{Type: agent.Tracepoint, Pattern: "app:*", Exclusions: []string{"app:no"}, LogLevel: "info", Enabled: true}
+	rule := &agent.EventRule{Type: agent.Tracepoint, Pattern: "app:*", Exclusions: []string{"app:no"}, LogLevel: "info", Filter: "n > 1 && $ctx.vpid != 1", Enabled: true}
 	if _, err := c.AddRule(rule); err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +298,7 @@ func (f *fake) wantOps() {
 		want = append(want, wire.OpStream)
 	}
 	want = append(want,
-		wire.OpContext, wire.OpEvent, wire.OpExclusion, wire.OpEnable, wire.OpEnable,
+		wire.OpContext, wire.OpEvent, wire.OpFilter, wire.OpExclusion, wire.OpEnable, wire.OpEnable,
 		wire.OpTracepointList, wire.OpTracepointGet, wire.OpTracepointGet, wire.OpTracepointGet, wire.OpRelease,
 		wire.OpDisable, wire.OpWaitQuiescent, wire.OpRelease, wire.OpRelease, wire.OpRelease)
 	for i, c := range f.commands {
@@ -393,7 +400,9 @@ func TestRefused(t *testing.T) {
 	}
 	for _, r := range []agent.EventRule{
 		{Type: agent.Syscall, Pattern: "a"},
-		{Type: agent.Tracepoint, Pattern: "a", Filter: "n > 1"},
+		{Type: agent.Tracepoint, Pattern: "a", Filter: "n +"},
+		{Type: agent.Tracepoint, Pattern: "a", Filter: "n + 1 > 1"},
+		{Type: agent.Tracepoint, Pattern: "a", Filter: "$ctx.nothing == 1"},
 		{Type: agent.Tracepoint, Pattern: strings.Repeat("a", wire.NameLen)},
 		{Type: agent.Tracepoint, Pattern: "a", LogLevel: "LOUD"},
 		{Type: agent.Tracepoint, Pattern: "a", Exclusions: []string{strings.Repeat("a", wire.NameLen)}},

@@ -1,0 +1,89 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/filter"
+	"github.com/weir-io/weir/internal/ust/bytecode"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// rule chooses events. It is immutable.
+type rule struct {
+	agent      *agent.EventRule
+	pattern    string
+	exclusions []string
+	levelType  int32
+	level      int32
+	filter     *bytecode.Program // nil: all
+	sequence   uint64            // of the filter, in the order of filters
+}
+
+// sequence numbers filters.
+var sequence atomic.Uint64
+
+func (r *rule) event() *wire.Event {
+	return &wire.Event{Pattern: r.pattern, LevelType: r.levelType, Level: r.level}
+}
+
+// newRule makes a rule, or says why there is none such.
+func newRule(r *agent.EventRule) (*rule, error) {
+	switch {
+	case r.Type != agent.Tracepoint && r.Type != agent.AllEvents:
+		return nil, agent.NewProblem(agent.CodeNotSupported, "domain ust: event rule "+r.Pattern+": applications have tracepoints only")
+	case len(r.Pattern) >= wire.NameLen || len(r.Exclusions) > wire.MaxExclusions:
+		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": the name is too long, or too many are left out")
+	}
+	for _, x := range r.Exclusions {
+		if len(x) >= wire.NameLen {
+			return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": a name that is left out is too long")
+		}
+	}
+	made := &rule{agent: r, pattern: r.Pattern, exclusions: slices.Clone(r.Exclusions), level: -1}
+	if err := made.setFilter(r.Filter); err != nil {
+		return nil, agent.NewProblem(agent.CodeFilter, fmt.Sprintf("domain ust: event rule %s: %v", r.Pattern, err))
+	}
+	if r.LogLevel == "" {
+		return made, nil
+	}
+	if made.level = parseLevel(r.LogLevel); made.level < 0 {
+		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("domain ust: event rule %s: log level %q, want one of %q", r.Pattern, r.LogLevel, levels()))
+	}
+	made.levelType = wire.LevelRange
+	if r.LogLevelOnly {
+		made.levelType = wire.LevelSingle
+	}
+	return made, nil
+}
+
+// setFilter makes the program of a filter, which applications run.
+func (r *rule) setFilter(text string) error {
+	if text == "" {
+		return nil
+	}
+	e, err := filter.Parse(text)
+	if err != nil {
+		return err
+	}
+	for _, f := range e.Fields() {
+		if f.Root == filter.Context && !filterContext(f.Path[0].Name) {
+			return fmt.Errorf("context %s: want one of %q", f, wire.ContextNames())
+		}
+	}
+	r.filter, err = bytecode.Compile(e)
+	r.sequence = sequence.Add(1)
+	return err
+}
+
+// filterContext reports whether applications have a context for filters.
+func filterContext(name string) bool {
+	_, ok := wire.ParseContextName(name)
+	return ok || strings.HasPrefix(name, "perf_thread_")
+}
