@@ -54,9 +54,9 @@ func (k *keeper) next() (*os.File, string, error) {
 }
 
 // keep writes what a spool still has into a trace, until ctx ends, and counts the
-// rest as lost. The relay may have some of it, and not have said so: of which recording
-// it is, is written beside, so that who sends it later need not send that again.
-func (k *keeper) keep(ctx context.Context, q *spool, text []byte, origin *relay.Identity) (rest unsent, err error) {
+// rest as lost. The relay may have some of it, and not have said so: of which recording,
+// and where in it, is written beside, so that who sends it later need not send that again.
+func (k *keeper) keep(ctx context.Context, q *spool, text []byte, place string, origin *relay.Identity) (rest unsent, err error) {
 	items, file := q.takePackets()
 	if len(items) == 0 {
 		return rest, nil
@@ -76,7 +76,7 @@ func (k *keeper) keep(ctx context.Context, q *spool, text []byte, origin *relay.
 			}()
 			write = d.keepPacket(ctx, q, file)
 			if origin != nil {
-				err = d.tellOrigin(*origin, items) // without it the packets are sent all the same
+				err = d.tellOrigin(*origin, place, items) // without it the packets are sent all the same
 			}
 		}
 	}
@@ -126,8 +126,8 @@ func (k *keeper) remove(name string) error {
 }
 
 // tellOrigin writes down of which recording the packets are.
-func (d *directory) tellOrigin(origin relay.Identity, items []item) error {
-	var kept handover.Kept
+func (d *directory) tellOrigin(origin relay.Identity, place string, items []item) error {
+	kept := handover.Kept{Place: place}
 	var err error
 	if kept.Relay, err = json.Marshal(origin); err != nil {
 		return err

@@ -37,14 +37,14 @@ func TestKeep(t *testing.T) {
 	give()
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if rest, err := k.keep(ended, q, []byte("text"), &identity); rest.kept != 0 || rest.lost != 1 || err == nil {
+	if rest, err := k.keep(ended, q, []byte("text"), "place", &identity); rest.kept != 0 || rest.lost != 1 || err == nil {
 		t.Errorf("without time: got %+v, %v; want one packet lost, and why", rest, err)
 	}
 	if all, err := os.ReadDir(dir); err != nil || len(all) > 0 {
 		t.Errorf("without a packet, left behind: %v, %v", all, err)
 	}
 	give()
-	rest, err := k.keep(t.Context(), q, []byte("text"), &identity)
+	rest, err := k.keep(t.Context(), q, []byte("text"), "place", &identity)
 	if rest.kept != 1 || rest.lost != 0 || err != nil {
 		t.Fatalf("got %+v, %v; want one packet kept", rest, err)
 	}

@@ -516,7 +516,7 @@ func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	default:
 	}
 	defer o.spool.free()
-	return o.keeper.keep(ctx, o.spool, text, o.origin)
+	return o.keeper.keep(ctx, o.spool, text, o.trace, o.origin)
 }
 
 // datagrams reports whether packets go to the relay by UDP, and may be lost.

@@ -13,6 +13,7 @@ const KeptFile = ".relay"
 // the same files, with those that it has not got.
 type Kept struct {
 	Relay json.RawMessage       `json:"relay"` // the recording's identity, of package client/relay
+	Place string                `json:"place"` // of the trace in the recording
 	Files map[string]FileLimits `json:"files,omitempty"`
 }
 

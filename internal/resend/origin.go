@@ -22,6 +22,7 @@ type origin struct {
 	known    bool // it was on a relay that keeps the place of recordings
 	identity relay.Identity
 	limits   map[string]handover.FileLimits
+	place    string // of the trace; "": that of its domain
 }
 
 // readOrigin reads whose packets the trace has, if that was written down.
@@ -41,7 +42,7 @@ func (t *Trace) readOrigin() (o origin, err error) {
 	if err != nil {
 		return o, fmt.Errorf("%s: %w", path, err)
 	}
-	o.known, o.limits = true, kept.Files
+	o.known, o.limits, o.place = true, kept.Files, kept.Place
 	return o, nil
 }
 

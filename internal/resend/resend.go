@@ -14,6 +14,7 @@
 package resend
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -188,7 +189,7 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 	}
 	options := make([]relay.StreamOptions, 0, len(streams)+1)
 	for _, s := range streams {
-		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: t.Domain}
+		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: cmp.Or(origin.place, t.Domain)}
 		limits := origin.limits[o.Channel]
 		o.TracefileSize, o.TracefileCount = limits.Bytes, limits.Count
 		if len(s.packets) > 0 {
@@ -196,7 +197,7 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 		}
 		options = append(options, o)
 	}
-	meta := relay.StreamOptions{Channel: metadataFile, Path: t.Domain, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1}
+	meta := relay.StreamOptions{Channel: metadataFile, Path: cmp.Or(origin.place, t.Domain), BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1}
 	if declared.UUID != nil {
 		meta.TraceUUID = *declared.UUID
 	}

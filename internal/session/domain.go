@@ -86,6 +86,14 @@ func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
 	return m, nil
 }
 
+// place is the directory of the trace in that of the session.
+func (m *domain) place() string {
+	if p, ok := m.trace.(source.Placed); ok {
+		return p.Place()
+	}
+	return m.src.Domain()
+}
+
 // running returns the domains that have a consumer process.
 func (s *Session) running() []*domain {
 	var all []*domain
@@ -248,11 +256,11 @@ type change struct {
 func (m *domain) prepare(ctx context.Context) (*change, error) {
 	c := &m.s.consumer
 	m.prepared++
-	o := handover.Output{Kind: handover.OutputNone, Number: m.prepared, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: c.spoolDisk()}
+	o := handover.Output{Kind: handover.OutputNone, Number: m.prepared, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.place(), SpoolDisk: c.spoolDisk()}
 	next := &change{m: m, number: m.prepared}
 	switch {
 	case c.now.path != "":
-		l, err := m.s.openLocal(c.now.path, m.src.Domain())
+		l, err := m.s.openLocal(c.now.path, m.place())
 		if err != nil {
 			return nil, err
 		}

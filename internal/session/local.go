@@ -25,27 +25,24 @@ const (
 
 // local is the directory that a domain's consumer writes to:
 //
-//	BASE/DOMAIN                            current chunk
-//	BASE/archives/BEGIN-END-ID/DOMAIN      earlier ones
+//	BASE/PLACE                            current chunk
+//	BASE/archives/BEGIN-END-ID/PLACE      earlier ones
 //
 // While it is written it belongs to the consumer process, then to the session's
 // creator.
 type local struct {
-	s      *Session
-	base   string
-	domain string
-	dir    *os.File  // of the domain, current chunk
-	begin  time.Time // of the chunk
+	s     *Session
+	base  string
+	place string    // of the domain
+	dir   *os.File  // current chunk
+	begin time.Time // of the chunk
 }
 
 // openLocal makes the directories of a domain.
-func (s *Session) openLocal(base, domain string) (*local, error) {
-	l := &local{s: s, base: base, domain: domain, begin: time.Now()}
+func (s *Session) openLocal(base, place string) (*local, error) {
+	l := &local{s: s, base: base, place: place, begin: time.Now()}
 	err := s.asCreator(func() (err error) {
-		if err := s.makeOwn(base); err != nil {
-			return err
-		}
-		l.dir, err = l.make(filepath.Join(base, domain))
+		l.dir, err = l.make(filepath.Join(base, place))
 		return err
 	})
 	if err != nil {
@@ -81,6 +78,9 @@ var errNotEmpty = errors.New("not empty: a trace needs a directory of its own")
 
 // make makes a directory for the consumer process. It must be new, or empty.
 func (l *local) make(path string) (*os.File, error) {
+	if err := l.s.makeOwn(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(path, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -102,25 +102,19 @@ func (l *local) make(path string) (*os.File, error) {
 }
 
 // path is the current chunk's place.
-func (l *local) path() string { return filepath.Join(l.base, l.domain) }
+func (l *local) path() string { return filepath.Join(l.base, l.place) }
 
 // next makes the directory of the next chunk. finish puts it into its place.
 func (l *local) next() (dir *os.File, err error) {
-	path := filepath.Join(l.base, nextDir, l.domain)
+	path := filepath.Join(l.base, nextDir, l.place)
 	err = l.s.asCreator(func() error {
-		if err := l.s.makeOwn(filepath.Join(l.base, nextDir)); err != nil {
-			return err
-		}
 		dir, err = l.make(path)
 		if !errors.Is(err, errNotEmpty) {
 			return err
 		}
 		// A rotation has failed half-way. What was written since stays.
 		place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), l.s.chunk))
-		if err := l.s.makeOwn(place); err != nil {
-			return err
-		}
-		if err := os.Rename(path, filepath.Join(place, l.domain)); err != nil {
+		if err := l.rename(path, filepath.Join(place, l.place)); err != nil {
 			return err
 		}
 		dir, err = l.make(path)
@@ -142,7 +136,13 @@ func (l *local) undo(err error) error {
 
 // remove removes a directory in which nothing was recorded.
 func (l *local) remove() error {
-	return l.s.asCreator(func() error { return os.RemoveAll(filepath.Join(l.base, l.domain)) })
+	return l.s.asCreator(func() error {
+		if err := os.RemoveAll(l.path()); err != nil {
+			return err
+		}
+		l.prune(l.base)
+		return nil
+	})
 }
 
 // finish puts the chunk that the consumer has left into its place, or removes
@@ -161,23 +161,40 @@ func (l *local) finish(dir *os.File, id uint64, keep bool) (place string, err er
 }
 
 func (l *local) putAside(now time.Time, id uint64, keep bool) (string, error) {
-	current, place := filepath.Join(l.base, l.domain), ""
+	current, place := l.path(), ""
 	if keep {
 		place = filepath.Join(l.base, archivesDir, chunkName(l.begin, now, id))
-		if err := l.s.makeOwn(place); err != nil {
-			return "", err
-		}
-		if err := os.Rename(current, filepath.Join(place, l.domain)); err != nil {
+		if err := l.rename(current, filepath.Join(place, l.place)); err != nil {
 			return "", err
 		}
 	} else if err := os.RemoveAll(current); err != nil {
 		return "", err
 	}
-	if err := os.Rename(filepath.Join(l.base, nextDir, l.domain), current); err != nil {
+	if err := os.Rename(filepath.Join(l.base, nextDir, l.place), current); err != nil {
 		return "", err
 	}
-	_ = os.Remove(filepath.Join(l.base, nextDir)) // another domain may still use it
+	next := filepath.Join(l.base, nextDir)
+	l.prune(next)
+	_ = os.Remove(next) // another domain may still use it
 	return place, nil
+}
+
+// rename moves a directory to a place whose own directory need not exist.
+func (l *local) rename(from, to string) error {
+	if err := l.s.makeOwn(filepath.Dir(to)); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// prune removes the directories between one and that of the domain below it, as far
+// as they are empty.
+func (l *local) prune(base string) {
+	for at := filepath.Dir(l.place); at != "."; at = filepath.Dir(at) {
+		if os.Remove(filepath.Join(base, at)) != nil {
+			return
+		}
+	}
 }
 
 // chunkName is the name of an archived chunk, as LTTng's.
@@ -199,7 +216,7 @@ func (l *local) settle() {
 		return
 	}
 	if err := chownTree(int(l.dir.Fd()), int(l.s.uid), int(l.s.gid), 1); err != nil {
-		l.s.log.Warn("trace stays with the consumer's user", "directory", filepath.Join(l.base, l.domain), "err", err)
+		l.s.log.Warn("trace stays with the consumer's user", "directory", l.path(), "err", err)
 	}
 }
 
@@ -266,13 +283,11 @@ func (m *domain) archiveTorn() error {
 	l.settle()
 	place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), m.s.chunk))
 	err := m.s.asCreator(func() error {
-		if err := m.s.makeOwn(place); err != nil {
+		torn := filepath.Join(place, l.place)
+		if err := l.rename(l.path(), torn); err != nil {
 			return err
 		}
-		if err := os.Rename(filepath.Join(l.base, l.domain), filepath.Join(place, l.domain)); err != nil {
-			return err
-		}
-		cut, err := cutTorn(filepath.Join(place, l.domain))
+		cut, err := cutTorn(torn)
 		if cut > 0 || err != nil { // "weir repair" may do more
 			m.s.log.Warn("a consumer process has left a packet in parts", "domain", m.src.Domain(), "place", place, "cut_bytes", cut, "err", err)
 		}

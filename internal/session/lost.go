@@ -190,7 +190,7 @@ func (m *domain) resumeOn(ctx context.Context, r *relay.Session) error {
 		return err
 	}
 	defer h.Close()
-	o := handover.Output{Kind: handover.OutputRelay, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.src.Domain(), SpoolDisk: m.s.consumer.spoolDisk(), Resume: true}
+	o := handover.Output{Kind: handover.OutputRelay, Chunk: handover.Chunk{ID: m.s.chunk, Begin: time.Now()}, Trace: m.place(), SpoolDisk: m.s.consumer.spoolDisk(), Resume: true}
 	if o.Relay, err = json.Marshal(h.State); err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func (s *Session) recordTo(ctx context.Context, p snapshotOutput) (string, error
 			s.log.Warn("state not dumped", "domain", m.src.Domain(), "err", err)
 		}
 		o := handover.Snapshot{
-			Output:   handover.Output{Kind: handover.OutputDirectory, Chunk: handover.Chunk{ID: s.snaps, Begin: time.Now()}, Trace: m.src.Domain()},
+			Output:   handover.Output{Kind: handover.OutputDirectory, Chunk: handover.Chunk{ID: s.snaps, Begin: time.Now()}, Trace: m.place()},
 			MaxBytes: int64(p.MaxBytes),
 		}
 		if p.to.path == "" {
@@ -192,7 +192,7 @@ func (s *Session) recordTo(ctx context.Context, p snapshotOutput) (string, error
 			}
 			continue
 		}
-		l, err := s.openLocal(place, m.src.Domain())
+		l, err := s.openLocal(place, m.place())
 		if err != nil {
 			return "", err
 		}

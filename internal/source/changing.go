@@ -21,6 +21,12 @@ type Follower interface {
 	Follow() error
 }
 
+// Placed is a trace whose directory in the output is not that of its domain.
+type Placed interface {
+	// Place is a path below the directory of the session.
+	Place() string
+}
+
 // Periodic is a channel whose events come on a period that a rule may choose.
 type Periodic interface {
 	// Periods are the shortest and the longest one.

@@ -130,6 +130,7 @@ func env(info source.SessionInfo) []schema.EnvEntry {
 		number("tracer_major", 2),
 		number("tracer_minor", 13),
 		text("tracer_buffering_scheme", "uid"),
+		number("tracer_buffering_id", int64(info.Owner)),
 		number("architecture_bit_width", 64),
 		text("hostname", info.Hostname),
 		text("trace_name", info.Name),

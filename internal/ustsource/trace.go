@@ -5,6 +5,7 @@ package ustsource
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"sync"
@@ -71,6 +72,9 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	t.channels = append(t.channels, c)
 	return c, nil
 }
+
+// Place implements source.Placed: where LTTng has the events of the owner's programs.
+func (t *trace) Place() string { return fmt.Sprintf("%s/uid/%d/64-bit", Domain, t.info.Owner) }
 
 // wants is what is wanted of a program now; false if nothing is.
 func (t *trace) wants(p *program) (w wants, ok bool) {
