@@ -83,7 +83,7 @@ func sayConsumer(c *agentCall, m agent.Consumer) {
 }
 
 func sayDomain(c *agentCall, d agent.Domain, only bool) {
-	title := map[string]string{domainKernel: "Linux kernel", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
+	title := map[string]string{domainKernel: "Linux kernel", domainUST: "applications", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
 	if title == "" {
 		title = d.Name
 	}
@@ -105,7 +105,7 @@ func sayDomain(c *agentCall, d agent.Domain, only bool) {
 	c.say("Channels:")
 	c.say("-------------")
 	for _, ch := range d.Channels {
-		sayChannel(c, ch)
+		sayChannel(c, ch, d.Name == domainUST)
 	}
 }
 
@@ -120,7 +120,7 @@ func setText[N int32 | int64](set []N) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(set), " ", ", "), "[]")
 }
 
-func sayChannel(c *agentCall, ch agent.Channel) {
+func sayChannel(c *agentCall, ch agent.Channel, uncounted bool) {
 	c.say("- %s: [%s]", ch.Name, enabledText(ch.Enabled))
 	c.say("")
 	c.say("    Attributes:")
@@ -154,7 +154,7 @@ func sayChannel(c *agentCall, ch agent.Channel) {
 	if len(ch.Contexts) > 0 {
 		c.say("      Contexts:         %s", strings.Join(ch.Contexts, ", "))
 	}
-	sayStatistics(c, ch.Streams)
+	sayStatistics(c, ch.Streams, uncounted)
 	c.say("")
 	c.say("    Recording event rules:")
 	for _, r := range ch.Events {
@@ -166,8 +166,9 @@ func sayChannel(c *agentCall, ch agent.Channel) {
 	c.say("")
 }
 
-// sayStatistics says what all rings of a channel have given.
-func sayStatistics(c *agentCall, streams []agent.ChannelStream) {
+// sayStatistics says what all rings of a channel have given. Nobody counts the events
+// of applications, which write packets themselves.
+func sayStatistics(c *agentCall, streams []agent.ChannelStream, uncounted bool) {
 	if len(streams) == 0 {
 		return
 	}
@@ -187,7 +188,11 @@ func sayStatistics(c *agentCall, streams []agent.ChannelStream) {
 	}
 	c.say("")
 	c.say("    Statistics:")
-	c.say("      Recorded events:  %d in %d packets, %s", sum.Events, sum.Packets, bytesText(float64(sum.Bytes)))
+	if uncounted {
+		c.say("      Recorded packets: %d, %s", sum.Packets, bytesText(float64(sum.Bytes)))
+	} else {
+		c.say("      Recorded events:  %d in %d packets, %s", sum.Events, sum.Packets, bytesText(float64(sum.Bytes)))
+	}
 	c.say("      Discarded events: %d", sum.Discarded)
 	if sum.RingBytes > 0 {
 		c.say("      Fullest ring:     %d of %d bytes", sum.UsageBytes, sum.RingBytes)

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/user"
@@ -32,11 +33,12 @@ func newTrackCommand() *cobra.Command {
 	return trackCommand("track", "Record only some processes or users",
 		`Restrict what a session records to processes, with all their threads and what
 they fork, or to users and groups, by those that a thread really has. Which
-these are is looked up when its events are read: of a thread that has ended by
-then they may not be known. The first one restricts the session to itself,
+these are is looked up when events of the kernel are read: of a thread that has
+ended by then they may not be known. Applications (-u) have the numbers with
+which they have registered. The first one restricts the session to itself,
 further ones add to it. With -a, and --pid, --uid or --gid to choose which, all
 are recorded again.`,
-		"  weir track -k --pid 2345,2346\n  weir track -k --pid -a",
+		"  weir track -k --pid 2345,2346\n  weir track -u --vpid 2345\n  weir track -k --pid -a",
 		"%s added to what session %s tracks", (*agent.Client).Track)
 }
 
@@ -60,10 +62,10 @@ func trackCommand(use, short, long, example, text string, do func(*agent.Client,
 	}{
 		{&f.pid, "pid", "p", "processes, by their `PID,...`"},
 		{&f.uid, "uid", "", "users, by name or number: `USER,...`"},
-		{&f.vpid, "vpid", "", "user domain only"},
-		{&f.vuid, "vuid", "", "user domain only"},
+		{&f.vpid, "vpid", "", "of -u: processes, by their number here or in their own name space"},
+		{&f.vuid, "vuid", "", "of -u: as --uid"},
 		{&f.gid, "gid", "", "groups, by name or number: `GROUP,...`"},
-		{&f.vgid, "vgid", "", "user domain only"},
+		{&f.vgid, "vgid", "", "of -u: as --gid"},
 	} {
 		fl.StringVarP(o.to, o.name, o.short, "", o.text)
 		fl.Lookup(o.name).NoOptDefVal = anyOne
@@ -95,8 +97,8 @@ func (f *trackFlags) request(args []string) (agent.Track, error) {
 		return agent.Track{}, err
 	}
 	r := agent.Track{Domain: domain, All: f.all}
-	if f.vpid+f.vuid+f.vgid != "" {
-		return r, agent.NewProblem(agent.CodeNotSupported, "only --pid, --uid and --gid are supported in this domain")
+	if err := f.virtual(domain); err != nil {
+		return r, err
 	}
 	given, open := 0, 0
 	for _, a := range f.attributes() {
@@ -132,6 +134,27 @@ func (f *trackFlags) request(args []string) (agent.Track, error) {
 	}
 	r.Of = ""
 	return r, f.lists(&r)
+}
+
+// virtual takes the numbers that LTTng has for applications, which are the only ones
+// there.
+func (f *trackFlags) virtual(domain string) error {
+	if domain != domainUST {
+		if f.vpid+f.vuid+f.vgid != "" {
+			return agent.NewProblem(agent.CodeNotSupported, "only --pid, --uid and --gid are supported in this domain")
+		}
+		return nil
+	}
+	for _, o := range []struct {
+		to, from *string
+		name     string
+	}{{&f.pid, &f.vpid, "pid"}, {&f.uid, &f.vuid, "uid"}, {&f.gid, &f.vgid, "gid"}} {
+		if *o.to != "" && *o.from != "" {
+			return usageErrorf("--%s and --v%s are the same with -u", o.name, o.name)
+		}
+		*o.to = cmp.Or(*o.to, *o.from)
+	}
+	return nil
 }
 
 // attribute is one of those by which processes are tracked.

@@ -18,6 +18,9 @@ import (
 	"github.com/weir-io/weir/internal/ust/ring"
 )
 
+// fastestLoss is what an event at least takes that finds no room.
+const fastestLoss = 4 * time.Nanosecond
+
 // shared reads a ring in memory that it shares with programs. What is in it are
 // packets already; their headers are written anew, as programs may have written
 // anything there.
@@ -35,9 +38,13 @@ type shared struct {
 	// Owned by the goroutine.
 	packet  []byte
 	reading bool
-	last    uint64    // end of the last packet, or beacon
-	told    uint64    // lost events
-	began   bool      // a packet was given
+	last    uint64 // end of the last packet, or beacon
+	told    uint64 // lost events
+	began   bool   // a packet was given
+
+	opened     time.Time
+	lostBefore uint64 // events, before that
+
 	flushed time.Time // when it was last
 	failure error     // reported once
 	broken  bool      // the memory is corrupt: it is read no more
@@ -68,6 +75,7 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 	d := &shared{
 		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], live: e.hello.LiveTimer,
 		uuid: s.channel.UUID, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
+		opened: time.Now(), lostBefore: min(r.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss)),
 	}
 	go d.run() // until close
 	return d, nil
@@ -159,8 +167,12 @@ func (d *shared) timers() {
 // read takes the sub-buffers that are complete, as long as there is room for them. All
 // is true where nobody writes any more: what is not complete never will be.
 func (d *shared) read(all bool) {
-	d.lost.Store(d.ring.Lost())
-	d.used.Store(d.ring.Usage())
+	if err := d.count(); err != nil {
+		if !d.broken {
+			d.breaks(err)
+		}
+		return
+	}
 	for !d.s.stalled() && !d.broken {
 		at, write, err := d.ring.Positions()
 		if err != nil {
@@ -183,6 +195,22 @@ func (d *shared) read(all bool) {
 			d.breaks(err)
 		}
 	}
+}
+
+// count takes note of how much is lost, and waits. Programs say so, and may lie: what they
+// cannot have lost yet is none of theirs.
+func (d *shared) count() error {
+	consumed, write, err := d.ring.Positions()
+	if err != nil {
+		return err
+	}
+	lost, most := d.ring.Lost(), d.lostBefore+uint64(time.Since(d.opened)/fastestLoss)
+	if lost > most || lost < d.lost.Load() {
+		return fmt.Errorf("%w: %d events lost, after %d: want %d at most", ring.ErrCorrupt, lost, d.lost.Load(), most)
+	}
+	d.lost.Store(lost)
+	d.used.Store(write - consumed)
+	return nil
 }
 
 // take hands on a sub-buffer. It is the writers' before it is written: a consumer that
@@ -212,7 +240,10 @@ func (d *shared) settle(h *ring.Header, at uint64, n int) ctf.PacketInfo {
 	h.Begin = min(max(h.Begin, d.last), max(now, d.last))
 	h.End = max(min(h.End, now), h.Begin)
 	h.Sequence = d.ring.Subbuf(at)
-	h.Discarded = max(min(h.Discarded, d.ring.Lost()), d.told)
+	if h.Discarded > d.lost.Load() {
+		_ = d.count() // what cannot be is found the next time
+	}
+	h.Discarded = max(min(h.Discarded, d.lost.Load()), d.told)
 	h.Put(d.packet[:n])
 	return ctf.PacketInfo{
 		Size: h.PacketBits, ContentSize: h.ContentBits, Begin: h.Begin, End: h.End, Discarded: h.Discarded,
@@ -249,7 +280,7 @@ func (d *shared) endPacket(all, empty bool) {
 	if d.s.stalled() || d.broken {
 		return
 	}
-	d.ring.Flush(clockTime(unix.CLOCK_MONOTONIC), empty || d.ring.Lost() > d.told)
+	d.ring.Flush(clockTime(unix.CLOCK_MONOTONIC), empty || d.lost.Load() > d.told)
 	d.read(all)
 }
 

@@ -186,7 +186,7 @@ var sideDoors = map[edge]string{
 	{"internal/source", "client/agent"}:                      "settings and rules are those of the daemon's documents",
 	{"internal/source", "internal/handover"}:                 "a source says what the consumer is told",
 	{"internal/kernelfilter", "internal/filter"}:             "expressions are those of LTTng's language",
-	{"internal/ust/bytecode", "internal/filter"}:            "programs are made of expressions of LTTng's language",
+	{"internal/ust/bytecode", "internal/filter"}:             "programs are made of expressions of LTTng's language",
 	{"internal/kernelfilter", "internal/kerneltrace"}:        "an expression names fields as the trace does",
 	{"internal/hoststat/page", "internal/hoststat/table"}:    "pages are made of tables",
 	{"internal/hoststat/monitor", "internal/hoststat/page"}:  "the logger's loop writes pages",

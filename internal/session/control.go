@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
 )
 
 // Start begins to record.
@@ -180,7 +181,11 @@ func (d *Daemon) RegenerateStatedump(ctx context.Context, by Caller, name string
 			return problemf(agent.CodeNeverStarted, "session %s is not active", s.name)
 		}
 		for _, m := range s.running() {
-			if err := m.dumpState(ctx); err != nil {
+			dump := func() error { return m.dumpState(ctx) }
+			if t, ok := m.trace.(source.Dumping); ok {
+				dump = t.DumpState
+			}
+			if err := dump(); err != nil {
 				return err
 			}
 		}

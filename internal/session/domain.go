@@ -443,7 +443,15 @@ func (m *domain) resume(ctx context.Context) error {
 }
 
 // track applies the session's tracked processes.
-func (m *domain) track() error { return m.trace.Track(m.s.pids[m.src.Domain()]) }
+func (m *domain) track() error {
+	if t, ok := m.trace.(source.UserRestricted); ok {
+		to := m.s.users[m.src.Domain()]
+		if err := t.TrackUsers(to.UIDs, to.GIDs); err != nil {
+			return err
+		}
+	}
+	return m.trace.Track(m.s.pids[m.src.Domain()])
+}
 
 // document describes the domain, and adds its packets to the consumer's account. It
 // reports whether the output cannot be written.

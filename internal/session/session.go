@@ -203,7 +203,7 @@ func (s *Session) document(ctx context.Context) agent.Session {
 		if w, ok := m.trace.(source.Warner); ok {
 			doc.Warnings = append(doc.Warnings, w.Warnings()...)
 		}
-		if to := s.users[m.src.Domain()]; to.UIDs != nil || to.GIDs != nil {
+		if to, read := s.users[m.src.Domain()], m.readUsers(); read && (to.UIDs != nil || to.GIDs != nil) {
 			doc.Warnings = append(doc.Warnings, usersNote)
 		}
 	}

@@ -23,11 +23,7 @@ func (m *domain) trackUsers(r agent.Track, change func(have, given []int64) ([]i
 	if !users && !groups {
 		return false, nil
 	}
-	t, ok := m.trace.(source.UserTracker)
-	if !ok {
-		return true, problemf(agent.CodeNotSupported, "domain %s: users are not tracked", m.src.Domain())
-	}
-	if err := t.CheckUsers(); err != nil {
+	if err := m.checkUsers(); err != nil {
 		return true, err
 	}
 	domain := m.src.Domain()
@@ -47,15 +43,44 @@ func (m *domain) trackUsers(r agent.Track, change func(have, given []int64) ([]i
 	m.s.users[domain] = after
 	ctx, cancel := context.WithTimeout(m.s.ctx, finishTimeout)
 	defer cancel()
-	if err := m.tellUsers(ctx); err != nil {
+	if err := m.restrict(ctx); err != nil {
 		m.s.users[domain] = before
 		return true, err
 	}
 	return true, nil
 }
 
+// checkUsers tells why users cannot be tracked.
+func (m *domain) checkUsers() error {
+	switch t := m.trace.(type) {
+	case source.UserRestricted:
+		return nil
+	case source.UserTracker:
+		return t.CheckUsers()
+	}
+	return problemf(agent.CodeNotSupported, "domain %s: users are not tracked", m.src.Domain())
+}
+
+// readUsers reports whether the users of threads are looked up when events are read.
+func (m *domain) readUsers() bool {
+	_, ok := m.trace.(source.UserTracker)
+	return ok
+}
+
+// restrict applies the session's tracked users.
+func (m *domain) restrict(ctx context.Context) error {
+	if t, ok := m.trace.(source.UserRestricted); ok {
+		to := m.s.users[m.src.Domain()]
+		return t.TrackUsers(to.UIDs, to.GIDs)
+	}
+	return m.tellUsers(ctx)
+}
+
 // tellUsers tells the consumer whose threads are recorded.
 func (m *domain) tellUsers(ctx context.Context) error {
+	if _, ok := m.trace.(source.UserRestricted); ok {
+		return nil
+	}
 	to := m.s.users[m.src.Domain()]
 	if m.proc == nil || to.UIDs == nil && to.GIDs == nil && !m.toldUsers {
 		return nil

@@ -83,6 +83,19 @@ type Warner interface {
 	Warnings() []string
 }
 
+// UserRestricted is a trace that restricts itself to users and groups.
+type UserRestricted interface {
+	// TrackUsers is of those that have one of the users and one of the groups; nil
+	// stands for all.
+	TrackUsers(uids, gids []int64) error
+}
+
+// Dumping is a trace whose programs can tell what is so now.
+type Dumping interface {
+	// DumpState has them record it.
+	DumpState() error
+}
+
 // UserTracker is a trace that can be restricted to users, by its consumer.
 type UserTracker interface {
 	// CheckUsers tells why it cannot.

@@ -95,5 +95,5 @@ type Stream struct {
 	// stream, where a channel has several; else 0 and "".
 	Class uint32
 	Part  string
-	Files       []*os.File
+	Files []*os.File
 }

@@ -79,7 +79,7 @@ func (m *machine) publishPrograms() {
 	if err := os.Mkdir(public, 0o755); err != nil {
 		m.Fatal(err)
 	}
-	for _, name := range []string{"app", "weir"} {
+	for _, name := range []string{"app", "life", "weir"} {
 		b, err := os.ReadFile(filepath.Join(m.programs, name))
 		if err != nil {
 			m.Fatal(err)

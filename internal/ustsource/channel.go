@@ -51,7 +51,7 @@ func (c *channel) AddRule(r *agent.EventRule) ([]error, error) {
 	c.t.mu.Lock()
 	c.rules, c.off = append(c.rules, made), append(c.off, false)
 	c.t.mu.Unlock()
-	return nil, c.changed()
+	return nil, c.t.bringActive()
 }
 
 // SetRule implements source.Channel.
@@ -65,18 +65,7 @@ func (c *channel) SetRule(r *agent.EventRule, on bool) error {
 	if i < 0 {
 		return agent.NewProblem(agent.CodeNoEvent, "no such event rule")
 	}
-	return c.changed()
-}
-
-// changed has programs follow, if they record.
-func (c *channel) changed() error {
-	c.t.mu.Lock()
-	active := slices.ContainsFunc(c.t.channels, func(c *channel) bool { return c.on })
-	c.t.mu.Unlock()
-	if !active {
-		return nil
-	}
-	return c.t.bring()
+	return c.t.bringActive()
 }
 
 // AddContext implements source.Channel.

@@ -5,6 +5,7 @@ package ustsource
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -22,6 +23,7 @@ type program struct {
 	s        *Source
 	log      *slog.Logger
 	pid      int32
+	vpid     int32 // in its own name space
 	uid, gid uint32
 	name     string
 	notify   *net.UnixConn
@@ -46,7 +48,7 @@ const maxJobs = 16
 func newProgram(s *Source, cred unix.Ucred, reg wire.Registration, command, notify *net.UnixConn) *program {
 	return &program{
 		s: s, log: s.log.With("pid", cred.Pid, "uid", cred.Uid, "name", reg.Name),
-		pid: cred.Pid, uid: cred.Uid, gid: cred.Gid, name: reg.Name,
+		pid: cred.Pid, vpid: int32(reg.PID), uid: cred.Uid, gid: cred.Gid, name: reg.Name,
 		notify: notify, jobs: make(chan func(), maxJobs), gone: make(chan struct{}),
 		link: link{conn: command}, attached: make(map[*trace]*attachment),
 		sessions: make(map[uint32]*trace), buffers: make(map[uint32]*buffers),
@@ -58,11 +60,24 @@ func (p *program) leave(err error) {
 	p.leaving.Do(func() {
 		if err != nil && !ended(err) {
 			p.log.Warn("application dropped", "err", err)
+			p.s.tellDropped(p.uid, fmt.Sprintf("%q (process %d of user %d): %v", p.name, p.pid, p.uid, err))
 		}
 		close(p.gone)
 		p.link.conn.Close()
 		p.notify.Close()
 	})
+}
+
+// tellDropped has sessions tell of a user's program that is served no more, or not at all.
+func (s *Source) tellDropped(uid uint32, text string) {
+	for _, t := range s.sessions() {
+		if permits(t.info.Owner, uid) {
+			t.mu.Lock()
+			t.dropped++
+			t.lastDrop = text
+			t.mu.Unlock()
+		}
+	}
 }
 
 // ended reports whether an error is that of a program that has ended.
@@ -136,6 +151,16 @@ func (p *program) do(job func()) <-chan struct{} {
 	return either
 }
 
+// dumpState has the program record its state, if it records.
+func (p *program) dumpState(t *trace) {
+	a := p.attached[t]
+	if a == nil || !a.active {
+		return
+	}
+	_, err := p.link.simple(a.handle, wire.OpStatedump)
+	p.settle(t, err)
+}
+
 // follow tells the program what a trace wants of it and it does not know yet. What
 // goes wrong is the end of the program here, or told once.
 func (p *program) follow(t *trace) {
@@ -143,7 +168,11 @@ func (p *program) follow(t *trace) {
 	if !ok && p.attached[t] == nil {
 		return
 	}
-	err := p.bring(t, w)
+	p.settle(t, p.bring(t, w))
+}
+
+// settle takes what has come of a command.
+func (p *program) settle(t *trace, err error) {
 	var code wire.Code
 	switch {
 	case err == nil:

@@ -23,10 +23,17 @@ const (
 	// for longer by a debugger: it is dropped then, and registers again.
 	answerTimeout = 5 * time.Second
 	// Limits of programs.
-	maxPrograms = 8192
-	maxHalves   = 4096
-	maxStrange  = 1024
+	maxPrograms  = 8192
+	maxOfUser    = 4096 // programs
+	maxOfProcess = 16   // programs: it may have begun anew before its end is seen
+	maxStrange   = 1024
+	// Limits of connections that are no program yet.
+	maxNewOfUser    = 4096
+	maxNewOfProcess = 64
 )
+
+// errFlood reports more than a program, or a user's, can need.
+var errFlood = errors.New("too many connections, or programs, at a time")
 
 // halfKey is what the two sockets of a program have in common.
 type halfKey struct {
@@ -37,19 +44,66 @@ type halfKey struct {
 
 // half is a program of which one socket has come.
 type half struct {
-	conn *net.UnixConn
-	reg  wire.Registration
+	conn  *net.UnixConn
+	reg   wire.Registration
+	admit admission
+}
+
+// admission counts a connection that is no program yet.
+type admission struct {
+	uid uint32
+	pid int32
+}
+
+// admit lets a connection in, unless there are too many of its kind.
+func (s *Source) admit(a admission) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newOfUser[a.uid] >= maxNewOfUser || s.newOfProcess[a.pid] >= maxNewOfProcess {
+		return false
+	}
+	s.newOfUser[a.uid]++
+	s.newOfProcess[a.pid]++
+	return true
+}
+
+// settle ends what admit has begun. The caller holds Source.mu.
+func (s *Source) settle(a admission) {
+	if s.newOfUser[a.uid]--; s.newOfUser[a.uid] == 0 {
+		delete(s.newOfUser, a.uid)
+	}
+	if s.newOfProcess[a.pid]--; s.newOfProcess[a.pid] == 0 {
+		delete(s.newOfProcess, a.pid)
+	}
 }
 
 // register reads a registration, and serves the program if it is the second one.
 func (s *Source) register(conn *net.UnixConn) {
-	reg, cred, err := greet(conn)
+	cred, err := peer(conn)
 	if err != nil {
 		conn.Close()
-		s.refuse(reg, cred, err)
+		s.refuse(wire.Registration{}, unix.Ucred{}, err)
 		return
 	}
-	p := s.join(conn, reg, cred)
+	a := admission{cred.Uid, cred.Pid}
+	if !s.admit(a) {
+		conn.Close()
+		s.refuse(wire.Registration{}, *cred, errFlood)
+		return
+	}
+	reg, err := greet(conn, cred)
+	var p *program
+	if err == nil {
+		p, err = s.join(conn, reg, *cred, a)
+	} else {
+		s.mu.Lock()
+		s.settle(a)
+		s.mu.Unlock()
+	}
+	if err != nil {
+		conn.Close()
+		s.refuse(reg, *cred, err)
+	}
 	if p == nil {
 		return
 	}
@@ -59,26 +113,21 @@ func (s *Source) register(conn *net.UnixConn) {
 }
 
 // greet reads who a program is, and checks it by what the kernel knows.
-func greet(conn *net.UnixConn) (reg wire.Registration, cred unix.Ucred, err error) {
-	got, err := peer(conn)
-	if err != nil {
-		return reg, cred, err
-	}
-	cred = *got
+func greet(conn *net.UnixConn, cred *unix.Ucred) (reg wire.Registration, err error) {
 	var b [wire.RegistrationLen]byte
 	if err := conn.SetReadDeadline(time.Now().Add(answerTimeout)); err != nil {
-		return reg, cred, err
+		return reg, err
 	}
 	if _, err := io.ReadFull(conn, b[:]); err != nil {
-		return reg, cred, err
+		return reg, err
 	}
 	if reg, err = wire.ParseRegistration(b[:]); err != nil {
-		return reg, cred, err
+		return reg, err
 	}
 	if err := reg.Check(); err != nil {
-		return reg, cred, err
+		return reg, err
 	}
-	return reg, cred, checkIdentity(&reg, &cred)
+	return reg, checkIdentity(&reg, cred)
 }
 
 func peer(conn *net.UnixConn) (cred *unix.Ucred, err error) {
@@ -136,6 +185,9 @@ func (s *Source) refuse(reg wire.Registration, cred unix.Ucred, err error) {
 	if errors.Is(err, io.EOF) && reg.Name == "" {
 		return // somebody has looked whether there is a daemon
 	}
+	if cred.Pid != 0 {
+		s.tellDropped(cred.Uid, fmt.Sprintf("%q (process %d of user %d): %v", reg.Name, cred.Pid, cred.Uid, err))
+	}
 	key := fmt.Sprintf("%d %v", cred.Uid, err)
 	s.mu.Lock()
 	known := s.strange[key]
@@ -148,13 +200,17 @@ func (s *Source) refuse(reg wire.Registration, cred unix.Ucred, err error) {
 	}
 }
 
-// join puts the two sockets of a program together; nil for the first.
-func (s *Source) join(conn *net.UnixConn, reg wire.Registration, cred unix.Ucred) *program {
+// errEnding reports a program that comes as the daemon ends.
+var errEnding = fmt.Errorf("the daemon ends: %w", io.EOF)
+
+// join puts the two sockets of a program together; nil for the first. Of an error the
+// connection is the caller's.
+func (s *Source) join(conn *net.UnixConn, reg wire.Registration, cred unix.Ucred, a admission) (*program, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || len(s.halves) >= maxHalves || len(s.programs) >= maxPrograms {
-		conn.Close()
-		return nil
+	if s.closed {
+		s.settle(a)
+		return nil, errEnding
 	}
 	other := halfKey{cred.Pid, cred.Uid, wire.NotifySocket - reg.Socket}
 	h := s.halves[other]
@@ -162,28 +218,57 @@ func (s *Source) join(conn *net.UnixConn, reg wire.Registration, cred unix.Ucred
 		own := halfKey{cred.Pid, cred.Uid, reg.Socket}
 		if old := s.halves[own]; old != nil {
 			old.conn.Close() // it has begun anew
+			s.settle(old.admit)
 		}
-		made := &half{conn, reg}
+		made := &half{conn, reg, a}
 		s.halves[own] = made
 		time.AfterFunc(answerTimeout, func() { s.giveUp(own, made) })
-		return nil
+		return nil, nil
 	}
 	delete(s.halves, other)
+	s.settle(a)
+	s.settle(h.admit)
+	if s.crowded(&cred) {
+		h.conn.Close()
+		return nil, errFlood
+	}
 	command, notify := conn, h.conn
 	if reg.Socket == wire.NotifySocket {
 		command, notify = notify, command
 	}
 	p := newProgram(s, cred, reg, command, notify)
 	s.programs = append(s.programs, p)
-	return p
+	return p, nil
+}
+
+// crowded reports whether there are too many programs already. The caller holds
+// Source.mu.
+func (s *Source) crowded(cred *unix.Ucred) bool {
+	ofUser, ofProcess := 0, 0
+	for _, p := range s.programs {
+		if p.uid == cred.Uid {
+			ofUser++
+		}
+		if p.pid == cred.Pid {
+			ofProcess++
+		}
+	}
+	return len(s.programs) >= maxPrograms || ofUser >= maxOfUser || ofProcess >= maxOfProcess
 }
 
 // giveUp lets go of a program whose other socket has not come.
 func (s *Source) giveUp(key halfKey, h *half) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.halves[key] == h {
-		delete(s.halves, key)
-		h.conn.Close()
+	if s.halves[key] != h {
+		s.mu.Unlock()
+		return
 	}
+	delete(s.halves, key)
+	s.settle(h.admit)
+	s.mu.Unlock()
+	h.conn.Close()
+	s.refuse(h.reg, unix.Ucred{Pid: key.pid, Uid: key.uid}, errHalf)
 }
+
+// errHalf reports a program of which one socket has come.
+var errHalf = errors.New("its other connection has not come")

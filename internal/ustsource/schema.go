@@ -70,6 +70,8 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	switch {
 	case len(b.class.events) >= maxEvents:
 		return 0, fmt.Errorf("there are %d events already", maxEvents)
+	case !t.afford(b.uid, len(key)):
+		return 0, fmt.Errorf("programs of user %d have declared more than %d bytes", b.uid, maxTold)
 	case t.closed:
 		return 0, errors.New("the session has ended")
 	}

@@ -59,8 +59,11 @@ type Source struct {
 	closed   bool
 	programs []*program
 	halves   map[halfKey]*half
-	traces   []*trace
-	strange  map[string]bool // programs that cannot be served, by kind: told once
+	// Connections that are no program yet.
+	newOfUser    map[uint32]int
+	newOfProcess map[int32]int
+	traces       []*trace
+	strange      map[string]bool // programs that cannot be served, by kind: told once
 }
 
 // DefaultOptions are those of a daemon of root's, or of a user's: where LTTng-UST looks.
@@ -81,7 +84,7 @@ func DefaultOptions() Options {
 
 // New makes the source. Nothing is opened yet.
 func New(o Options) *Source {
-	s := &Source{opts: o, log: o.Log, cpus: possibleCPUs(), halves: make(map[halfKey]*half), strange: make(map[string]bool)}
+	s := &Source{opts: o, log: o.Log, cpus: possibleCPUs(), halves: make(map[halfKey]*half), newOfUser: make(map[uint32]int), newOfProcess: make(map[int32]int), strange: make(map[string]bool)}
 	err := errors.New("the daemon does not listen yet")
 	s.problem.Store(&err)
 	return s

@@ -29,6 +29,7 @@ const publishTimeout = time.Second
 const (
 	maxEnums  = 1 << 16
 	maxEvents = 1<<16 - 2 // of a stream class
+	maxTold   = 64 << 20  // bytes that the programs of a user declare in a session
 )
 
 // trace is what one session records of applications. The session calls it under its
@@ -44,13 +45,18 @@ type trace struct {
 	channels  []*channel
 	classes   []*class
 	enums     []*enum
-	declared  []declaration // in the order of the metadata
-	text      int           // of them, whose text was returned
-	began     bool          // the text of the trace was
-	published int           // of them, that the consumer knows
-	changed   chan struct{} // closed when that does
-	tracked   []int32       // sorted
-	tracks    bool          // programs that are tracked only
+	declared  []declaration  // in the order of the metadata
+	text      int            // of them, whose text was returned
+	began     bool           // the text of the trace was
+	published int            // of them, that the consumer knows
+	changed   chan struct{}  // closed when that does
+	tracked   []int32        // sorted
+	tracks    bool           // programs that are tracked only
+	uids      []int64        // nil: all
+	gids      []int64        // nil: all
+	told      map[uint32]int // bytes that programs of a user have declared
+	dropped   int            // programs
+	lastDrop  string
 	closed    bool
 }
 
@@ -91,10 +97,20 @@ func (t *trace) wants(p *program) (w wants, ok bool) {
 		w.active = w.active || c.on
 		w.channels = append(w.channels, cw)
 	}
-	if _, found := slices.BinarySearch(t.tracked, p.pid); t.tracks && !found {
-		w.active = false
-	}
+	w.active = w.active && t.isTracked(p)
 	return w, true
+}
+
+// isTracked reports whether a program is one that is to be recorded. The caller holds
+// trace.mu.
+func (t *trace) isTracked(p *program) bool {
+	has := func(pid int32) bool {
+		_, found := slices.BinarySearch(t.tracked, pid)
+		return found
+	}
+	return (!t.tracks || has(p.pid) || has(p.vpid)) &&
+		(t.uids == nil || slices.Contains(t.uids, int64(p.uid))) &&
+		(t.gids == nil || slices.Contains(t.gids, int64(p.gid)))
 }
 
 // bring has all programs follow, and waits for them: no longer than one may take for
@@ -215,6 +231,21 @@ func (t *trace) Regenerate() ([]byte, error) {
 func (t *trace) Track(pids []int32) error {
 	t.mu.Lock()
 	t.tracks, t.tracked = pids != nil, slices.Sorted(slices.Values(pids))
+	t.mu.Unlock()
+	return t.bringActive()
+}
+
+// TrackUsers implements source.UserRestricted.
+func (t *trace) TrackUsers(uids, gids []int64) error {
+	t.mu.Lock()
+	t.uids, t.gids = uids, gids
+	t.mu.Unlock()
+	return t.bringActive()
+}
+
+// bringActive has programs follow, if they record.
+func (t *trace) bringActive() error {
+	t.mu.Lock()
 	active := slices.ContainsFunc(t.channels, func(c *channel) bool { return c.on })
 	t.mu.Unlock()
 	if !active {
@@ -223,8 +254,30 @@ func (t *trace) Track(pids []int32) error {
 	return t.bring()
 }
 
-// StateDump implements source.Trace: programs record their own.
+// StateDump implements source.Trace: programs record their own when they begin.
 func (t *trace) StateDump() (uint32, []byte, error) { return 0, nil, nil }
+
+// DumpState implements source.Dumping.
+func (t *trace) DumpState() error {
+	var waits []<-chan struct{}
+	for _, p := range t.s.all() {
+		waits = append(waits, p.do(func() { p.dumpState(t) }))
+	}
+	return t.attend(waits)
+}
+
+// Warnings implements source.Warner.
+func (t *trace) Warnings() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch t.dropped {
+	case 0:
+		return nil
+	case 1:
+		return []string{"domain ust: dropped " + t.lastDrop}
+	}
+	return []string{fmt.Sprintf("domain ust: %d applications dropped, the last %s", t.dropped, t.lastDrop)}
+}
 
 // Exclude implements source.Trace. The daemon's own processes are no applications.
 func (t *trace) Exclude([]int32) error { return nil }
@@ -266,6 +319,19 @@ type enum struct {
 	entries []wire.EnumEntry
 }
 
+// afford counts bytes that a user's programs declare, and reports whether they may. The
+// caller holds trace.mu.
+func (t *trace) afford(uid uint32, n int) bool {
+	if t.told[uid]+n > maxTold {
+		return false
+	}
+	if t.told == nil {
+		t.told = make(map[uint32]int)
+	}
+	t.told[uid] += n
+	return true
+}
+
 // declareEnum gives an enumeration a number.
 func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.EnumEntry) (uint64, bool) {
 	key := name + "\x00" + string(raw)
@@ -276,7 +342,7 @@ func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.
 			return uint64(i), true
 		}
 	}
-	if len(t.enums) >= maxEnums {
+	if len(t.enums) >= maxEnums || !t.afford(uid, len(raw)) {
 		return 0, false
 	}
 	t.enums = append(t.enums, &enum{uid, key, name, entries})

@@ -79,7 +79,15 @@ func (r *Reader) Positions() (consumed, write uint64, err error) {
 
 // Lost is how many events found no room, as programs say: in a ring that was full, in
 // one whose next sub-buffer was not complete, and because they were too large.
-func (r *Reader) Lost() uint64 { return r.load(LostFull) + r.load(LostWrap) + r.load(LostBig) }
+func (r *Reader) Lost() (sum uint64) {
+	for _, at := range [...]uint64{LostFull, LostWrap, LostBig} {
+		n := r.load(at)
+		if sum += n; sum < n {
+			return ^uint64(0)
+		}
+	}
+	return sum
+}
 
 // Usage is how many bytes of the ring are not read.
 func (r *Reader) Usage() uint64 {
