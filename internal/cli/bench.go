@@ -24,8 +24,8 @@ import (
 func newBenchCommand() *cobra.Command {
 	c := newGroup("bench", "Measure weir against what it replaces",
 		"Load a part of weir, and the program it replaces where that is installed, and print what it cost.",
-		"  weir bench relay --quick\n  weir bench view --quick\n  weir bench trace --quick\n  weir bench stat --quick\n  weir bench feed --quick")
-	c.AddCommand(newBenchRelayCommand(), newBenchViewCommand(), newBenchTraceCommand(), newBenchStatCommand(), newBenchFeedCommand(),
+		"  weir bench relay --quick\n  weir bench view --quick\n  weir bench trace --quick\n  weir bench ust --quick\n  weir bench stat --quick\n  weir bench feed --quick")
+	c.AddCommand(newBenchRelayCommand(), newBenchViewCommand(), newBenchTraceCommand(), newBenchUSTCommand(), newBenchStatCommand(), newBenchFeedCommand(),
 		newBenchLoadCommand(), newBenchChangesCommand())
 	return c
 }

@@ -53,6 +53,7 @@ func TestBenchPlanRefusesWrongFlags(t *testing.T) {
 		{newBenchViewCommand, []string{"--runs", "-1"}},
 		{newBenchViewCommand, []string{"--events", "-1"}},
 		{newBenchTraceCommand, []string{"--runs", "-1"}},
+		{newBenchUSTCommand, []string{"--runs", "-1"}},
 	} {
 		c := tt.command()
 		c.SetArgs(tt.args)

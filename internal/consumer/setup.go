@@ -48,7 +48,11 @@ func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("channel %d exists already", c.ID)
 	}
-	if c.ReadTimer <= 0 {
+	switch {
+	case c.ReadTimer > 0:
+	case c.Shared:
+		c.ReadTimer = readPeriod
+	default:
 		c.ReadTimer = defaultReadTimer
 	}
 	if c.Ring {

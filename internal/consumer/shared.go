@@ -15,8 +15,21 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/kernel/tracefs"
 	"github.com/weir-io/weir/internal/ust/ring"
 )
+
+// readPeriod is how often a ring is looked at whose programs wake nobody: for what they
+// lose, and for one that has died before it could.
+const readPeriod = time.Second
+
+// maxGap is how seldom programs may wake a goroutine that lingers: the longer it waits
+// so, the more it costs.
+const maxGap = 60 * time.Millisecond
+
+// maxHolding is how many rings may be waited for while holding a processor of Go's
+// scheduler: there is one for each.
+const maxHolding = 64
 
 // fastestLoss is what an event at least takes that finds no room.
 const fastestLoss = 4 * time.Nanosecond
@@ -29,13 +42,21 @@ type shared struct {
 	stall
 
 	// Immutable.
-	log  *slog.Logger
-	ring *ring.Reader
-	pipe *os.File // programs write to it when a sub-buffer is complete
-	live time.Duration
-	uuid [16]byte
+	log    *slog.Logger
+	ring   *ring.Reader
+	pipe   *os.File // programs write to it when a sub-buffer is complete
+	pipefd int      // of it
+	waiter *waiter
+	live   time.Duration
+	uuid   [16]byte
+
+	mayHold bool // a processor of Go's scheduler while it waits
 
 	// Owned by the goroutine.
+	holder  tracefs.Holder
+	listens bool          // for the pipe
+	woken   time.Time     // when programs did that last
+	gap     time.Duration // since they had before
 	packet  []byte
 	reading bool
 	last    uint64 // end of the last packet, or beacon
@@ -72,10 +93,22 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 	if err != nil {
 		return nil, errors.Join(err, r.Close(), files[1].Close())
 	}
+	pipefd := int(files[1].Fd()) // which makes it one that blocks
+	w, err := newWaiter(m.wakefd)
+	if err == nil {
+		err = unix.SetNonblock(pipefd, true)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), files[1].Close(), unix.Close(m.wakefd))
+	}
 	d := &shared{
-		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], live: e.hello.LiveTimer,
+		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
 		uuid: s.channel.UUID, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
 		opened: time.Now(), lostBefore: min(r.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss)),
+	}
+	d.mayHold = len(e.streams) < maxHolding
+	if d.mayHold {
+		giveProcessors(len(e.streams) + 1)
 	}
 	go d.run() // until close
 	return d, nil
@@ -85,7 +118,7 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 func (d *shared) run() {
 	defer close(d.ended)
 	for {
-		d.wait()
+		d.await()
 		if !d.obey() {
 			return
 		}
@@ -102,32 +135,71 @@ func (d *shared) run() {
 	}
 }
 
-// wait waits for programs, for orders and for timers.
-func (d *shared) wait() {
-	fds := []unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipe.Fd()), Events: unix.POLLIN}}
-	timeout := time.Duration(-1)
+// await waits for programs, for orders and for timers.
+func (d *shared) await() {
+	listen, timeout := true, time.Duration(-1)
 	switch {
 	case !d.reading && !d.unfinished || d.broken:
-		fds = fds[:1]
+		listen = false
 	case d.s.stalled():
-		fds, timeout = fds[:1], d.stall.patience()
+		listen, timeout = false, d.stall.patience()
 	default:
 		timeout = d.s.channel.ReadTimer
 		if age := d.age(); age > 0 {
 			timeout = min(timeout, max(time.Until(d.flushed.Add(age)), 0))
 		}
 	}
-	ms := -1
-	if timeout >= 0 {
-		ms = int(timeout.Milliseconds()) + 1
-	}
-	if _, err := unix.Poll(fds, ms); err != nil && err != unix.EINTR {
+	if err := d.listen(listen); err != nil {
 		d.fail(err)
 	}
-	if len(fds) > 1 && fds[1].Revents&unix.POLLIN != 0 {
-		var b [4096]byte
-		_, _ = unix.Read(int(d.pipe.Fd()), b[:]) // how many they are does not matter
+	if !listen || !d.linger(timeout) {
+		if err := d.waiter.wait(timeout); err != nil {
+			d.fail(err)
+		}
 	}
+	if listen {
+		var b [4096]byte
+		if n, _ := unix.Read(d.pipefd, b[:]); n > 0 { // how many they are does not matter
+			d.gap, d.woken = time.Since(d.woken), time.Now()
+		}
+	}
+}
+
+// linger waits for a while in such a way that waking costs little, if programs wake the
+// goroutine often enough for that. It reports whether that is all of the wait.
+func (d *shared) linger(timeout time.Duration) bool {
+	if d.gap > maxGap || !d.mayHold || timeout >= 0 && timeout < time.Millisecond {
+		return false
+	}
+	most := min(tracefs.HoldTime, 4*d.gap)
+	if timeout >= 0 {
+		most = min(most, timeout)
+	}
+	fds := [...]unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipefd), Events: unix.POLLIN}}
+	n, err := d.holder.Hold(fds[:], most)
+	if n == 0 {
+		d.gap = time.Hour // until programs wake it again
+	}
+	if err != nil {
+		d.fail(err)
+	}
+	return n > 0 || err != nil || most == timeout
+}
+
+// listen has programs wake the goroutine, or not.
+func (d *shared) listen(on bool) error {
+	if on == d.listens {
+		return nil
+	}
+	change := d.waiter.remove
+	if on {
+		change = d.waiter.add
+	}
+	if err := change(d.pipefd); err != nil {
+		return fmt.Errorf("wake-up of a ring: %w", err)
+	}
+	d.listens = on
+	return nil
 }
 
 // age is after which time a packet ends; 0: when it is full.
@@ -365,7 +437,7 @@ func (d *shared) close() error {
 		return err
 	}
 	d.s.abandon()
-	return errors.Join(err, d.ring.Close(), d.pipe.Close())
+	return errors.Join(err, d.ring.Close(), d.pipe.Close(), d.waiter.close())
 }
 
 // snapshot copies what the ring holds, the newest up to a number of bytes, 0 for all.

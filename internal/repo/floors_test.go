@@ -66,6 +66,7 @@ var floors = map[string]int{
 	"internal/feedbench":       3,
 	"internal/statbench":       3,
 	"internal/tracebench":      3,
+	"internal/ustbench":        3,
 	"internal/viewbench":       3,
 
 	"internal/live/livetest": 1, // tests only; knows the codec alone

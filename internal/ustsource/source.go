@@ -13,7 +13,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,9 +28,8 @@ const Domain = "ust"
 
 const (
 	// Defaults of channels, which are LTTng's.
-	defaultSubbufBytes = 128 << 10
+	defaultSubbufBytes = 512 << 10
 	defaultSubbufCount = 4
-	defaultReadTimer   = 100 * time.Millisecond
 )
 
 // Options says where programs find the daemon.
@@ -104,7 +102,7 @@ func (s *Source) Check(bool) error {
 // Defaults implements source.Source.
 func (s *Source) Defaults(mode agent.Mode) agent.ChannelSettings {
 	return agent.ChannelSettings{
-		SubbufBytes: defaultSubbufBytes, SubbufCount: defaultSubbufCount, ReadTimer: defaultReadTimer, Overwrite: mode == agent.Snapshot,
+		SubbufBytes: defaultSubbufBytes, SubbufCount: defaultSubbufCount, Overwrite: mode == agent.Snapshot,
 	}
 }
 

@@ -67,6 +67,22 @@ func (r *Ring) WaitFor(other int, ring bool, timeout time.Duration) (bool, error
 	}
 }
 
+// HoldTime is how long at most [Holder.Hold] should be given.
+const HoldTime = holdTime
+
+// Holder waits for other rings than the kernel's as [Ring.WaitFor] does while something
+// happens. There have to be more processors of Go's scheduler than who does so.
+type Holder struct{ calm calm }
+
+// Hold is poll that does not give the processor of Go's scheduler away.
+func (h *Holder) Hold(fds []unix.PollFd, most time.Duration) (int, error) {
+	n, err := pollHolding(fds, most, h.calm.lasts(most))
+	if err == unix.EINTR {
+		err = nil
+	}
+	return n, err
+}
+
 // pollHolding is poll that does not give the processor of Go's scheduler away. Go's
 // monitor asks each 10 ms that others may have it, by a signal; nobody wants it,
 // as there are enough, and answering wakes other threads. So it is not answered.
