@@ -214,6 +214,12 @@ func (c *Client) UserEvents(ctx context.Context, pattern string, fields bool) ([
 	return get[[]UserEvent](ctx, c, query, "user", "events")
 }
 
+// Loggers lists the loggers of a domain, "python", "jul" or "log4j", in the programs that
+// the caller may trace.
+func (c *Client) Loggers(ctx context.Context, domain string) ([]Logger, error) {
+	return get[[]Logger](ctx, c, url.Values{"domain": {domain}}, "user", "loggers")
+}
+
 // StatEvents lists the events of the host's statistics: those whose name, or that of
 // whose section, a pattern chooses, with the fields that they may have; "" is all.
 func (c *Client) StatEvents(ctx context.Context, pattern string, fields bool) ([]StatEvent, error) {

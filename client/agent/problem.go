@@ -22,9 +22,11 @@ const (
 	CodeKernelUnavailable   Code = 33
 	CodeKernelEventExists   Code = 35
 	CodeNeverStarted        Code = 50
+	CodeUSTEventExists      Code = 55
 	CodeChannelExists       Code = 62
 	CodeNoChannel           Code = 72
 	CodeBadSessionName      Code = 73
+	CodeUSTEventNotFound    Code = 76
 	CodeAlreadyStarted      Code = 80
 	CodeAlreadyStopped      Code = 81
 	CodeInvalid             Code = 97
@@ -64,6 +66,7 @@ var names = map[Code]string{
 	CodeContextUnavailable: "KERN_CONTEXT_UNAVAILABLE", CodeNotSnapshotSession: "NOT_SNAPSHOT_SESSION",
 	CodeRotationPending: "ROTATION_PENDING", CodeRotationUnavailable: "ROTATION_NOT_AVAILABLE",
 	CodeScheduleExists: "ROTATION_SCHEDULE_SET", CodeScheduleNotSet: "ROTATION_SCHEDULE_NOT_SET",
+	CodeUSTEventExists: "UST_EVENT_ENABLED", CodeUSTEventNotFound: "UST_EVENT_NOT_FOUND",
 	CodeLive: "LIVE_SESSION", CodeNoEvent: "NO_EVENT", CodeSnapshotNoData: "SNAPSHOT_NODATA", CodeTriggerExists: "TRIGGER_EXISTS", CodeTriggerNotFound: "TRIGGER_NOT_FOUND",
 }
 

@@ -160,6 +160,14 @@ type UserField struct {
 	NotWritten bool `json:"not_written,omitempty"`
 }
 
+// Logger is a logger of a Python or Java program.
+type Logger struct {
+	PID     int32  `json:"pid"`
+	UID     uint32 `json:"uid"`
+	Process string `json:"process"` // how it was called
+	Name    string `json:"name"`
+}
+
 // Done is what a command has done beside its answer: warnings do not undo it.
 type Done struct {
 	Warnings []Problem `json:"warnings,omitempty"`

@@ -61,7 +61,10 @@ type Session struct {
 
 // Domain is what a session records of one source.
 type Domain struct {
-	Name     string    `json:"name"` // "kernel", "weir" or "stat"
+	// Name is "kernel", "ust", "weir", "stat" or "fs", or one of loggers, "python", "jul"
+	// or "log4j": the channel of these is that of the same name of "ust", where its
+	// settings are.
+	Name     string    `json:"name"`
 	Channels []Channel `json:"channels"`
 	// PIDs are the tracked processes, nil for all.
 	PIDs []int32 `json:"pids,omitzero"`
@@ -140,7 +143,8 @@ type EventRule struct {
 	// events have none.
 	Period time.Duration `json:"period,omitempty"`
 	// LogLevel is the least severe level of events of applications, such as
-	// TRACE_WARNING, or with LogLevelOnly the only one; "": any.
+	// TRACE_WARNING, or of messages of loggers, such as WARNING, or with LogLevelOnly
+	// the only one; "": any.
 	LogLevel     string `json:"log_level,omitempty"`
 	LogLevelOnly bool   `json:"log_level_only,omitempty"`
 	Enabled      bool   `json:"enabled"`

@@ -122,6 +122,8 @@ var floors = map[string]int{
 	"internal/ust/ring":         1,
 	"internal/ust/bytecode":     1,
 	"internal/ustsource":        2,
+	"internal/loggers/wire":     1,
+	"internal/loggers":          2,
 	"internal/consumer":         2,
 	"internal/hoststat":         2,
 	"internal/hoststat/metrics": 3,
