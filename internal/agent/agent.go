@@ -23,6 +23,7 @@ import (
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/kernelsource"
 	"github.com/weir-io/weir/internal/kerneltrace"
+	"github.com/weir-io/weir/internal/loggers"
 	"github.com/weir-io/weir/internal/selfsource"
 	"github.com/weir-io/weir/internal/session"
 	"github.com/weir-io/weir/internal/source"
@@ -68,6 +69,9 @@ type Options struct {
 
 	// UST says where applications register. Its log is this one's.
 	UST ustsource.Options
+	// AgentPort is where agents of Python and Java programs register, on the loopback
+	// interface; 0: at the first free one of LTTng's.
+	AgentPort uint16
 }
 
 // Agent is the session daemon of this host.
@@ -79,6 +83,7 @@ type Agent struct {
 	stat   *statsource.Source
 	fs     *fssource.Source
 	ust    *ustsource.Source
+	logs   *loggers.Source
 
 	*session.Daemon
 }
@@ -91,6 +96,7 @@ func New(o Options) (*Agent, error) {
 		stat: statsource.New(statHost{o.Stat}, o.Log),
 		fs:   fssource.New(newFeedHost(o.Feeds), o.Log),
 		ust:  ustsource.New(o.UST),
+		logs: loggers.New(loggers.Options{Log: o.Log, Dir: o.UST.Dir, Port: o.AgentPort}),
 	}
 	root := os.Geteuid() == 0
 	if root && o.ConsumerUID == 0 {
@@ -98,7 +104,7 @@ func New(o Options) (*Agent, error) {
 	}
 	var err error
 	a.Daemon, err = session.New(session.Options{
-		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat, a.fs, a.ust}, Consumer: []string{o.Program, "consumer"},
+		Log: o.Log, Sources: []source.Source{a.kernel, a.self, a.stat, a.fs, a.ust}, Loggers: a.logs.Domains(), Consumer: []string{o.Program, "consumer"},
 		ConsumerUID: o.ConsumerUID, ConsumerGID: o.ConsumerGID, Realtime: root && !o.NoRealtime,
 		Hostname: o.Hostname, SpoolDir: filepath.Join(o.StateDir, "spool"), Observe: a.self.Emit,
 		PingTimeout: o.ConsumerTimeout,
@@ -128,9 +134,12 @@ func (a *Agent) Run(ctx context.Context, ready func(socket string)) error {
 	apps, letGo := context.WithCancel(context.WithoutCancel(ctx))
 	if err := a.ust.Listen(); err != nil {
 		a.opts.Log.Warn("applications are not traced", "err", err)
+	} else if err := a.logs.Listen(); err != nil {
+		a.opts.Log.Warn("agents of Python and Java programs are not served", "err", err)
 	}
 	group.Go(func() error { return server.Serve(socket.Listener(), gid) })
 	group.Go(func() error { return a.ust.Serve(apps) })
+	group.Go(func() error { return a.logs.Serve(apps) })
 	group.Go(func() error {
 		<-ctx.Done()
 		defer letGo()
@@ -207,6 +216,11 @@ func (a *Agent) UserEvents(ctx context.Context, by Caller, pattern string, field
 	return a.ust.Events(ctx, by.UID, pattern, fields), nil
 }
 
+// Loggers lists the loggers of programs.
+func (a *Agent) Loggers(ctx context.Context, by Caller, domain string) ([]agent.Logger, error) {
+	return a.logs.List(ctx, by.UID, domain)
+}
+
 // KernelContexts lists the contexts of the kernel's domain.
 func (a *Agent) KernelContexts() []string {
 	var all []string
@@ -223,5 +237,8 @@ func (a *Agent) KernelContexts() []string {
 func (a *Agent) Capabilities() map[string]string {
 	c := a.kernel.Capabilities()
 	c["domains"] = strings.Join([]string{kernelsource.Domain, selfsource.Domain, statsource.Domain, fssource.Domain, ustsource.Domain}, ", ")
+	for _, l := range a.logs.Domains() {
+		c["domains"] += ", " + l.Domain()
+	}
 	return c
 }

@@ -56,6 +56,7 @@ func routes() map[string]handler {
 		"GET /api/v1/kernel/contexts": listKernelContexts,
 		"GET /api/v1/stat/events":     listStatEvents,
 		"GET /api/v1/user/events":     listUserEvents,
+		"GET /api/v1/user/loggers":    listLoggers,
 		"GET /api/v1/capabilities":    getCapabilities,
 	}
 }
@@ -192,6 +193,11 @@ func listUserEvents(s service, q *request) (any, error) {
 		return nil, err
 	}
 	all, err := s.UserEvents(q.Context(), q.by, q.URL.Query().Get("pattern"), fields)
+	return list(all), err
+}
+
+func listLoggers(s service, q *request) (any, error) {
+	all, err := s.Loggers(q.Context(), q.by, q.URL.Query().Get("domain"))
 	return list(all), err
 }
 

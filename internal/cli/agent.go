@@ -61,6 +61,7 @@ is 1.`,
 	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
 	f.StringVar(&o.UST.Dir, "ust-dir", o.UST.Dir, "applications register at the socket lttng-ust-sock-8 of this directory")
 	f.BoolVar(&o.UST.Take, "take-ust-socket", false, "take that socket over from another session daemon")
+	f.Uint16Var(&o.AgentPort, "agent-tcp-port", 0, "agents of Python and Java programs register at this `PORT` of the loopback\ninterface, which agent.port of --ust-dir tells them; default: the first free one of 5345 to 5354")
 	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
 	stat.addFlags(c)

@@ -106,6 +106,12 @@ func completeEvents(c *cobra.Command, args []string, toComplete string) ([]strin
 			all, err := api.UserEvents(ctx, toComplete+"*", false)
 			return userNames(all), err
 		}
+		for _, domain := range []string{domainPython, domainJUL, domainLog4j} {
+			if f := c.Flags().Lookup(domain); f != nil && f.Value.String() == "true" {
+				all, err := api.Loggers(ctx, domain)
+				return loggerNames(all), err
+			}
+		}
 		kind := agent.Tracepoint
 		if f := c.Flags().Lookup("syscall"); f != nil && f.Value.String() == "true" {
 			kind = agent.Syscall

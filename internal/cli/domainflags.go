@@ -22,10 +22,16 @@ const (
 	domainStat   = "stat"
 	domainFS     = "fs"
 	domainUST    = "ust"
+	domainPython = "python"
+	domainJUL    = "jul"
+	domainLog4j  = "log4j"
 )
 
 // domainFlags choose what is traced.
-type domainFlags struct{ kernel, user, weir, stat, fs bool }
+type domainFlags struct {
+	kernel, user, weir, stat, fs bool
+	python, jul, log4j           bool
+}
 
 func (f *domainFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVarP(&f.kernel, "kernel", "k", false, "the Linux kernel")
@@ -34,6 +40,16 @@ func (f *domainFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.stat, "stat", false, "samples of the host's statistics")
 	fl.BoolVar(&f.fs, "fs", false, "changes of file systems")
 }
+
+// addLoggers adds those that choose loggers, where these can be meant.
+func (f *domainFlags) addLoggers(fl *pflag.FlagSet) {
+	fl.BoolVarP(&f.python, "python", "p", false, "loggers of Python programs")
+	fl.BoolVarP(&f.jul, "jul", "j", false, "loggers of Java programs: java.util.logging")
+	fl.BoolVarP(&f.log4j, "log4j", "l", false, "loggers of Java programs: log4j 1.2")
+}
+
+// loggers reports whether loggers were chosen.
+func (f *domainFlags) loggers() bool { return f.python || f.jul || f.log4j }
 
 // one returns the domain that was chosen.
 func (f *domainFlags) one() (string, error) {
@@ -48,6 +64,15 @@ func (f *domainFlags) one() (string, error) {
 		return domainStat, nil
 	case domainFlags{fs: true}:
 		return domainFS, nil
+	case domainFlags{python: true}:
+		return domainPython, nil
+	case domainFlags{jul: true}:
+		return domainJUL, nil
+	case domainFlags{log4j: true}:
+		return domainLog4j, nil
+	}
+	if f.loggers() {
+		return "", usageErrorf("want one domain: loggers of --python, --jul or --log4j alone")
 	}
 	return "", usageErrorf("want one domain: -k (kernel), -u (applications), -w (weir), --stat or --fs")
 }

@@ -89,6 +89,12 @@ Events of applications (-u) are tracepoints of programs that are linked with
 LTTng-UST, or that come later: app:request, app:*. Each has a log level; --loglevel
 takes TRACE_WARNING and the like, also without TRACE_.
 
+Loggers of Python and Java programs with LTTng's agents (--python, --jul, --log4j)
+are named as the programs name them: app.db, app.*. --loglevel takes the levels of
+the library (WARNING, SEVERE, FATAL), and a filter (-f) sees msg, logger_name,
+int_loglevel and the other fields of such events. They are recorded in a channel of
+the applications' domain that is called lttng_python_channel and so on.
+
 Samples of the host's statistics (--stat) are named by selectors of xmlsysd: a
 section (meminfo), a path or its end (net/*), an element with conditions
 ('interface[devtype=eth]'), an expression ('~^proc/net/'). Each is taken every
@@ -106,6 +112,7 @@ Presets (--preset) choose events for a purpose:
   weir enable-event -k --syscall openat,close -f 'ret < 0'
   weir enable-event -k --preset net
   weir enable-event -u 'app:*' --loglevel TRACE_INFO
+  weir enable-event --python app.db --loglevel WARNING
   weir enable-event --stat stat meminfo 'net/*' --period 100ms
   weir enable-event --fs 'CREAT,UNLNK,R*' --source /srv`,
 		Args:              cobra.ArbitraryArgs,
@@ -113,14 +120,15 @@ Presets (--preset) choose events for a purpose:
 	}
 	fl := c.Flags()
 	f.domain.add(fl)
+	f.domain.addLoggers(fl)
 	f.types.add(fl)
 	f.types.addProbes(fl)
 	fl.BoolVarP(&f.all, "all", "a", false, "all events, or all of the kind chosen")
 	fl.StringVarP(&f.channel, "channel", "c", "", "add to this `CHANNEL`; default: the only one, which is made if need be")
 	fl.StringVarP(&f.filter, "filter", "f", "", "only events for which `EXPR` is true")
 	fl.StringSliceVarP(&f.exclude, "exclude", "x", nil, "but not these `NAME,...`")
-	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; of -u")
-	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; of -u")
+	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; of -u and of loggers")
+	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; of -u and of loggers")
 	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
 	fl.DurationVar(&f.period, "period", 0, "take a sample each `TIME`, 10ms at least, at multiples of it; of --stat; default: 1s")
 	fl.StringVar(&f.source, "source", "", "changes at or below `DIR`; of --fs")
@@ -145,6 +153,10 @@ func (f *enableEventFlags) run(c *agentCall) error {
 	name, err := c.current()
 	if err != nil {
 		return err
+	}
+	if f.domain.loggers() && f.channel != "" {
+		c.warn("--channel has no effect: loggers have one of their own")
+		f.channel = ""
 	}
 	done, err := c.api.EnableEvents(c.ctx, name, agent.EnableEvents{Domain: domain, Channel: f.channel, Rules: rules})
 	if err != nil {
@@ -194,12 +206,22 @@ func (f *enableEventFlags) tell(c *agentCall, domain, channel string, rules []ag
 	if f.preset != "" {
 		c.say("Preset %s enabled in channel %s: %d rules", f.preset, channel, len(rules))
 	}
+	if f.all && f.domain.loggers() {
+		c.say("All %s events are enabled in channel %s", domain, channel)
+		return
+	}
 	if f.all {
 		what := map[agent.EventType]string{agent.AllEvents: "events", agent.Tracepoint: "tracepoints", agent.Syscall: "system calls"}[rules[0].Type]
 		c.say("All %s %s are enabled in channel %s", domain, what, channel)
 		return
 	}
 	if f.preset != "" {
+		return
+	}
+	if f.domain.loggers() {
+		for _, r := range rules {
+			c.say("%s event %s enabled", domain, r.Pattern)
+		}
 		return
 	}
 	for _, r := range rules {
@@ -222,16 +244,18 @@ func (f *enableEventFlags) rules(args []string) ([]agent.EventRule, error) {
 	switch {
 	case f.loglevel != "" && f.loglevelOnly != "":
 		return nil, usageErrorf("--loglevel and --loglevel-only exclude each other")
-	case (f.loglevel != "" || f.loglevelOnly != "") && !f.domain.user:
-		return nil, usageErrorf("--loglevel and --loglevel-only are of -u")
+	case (f.loglevel != "" || f.loglevelOnly != "") && !f.domain.user && !f.domain.loggers():
+		return nil, usageErrorf("--loglevel and --loglevel-only are of -u, --python, --jul and --log4j")
+	case f.domain.loggers() && (kind != "" || len(f.exclude) > 0):
+		return nil, usageErrorf("--python, --jul and --log4j have no kinds of events and no exclusions")
 	case kind != "" && kind != agent.Tracepoint && f.domain.user:
 		return nil, usageErrorf("-u has tracepoints only")
 	case f.all && len(args) > 0:
 		return nil, usageErrorf("-a and names of events exclude each other")
 	case f.period != 0 && !f.domain.stat:
 		return nil, usageErrorf("--period is of --stat")
-	case f.preset != "" && (f.domain.user || f.domain.stat || f.domain.fs):
-		return nil, usageErrorf("--preset: -u, --stat and --fs have none")
+	case f.preset != "" && (f.domain.user || f.domain.stat || f.domain.fs || f.domain.loggers()):
+		return nil, usageErrorf("--preset: -u, --stat, --fs and loggers have none")
 	case f.source != "" && (!f.domain.fs || kind != ""):
 		return nil, usageErrorf("--source is of --fs")
 	case f.preset != "" && (f.all || len(args) > 0 || kind != ""):
@@ -283,6 +307,9 @@ func (f *enableEventFlags) allRules(kind agent.EventType, location string) ([]ag
 	switch kind {
 	case "":
 		kind = agent.AllEvents
+		if f.domain.loggers() {
+			kind = agent.Tracepoint // as of those that are named
+		}
 	case agent.Tracepoint, agent.Syscall:
 	default:
 		return nil, usageErrorf("-a does not go with probes")
@@ -307,6 +334,7 @@ func newDisableEventCommand() *cobra.Command {
 	}
 	fl := c.Flags()
 	domain.add(fl)
+	domain.addLoggers(fl)
 	types.add(fl)
 	fl.BoolVarP(&all, "all", "a", false, "all rules, or all of the kind chosen")
 	fl.BoolVar(&all, "all-events", false, "the same as --all")
@@ -328,6 +356,9 @@ func newDisableEventCommand() *cobra.Command {
 		if r.Domain, err = domain.one(); err != nil {
 			return err
 		}
+		if domain.loggers() && (r.Type != "" || channel != "") {
+			return usageErrorf("--python, --jul and --log4j have no kinds of events and channels")
+		}
 		return disableEvents(c, r)
 	})
 	mustComplete(c, "channel", completeChannels)
@@ -347,6 +378,9 @@ func disableEvents(c *agentCall, r agent.DisableEvents) error {
 	channel := r.Channel
 	if channel == "" {
 		channel = "channel0"
+	}
+	if slices.Contains([]string{domainPython, domainJUL, domainLog4j}, r.Domain) {
+		channel = "lttng_" + r.Domain + "_channel"
 	}
 	if r.All {
 		kind := "any"

@@ -35,17 +35,20 @@ With -k and without a SESSION: the events that the kernel offers; --syscall the
 system calls, -f also the fields of each; --capabilities what else the kernel
 can do. With -u: the events of the applications that run, -f also the fields of each.
 With --stat: the events of the host's statistics by their sections, -f
-also the fields that each may have.`,
+also the fields that each may have. With --python, --jul or --log4j: the loggers of the
+programs that run and have LTTng's agents.`,
 		Example: `  weir list
   weir list demo -c channel0
   weir list -k --syscall
   weir list -u
+  weir list --python
   weir list --stat -f`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),
 	}
 	fl := c.Flags()
 	f.domain.add(fl)
+	f.domain.addLoggers(fl)
 	fl.BoolVarP(&f.fields, "fields", "f", false, "show the fields of events")
 	fl.BoolVar(&f.syscall, "syscall", false, "list system calls")
 	fl.BoolVar(&f.capabilities, "capabilities", false, "list what the kernel's tracing can do")
@@ -75,6 +78,10 @@ func (f *listFlags) run(c *agentCall) error {
 		return err
 	}
 	switch {
+	case f.domain.loggers() && (f.syscall || f.capabilities):
+		return usageErrorf("list --%s: --syscall and --capabilities are of -k", domain)
+	case f.domain.loggers():
+		return listLoggers(c, domain)
 	case domain == domainUST && (f.syscall || f.capabilities):
 		return usageErrorf("list -u: --syscall and --capabilities are of -k")
 	case domain == domainUST:

@@ -267,6 +267,9 @@ func (l *loading) domain(d agent.Domain) error {
 // channel makes a channel as it was. What was disabled is made and disabled.
 func (l *loading) channel(domain string, ch agent.Channel) error {
 	c := l.call
+	if loggerTitles[domain] != "" {
+		return l.rules(domain, agent.Channel{Events: ch.Events}) // the channel is that of applications
+	}
 	if err := l.did(c.api.EnableChannel(c.ctx, l.name, agent.EnableChannel{Domain: domain, Name: ch.Name, ChannelSettings: ch.ChannelSettings})); err != nil {
 		return err
 	}
@@ -275,26 +278,49 @@ func (l *loading) channel(domain string, ch agent.Channel) error {
 			return err
 		}
 	}
-	if len(ch.Events) > 0 {
-		rules := slices.Clone(ch.Events)
-		for i := range rules {
-			rules[i].Enabled, rules[i].FilteredBy, rules[i].Matches, rules[i].Refused = true, "", 0, 0
-		}
-		if err := l.did(c.api.EnableEvents(c.ctx, l.name, agent.EnableEvents{Domain: domain, Channel: ch.Name, Rules: rules})); err != nil {
-			return err
-		}
-	}
-	for _, r := range ch.Events {
-		if r.Enabled {
-			continue
-		}
-		off := agent.DisableEvents{Domain: domain, Channel: ch.Name, Type: r.Type, Patterns: []string{r.Pattern}}
-		if err := l.did(c.api.DisableEvents(c.ctx, l.name, off)); err != nil {
-			return err
-		}
-	}
-	if ch.Enabled {
-		return nil
+	if err := l.rules(domain, ch); err != nil || ch.Enabled {
+		return err
 	}
 	return l.did(c.api.DisableChannel(c.ctx, l.name, domain, ch.Name))
+}
+
+// rules adds the rules of a channel, and disables those that were. That goes by name and
+// kind: others of these are enabled again.
+func (l *loading) rules(domain string, ch agent.Channel) error {
+	c := l.call
+	enable := func(rules []agent.EventRule) error {
+		if len(rules) == 0 {
+			return nil
+		}
+		return l.did(c.api.EnableEvents(c.ctx, l.name, agent.EnableEvents{Domain: domain, Channel: ch.Name, Rules: rules}))
+	}
+	all := slices.Clone(ch.Events)
+	for i := range all {
+		all[i].Enabled, all[i].FilteredBy, all[i].Matches, all[i].Refused = true, "", 0, 0
+	}
+	if err := enable(all); err != nil {
+		return err
+	}
+	type name struct {
+		kind    agent.EventType
+		pattern string
+	}
+	off := make(map[name]bool)
+	for _, r := range ch.Events {
+		n := name{r.Type, r.Pattern}
+		if r.Enabled || off[n] {
+			continue
+		}
+		off[n] = true
+		if err := l.did(c.api.DisableEvents(c.ctx, l.name, agent.DisableEvents{Domain: domain, Channel: ch.Name, Type: r.Type, Patterns: []string{r.Pattern}})); err != nil {
+			return err
+		}
+	}
+	var again []agent.EventRule
+	for i, r := range ch.Events {
+		if r.Enabled && off[name{r.Type, r.Pattern}] {
+			again = append(again, all[i])
+		}
+	}
+	return enable(again)
 }

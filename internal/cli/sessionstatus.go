@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -85,11 +86,15 @@ func sayConsumer(c *agentCall, m agent.Consumer) {
 func sayDomain(c *agentCall, d agent.Domain, only bool) {
 	title := map[string]string{domainKernel: "Linux kernel", domainUST: "applications", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
 	if title == "" {
-		title = d.Name
+		title = cmp.Or(loggerTitles[d.Name], d.Name)
 	}
 	c.say("")
 	c.say("=== Domain: %s ===", title)
 	if only {
+		return
+	}
+	if loggerTitles[d.Name] != "" {
+		sayLoggers(c, d)
 		return
 	}
 	c.say("")

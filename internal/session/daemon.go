@@ -23,6 +23,8 @@ import (
 type Options struct {
 	Log     *slog.Logger
 	Sources []source.Source
+	// Loggers are domains whose events are recorded as those of another one.
+	Loggers []source.Loggers
 
 	// Consumer is the program of consumer processes, and its arguments.
 	Consumer []string
@@ -103,6 +105,9 @@ func New(o Options) (*Daemon, error) {
 
 // source returns a domain that the caller may use.
 func (d *Daemon) source(by Caller, domain string) (source.Source, error) {
+	if err := d.noLoggers(domain); err != nil {
+		return nil, err
+	}
 	for _, s := range d.opts.Sources {
 		if s.Domain() == domain {
 			return s, s.Check(by.Tracing)
@@ -115,6 +120,9 @@ func (d *Daemon) domains() []string {
 	var all []string
 	for _, s := range d.opts.Sources {
 		all = append(all, s.Domain())
+	}
+	for _, l := range d.opts.Loggers {
+		all = append(all, l.Domain())
 	}
 	return all
 }

@@ -188,6 +188,7 @@ func (s *Session) end(drained, closed context.Context, settle time.Duration, hur
 	s.gone = true
 	s.stop()
 	var all sync.WaitGroup
+	all.Go(s.endLoggers)
 	ends := make([]error, len(s.domains))
 	kept := make([][]string, len(s.domains))
 	for i, m := range s.domains {

@@ -20,6 +20,9 @@ func sizeRounded(what string, from, to uint64) string {
 // out the others.
 func (d *Daemon) EnableEvents(_ context.Context, by Caller, name string, r agent.EnableEvents) (done agent.Done, err error) {
 	err = d.with(by, name, func(s *Session) error {
+		if src := d.loggersOf(r.Domain); src != nil {
+			return s.enableLoggers(by, src, r, &done)
+		}
 		m, err := s.domain(by, r.Domain, true)
 		if err != nil {
 			return err
@@ -28,25 +31,30 @@ func (d *Daemon) EnableEvents(_ context.Context, by Caller, name string, r agent
 		if err != nil {
 			return err
 		}
-		var first error
-		added := 0
-		for i := range r.Rules {
-			switch err := s.addRule(c, r.Rules[i], &done); {
-			case err == nil:
-				added++
-			case first == nil:
-				first = err
-			default:
-				warn(&done, agent.CodeInvalid, err.Error())
-			}
-		}
-		if added > 0 && first != nil {
-			warn(&done, agent.CodeInvalid, first.Error())
-			first = nil
-		}
-		return first
+		return eachRule(r.Rules, &done, func(r agent.EventRule, done *agent.Done) error { return s.addRule(c, r, done) })
 	})
 	return done, err
+}
+
+// eachRule adds rules. It fails if none could be added.
+func eachRule(rules []agent.EventRule, done *agent.Done, add func(agent.EventRule, *agent.Done) error) error {
+	var first error
+	added := 0
+	for _, r := range rules {
+		switch err := add(r, done); {
+		case err == nil:
+			added++
+		case first == nil:
+			first = err
+		default:
+			warn(done, agent.CodeInvalid, err.Error())
+		}
+	}
+	if added > 0 && first != nil {
+		warn(done, agent.CodeInvalid, first.Error())
+		first = nil
+	}
+	return first
 }
 
 // channelFor is the channel that rules go to: that named, the only one, or the
@@ -112,16 +120,25 @@ func (c *channel) checkPeriod(r *agent.EventRule) error {
 // rule finds a rule that is the same.
 func (c *channel) rule(r *agent.EventRule) *agent.EventRule {
 	for _, o := range c.rules {
-		if o.Type == r.Type && o.Pattern == r.Pattern && o.Filter == r.Filter && o.Location == r.Location && o.Period == r.Period && o.LogLevel == r.LogLevel && o.LogLevelOnly == r.LogLevelOnly && slices.Equal(o.Exclusions, r.Exclusions) {
+		if sameRule(o, r) {
 			return o
 		}
 	}
 	return nil
 }
 
+// sameRule reports whether two rules are the same, enabled or not.
+func sameRule(a, b *agent.EventRule) bool {
+	return a.Type == b.Type && a.Pattern == b.Pattern && a.Filter == b.Filter && a.Location == b.Location && a.Period == b.Period &&
+		a.LogLevel == b.LogLevel && a.LogLevelOnly == b.LogLevelOnly && slices.Equal(a.Exclusions, b.Exclusions)
+}
+
 // DisableEvents disables rules.
 func (d *Daemon) DisableEvents(_ context.Context, by Caller, name string, r agent.DisableEvents) (done agent.Done, err error) {
 	err = d.with(by, name, func(s *Session) error {
+		if src := d.loggersOf(r.Domain); src != nil {
+			return s.disableLoggers(src, r)
+		}
 		m, err := s.domain(by, r.Domain, false)
 		if err != nil {
 			return err

@@ -59,6 +59,7 @@ type Session struct {
 	failed   string
 	consumer consumer
 	domains  []*domain
+	logging  []*loggers
 	pids     map[string][]int32 // tracked, by domain; nil: all
 	chunk    uint64             // current
 	rotated  uint64
@@ -206,6 +207,9 @@ func (s *Session) document(ctx context.Context) agent.Session {
 		if to, read := s.users[m.src.Domain()], m.readUsers(); read && (to.UIDs != nil || to.GIDs != nil) {
 			doc.Warnings = append(doc.Warnings, usersNote)
 		}
+	}
+	for _, l := range s.logging {
+		doc.Domains = append(doc.Domains, l.document())
 	}
 	return doc
 }

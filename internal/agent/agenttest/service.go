@@ -406,6 +406,14 @@ func (s *Service) UserEvents(_ context.Context, _ daemon.Caller, pattern string,
 	return slices.DeleteFunc(all, func(e agent.UserEvent) bool { return !strings.HasPrefix(e.Name, begin) }), nil
 }
 
+// Loggers lists two of one program.
+func (s *Service) Loggers(context.Context, daemon.Caller, string) ([]agent.Logger, error) {
+	return []agent.Logger{
+		{PID: 7, UID: 1000, Process: "/usr/bin/python3", Name: "app"},
+		{PID: 7, UID: 1000, Process: "/usr/bin/python3", Name: "app.db"},
+	}, nil
+}
+
 // Capabilities tells that all is well.
 func (s *Service) Capabilities() map[string]string { return map[string]string{"kernel": "yes"} }
 
