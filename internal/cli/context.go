@@ -19,12 +19,18 @@ func newAddContextCommand() *cobra.Command {
 		Use:   "add-context",
 		Short: "Record more with each event",
 		Long: `Add fields of the context, such as the process, to all events of a channel, or
-of all channels of a domain. --list shows what there is.`,
-		Example: "  weir add-context -k -t pid -t procname\n  weir add-context -k --list",
+of all channels of a domain. --list shows what there is.
+
+Applications (-u) can have contexts of their own, which their code tells:
+'$app.PROVIDER:NAME'. Java programs tell such with the messages of their loggers; --jul
+and --log4j add to the channels of these.`,
+		Example: "  weir add-context -k -t pid -t procname\n  weir add-context --jul -t '$app.web:user'\n  weir add-context -k --list",
 		Args:    noArguments,
 	}
 	fl := c.Flags()
 	domain.add(fl)
+	fl.BoolVar(&domain.jul, "jul", false, "loggers of Java programs: java.util.logging")
+	fl.BoolVar(&domain.log4j, "log4j", false, "loggers of Java programs: log4j 1.2")
 	fl.StringVarP(&channel, "channel", "c", "", "to this `CHANNEL`; default: to all of the domain")
 	fl.StringSliceVarP(&types, "type", "t", nil, "the `TYPE` of context; may be repeated")
 	fl.BoolVarP(&list, "list", "l", false, "list the types")
@@ -38,6 +44,9 @@ of all channels of a domain. --list shows what there is.`,
 		of, err := domain.one()
 		if err != nil {
 			return err
+		}
+		if domain.loggers() && channel != "" {
+			return usageErrorf("--jul and --log4j have a channel of their own")
 		}
 		return addContext(c, agent.AddContext{Domain: of, Channel: channel, Types: types})
 	})

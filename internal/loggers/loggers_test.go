@@ -26,25 +26,28 @@ func uid() uint32 { return uint32(os.Getuid()) }
 // is taken back when the session ends.
 func TestSession(t *testing.T) {
 	s, _ := serve(t, patience)
-	first := join(t, s, wire.Python)
+	first := join(t, s, wire.Log4j)
 	first.want("done")
 	other := join(t, s, wire.JUL)
 	other.want("done")
 
-	tr := of(s, wire.Python).Open("s", uid())
+	tr := of(s, wire.Log4j).Open("s", uid())
 	errors := agent.EventRule{Type: agent.Tracepoint, Pattern: "app.db", LogLevel: "error", Filter: "lineno > 3"}
-	all := agent.EventRule{Type: agent.AllEvents, Pattern: "*", LogLevel: "PYTHON_DEBUG", LogLevelOnly: true}
+	all := agent.EventRule{Type: agent.AllEvents, Pattern: "*", LogLevel: "LOG4J_DEBUG", LogLevelOnly: true}
 	tr.SetRule(&errors, true)
 	tr.SetRule(&all, true)
 	tr.AddContext("db", "user")
+	of(s, wire.Python).Open("s", uid()).AddContext("db", "user") // which agents there do not know
+	python := join(t, s, wire.Python)
+	python.want("done")
 	enabled := []string{
-		`enable app.db 1 40 ((lineno > 3) && (logger_name == "app.db")) && (int_loglevel >= 40)`,
-		`enable * 2 10 int_loglevel == 10`,
+		`enable app.db 1 40000 ((lineno > 3) && (logger_name == "app.db")) && (int_loglevel >= 40000)`,
+		`enable * 2 10000 int_loglevel == 10000`,
 	}
 	first.want(enabled[0], enabled[1], "context 5 db:user")
 
-	foreign := of(s, wire.Python).Open("foreign", uid()+1)
-	later := join(t, s, wire.Python)
+	foreign := of(s, wire.Log4j).Open("foreign", uid()+1)
+	later := join(t, s, wire.Log4j)
 	if uid() == 0 { // who is not told of the sessions of others
 		foreign.SetRule(&all, true)
 	}
@@ -56,9 +59,9 @@ func TestSession(t *testing.T) {
 	tr.Close()
 	first.want("disable *", "context 6 db:user")
 	later.want("disable *", "context 6 db:user")
-	again := join(t, s, wire.Python)
+	again := join(t, s, wire.Log4j)
 	again.want("done")
-	for _, f := range []*fake{first, later, other} {
+	for _, f := range []*fake{first, later, other, python} {
 		if len(f.got) > 0 {
 			t.Errorf("an agent is told %q, too", <-f.got)
 		}

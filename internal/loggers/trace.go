@@ -46,8 +46,11 @@ func (t *Trace) SetRule(r *agent.EventRule, on bool) {
 	t.bring()
 }
 
-// AddContext implements source.LoggersTrace.
+// AddContext implements source.LoggersTrace. Agents of Python programs do not know such.
 func (t *Trace) AddContext(provider, name string) {
+	if t.d == wire.Python {
+		return
+	}
 	c := wire.Context{Provider: provider, Name: name}
 	t.mu.Lock()
 	if !slices.Contains(t.contexts, c) {

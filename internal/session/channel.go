@@ -170,6 +170,12 @@ func (s *Session) switchChannel(c *channel, on bool) error {
 // AddContext adds contexts to a channel, or to all of a domain.
 func (d *Daemon) AddContext(_ context.Context, by Caller, name string, r agent.AddContext) (done agent.Done, err error) {
 	err = d.with(by, name, func(s *Session) error {
+		if src := d.loggersOf(r.Domain); src != nil {
+			if _, err := s.beginLoggers(by, src, &done); err != nil {
+				return err
+			}
+			r.Domain, r.Channel = src.Host()
+		}
 		m, err := s.domain(by, r.Domain, true)
 		if err != nil {
 			return err
@@ -201,6 +207,7 @@ func (d *Daemon) AddContext(_ context.Context, by Caller, name string, r agent.A
 					return coded(agent.CodeContextUnavailable, err)
 				}
 				c.contexts = append(c.contexts, t)
+				s.tellLoggers(c, t)
 			}
 		}
 		return nil

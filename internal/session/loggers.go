@@ -65,7 +65,24 @@ func (s *Session) beginLoggers(by Caller, src source.Loggers, done *agent.Done) 
 	}
 	l := &loggers{src: src, trace: src.Open(s.name, s.uid), host: c}
 	s.logging = append(s.logging, l)
+	for _, context := range c.contexts {
+		s.tellLoggers(c, context)
+	}
 	return l, nil
+}
+
+// tellLoggers has programs of loggers tell a context that the channel has got, if it is
+// one that programs tell.
+func (s *Session) tellLoggers(c *channel, context string) {
+	provider, name, ok := appContext(context)
+	if !ok {
+		return
+	}
+	for _, l := range s.logging {
+		if l.host == c {
+			l.trace.AddContext(provider, name)
+		}
+	}
 }
 
 // enableLoggers adds rules about loggers, or enables them.

@@ -23,7 +23,7 @@ type wants struct {
 type channelWants struct {
 	c        *channel
 	on       bool
-	contexts []wire.ContextType
+	contexts []programContext
 	rules    []ruleWants
 }
 
@@ -144,8 +144,8 @@ func (p *program) attachChannel(a *attachment, w channelWants) (*attachedChannel
 		}
 	}
 	for _, t := range w.contexts {
-		if _, err := p.link.with(handle, wire.OpContext, (&wire.Context{Type: t}).Append(nil), nil); err != nil {
-			return nil, fmt.Errorf("context %s: %w", t, err)
+		if _, err := p.link.with(handle, wire.OpContext, t.body, t.rest); err != nil {
+			return nil, fmt.Errorf("context %s: %w", t.name, err)
 		}
 	}
 	return &attachedChannel{handle: handle, rules: make(map[*rule]*attachedRule)}, nil

@@ -34,7 +34,7 @@ type channel struct {
 	// Guarded by trace.mu.
 	rules    []*rule
 	off      []bool // of rules
-	contexts []wire.ContextType
+	contexts []programContext
 	on       bool
 	users    map[uint32]*buffers
 }
@@ -70,13 +70,13 @@ func (c *channel) SetRule(r *agent.EventRule, on bool) error {
 
 // AddContext implements source.Channel.
 func (c *channel) AddContext(name string) error {
-	t, ok := wire.ParseContextName(name)
+	made, ok := newContext(name)
 	if !ok {
-		return agent.NewProblem(agent.CodeContextUnavailable, fmt.Sprintf("domain ust has no context %s: want one of %q", name, wire.ContextNames()))
+		return agent.NewProblem(agent.CodeContextUnavailable, fmt.Sprintf("domain ust has no context %s: want $app.PROVIDER:NAME or one of %q", name, wire.ContextNames()))
 	}
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	c.contexts = append(c.contexts, t)
+	c.contexts = append(c.contexts, made)
 	return nil
 }
 

@@ -178,7 +178,7 @@ func (tr *translator) class(f *wire.Field, st *schema.Struct, path []string, dep
 		return tr.enum(f)
 	case wire.Array, wire.Sequence:
 		return tr.array(f, st, path, depth)
-	case wire.Struct:
+	case wire.Struct, wire.OldStruct:
 		inner := &schema.Struct{}
 		for range f.Length {
 			if tr.err != nil {
@@ -187,7 +187,7 @@ func (tr *translator) class(f *wire.Field, st *schema.Struct, path []string, dep
 			tr.member(inner, path, depth+1)
 		}
 		return inner
-	case wire.Variant:
+	case wire.Variant, wire.OldVariant:
 		return tr.variant(f, st, path, depth)
 	}
 	return &schema.String{Encoding: schema.UTF8}
@@ -303,14 +303,20 @@ func (tr *translator) variant(f *wire.Field, st *schema.Struct, path []string, d
 	for range f.Length {
 		choice := tr.next()
 		o := schema.Option{Name: choice.Name, Class: tr.class(&choice, &schema.Struct{}, append(slices.Clone(path), choice.Name), depth+1)}
-		m := slices.IndexFunc(tag.Mappings, func(m schema.Mapping) bool { return m.Label == choice.Name })
+		labeled := func(label string) int {
+			return slices.IndexFunc(tag.Mappings, func(m schema.Mapping) bool { return m.Label == label })
+		}
+		m := labeled(choice.Name)
+		if m < 0 { // as in contexts of a program's own
+			m = labeled("_" + choice.Name)
+		}
 		if m < 0 {
 			tr.fail("field %s: choice %s is no label of field %s", f.Name, choice.Name, f.Ref)
 		}
 		if tr.err != nil {
 			return v
 		}
-		o.Ranges = tag.Mappings[m].Ranges
+		o.Name, o.Ranges = tag.Mappings[m].Label, tag.Mappings[m].Ranges
 		v.Options = append(v.Options, o)
 	}
 	return v

@@ -10,14 +10,17 @@ type Kind uint32
 
 // Kinds of fields. What a kind is made of are the fields that follow it.
 const (
-	Integer  Kind = 0
-	String   Kind = 4
-	Float    Kind = 5
-	Enum     Kind = 8  // then its integer
-	Array    Kind = 9  // then its element
-	Sequence Kind = 10 // then its element
-	Struct   Kind = 11 // then its members
-	Variant  Kind = 12 // then its choices
+	Integer Kind = 0
+	String  Kind = 4
+	Float   Kind = 5
+	// Contexts of a program's own are made of these, which are otherwise those below.
+	OldVariant Kind = 6  // then its choices
+	OldStruct  Kind = 7  // then its members
+	Enum       Kind = 8  // then its integer
+	Array      Kind = 9  // then its element
+	Sequence   Kind = 10 // then its element
+	Struct     Kind = 11 // then its members
+	Variant    Kind = 12 // then its choices
 )
 
 // Encodings of characters.
@@ -74,12 +77,12 @@ func (f *Field) Append(b []byte) []byte {
 	case Enum:
 		b = appendText(b, f.Enum, NameLen)
 		b = le.AppendUint64(b, f.EnumID)
-	case Array, Struct:
+	case Array, Struct, OldStruct:
 		b = appendWords(b, f.Length, f.Align)
 	case Sequence:
 		b = appendText(b, f.Ref, NameLen)
 		b = appendWords(b, f.Align)
-	case Variant:
+	case Variant, OldVariant:
 		b = appendWords(b, f.Length)
 		b = appendText(b, f.Ref, NameLen)
 		b = appendWords(b, f.Align)
@@ -124,12 +127,12 @@ func ParseField(b []byte) (f Field, err error) {
 	case Enum:
 		f.EnumID = le.Uint64(u[NameLen:])
 		f.Enum, err = text(what, b, fieldUnion, NameLen)
-	case Array, Struct:
+	case Array, Struct, OldStruct:
 		f.Length, f.Align = word(0), word(1)
 	case Sequence:
 		f.Align = le.Uint32(u[NameLen:])
 		f.Ref, err = text(what, b, fieldUnion, NameLen)
-	case Variant:
+	case Variant, OldVariant:
 		f.Length, f.Align = word(0), le.Uint32(u[4+NameLen:])
 		f.Ref, err = text(what, b, fieldUnion+4, NameLen)
 	default:

@@ -102,6 +102,8 @@ func fields() []Field {
 		{Name: "sequence", Kind: Sequence, Ref: "_sequence_length", Align: 8},
 		{Name: "struct", Kind: Struct, Length: 2, Align: 8},
 		{Name: "variant", Kind: Variant, Length: 2, Ref: "tag", Align: 8},
+		{Name: "old struct", Kind: OldStruct, Length: 2},
+		{Name: "old variant", Kind: OldVariant, Length: 2, Ref: "tag"},
 	}
 }
 
