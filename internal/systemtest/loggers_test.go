@@ -194,9 +194,9 @@ func TestJavaAsSessiond(t *testing.T) {
 	isolated(t, func(m *machine) {
 		commands := [][]string{
 			{"enable-event", "--jul", "app.*", "--loglevel", "INFO"},
+			{"add-context", "--jul", "-t", "$app.app:text", "-t", "$app.app:number", "-t", "$app.app:half", "-t", "$app.app:none", "-t", "$app.nobody:text"},
 			{"enable-event", "--log4j", "app.three", "--loglevel-only", "WARN"},
 			{"enable-event", "--log4j", "-a", "-f", `msg == "fatal 7" || msg == "debug*"`},
-			{"add-context", "--jul", "-t", "$app.app:text", "-t", "$app.app:number", "-t", "$app.app:half", "-t", "$app.app:none", "-t", "$app.nobody:text"},
 		}
 		m.asSessiond(5*10, commands, func(do func(args ...string)) {
 			j := m.startJava()
