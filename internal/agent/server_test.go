@@ -175,6 +175,13 @@ func TestEveryCallReachesTheService(t *testing.T) {
 			}
 			return err
 		}},
+		{"GET /user/loggers", "", func() error {
+			all, err := c.Loggers(ctx, "python")
+			if len(all) != 2 || all[1].Name != "app.db" || all[1].PID != 7 {
+				t.Errorf("got %+v", all)
+			}
+			return err
+		}},
 		{"GET /user/events", "", func() error {
 			all, err := c.UserEvents(ctx, "app:b*", true)
 			if err == nil && (len(all) != 1 || len(all[0].Fields) != 1) {
