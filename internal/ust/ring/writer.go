@@ -1,0 +1,472 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Writer writes to a ring, as a program does. It is safe for concurrent use.
+//
+// A write is Reserve, the event's bytes, and Commit. Between them there must be no
+// system call and nothing that waits: the sub-buffer cannot be read before the commit,
+// and whoever writes a whole round further finds it in the way.
+//
+// # Trust
+//
+// Where things are in the memory is read once, checked, and never read again. What is
+// read while events are written is a position or a counter, which is taken modulo the
+// ring.
+type Writer struct {
+	// Immutable after Map.
+	base       unsafe.Pointer
+	subMask    uint64 // of a position within its sub-buffer
+	ringMask   uint64 // of a position within the ring
+	countMask  uint64 // of commit counters
+	subOrder   uint
+	countOrder uint
+	overwrite  bool
+	pages      uint64
+	hot        unsafe.Pointer
+	cold       unsafe.Pointer
+	timeEnds   unsafe.Pointer
+	memory     unsafe.Pointer
+	pageInfo   unsafe.Pointer
+	table      unsafe.Pointer
+	counts     unsafe.Pointer
+	instance   uint32
+	class      uint32
+	uuid       [16]byte
+	now        func() uint64
+	wake       int
+
+	mem []byte
+}
+
+// CompactTimeBits is how much of the time an event's header has when nothing else tells.
+const CompactTimeBits = 27
+
+// WriterConfig is what a writer has to know of its channel.
+type WriterConfig struct {
+	Channel Channel
+	Stream  uint32        // its number
+	Now     func() uint64 // the trace's clock
+}
+
+// Map maps the memory file of a stream for writing. It is unmapped once nobody has the
+// writer any more: those who are writing when tracing ends need not be waited for. They
+// keep it alive until after Commit. The descriptors become the writer's; wake is the end of a pipe that a byte is written to when there is something
+// to read. Length is what the daemon says that the memory has.
+func Map(c WriterConfig, memory, wake *os.File, length uint64) (*Writer, error) {
+	defer memory.Close()
+	w, err := mapWriter(c, memory, length)
+	if err != nil {
+		wake.Close()
+		return nil, err
+	}
+	w.wake, err = keep(wake)
+	if err != nil {
+		return nil, fmt.Errorf("ring: wake-up descriptor: %w", joinClose(err, w))
+	}
+	runtime.AddCleanup(w, held.release, held{w.mem, w.wake})
+	return w, nil
+}
+
+func joinClose(err error, w *Writer) error {
+	_ = unix.Munmap(w.mem) // the error is the first one
+	return err
+}
+
+// keep takes the descriptor of a file for writes that never wait. It is not one of
+// the first three, on which a broken pipe would end the program.
+func keep(f *os.File) (int, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd) // the error is the first one
+		return -1, err
+	}
+	return fd, nil
+}
+
+func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) {
+	g := c.Channel.Geometry
+	if err := g.Check(); err != nil {
+		return nil, err
+	}
+	want := g.Layout()
+	if length < want.Counts+8*g.Subbufs || length > want.Size+slack {
+		return nil, fmt.Errorf("ring: memory of %d bytes, want %d", length, want.Size)
+	}
+	st, err := memory.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("ring: %w", err)
+	}
+	// What lies behind the end of the file would end the program when it is touched.
+	if st.Size() < int64(length) {
+		return nil, fmt.Errorf("ring: memory file of %d bytes, want %d", st.Size(), length)
+	}
+	mem, err := unix.Mmap(int(memory.Fd()), 0, int(length), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("ring: map %d bytes: %w", length, err)
+	}
+	w := &Writer{
+		mem: mem, base: unsafe.Pointer(&mem[0]), wake: -1, now: c.Now,
+		subMask: g.SubbufBytes - 1, ringMask: g.Bytes() - 1, countMask: g.mask(),
+		subOrder: uint(bits.TrailingZeros64(g.SubbufBytes)), countOrder: g.order(),
+		overwrite: g.Overwrite, pages: g.pages(), instance: c.Stream, class: c.Channel.ID, uuid: c.Channel.UUID,
+	}
+	if err := w.locate(g); err != nil {
+		return nil, joinClose(err, w)
+	}
+	return w, nil
+}
+
+// slack is how much longer than needed a memory may be: it ends with a page.
+const slack = 1 << 16
+
+// locate finds the arrays, which a daemon may have put elsewhere than we would.
+func (w *Writer) locate(g Geometry) error {
+	var memory, refs unsafe.Pointer
+	for _, p := range []struct {
+		to   *unsafe.Pointer
+		name string
+		ref  uint64
+		size uint64
+	}{
+		{&w.hot, "hot counters", CommitHotRef, counterLen * g.Subbufs},
+		{&w.cold, "cold counters", CommitColdRef, counterLen * g.Subbufs},
+		{&w.timeEnds, "times", TimeEndRef, 8 * g.Subbufs},
+		{&refs, "pages", PagesRef, refLen * g.pages()},
+		{&memory, "memory", MemoryRef, g.SubbufBytes * g.pages()},
+		{&w.table, "table", WriteTableRef, 8 * g.Subbufs},
+		{&w.counts, "counts", CountsRef, 8 * g.Subbufs},
+	} {
+		at := le.Uint64(w.mem[p.ref+8:])
+		if at%8 != 0 || at < streamHeadLen || at > uint64(len(w.mem)) || uint64(len(w.mem))-at < p.size {
+			return fmt.Errorf("ring: %s at %d of a memory of %d bytes", p.name, at, len(w.mem))
+		}
+		*p.to = unsafe.Add(w.base, at)
+	}
+	w.memory = memory
+	return w.locatePages(g, uint64(uintptr(refs)-uintptr(w.base)))
+}
+
+// locatePages finds the descriptions of pages. Only where they are one behind the
+// other, as daemons make them, are events written.
+func (w *Writer) locatePages(g Geometry, refs uint64) error {
+	begin := le.Uint64(w.mem[PagesRef+8:])
+	if begin != refs {
+		return fmt.Errorf("ring: pages at %d and %d", begin, refs)
+	}
+	first := le.Uint64(w.mem[refs+8:])
+	size := pageLen * g.pages()
+	if first%8 != 0 || first > uint64(len(w.mem)) || uint64(len(w.mem))-first < size {
+		return fmt.Errorf("ring: descriptions of pages at %d of a memory of %d bytes", first, len(w.mem))
+	}
+	memory := uint64(uintptr(w.memory) - uintptr(w.base))
+	for i := range g.pages() {
+		at := le.Uint64(w.mem[refs+refLen*i+8:])
+		if at != first+pageLen*i {
+			return fmt.Errorf("ring: description of page %d at %d, want %d", i, at, first+pageLen*i)
+		}
+		if got := le.Uint64(w.mem[at+pageMemory+8:]); got != memory+i*g.SubbufBytes {
+			return fmt.Errorf("ring: page %d at %d, want %d", i, got, memory+i*g.SubbufBytes)
+		}
+	}
+	w.pageInfo = unsafe.Add(w.base, first)
+	return nil
+}
+
+// held is what a writer has of the kernel.
+type held struct {
+	mem  []byte
+	wake int
+}
+
+func (h held) release() {
+	_ = unix.Munmap(h.mem) // it is mapped
+	_ = unix.Close(h.wake) // it is open
+}
+
+// word is a word of the head.
+func (w *Writer) word(at uintptr) *uint64 { return (*uint64)(unsafe.Add(w.base, at)) }
+
+// index is the sub-buffer of a position.
+func (w *Writer) index(at uint64) uint64 { return at & w.ringMask >> w.subOrder }
+
+func (w *Writer) hotAt(i uint64) *uint64 { return (*uint64)(unsafe.Add(w.hot, i*counterLen)) }
+
+func (w *Writer) coldAt(i uint64) *uint64 { return (*uint64)(unsafe.Add(w.cold, i*counterLen)) }
+
+// round is what the commit counter of a position's sub-buffer is at when that is free.
+func (w *Writer) round(at uint64) uint64 { return at &^ w.ringMask >> w.countOrder }
+
+// page is the page that a sub-buffer is in. Only where writers overwrite it is another
+// than the sub-buffer.
+func (w *Writer) page(i uint64) uint64 {
+	if !w.overwrite {
+		return i
+	}
+	p := atomic.LoadUint64((*uint64)(unsafe.Add(w.table, 8*i))) & idIndex
+	if p >= w.pages {
+		return i // the memory lies; the ring is lost, but nothing else
+	}
+	return p
+}
+
+// address is where a position is.
+func (w *Writer) address(at uint64) unsafe.Pointer {
+	return unsafe.Add(w.memory, w.page(w.index(at))<<w.subOrder|at&w.subMask)
+}
+
+// Slot is room for an event.
+type Slot struct {
+	Data unsafe.Pointer
+	Time uint64
+	Long bool // the header has to have the whole time
+
+	end  uint64 // position behind it
+	size uint64
+}
+
+// Reserve makes room for an event of short bytes, or of long ones where the time has
+// to be told in full. It reports false, and counts, when there is none.
+func (w *Writer) Reserve(short, long uint64) (s Slot, ok bool) {
+	offset := w.word(WriteOffset)
+	old := atomic.LoadUint64(offset)
+	// The time is read after the position and before the exchange: so times never go
+	// back along the ring.
+	now := w.now()
+	last := w.word(LastTime)
+	size := short
+	wide := (now-atomic.LoadUint64(last))>>CompactTimeBits != 0
+	if wide {
+		size = long
+	}
+	used := old & w.subMask
+	end := old + size
+	if used == 0 || used+size > w.subMask || !atomic.CompareAndSwapUint64(offset, old, end) {
+		return w.reserveSlow(short, long)
+	}
+	*last = now // not atomically: a race makes headers longer, never wrong
+	if w.overwrite {
+		w.push(end - 1)
+		w.clearNoRef(w.index(end - 1))
+	}
+	return Slot{w.address(old), now, wide, end, size}, true
+}
+
+// reservation is how the ring changes by a reservation.
+type reservation struct {
+	old, begin, end, size uint64
+	now                   uint64
+	wide                  bool
+	endOld, startNew      bool // a sub-buffer is ended, one is begun
+	endNew                bool // and one is filled to its last byte
+}
+
+//go:noinline
+func (w *Writer) reserveSlow(short, long uint64) (s Slot, ok bool) {
+	var r reservation
+	for {
+		if !w.plan(&r, short, long) {
+			return s, false
+		}
+		if atomic.CompareAndSwapUint64(w.word(WriteOffset), r.old, r.end) {
+			break
+		}
+	}
+	atomic.StoreUint64(w.word(LastTime), r.now)
+	if w.overwrite {
+		w.push(r.end - 1)
+		w.clearNoRef(w.index(r.end - 1))
+	}
+	if r.endOld {
+		if w.overwrite {
+			w.clearNoRef(w.index(r.old - 1))
+		}
+		w.endSubbuf(r.old, r.now)
+	}
+	if r.startNew {
+		w.startSubbuf(r.begin, r.now)
+	}
+	if r.endNew {
+		w.setEnd(r.end, r.now)
+	}
+	return Slot{w.address(r.begin), r.now, r.wide, r.end, r.size}, true
+}
+
+// plan finds where an event can go. It reports false when it has counted it as lost.
+func (w *Writer) plan(r *reservation, short, long uint64) bool {
+	subbuf := w.subMask + 1
+	for {
+		*r = reservation{old: atomic.LoadUint64(w.word(WriteOffset)), now: w.now(), size: short}
+		r.begin = r.old
+		if (r.now-atomic.LoadUint64(w.word(LastTime)))>>CompactTimeBits != 0 {
+			r.size, r.wide = long, true
+		}
+		used := r.old & w.subMask
+		if used == 0 {
+			r.startNew = true
+		} else if used+r.size > subbuf {
+			r.startNew, r.endOld = true, true
+			r.begin = (r.old + w.subMask) &^ w.subMask
+		}
+		if r.startNew {
+			r.begin += HeaderLen
+			cold := atomic.LoadUint64(w.coldAt(w.index(r.begin)))
+			if r.old != atomic.LoadUint64(w.word(WriteOffset)) {
+				continue // the counter may be of another round than the position
+			}
+			switch {
+			case (w.round(r.begin)-cold)&w.countMask != 0:
+				atomic.AddUint64(w.word(LostWrap), 1)
+				return false
+			case !w.overwrite && r.begin&^w.subMask-atomic.LoadUint64(w.word(ConsumedOffset))&^w.subMask > w.ringMask:
+				atomic.AddUint64(w.word(LostFull), 1)
+				return false
+			case HeaderLen+r.size > subbuf:
+				atomic.AddUint64(w.word(LostBig), 1)
+				return false
+			}
+		}
+		r.end = r.begin + r.size
+		r.endNew = r.end&w.subMask == 0
+		return true
+	}
+}
+
+// Commit tells that an event is written.
+func (w *Writer) Commit(s *Slot) {
+	i := w.index(s.end - 1)
+	hot := w.hotAt(i)
+	sum := atomic.AddUint64(hot, s.size)
+	if (w.round(s.end-1)-(sum-w.subMask-1))&w.countMask == 0 {
+		w.deliver(s.end-1, i, sum)
+	}
+	// Tools that look into the memory of a program that has died go by the sequence.
+	if (s.end-sum)&w.subMask == 0 {
+		atomic.StoreUint64((*uint64)(unsafe.Add(unsafe.Pointer(hot), SequenceAt)), sum)
+	}
+}
+
+// setEnd notes the last event of the sub-buffer that a position is the end of.
+func (w *Writer) setEnd(end, now uint64) {
+	i := w.index(end - 1)
+	*(*uint64)(unsafe.Add(w.timeEnds, 8*i)) = now
+	*(*uint64)(unsafe.Add(w.pageInfo, w.page(i)*pageLen+PageDataSize)) = (end-1)&w.subMask + 1
+}
+
+// endSubbuf ends a sub-buffer behind its last event.
+func (w *Writer) endSubbuf(old, now uint64) {
+	w.setEnd(old, now)
+	padding := w.subMask - (old-1)&w.subMask
+	w.add(old-1, padding)
+}
+
+// startSubbuf begins a packet. Events may have been written behind its header already.
+func (w *Writer) startSubbuf(begin, now uint64) {
+	i := w.index(begin)
+	h := Header{
+		UUID: w.uuid, Class: w.class, Instance: uint64(w.instance), CPU: w.instance,
+		Begin: now, ContentBits: ^uint64(0), PacketBits: ^uint64(0),
+		Sequence: *(*uint64)(unsafe.Add(w.counts, 8*i))<<w.countOrder + i,
+	}
+	h.Put(unsafe.Slice((*byte)(w.address(begin&^w.subMask)), HeaderLen))
+	w.add(begin, HeaderLen)
+}
+
+// add commits what belongs to no event.
+func (w *Writer) add(at, size uint64) {
+	i := w.index(at)
+	sum := atomic.AddUint64(w.hotAt(i), size)
+	if (w.round(at)-(sum-w.subMask-1))&w.countMask == 0 {
+		w.deliver(at, i, sum)
+	}
+}
+
+// deliver completes a sub-buffer, unless another does.
+//
+//go:noinline
+func (w *Writer) deliver(at, i, sum uint64) {
+	before := sum - w.subMask - 1
+	if !atomic.CompareAndSwapUint64(w.coldAt(i), before, before+1) {
+		return
+	}
+	// Nobody else writes to the sub-buffer now.
+	page := w.page(i)
+	head := unsafe.Slice((*byte)(unsafe.Add(w.memory, page<<w.subOrder)), HeaderLen)
+	used := *(*uint64)(unsafe.Add(w.pageInfo, page*pageLen+PageDataSize))
+	le.PutUint64(head[endAt:], *(*uint64)(unsafe.Add(w.timeEnds, 8*i)))
+	le.PutUint64(head[endAt+8:], 8*used)
+	le.PutUint64(head[endAt+16:], 8*((used+memoryAlign-1)&^(memoryAlign-1)))
+	le.PutUint64(head[endAt+32:], w.Lost())
+	*(*uint64)(unsafe.Add(w.counts, 8*i))++
+	if w.overwrite {
+		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(0, page)|w.round(at)<<idRoundAt)
+	}
+	atomic.StoreUint64(w.coldAt(i), sum)
+	if atomic.LoadUint64(w.word(ActiveReaders)) != 0 {
+		w.wakeReader()
+	}
+}
+
+// Lost is how many events found no room.
+func (w *Writer) Lost() uint64 {
+	return atomic.LoadUint64(w.word(LostFull)) + atomic.LoadUint64(w.word(LostWrap)) + atomic.LoadUint64(w.word(LostBig))
+}
+
+func (w *Writer) wakeReader() {
+	if w.wake >= 0 {
+		_, _ = unix.Write(w.wake, []byte{0}) // full: the reader is awake; broken: it is gone
+	}
+}
+
+// push takes the oldest sub-buffer from the reader where writers have come round to it.
+func (w *Writer) push(at uint64) {
+	consumed := w.word(ConsumedOffset)
+	for {
+		old := atomic.LoadUint64(consumed)
+		if at&^w.subMask-old&^w.subMask <= w.ringMask {
+			return
+		}
+		if atomic.CompareAndSwapUint64(consumed, old, (old+w.subMask+1)&^w.subMask) {
+			return
+		}
+	}
+}
+
+// clearNoRef says that a sub-buffer is being written to, so that the reader does not
+// take its page.
+func (w *Writer) clearNoRef(i uint64) {
+	entry := (*uint64)(unsafe.Add(w.table, 8*i))
+	for {
+		old := atomic.LoadUint64(entry)
+		if old&IDNoRef == 0 || atomic.CompareAndSwapUint64(entry, old, old&^IDNoRef) {
+			return
+		}
+	}
+}
+
+// Quiet reports whether all that was reserved is committed.
+func (w *Writer) Quiet() bool {
+	at := atomic.LoadUint64(w.word(WriteOffset))
+	if at&w.subMask == 0 {
+		at-- // the end of a sub-buffer, which is complete when its counter is
+		sum := atomic.LoadUint64(w.hotAt(w.index(at)))
+		return (w.round(at)-(sum-w.subMask-1))&w.countMask == 0
+	}
+	return (at-atomic.LoadUint64(w.hotAt(w.index(at))))&w.subMask == 0
+}
