@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"internal/store":         1,
 	"internal/tracestore":    1,
 
+	"tracepoint":         2,
 	"internal/hop":       2,
 	"internal/hosts":     2,
 	"internal/metacheck": 2,

@@ -1,0 +1,39 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracepoint
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// Integer is what enumerations can be of.
+type Integer interface {
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
+
+// enum is an enumeration with its labels.
+type enum struct {
+	name    string
+	entries []wire.EnumEntry
+}
+
+// Enum declares a field of an enumeration: values have labels. The enumeration has a
+// name of its own; those of the same name in a program have the same labels.
+func Enum[T Integer](name, enumeration string, labels map[T]string) Field[T] {
+	f := Num[T](name)
+	if !identifier(enumeration) || len(labels) == 0 {
+		panic(fmt.Sprintf("tracepoint: enumeration %q of %d labels: not a name for one, or nothing in it", enumeration, len(labels)))
+	}
+	f.enum = &enum{name: enumeration}
+	for _, v := range slices.SortedFunc(maps.Keys(labels), cmp.Compare) {
+		value := wire.EnumValue{Value: uint64(v), Signed: f.sign}
+		f.enum.entries = append(f.enum.entries, wire.EnumEntry{Start: value, End: value, Label: labels[v]})
+	}
+	return f
+}

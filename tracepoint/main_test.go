@@ -1,0 +1,233 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracepoint
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weir-io/weir/internal/peer"
+)
+
+// roleEnv says what a process of the test binary is; none is the one that go test
+// starts.
+const roleEnv = "WEIR_TRACEPOINT_ROLE"
+
+// Roles.
+const (
+	roleBody = "body" // a test in namespaces of its own
+	roleApp  = "app"  // a program that is traced
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) == roleApp {
+		os.Exit(runApp(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// app is what the traced program has.
+type app struct {
+	provider *Provider
+	tick     *Event2[int64, string]
+}
+
+func newApp() *app {
+	p := NewProvider("weirtest")
+	return &app{p, New2(p, "tick", Info, Int64("n"), String("text"))}
+}
+
+// runApp is the traced program. It emits on the lines of its input: "tick N M" are N
+// events by each of M goroutines, and answers each line when that is done.
+func runApp(_ []string) int {
+	a := newApp()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := Ready(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println("ready")
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		a.do(strings.Fields(in.Text()))
+		fmt.Println("done")
+	}
+	return 0
+}
+
+func (a *app) do(words []string) {
+	number := func(i int) int {
+		n, err := strconv.Atoi(words[i])
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	switch words[0] {
+	case "tick":
+		var all sync.WaitGroup
+		for range number(2) {
+			all.Go(func() {
+				for i := range number(1) {
+					a.tick.Write(int64(i), "tock")
+				}
+			})
+		}
+		all.Wait()
+	default:
+		panic("unknown order " + words[0])
+	}
+}
+
+// machine is a test with LTTng's session daemon to itself: with its own processes, and
+// its own /run and /dev/shm.
+type machine struct {
+	*testing.T
+	dir string
+}
+
+// namespaced runs the body of a test in namespaces of its own.
+func namespaced(t *testing.T, body func(m *machine)) {
+	t.Helper()
+	if os.Getenv(roleEnv) == roleBody {
+		body(&machine{t, t.TempDir()})
+		return
+	}
+	peer.Root(t, "to make namespaces")
+	for _, p := range []string{"lttng", "lttng-sessiond", "babeltrace2"} {
+		peer.Need(t, p)
+	}
+	t.Parallel()
+	const script = `mount -t tmpfs run /run && mount -t tmpfs shm /dev/shm && mkdir -p /run/lttng && exec "$@"`
+	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
+		"sh", "-c", script, "sh", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleBody, "HOME="+t.TempDir(), "LTTNG_HOME=", "TMPDIR="+t.TempDir())
+	log := filepath.Join(t.TempDir(), "log")
+	f, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd.Stdout, cmd.Stderr = f, f
+	err = cmd.Run()
+	out, _ := os.ReadFile(log) // what is there; the test's end is in err
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
+
+// run runs a program, and returns what it prints.
+func (m *machine) run(name string, args ...string) string {
+	m.Helper()
+	out, err := exec.CommandContext(m.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		m.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func (m *machine) sessiond() {
+	m.Helper()
+	// What it leaves behind keeps its output open: that must not be a pipe.
+	cmd := exec.CommandContext(m.Context(), "lttng-sessiond", "-b", "--no-kernel")
+	log, err := os.Create(m.trace("sessiond.log"))
+	if err != nil {
+		m.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Run(); err != nil {
+		m.Fatalf("lttng-sessiond: %v", err)
+	}
+}
+
+// traced is a running program.
+type traced struct {
+	m   *machine
+	cmd *exec.Cmd
+	in  *bufio.Writer
+	out *bufio.Scanner
+}
+
+// start starts the traced program, and returns when it is ready.
+func (m *machine) start(env ...string) *traced {
+	m.Helper()
+	cmd := exec.CommandContext(m.Context(), os.Args[0])
+	cmd.Env = append(append(os.Environ(), roleEnv+"="+roleApp), env...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		m.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		m.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		m.Fatal(err)
+	}
+	p := &traced{m, cmd, bufio.NewWriter(in), bufio.NewScanner(out)}
+	p.expect("ready")
+	return p
+}
+
+func (p *traced) expect(line string) {
+	p.m.Helper()
+	if !p.out.Scan() || p.out.Text() != line {
+		p.m.Fatalf("the program says %q, %v; want %q", p.out.Text(), p.out.Err(), line)
+	}
+}
+
+// do has the program do something, and waits until it is done.
+func (p *traced) do(format string, args ...any) {
+	p.m.Helper()
+	fmt.Fprintf(p.in, format+"\n", args...)
+	if err := p.in.Flush(); err != nil {
+		p.m.Fatal(err)
+	}
+	p.expect("done")
+}
+
+// result is what babeltrace2 finds in a trace.
+type result struct {
+	lines     []string
+	discarded int
+}
+
+var discarded = regexp.MustCompile(`discarded (\d+) event`)
+
+// read reads a trace with babeltrace2.
+func (m *machine) read(dir string) result {
+	m.Helper()
+	cmd := exec.CommandContext(m.Context(), "babeltrace2", dir)
+	var errors strings.Builder
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		m.Fatalf("babeltrace2: %v\n%s", err, errors.String())
+	}
+	var r result
+	for _, d := range discarded.FindAllStringSubmatch(errors.String(), -1) {
+		n, _ := strconv.Atoi(d[1]) // digits
+		r.discarded += n
+	}
+	if text := strings.TrimSuffix(string(out), "\n"); text != "" {
+		r.lines = strings.Split(text, "\n")
+	}
+	return r
+}
+
+// trace returns a directory for a trace.
+func (m *machine) trace(name string) string { return filepath.Join(m.dir, name) }

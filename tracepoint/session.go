@@ -1,0 +1,86 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracepoint
+
+import (
+	"slices"
+
+	"github.com/weir-io/weir/internal/filter"
+	"github.com/weir-io/weir/internal/ust/ring"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// session is a recording session of the daemon, with what it has in this program. Its
+// client's goroutine owns it.
+type session struct {
+	handle   uint32
+	active   bool
+	channels []*channel
+	enums    map[string]uint64 // that the daemon knows, by name
+}
+
+// channel is a group of rings, and the rules that say what goes there.
+type channel struct {
+	session  *session
+	handle   uint32
+	object   ring.Channel
+	rings    []*ring.Writer
+	contexts []contextWriter
+	header   uint32 // as the daemon wants it; 0: it does not know the channel yet
+	disabled bool
+	rules    []*rule
+	events   map[*Event]declared
+}
+
+// declared is what the daemon has said of an event.
+type declared struct {
+	id      uint32
+	refused bool
+}
+
+// rule selects events.
+type rule struct {
+	channel *channel
+	pattern filter.Glob
+	kind    int32
+	level   Level
+	without []filter.Glob
+	// filtered rules select nothing: bytecode is not interpreted here, and the daemon
+	// is told so.
+	filtered bool
+	enabled  bool
+}
+
+// complete reports whether all rings are there: without, nothing is recorded.
+func (ch *channel) complete() bool { return len(ch.rings) == int(ch.object.Streams) }
+
+// wants reports whether a rule of the channel selects an event.
+func (ch *channel) wants(e *Event) bool {
+	return slices.ContainsFunc(ch.rules, func(r *rule) bool { return r.enabled && !r.filtered && r.match(e) })
+}
+
+func (r *rule) match(e *Event) bool {
+	name := []byte(e.name)
+	switch {
+	case !r.pattern.Match(name):
+		return false
+	case r.kind == wire.LevelRange && r.level >= 0 && e.level > r.level:
+		return false
+	case r.kind == wire.LevelSingle && r.level >= 0 && e.level != r.level:
+		return false
+	}
+	return !slices.ContainsFunc(r.without, func(x filter.Glob) bool { return x.Match(name) })
+}
+
+// quiet reports whether all that was reserved in the session is committed.
+func (s *session) quiet() bool {
+	for _, ch := range s.channels {
+		for _, w := range ch.rings {
+			if !w.Quiet() {
+				return false
+			}
+		}
+	}
+	return true
+}

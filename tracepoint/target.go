@@ -1,0 +1,111 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracepoint
+
+import (
+	"runtime"
+	"unsafe"
+
+	"github.com/weir-io/weir/internal/ust/ring"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// targets is where an event is recorded.
+type targets struct{ list []target }
+
+// target is an event in a channel.
+type target struct {
+	// Immutable.
+	rings    []*ring.Writer
+	contexts []contextWriter
+	id       uint32
+	large    bool   // the channel's header type
+	extended bool   // the number does not fit a short header
+	short    uint64 // bytes of a header
+	long     uint64 // bytes of one with the whole time
+	fixed    uint64 // bytes of contexts
+}
+
+// Numbers of the two types of headers.
+const (
+	compactIDBits = 5
+	compactMark   = 1<<compactIDBits - 1
+	compactShort  = 4
+	compactLong   = 1 + 4 + 8
+	largeMark     = 1<<16 - 1
+	largeShort    = 2 + 4
+	largeLong     = 2 + 4 + 8
+)
+
+func newTarget(rings []*ring.Writer, contexts []contextWriter, header, id uint32) target {
+	t := target{rings: rings, contexts: contexts, id: id, short: compactShort, long: compactLong}
+	t.extended = id >= compactMark
+	if header == wire.LargeHeader {
+		t.large, t.short, t.long, t.extended = true, largeShort, largeLong, id >= largeMark
+	}
+	if t.extended {
+		t.short = t.long
+	}
+	for _, c := range contexts {
+		t.fixed += c.size
+	}
+	t.short += t.fixed
+	t.long += t.fixed
+	return t
+}
+
+// write records an event. The targets are kept alive until it is committed, and with
+// them the memory.
+func (t *target) write(ts *targets, fields []field, args []arg, size uint64) {
+	p := processor()
+	if p >= len(t.rings) {
+		p %= len(t.rings)
+	}
+	var values [maxContexts]uint64
+	if t.fixed != 0 {
+		// Some are asked of the system, which must not be between reserve and commit.
+		for i := range t.contexts {
+			values[i] = t.contexts[i].value(p)
+		}
+	}
+	w := t.rings[p]
+	s, ok := w.Reserve(t.short+size, t.long+size)
+	if !ok {
+		return
+	}
+	at := s.Data
+	switch {
+	case s.Long || t.extended:
+		at = t.longHeader(at, s.Time)
+	case t.large:
+		*(*uint16)(at) = uint16(t.id)
+		*(*uint32)(unsafe.Add(at, 2)) = uint32(s.Time)
+		at = unsafe.Add(at, largeShort)
+	default:
+		*(*uint32)(at) = t.id | uint32(s.Time)<<compactIDBits
+		at = unsafe.Add(at, compactShort)
+	}
+	if t.fixed != 0 {
+		for i := range t.contexts {
+			at = t.contexts[i].put(at, values[i])
+		}
+	}
+	put(at, fields, args)
+	w.Commit(&s)
+	runtime.KeepAlive(ts)
+}
+
+// longHeader writes a header that has the whole number and time.
+func (t *target) longHeader(at unsafe.Pointer, time uint64) unsafe.Pointer {
+	if t.large {
+		*(*uint16)(at) = largeMark
+		at = unsafe.Add(at, 2)
+	} else {
+		*(*uint8)(at) = compactMark
+		at = unsafe.Add(at, 1)
+	}
+	*(*uint32)(at) = t.id
+	*(*uint64)(unsafe.Add(at, 4)) = time
+	return unsafe.Add(at, 12)
+}
