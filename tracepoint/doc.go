@@ -1,6 +1,39 @@
 // Copyright the weir authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tracepoint is tracing for Go programs, without cgo, by the protocol of
-// LTTng-UST.
+// Package tracepoint lets Go programs take part in traces of LTTng and of weir: it
+// speaks the programs' side of the LTTng-UST protocol (ABI 9), without cgo.
+//
+//	var (
+//		app  = tracepoint.NewProvider("app")
+//		tick = tracepoint.New2(app, "tick", tracepoint.Info, tracepoint.Int64("n"), tracepoint.String("text"))
+//	)
+//
+//	tick.Write(1, "tock")
+//
+// A session daemon that listens sees the program as any other that has tracepoints:
+// lttng list -u lists them, and lttng enable-event -u app:tick records them. Events go
+// to memory that is shared with the daemon; recording one is no system call.
+//
+// # Daemons
+//
+// The program registers with the system's daemon and with its user's, wherever they
+// listen: /var/run/lttng/lttng-ust-sock-8, and .lttng/lttng-ust-sock-8 in the directory
+// that LTTNG_HOME, or HOME, names. Daemons that start later, and those that start again,
+// find it. With WEIR_TRACE=off in its environment, the program looks for none.
+//
+// # Concurrency
+//
+// All of the package is safe for concurrent use. A goroutine that writes an event never
+// waits for another, nor for a daemon: events for which there is no room are counted in
+// the trace as discarded.
+//
+// # Limits
+//
+// Little-endian machines of 64 bits with Linux. Filters are refused, as the bytecode is
+// not interpreted here; log levels, wildcards and exclusions are kept to. Contexts are
+// those of the program, its threads, users and namespaces; counters of the processor
+// and contexts of other languages' agents are refused. The processor that an event tells
+// is that of the Go scheduler. Texts end at a zero byte. A daemon that makes the shared
+// memory shorter ends the program: it can do so by other means too.
 package tracepoint

@@ -1,0 +1,229 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// writerOf maps a ring for writing, and for reading.
+func writerOf(t *testing.T, g Geometry, now func() uint64) (*Writer, *Reader) {
+	t.Helper()
+	f, err := Create(g, Header{Begin: now()}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := Open(f, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wakeR, wakeW, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { wakeR.Close() })
+	w, err := Map(WriterConfig{Channel: Channel{Geometry: g}, Now: now}, os.NewFile(uintptr(fd), "memory"), wakeW, g.Layout().Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, r
+}
+
+// An event of these tests: a header of no fields, and a number that is not 0.
+const (
+	shortEvent = 4 + 8
+	longEvent  = 13 + 8
+)
+
+func emit(w *Writer, n uint64) bool {
+	s, ok := w.Reserve(shortEvent, longEvent)
+	if !ok {
+		return false
+	}
+	at := s.Data
+	if s.Long {
+		*(*byte)(at) = 31
+		at = unsafe.Add(at, 13)
+	} else {
+		*(*uint32)(at) = 1
+		at = unsafe.Add(at, 4)
+	}
+	for i := range 8 {
+		*(*byte)(unsafe.Add(at, i)) = byte(n >> (8 * i))
+	}
+	w.Commit(&s)
+	return true
+}
+
+// numbers reads the events of a packet.
+func numbers(t *testing.T, packet []byte, h Header) (all []uint64) {
+	t.Helper()
+	for b := packet[HeaderLen : h.ContentBits/8]; len(b) > 0; {
+		skip := 4
+		if b[0]&31 == 31 {
+			skip = 13
+		}
+		if len(b) < skip+8 {
+			t.Fatalf("packet %d ends with %d bytes of an event", h.Sequence, len(b))
+		}
+		all = append(all, le.Uint64(b[skip:]))
+		b = b[skip+8:]
+	}
+	return all
+}
+
+// Whatever many goroutines write is read once, or counted as lost.
+func TestWritersLoseNothing(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 4}
+	var clock atomic.Uint64
+	w, r := writerOf(t, g, func() uint64 { return clock.Add(1 << 10) })
+	const goroutines, each = 8, 20000
+	var writers sync.WaitGroup
+	var refused atomic.Uint64
+	for i := range uint64(goroutines) {
+		writers.Go(func() {
+			for n := range uint64(each) {
+				if !emit(w, i<<32|(n+1)) {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	seen := make(map[uint64]bool)
+	packet := make([]byte, g.SubbufBytes)
+	drain := func() {
+		for {
+			at, write, err := r.Positions()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if r.State(at, write) != Complete {
+				return
+			}
+			h, n, _ := r.Read(at, packet)
+			for _, v := range numbers(t, packet[:n], h) {
+				if seen[v] {
+					t.Errorf("event %#x is there twice", v)
+				}
+				seen[v] = true
+			}
+			if err := r.Release(at); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}
+	tick := time.NewTicker(100 * time.Microsecond)
+	defer tick.Stop()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		case <-tick.C:
+		}
+		drain()
+	}
+	if !w.Quiet() {
+		t.Error("nobody writes, and the ring is not quiet")
+	}
+	r.Flush(clock.Load(), false)
+	drain()
+	if lost := w.Lost(); lost != refused.Load() || uint64(len(seen))+lost != goroutines*each {
+		t.Errorf("%d read, %d lost, %d refused, want %d in all", len(seen), lost, refused.Load(), goroutines*each)
+	}
+	t.Logf("%d read, %d lost", len(seen), w.Lost())
+}
+
+// Where writers overwrite, the newest events stay.
+func TestWriterOverwrites(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 4, Overwrite: true}
+	var clock uint64
+	w, r := writerOf(t, g, func() uint64 { clock += 1 << 10; return clock })
+	const events = 20000
+	for n := range uint64(events) {
+		if !emit(w, n+1) {
+			t.Fatalf("no room for event %d", n)
+		}
+	}
+	r.Flush(clock, false)
+	var got []uint64
+	packet := make([]byte, g.SubbufBytes)
+	for {
+		at, write, err := r.Positions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State(at, write) != Complete {
+			break
+		}
+		if h, n, ok := r.Read(at, packet); ok {
+			got = append(got, numbers(t, packet[:n], h)...)
+		}
+		if err := r.Release(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) == 0 || got[len(got)-1] != events {
+		t.Fatalf("%d events, want the newest, %d, at the end", len(got), events)
+	}
+	for i := range got {
+		if want := events - uint64(len(got)-1-i); got[i] != want {
+			t.Fatalf("event %d of %d is %d, want %d", i, len(got), got[i], want)
+		}
+	}
+}
+
+// An event that no sub-buffer has room for is lost, and the ring goes on.
+func TestWriterRefusesTheTooLarge(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 2}
+	var clock uint64
+	w, _ := writerOf(t, g, func() uint64 { clock++; return clock })
+	if _, ok := w.Reserve(MinSubbufBytes, MinSubbufBytes); ok || w.Lost() != 1 {
+		t.Errorf("an event of a sub-buffer's size: ok %v, lost %d", ok, w.Lost())
+	}
+	if !emit(w, 1) {
+		t.Error("no room behind an event that was too large")
+	}
+}
+
+// A memory whose places lie outside of it is not mapped.
+func TestWriterRefusesCorruptMemory(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 2}
+	for _, at := range []int64{WriteTableRef, CountsRef, PagesRef, MemoryRef, CommitHotRef, CommitColdRef, TimeEndRef} {
+		f, err := Create(g, Header{}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(le.AppendUint64(nil, g.Layout().Size-8), at+8); err != nil {
+			t.Fatal(err)
+		}
+		_, wake, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Map(WriterConfig{Channel: Channel{Geometry: g}}, f, wake, g.Layout().Size); err == nil {
+			t.Errorf("reference at %d beyond the memory: no error", at)
+		}
+	}
+}
