@@ -63,8 +63,9 @@ type WriterConfig struct {
 
 // Map maps the memory file of a stream for writing. It is unmapped once nobody has the
 // writer any more: those who are writing when tracing ends need not be waited for. They
-// keep it alive until after Commit. The descriptors become the writer's; wake is the end of a pipe that a byte is written to when there is something
-// to read. Length is what the daemon says that the memory has.
+// keep it alive until after Commit. The descriptors become the writer's; wake is the
+// end of a pipe that a byte is written to when there is something to read. Length is
+// what the daemon says that the memory has.
 func Map(c WriterConfig, memory, wake *os.File, length uint64) (*Writer, error) {
 	defer memory.Close()
 	w, err := mapWriter(c, memory, length)
@@ -106,7 +107,7 @@ func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) 
 		return nil, err
 	}
 	want := g.Layout()
-	if length < want.Counts+8*g.Subbufs || length > want.Size+slack {
+	if length < want.Counts+8*g.Subbufs || length > want.Size+g.SubbufBytes+slack {
 		return nil, fmt.Errorf("ring: memory of %d bytes, want %d", length, want.Size)
 	}
 	st, err := memory.Stat()
@@ -133,7 +134,8 @@ func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) 
 	return w, nil
 }
 
-// slack is how much longer than needed a memory may be: it ends with a page.
+// slack is how much longer than needed a memory may be, besides a page for the reader:
+// LTTng's consumer daemon makes room for that in either mode.
 const slack = 1 << 16
 
 // locate finds the arrays, which a daemon may have put elsewhere than we would.
@@ -415,7 +417,7 @@ func (w *Writer) deliver(at, i, sum uint64) {
 	le.PutUint64(head[endAt+32:], w.Lost())
 	*(*uint64)(unsafe.Add(w.counts, 8*i))++
 	if w.overwrite {
-		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(0, page)|w.round(at)<<idRoundAt)
+		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(at/(w.ringMask+1), page))
 	}
 	atomic.StoreUint64(w.coldAt(i), sum)
 	if atomic.LoadUint64(w.word(ActiveReaders)) != 0 {
