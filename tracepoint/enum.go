@@ -12,9 +12,9 @@ import (
 	"github.com/weir-io/weir/internal/ust/wire"
 )
 
-// Integer is what enumerations can be of.
+// Integer is what enumerations and slices can be of.
 type Integer interface {
-	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64
+	~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr
 }
 
 // enum is an enumeration with its labels.

@@ -98,9 +98,10 @@ func String(name string) Field[string] {
 	return Field[string]{field{name: name, kind: wire.String, op: opString}}
 }
 
-// Slice declares a field of any number of numbers. In the trace, a field before it has
-// the number of them.
-func Slice[T Number](name string) Field[[]T] {
+// Slice declares a field of any number of integers. In the trace, a field before it has
+// the number of them. Session daemons of LTTng take no other sequences: one of floats
+// would leave them with metadata that nobody can read.
+func Slice[T Integer](name string) Field[[]T] {
 	f := number[T](name)
 	f.op, f.elem = opSlice, uint64(f.bits/8)
 	return Field[[]T]{f}

@@ -13,11 +13,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // roleEnv says what a process of the test binary is; none is the one that go test
@@ -28,29 +29,24 @@ const roleEnv = "WEIR_TRACEPOINT_ROLE"
 const (
 	roleBody = "body" // a test in namespaces of its own
 	roleApp  = "app"  // a program that is traced
+	// A program that a traced program starts; how many events it writes is in childEnv.
+	roleChild = "child"
+	childEnv  = "WEIR_TRACEPOINT_EVENTS"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(roleEnv) == roleApp {
-		os.Exit(runApp(os.Args[1:]))
+	switch os.Getenv(roleEnv) {
+	case roleApp:
+		os.Exit(runApp())
+	case roleChild:
+		os.Exit(runChild())
 	}
 	os.Exit(m.Run())
 }
 
-// app is what the traced program has.
-type app struct {
-	provider *Provider
-	tick     *Event2[int64, string]
-}
-
-func newApp() *app {
-	p := NewProvider("weirtest")
-	return &app{p, New2(p, "tick", Info, Int64("n"), String("text"))}
-}
-
-// runApp is the traced program. It emits on the lines of its input: "tick N M" are N
-// events by each of M goroutines, and answers each line when that is done.
-func runApp(_ []string) int {
+// runApp is the traced program. It obeys the lines of its input and answers
+// each when that is done.
+func runApp() int {
 	a := newApp()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -60,34 +56,13 @@ func runApp(_ []string) int {
 	}
 	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		a.do(strings.Fields(in.Text()))
+		if err := a.do(strings.Fields(in.Text())); err != nil {
+			fmt.Println(err)
+			continue
+		}
 		fmt.Println("done")
 	}
 	return 0
-}
-
-func (a *app) do(words []string) {
-	number := func(i int) int {
-		n, err := strconv.Atoi(words[i])
-		if err != nil {
-			panic(err)
-		}
-		return n
-	}
-	switch words[0] {
-	case "tick":
-		var all sync.WaitGroup
-		for range number(2) {
-			all.Go(func() {
-				for i := range number(1) {
-					a.tick.Write(int64(i), "tock")
-				}
-			})
-		}
-		all.Wait()
-	default:
-		panic("unknown order " + words[0])
-	}
 }
 
 // machine is a test with LTTng's session daemon to itself: with its own processes, and
@@ -112,7 +87,8 @@ func namespaced(t *testing.T, body func(m *machine)) {
 	const script = `mount -t tmpfs run /run && mount -t tmpfs shm /dev/shm && mkdir -p /run/lttng && exec "$@"`
 	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
 		"sh", "-c", script, "sh", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), roleEnv+"="+roleBody, "HOME="+t.TempDir(), "LTTNG_HOME=", "TMPDIR="+t.TempDir())
+	home := t.TempDir()
+	cmd.Env = append(os.Environ(), roleEnv+"="+roleBody, "HOME="+home, "LTTNG_HOME="+home, "TMPDIR="+t.TempDir())
 	log := filepath.Join(t.TempDir(), "log")
 	f, err := os.Create(log)
 	if err != nil {
@@ -151,6 +127,36 @@ func (m *machine) sessiond() {
 	if err := cmd.Run(); err != nil {
 		m.Fatalf("lttng-sessiond: %v", err)
 	}
+}
+
+// killDaemons ends all daemons at once, as a crash does.
+func (m *machine) killDaemons() {
+	m.Helper()
+	m.until("end of LTTng's daemons", func() bool {
+		left := 0
+		files, err := filepath.Glob("/proc/[0-9]*/exe")
+		if err != nil {
+			m.Fatal(err)
+		}
+		for _, f := range files {
+			exe, err := os.Readlink(f)
+			if err != nil || !strings.HasPrefix(filepath.Base(exe), "lttng-") {
+				continue // it has ended, or is another's
+			}
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			if err != nil {
+				m.Fatal(err)
+			}
+			left++
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		return left == 0
+	})
+}
+
+func (m *machine) until(what string, done func() bool) {
+	m.Helper()
+	wait.Until(m.T, what, done)
 }
 
 // traced is a running program.

@@ -49,7 +49,14 @@ type Writer struct {
 	wake       int
 
 	mem []byte
+
+	ends []end // of sub-buffers
 }
+
+// end is what the writer that a sub-buffer ends with leaves for the one that delivers
+// it: how many events were lost when it did. The latter may be late, and have seen
+// losses that the next packet does not tell of yet; counts must not go back.
+type end struct{ at, lost atomic.Uint64 }
 
 // CompactTimeBits is how much of the time an event's header has when nothing else tells.
 const CompactTimeBits = 27
@@ -127,6 +134,7 @@ func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) 
 		subMask: g.SubbufBytes - 1, ringMask: g.Bytes() - 1, countMask: g.mask(),
 		subOrder: uint(bits.TrailingZeros64(g.SubbufBytes)), countOrder: g.order(),
 		overwrite: g.Overwrite, pages: g.pages(), instance: c.Stream, class: c.Channel.ID, uuid: c.Channel.UUID,
+		ends: make([]end, g.Subbufs),
 	}
 	if err := w.locate(g); err != nil {
 		return nil, joinClose(err, w)
@@ -273,7 +281,7 @@ func (w *Writer) Reserve(short, long uint64) (s Slot, ok bool) {
 // reservation is how the ring changes by a reservation.
 type reservation struct {
 	old, begin, end, size uint64
-	now                   uint64
+	now, lost             uint64
 	wide                  bool
 	endOld, startNew      bool // a sub-buffer is ended, one is begun
 	endNew                bool // and one is filled to its last byte
@@ -299,13 +307,13 @@ func (w *Writer) reserveSlow(short, long uint64) (s Slot, ok bool) {
 		if w.overwrite {
 			w.clearNoRef(w.index(r.old - 1))
 		}
-		w.endSubbuf(r.old, r.now)
+		w.endSubbuf(&r)
 	}
 	if r.startNew {
 		w.startSubbuf(r.begin, r.now)
 	}
 	if r.endNew {
-		w.setEnd(r.end, r.now)
+		w.setEnd(r.end, &r)
 	}
 	return Slot{w.address(r.begin), r.now, r.wide, r.end, r.size}, true
 }
@@ -314,7 +322,8 @@ func (w *Writer) reserveSlow(short, long uint64) (s Slot, ok bool) {
 func (w *Writer) plan(r *reservation, short, long uint64) bool {
 	subbuf := w.subMask + 1
 	for {
-		*r = reservation{old: atomic.LoadUint64(w.word(WriteOffset)), now: w.now(), size: short}
+		*r = reservation{old: atomic.LoadUint64(w.word(WriteOffset)), size: short}
+		r.now, r.lost = w.now(), w.Lost() // after the position: so neither goes back along the ring
 		r.begin = r.old
 		if (r.now-atomic.LoadUint64(w.word(LastTime)))>>CompactTimeBits != 0 {
 			r.size, r.wide = long, true
@@ -365,17 +374,19 @@ func (w *Writer) Commit(s *Slot) {
 }
 
 // setEnd notes the last event of the sub-buffer that a position is the end of.
-func (w *Writer) setEnd(end, now uint64) {
+func (w *Writer) setEnd(end uint64, r *reservation) {
 	i := w.index(end - 1)
-	*(*uint64)(unsafe.Add(w.timeEnds, 8*i)) = now
+	w.ends[i].lost.Store(r.lost)
+	w.ends[i].at.Store(end - 1)
+	*(*uint64)(unsafe.Add(w.timeEnds, 8*i)) = r.now
 	*(*uint64)(unsafe.Add(w.pageInfo, w.page(i)*pageLen+PageDataSize)) = (end-1)&w.subMask + 1
 }
 
 // endSubbuf ends a sub-buffer behind its last event.
-func (w *Writer) endSubbuf(old, now uint64) {
-	w.setEnd(old, now)
-	padding := w.subMask - (old-1)&w.subMask
-	w.add(old-1, padding)
+func (w *Writer) endSubbuf(r *reservation) {
+	w.setEnd(r.old, r)
+	padding := w.subMask - (r.old-1)&w.subMask
+	w.add(r.old-1, padding)
 }
 
 // startSubbuf begins a packet. Events may have been written behind its header already.
@@ -414,7 +425,7 @@ func (w *Writer) deliver(at, i, sum uint64) {
 	le.PutUint64(head[endAt:], *(*uint64)(unsafe.Add(w.timeEnds, 8*i)))
 	le.PutUint64(head[endAt+8:], 8*used)
 	le.PutUint64(head[endAt+16:], 8*((used+memoryAlign-1)&^(memoryAlign-1)))
-	le.PutUint64(head[endAt+32:], w.Lost())
+	le.PutUint64(head[endAt+32:], w.lostBy(at, i))
 	*(*uint64)(unsafe.Add(w.counts, 8*i))++
 	if w.overwrite {
 		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(at/(w.ringMask+1), page))
@@ -423,6 +434,15 @@ func (w *Writer) deliver(at, i, sum uint64) {
 	if atomic.LoadUint64(w.word(ActiveReaders)) != 0 {
 		w.wakeReader()
 	}
+}
+
+// lostBy is how many events were lost when the sub-buffer of a position ended. Where
+// another program has ended it, that is not known.
+func (w *Writer) lostBy(at, i uint64) uint64 {
+	if e := &w.ends[i]; (e.at.Load()^at)&^w.subMask == 0 {
+		return e.lost.Load()
+	}
+	return w.Lost()
 }
 
 // Lost is how many events found no room.
