@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // app is what the traced program has.
@@ -86,6 +88,10 @@ func (a *app) do(words []string) error {
 		for a.tick.Enabled() != (numbers[1] == 1) {
 			runtime.Gosched()
 		}
+	case "bench": // ROUNDS of N events, see tick.c
+		return fmt.Errorf("best %d", a.bench(numbers[1], numbers[2]))
+	case "parallel": // ROUNDS of N events by each of 8 goroutines
+		return fmt.Errorf("best %d", a.parallel(numbers[1], numbers[2]))
 	case "child": // has another program write N events
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), roleEnv+"="+roleChild, childEnv+"="+words[1])
@@ -121,6 +127,42 @@ func (a *app) ticks(n, goroutines int) {
 		})
 	}
 	all.Wait()
+}
+
+// bench is what the C program does: the least CPU time for an event, in hundredths of a
+// nanosecond.
+func (a *app) bench(rounds, n int) int64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	best := int64(math.MaxInt64)
+	for range rounds {
+		start := cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)
+		for i := range n {
+			a.tick.Write(int64(i), "tock")
+		}
+		best = min(best, (cpuTime(unix.CLOCK_THREAD_CPUTIME_ID)-start)*100/int64(n))
+	}
+	return best
+}
+
+// parallel is bench of many goroutines, by the time of all threads.
+func (a *app) parallel(rounds, n int) int64 {
+	const goroutines = 8
+	best := int64(math.MaxInt64)
+	for range rounds {
+		start := cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID)
+		a.ticks(n, goroutines)
+		best = min(best, (cpuTime(unix.CLOCK_PROCESS_CPUTIME_ID)-start)*100/int64(goroutines*n))
+	}
+	return best
+}
+
+func cpuTime(clock int32) int64 {
+	var t unix.Timespec
+	if err := unix.ClockGettime(clock, &t); err != nil {
+		panic(err)
+	}
+	return t.Nano()
 }
 
 func (a *app) lateEvents(n int) error {

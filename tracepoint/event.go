@@ -4,6 +4,7 @@
 package tracepoint
 
 import (
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -13,6 +14,8 @@ import (
 
 // Event is what events of all numbers of fields have.
 type Event struct {
+	// on is what Write asks: it is little enough to be compiled into callers.
+	on atomic.Uint32
 	// targets is where the event is recorded; nil is nowhere. What it points to does
 	// not change.
 	targets atomic.Pointer[targets]
@@ -21,11 +24,38 @@ type Event struct {
 	name   string
 	level  Level
 	fields []field
+	layout []place
+	fixed  uint64 // bytes of an event whose texts and slices are empty
+}
+
+// place is what writing has to know of a field.
+type place struct {
+	op   op
+	elem uint8 // bytes of an element, of a slice
+}
+
+// lay places the fields.
+func (e *Event) lay() {
+	for _, f := range e.fields {
+		e.layout = append(e.layout, place{f.op, uint8(f.elem)})
+		e.fixed += [...]uint64{op8: 1, op16: 2, op32: 4, op64: 8, opString: 1, opSlice: 4}[f.op]
+	}
+}
+
+// aim changes where the event is recorded.
+func (e *Event) aim(all []target) {
+	if len(all) == 0 {
+		e.on.Store(0)
+		e.targets.Store(nil)
+		return
+	}
+	e.targets.Store(&targets{all})
+	e.on.Store(1)
 }
 
 // Enabled reports whether somebody records the event. Write asks by itself; this is for
 // values that are dear to make.
-func (e *Event) Enabled() bool { return e.targets.Load() != nil }
+func (e *Event) Enabled() bool { return e.on.Load() != 0 }
 
 // Name is the event's name with its provider.
 func (e *Event) Name() string { return e.name }
@@ -33,39 +63,38 @@ func (e *Event) Name() string { return e.name }
 // write records the event. The arguments are not kept.
 //
 //go:noinline
-func (e *Event) write(ts *targets, args []arg) {
-	size := uint64(0)
+func (e *Event) write(args []arg) {
+	ts := e.targets.Load()
+	if ts == nil {
+		return // it has just been switched off
+	}
+	size, layout := e.fixed, e.layout[:len(args)]
 	for i := range args {
 		a := &args[i]
-		switch f := &e.fields[i]; f.op {
-		case op8:
-			size++
-		case op16:
-			size += 2
-		case op32:
-			size += 4
-		case op64:
-			size += 8
+		switch f := layout[i]; f.op {
 		case opString:
 			if zero := strings.IndexByte(unsafe.String((*byte)(a.p), a.n), 0); zero >= 0 {
 				a.n = uint64(zero)
 			}
-			size += a.n + 1
+			size += a.n
 		case opSlice:
 			a.n = min(a.n, 1<<32-1)
-			size += 4 + a.n*f.elem
+			size += a.n * uint64(f.elem)
 		}
 	}
+	p := processor()
 	for i := range ts.list {
-		ts.list[i].write(ts, e.fields, args, size)
+		ts.list[i].write(p, layout, args, size)
 	}
+	// Until here, events have been written to the memory of the targets.
+	runtime.KeepAlive(ts)
 }
 
 // put writes the fields.
-func put(p unsafe.Pointer, fields []field, args []arg) {
+func put(p unsafe.Pointer, layout []place, args []arg) {
 	for i := range args {
 		a := &args[i]
-		switch f := &fields[i]; f.op {
+		switch f := layout[i]; f.op {
 		case op8:
 			*(*uint8)(p) = uint8(a.n)
 			p = unsafe.Add(p, 1)
@@ -86,7 +115,7 @@ func put(p unsafe.Pointer, fields []field, args []arg) {
 		case opSlice:
 			*(*uint32)(p) = uint32(a.n)
 			p = unsafe.Add(p, 4)
-			n := a.n * f.elem
+			n := a.n * uint64(f.elem)
 			copy(unsafe.Slice((*byte)(p), n), unsafe.Slice((*byte)(a.p), n))
 			p = unsafe.Add(p, n)
 		}

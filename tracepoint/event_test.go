@@ -54,12 +54,3 @@ func TestNames(t *testing.T) {
 		}()
 	}
 }
-
-func BenchmarkDisabled(b *testing.B) {
-	tr := startTracer(nil)
-	defer tr.close()
-	e := New2(newProvider(tr, "off"), "tick", Info, Int64("n"), String("text"))
-	for b.Loop() {
-		e.Write(1, "tock")
-	}
-}

@@ -22,8 +22,8 @@ func New0(p *Provider, name string, level Level) *Event0 {
 
 // Write records the event.
 func (ev *Event0) Write() {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.write(ts, nil)
+	if ev.on.Load() != 0 {
+		ev.write(nil)
 	}
 }
 
@@ -39,15 +39,15 @@ func New1[A any](p *Provider, name string, level Level, a Field[A]) *Event1[A] {
 
 // Write records the event.
 func (ev *Event1[A]) Write(a A) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a)
+	if ev.on.Load() != 0 {
+		ev.record(a)
 	}
 }
 
 //go:noinline
-func (ev *Event1[A]) record(ts *targets, a A) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
+func (ev *Event1[A]) record(a A) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
 	})
 }
 
@@ -63,16 +63,16 @@ func New2[A, B any](p *Provider, name string, level Level, a Field[A], b Field[B
 
 // Write records the event.
 func (ev *Event2[A, B]) Write(a A, b B) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b)
+	if ev.on.Load() != 0 {
+		ev.record(a, b)
 	}
 }
 
 //go:noinline
-func (ev *Event2[A, B]) record(ts *targets, a A, b B) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
+func (ev *Event2[A, B]) record(a A, b B) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
 	})
 }
 
@@ -88,17 +88,17 @@ func New3[A, B, C any](p *Provider, name string, level Level, a Field[A], b Fiel
 
 // Write records the event.
 func (ev *Event3[A, B, C]) Write(a A, b B, c C) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c)
 	}
 }
 
 //go:noinline
-func (ev *Event3[A, B, C]) record(ts *targets, a A, b B, c C) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
+func (ev *Event3[A, B, C]) record(a A, b B, c C) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
 	})
 }
 
@@ -114,18 +114,18 @@ func New4[A, B, C, D any](p *Provider, name string, level Level, a Field[A], b F
 
 // Write records the event.
 func (ev *Event4[A, B, C, D]) Write(a A, b B, c C, d D) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c, d)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c, d)
 	}
 }
 
 //go:noinline
-func (ev *Event4[A, B, C, D]) record(ts *targets, a A, b B, c C, d D) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
-		argOf(ev.fields[3].op, &d),
+func (ev *Event4[A, B, C, D]) record(a A, b B, c C, d D) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
+		argOf(ev.layout[3].op, &d),
 	})
 }
 
@@ -141,19 +141,19 @@ func New5[A, B, C, D, E any](p *Provider, name string, level Level, a Field[A], 
 
 // Write records the event.
 func (ev *Event5[A, B, C, D, E]) Write(a A, b B, c C, d D, e E) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c, d, e)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c, d, e)
 	}
 }
 
 //go:noinline
-func (ev *Event5[A, B, C, D, E]) record(ts *targets, a A, b B, c C, d D, e E) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
-		argOf(ev.fields[3].op, &d),
-		argOf(ev.fields[4].op, &e),
+func (ev *Event5[A, B, C, D, E]) record(a A, b B, c C, d D, e E) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
+		argOf(ev.layout[3].op, &d),
+		argOf(ev.layout[4].op, &e),
 	})
 }
 
@@ -169,20 +169,20 @@ func New6[A, B, C, D, E, F any](p *Provider, name string, level Level, a Field[A
 
 // Write records the event.
 func (ev *Event6[A, B, C, D, E, F]) Write(a A, b B, c C, d D, e E, f F) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c, d, e, f)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c, d, e, f)
 	}
 }
 
 //go:noinline
-func (ev *Event6[A, B, C, D, E, F]) record(ts *targets, a A, b B, c C, d D, e E, f F) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
-		argOf(ev.fields[3].op, &d),
-		argOf(ev.fields[4].op, &e),
-		argOf(ev.fields[5].op, &f),
+func (ev *Event6[A, B, C, D, E, F]) record(a A, b B, c C, d D, e E, f F) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
+		argOf(ev.layout[3].op, &d),
+		argOf(ev.layout[4].op, &e),
+		argOf(ev.layout[5].op, &f),
 	})
 }
 
@@ -198,21 +198,21 @@ func New7[A, B, C, D, E, F, G any](p *Provider, name string, level Level, a Fiel
 
 // Write records the event.
 func (ev *Event7[A, B, C, D, E, F, G]) Write(a A, b B, c C, d D, e E, f F, g G) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c, d, e, f, g)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c, d, e, f, g)
 	}
 }
 
 //go:noinline
-func (ev *Event7[A, B, C, D, E, F, G]) record(ts *targets, a A, b B, c C, d D, e E, f F, g G) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
-		argOf(ev.fields[3].op, &d),
-		argOf(ev.fields[4].op, &e),
-		argOf(ev.fields[5].op, &f),
-		argOf(ev.fields[6].op, &g),
+func (ev *Event7[A, B, C, D, E, F, G]) record(a A, b B, c C, d D, e E, f F, g G) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
+		argOf(ev.layout[3].op, &d),
+		argOf(ev.layout[4].op, &e),
+		argOf(ev.layout[5].op, &f),
+		argOf(ev.layout[6].op, &g),
 	})
 }
 
@@ -228,21 +228,21 @@ func New8[A, B, C, D, E, F, G, H any](p *Provider, name string, level Level, a F
 
 // Write records the event.
 func (ev *Event8[A, B, C, D, E, F, G, H]) Write(a A, b B, c C, d D, e E, f F, g G, h H) {
-	if ts := ev.targets.Load(); ts != nil {
-		ev.record(ts, a, b, c, d, e, f, g, h)
+	if ev.on.Load() != 0 {
+		ev.record(a, b, c, d, e, f, g, h)
 	}
 }
 
 //go:noinline
-func (ev *Event8[A, B, C, D, E, F, G, H]) record(ts *targets, a A, b B, c C, d D, e E, f F, g G, h H) {
-	ev.write(ts, []arg{
-		argOf(ev.fields[0].op, &a),
-		argOf(ev.fields[1].op, &b),
-		argOf(ev.fields[2].op, &c),
-		argOf(ev.fields[3].op, &d),
-		argOf(ev.fields[4].op, &e),
-		argOf(ev.fields[5].op, &f),
-		argOf(ev.fields[6].op, &g),
-		argOf(ev.fields[7].op, &h),
+func (ev *Event8[A, B, C, D, E, F, G, H]) record(a A, b B, c C, d D, e E, f F, g G, h H) {
+	ev.write([]arg{
+		argOf(ev.layout[0].op, &a),
+		argOf(ev.layout[1].op, &b),
+		argOf(ev.layout[2].op, &c),
+		argOf(ev.layout[3].op, &d),
+		argOf(ev.layout[4].op, &e),
+		argOf(ev.layout[5].op, &f),
+		argOf(ev.layout[6].op, &g),
+		argOf(ev.layout[7].op, &h),
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,12 +69,12 @@ func runApp() int {
 // machine is a test with LTTng's session daemon to itself: with its own processes, and
 // its own /run and /dev/shm.
 type machine struct {
-	*testing.T
+	testing.TB
 	dir string
 }
 
 // namespaced runs the body of a test in namespaces of its own.
-func namespaced(t *testing.T, body func(m *machine)) {
+func namespaced(t testing.TB, body func(m *machine)) {
 	t.Helper()
 	if os.Getenv(roleEnv) == roleBody {
 		body(&machine{t, t.TempDir()})
@@ -83,10 +84,16 @@ func namespaced(t *testing.T, body func(m *machine)) {
 	for _, p := range []string{"lttng", "lttng-sessiond", "babeltrace2"} {
 		peer.Need(t, p)
 	}
-	t.Parallel()
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.v", "-test.count=1"}
+	switch t := t.(type) {
+	case *testing.T:
+		t.Parallel()
+	case *testing.B:
+		args = []string{"-test.run=^$", "-test.bench=^" + t.Name() + "$", "-test.benchtime=1x"}
+	}
 	const script = `mount -t tmpfs run /run && mount -t tmpfs shm /dev/shm && mkdir -p /run/lttng && exec "$@"`
-	cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-		"sh", "-c", script, "sh", os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1")
+	command := []string{"--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script, "sh", os.Args[0]}
+	cmd := exec.CommandContext(t.Context(), "unshare", append(command, args...)...)
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), roleEnv+"="+roleBody, "HOME="+home, "LTTNG_HOME="+home, "TMPDIR="+t.TempDir())
 	log := filepath.Join(t.TempDir(), "log")
@@ -156,22 +163,29 @@ func (m *machine) killDaemons() {
 
 func (m *machine) until(what string, done func() bool) {
 	m.Helper()
-	wait.Until(m.T, what, done)
+	wait.Until(m.TB, what, done)
 }
 
 // traced is a running program.
 type traced struct {
-	m   *machine
-	cmd *exec.Cmd
-	in  *bufio.Writer
-	out *bufio.Scanner
+	m     *machine
+	cmd   *exec.Cmd
+	input io.Closer
+	in    *bufio.Writer
+	out   *bufio.Scanner
 }
 
 // start starts the traced program, and returns when it is ready.
 func (m *machine) start(env ...string) *traced {
 	m.Helper()
-	cmd := exec.CommandContext(m.Context(), os.Args[0])
-	cmd.Env = append(append(os.Environ(), roleEnv+"="+roleApp), env...)
+	return m.startProgram(os.Args[0], append(env, roleEnv+"="+roleApp)...)
+}
+
+// startProgram starts one that obeys lines of its input.
+func (m *machine) startProgram(path string, env ...string) *traced {
+	m.Helper()
+	cmd := exec.CommandContext(m.Context(), path)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -184,7 +198,7 @@ func (m *machine) start(env ...string) *traced {
 	if err := cmd.Start(); err != nil {
 		m.Fatal(err)
 	}
-	p := &traced{m, cmd, bufio.NewWriter(in), bufio.NewScanner(out)}
+	p := &traced{m, cmd, in, bufio.NewWriter(in), bufio.NewScanner(out)}
 	p.expect("ready")
 	return p
 }
@@ -204,6 +218,33 @@ func (p *traced) do(format string, args ...any) {
 		p.m.Fatal(err)
 	}
 	p.expect("done")
+}
+
+// end lets the program end.
+func (p *traced) end() {
+	p.m.Helper()
+	if err := p.input.Close(); err != nil {
+		p.m.Error(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		p.m.Error(err)
+	}
+}
+
+// ask has the program do something, and returns the number that it answers with.
+func (p *traced) ask(word, format string, args ...any) (n int) {
+	p.m.Helper()
+	fmt.Fprintf(p.in, format+"\n", args...)
+	if err := p.in.Flush(); err != nil {
+		p.m.Fatal(err)
+	}
+	if !p.out.Scan() {
+		p.m.Fatal(p.out.Err())
+	}
+	if _, err := fmt.Sscanf(p.out.Text(), word+" %d", &n); err != nil {
+		p.m.Fatalf("the program says %q, want %s and a number", p.out.Text(), word)
+	}
+	return n
 }
 
 // result is what babeltrace2 finds in a trace.

@@ -204,14 +204,14 @@ func TestSelection(t *testing.T) {
 		pid := p.cmd.Process.Pid
 		r := m.read(dir)
 		pattern := fmt.Sprintf(`\{ cpu_id = (\d+) \}, \{ vpid = %d, vtid = (\d+), procname = "%s", pthread_id = 0x0, ip = 0x([0-9A-F]+), pid_ns = \d{10}, net_ns = \d{10}, vuid = %d, vegid = %d \}, \{ \}$`,
-			pid, regexp.QuoteMeta(processNameOf(m.T, pid)), os.Getuid(), os.Getegid())
+			pid, regexp.QuoteMeta(processNameOf(m.TB, pid)), os.Getuid(), os.Getegid())
 		if len(r.lines) != 1 || !regexp.MustCompile(pattern).MatchString(r.lines[0]) {
 			m.Errorf("contexts: %q, want %s", r.lines, pattern)
 		}
 	})
 }
 
-func processNameOf(t *testing.T, pid int) string {
+func processNameOf(t testing.TB, pid int) string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	if err != nil {
@@ -249,13 +249,7 @@ func TestDaemonsAndPrograms(t *testing.T) {
 		m.sessiond()
 		dir = m.trace("third")
 		m.record(dir, "weirtest:other")
-		fmt.Fprintln(p.in, "end")
-		if err := p.in.Flush(); err != nil {
-			m.Fatal(err)
-		}
-		if !p.out.Scan() || !strings.HasPrefix(p.out.Text(), "written ") {
-			m.Fatalf("the program says %q", p.out.Text())
-		}
+		p.ask("written", "end")
 		m.until("weirtest:other listed", func() bool { return strings.Contains(m.run("lttng", "list", "-u"), "weirtest:other") })
 		p.do("other")
 		m.destroy()

@@ -57,6 +57,7 @@ func (p *Provider) event(e *Event, name string, level Level, fields ...field) {
 		seen[f.name] = true
 	}
 	e.name, e.level, e.fields = full, level, fields
+	e.lay()
 	if !p.tracer.add(e) {
 		panic(fmt.Sprintf("tracepoint: event %q: declared twice", full))
 	}

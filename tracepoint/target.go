@@ -4,7 +4,6 @@
 package tracepoint
 
 import (
-	"runtime"
 	"unsafe"
 
 	"github.com/weir-io/weir/internal/ust/ring"
@@ -55,45 +54,59 @@ func newTarget(rings []*ring.Writer, contexts []contextWriter, header, id uint32
 	return t
 }
 
-// write records an event. The targets are kept alive until it is committed, and with
-// them the memory.
-func (t *target) write(ts *targets, fields []field, args []arg, size uint64) {
-	p := processor()
+// write records an event, in the ring of a processor.
+func (t *target) write(p int, layout []place, args []arg, size uint64) {
 	if p >= len(t.rings) {
 		p %= len(t.rings)
 	}
-	var values [maxContexts]uint64
 	if t.fixed != 0 {
-		// Some are asked of the system, which must not be between reserve and commit.
-		for i := range t.contexts {
-			values[i] = t.contexts[i].value(p)
-		}
+		t.writeContexts(p, layout, args, size)
+		return
 	}
 	w := t.rings[p]
-	s, ok := w.Reserve(t.short+size, t.long+size)
+	s, ok := w.Reserve(w.Position(), now(), t.short+size, t.long+size)
 	if !ok {
 		return
 	}
-	at := s.Data
-	switch {
+	put(t.header(&s), layout, args)
+	w.Commit(&s)
+}
+
+// writeContexts records an event with contexts. Some are asked of the system, which
+// must not be between reserve and commit.
+//
+//go:noinline
+func (t *target) writeContexts(p int, layout []place, args []arg, size uint64) {
+	var values [maxContexts]uint64
+	for i := range t.contexts {
+		values[i] = t.contexts[i].value(p)
+	}
+	w := t.rings[p]
+	s, ok := w.Reserve(w.Position(), now(), t.short+size, t.long+size)
+	if !ok {
+		return
+	}
+	at := t.header(&s)
+	for i := range t.contexts {
+		at = t.contexts[i].put(at, values[i])
+	}
+	put(at, layout, args)
+	w.Commit(&s)
+}
+
+// header writes what an event begins with.
+func (t *target) header(s *ring.Slot) unsafe.Pointer {
+	switch at := s.Data; {
 	case s.Long || t.extended:
-		at = t.longHeader(at, s.Time)
+		return t.longHeader(at, s.Time)
 	case t.large:
 		*(*uint16)(at) = uint16(t.id)
 		*(*uint32)(unsafe.Add(at, 2)) = uint32(s.Time)
-		at = unsafe.Add(at, largeShort)
+		return unsafe.Add(at, largeShort)
 	default:
 		*(*uint32)(at) = t.id | uint32(s.Time)<<compactIDBits
-		at = unsafe.Add(at, compactShort)
+		return unsafe.Add(at, compactShort)
 	}
-	if t.fixed != 0 {
-		for i := range t.contexts {
-			at = t.contexts[i].put(at, values[i])
-		}
-	}
-	put(at, fields, args)
-	w.Commit(&s)
-	runtime.KeepAlive(ts)
 }
 
 // longHeader writes a header that has the whole number and time.

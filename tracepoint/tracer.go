@@ -126,11 +126,7 @@ func (t *tracer) publish(c *client, active map[*Event][]target) {
 		for _, c := range t.clients {
 			all = append(all, c.active[e]...)
 		}
-		if len(all) == 0 {
-			e.targets.Store(nil)
-			continue
-		}
-		e.targets.Store(&targets{all})
+		e.aim(all)
 	}
 }
 

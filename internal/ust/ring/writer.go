@@ -251,23 +251,25 @@ type Slot struct {
 	size uint64
 }
 
+// Position is where writers are. It is read before the time of an event is, so that
+// times never go back along the ring.
+func (w *Writer) Position() uint64 {
+	return atomic.LoadUint64((*uint64)(unsafe.Add(w.base, WriteOffset)))
+}
+
 // Reserve makes room for an event of short bytes, or of long ones where the time has
-// to be told in full. It reports false, and counts, when there is none.
-func (w *Writer) Reserve(short, long uint64) (s Slot, ok bool) {
-	offset := w.word(WriteOffset)
-	old := atomic.LoadUint64(offset)
-	// The time is read after the position and before the exchange: so times never go
-	// back along the ring.
-	now := w.now()
+// to be told in full. The time was read after the position. Reserve reports false, and
+// counts, when there is no room.
+func (w *Writer) Reserve(position, now uint64, short, long uint64) (s Slot, ok bool) {
 	last := w.word(LastTime)
 	size := short
 	wide := (now-atomic.LoadUint64(last))>>CompactTimeBits != 0
 	if wide {
 		size = long
 	}
-	used := old & w.subMask
-	end := old + size
-	if used == 0 || used+size > w.subMask || !atomic.CompareAndSwapUint64(offset, old, end) {
+	used := position & w.subMask
+	end := position + size
+	if used == 0 || used+size > w.subMask || !atomic.CompareAndSwapUint64(w.word(WriteOffset), position, end) {
 		return w.reserveSlow(short, long)
 	}
 	*last = now // not atomically: a race makes headers longer, never wrong
@@ -275,7 +277,7 @@ func (w *Writer) Reserve(short, long uint64) (s Slot, ok bool) {
 		w.push(end - 1)
 		w.clearNoRef(w.index(end - 1))
 	}
-	return Slot{w.address(old), now, wide, end, size}, true
+	return Slot{w.address(position), now, wide, end, size}, true
 }
 
 // reservation is how the ring changes by a reservation.

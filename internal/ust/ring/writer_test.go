@@ -54,7 +54,7 @@ const (
 )
 
 func emit(w *Writer, n uint64) bool {
-	s, ok := w.Reserve(shortEvent, longEvent)
+	s, ok := w.Reserve(w.Position(), w.now(), shortEvent, longEvent)
 	if !ok {
 		return false
 	}
@@ -199,7 +199,7 @@ func TestWriterRefusesTheTooLarge(t *testing.T) {
 	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 2}
 	var clock uint64
 	w, _ := writerOf(t, g, func() uint64 { clock++; return clock })
-	if _, ok := w.Reserve(MinSubbufBytes, MinSubbufBytes); ok || w.Lost() != 1 {
+	if _, ok := w.Reserve(w.Position(), w.now(), MinSubbufBytes, MinSubbufBytes); ok || w.Lost() != 1 {
 		t.Errorf("an event of a sub-buffer's size: ok %v, lost %d", ok, w.Lost())
 	}
 	if !emit(w, 1) {
