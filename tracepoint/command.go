@@ -349,18 +349,18 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// filter takes bytecode, and says that it is not interpreted.
+// filter takes the bytecode of a rule, or of something that is not done.
 func (c *client) filter(s *socket, m *wire.Command) error {
 	f, err := wire.ParseFilter(m.Body)
 	if err != nil {
 		return err
 	}
-	if err := s.skip(int64(f.Len)); err != nil {
+	b := make([]byte, f.Len)
+	if err := s.fill(b); err != nil {
 		return err
 	}
 	if r, ok := c.objects[m.Handle].(*rule); ok {
-		r.filtered = true
-		return wire.CodeNoSys
+		r.filter = &bytecode{b[:f.Relocations], b[f.Relocations:]}
 	}
 	return nil
 }

@@ -60,7 +60,9 @@ func (c *client) syncChannel(ch *channel, events []*Event, active map[*Event][]t
 	}
 	for _, e := range wanted {
 		if d := ch.events[e]; !d.refused && !ch.disabled {
-			active[e] = append(active[e], newTarget(ch.rings, ch.contexts, ch.header, d.id))
+			t := newTarget(ch.rings, ch.contexts, ch.header, d.id)
+			t.filters = ch.filters(e)
+			active[e] = append(active[e], t)
 		}
 	}
 	return nil

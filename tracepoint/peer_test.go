@@ -211,6 +211,74 @@ func TestSelection(t *testing.T) {
 	})
 }
 
+// Filters are evaluated as LTTng's language has it, on what each event has.
+func TestFilters(t *testing.T) {
+	namespaced(t, func(m *machine) {
+		m.sessiond()
+		p := m.start()
+		for _, c := range []struct {
+			filter string
+			want   string // what the texts of events begin with, behind the provider
+		}{
+			{`i8 < 0`, `signed: { i8 = -128`},
+			{`i64 > 9223372036854775806`, `signed: { i8 = 127`},
+			{`u64 == -1`, `unsigned`}, // as LTTng: all integers are signed
+			{`b`, `signed: { i8 = -128`},
+			{`!b`, `signed: { i8 = 127`},
+			{`c == 7`, `signed: { i8 = 127`},
+			{`f32 >= 1.5 && f64 < 0`, `floats`},
+			{`f64 == -0.25`, `floats`},
+			{`f32 > 2`, `none`},
+			{`(h32 & 0xFF) == 0xEF`, `unsigned`},
+			{`(u8 << 2 | 1 ^ 3) >> 1 == 511`, `unsigned`},
+			{`~i8 == 127 && -i == 1`, `signed: { i8 = -128`},
+			{`i16s[1] == 2 || i16s[7] == 1`, `lists`},
+			{`i16s[7] == 1`, `none`},
+			{`s == "a"`, `lists`},
+			{`s == "b"`, `none`},
+			{`name == "o*r"`, `span_begin: { id = 1`},
+			{`name == "in*"`, `span_begin: { id = 2`},
+			{`name != "in*"`, `span_begin: { id = 1`},
+			{`name == "in\\*"`, `none`},
+			{`name > "inner"`, `span_begin: { id = 1`},
+			{`message == "*reful" && attributes != "k=2"`, `log_warn`},
+			{`id == 2 && $ctx.vpid > 0 && $ctx.procname == "*"`, `span_begin: { id = 2`},
+			{`$ctx.vpid == 0`, `none`},
+			{`nothing == 1`, `none`},
+		} {
+			dir := filepath.Join(t.TempDir(), "t")
+			m.run("lttng", "create", "s", "-o", dir)
+			m.run("lttng", "enable-event", "-u", "weirtest:*", "--filter", c.filter)
+			m.run("lttng", "start")
+			p.do("all")
+			m.destroy()
+			var want []string
+			for _, text := range allText {
+				if strings.HasPrefix(text, "weirtest:"+c.want) && text != `weirtest:span_end: { id = 2 }` {
+					want = append(want, text)
+				}
+			}
+			if strings.Contains(c.filter, "id == 2") {
+				want = append(want, `weirtest:span_end: { id = 2 }`)
+			}
+			if r := m.read(dir); !slices.Equal(r.fields(), want) {
+				m.Errorf("%s:\n%s\nwant:\n%s", c.filter, strings.Join(r.fields(), "\n"), strings.Join(want, "\n"))
+			}
+		}
+		// Where one rule lets all pass, the filter of another takes nothing away.
+		dir := m.trace("both")
+		m.run("lttng", "create", "s", "-o", dir)
+		m.run("lttng", "enable-event", "-u", "weirtest:*", "--filter", "b")
+		m.run("lttng", "enable-event", "-u", "weirtest:f*")
+		m.run("lttng", "start")
+		p.do("all")
+		m.destroy()
+		if r := m.read(dir); !slices.Equal(r.fields(), []string{allText[0], allText[3]}) {
+			m.Errorf("two rules:\n%s", strings.Join(r.fields(), "\n"))
+		}
+	})
+}
+
 func processNameOf(t testing.TB, pid int) string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))

@@ -46,10 +46,8 @@ type rule struct {
 	kind    int32
 	level   Level
 	without []filter.Glob
-	// filtered rules select nothing: bytecode is not interpreted here, and the daemon
-	// is told so.
-	filtered bool
-	enabled  bool
+	filter  *bytecode // or nil
+	enabled bool
 }
 
 // complete reports whether all rings are there: without, nothing is recorded.
@@ -57,7 +55,26 @@ func (ch *channel) complete() bool { return len(ch.rings) == int(ch.object.Strea
 
 // wants reports whether a rule of the channel selects an event.
 func (ch *channel) wants(e *Event) bool {
-	return slices.ContainsFunc(ch.rules, func(r *rule) bool { return r.enabled && !r.filtered && r.match(e) })
+	return slices.ContainsFunc(ch.rules, func(r *rule) bool { return r.enabled && r.match(e) })
+}
+
+// filters are the programs one of which an event has to pass; none where a rule lets
+// all pass.
+func (ch *channel) filters(e *Event) (all []program) {
+	for _, r := range ch.rules {
+		if !r.enabled || !r.match(e) {
+			continue
+		}
+		if r.filter == nil {
+			return nil
+		}
+		code, err := r.filter.link(e)
+		if err != nil {
+			code = nil // as LTTng: a filter of what the event does not have lets none pass
+		}
+		all = append(all, program{code, e.fields})
+	}
+	return all
 }
 
 func (r *rule) match(e *Event) bool {

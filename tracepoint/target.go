@@ -18,6 +18,7 @@ type target struct {
 	// Immutable.
 	rings    []*ring.Writer
 	contexts []contextWriter
+	filters  []program // one of which an event has to pass, where there are some
 	id       uint32
 	large    bool   // the channel's header type
 	extended bool   // the number does not fit a short header
@@ -59,8 +60,8 @@ func (t *target) write(p int, layout []place, args []arg, size uint64) {
 	if p >= len(t.rings) {
 		p %= len(t.rings)
 	}
-	if t.fixed != 0 {
-		t.writeContexts(p, layout, args, size)
+	if t.fixed != 0 || t.filters != nil {
+		t.writeMore(p, layout, args, size)
 		return
 	}
 	w := t.rings[p]
@@ -72,11 +73,14 @@ func (t *target) write(p int, layout []place, args []arg, size uint64) {
 	w.Commit(&s)
 }
 
-// writeContexts records an event with contexts. Some are asked of the system, which
-// must not be between reserve and commit.
+// writeMore records an event with contexts, if it passes the filters. Some contexts are
+// asked of the system, which must not be between reserve and commit.
 //
 //go:noinline
-func (t *target) writeContexts(p int, layout []place, args []arg, size uint64) {
+func (t *target) writeMore(p int, layout []place, args []arg, size uint64) {
+	if t.filters != nil && !t.pass(p, args) {
+		return
+	}
 	var values [maxContexts]uint64
 	for i := range t.contexts {
 		values[i] = t.contexts[i].value(p)
@@ -92,6 +96,15 @@ func (t *target) writeContexts(p int, layout []place, args []arg, size uint64) {
 	}
 	put(at, layout, args)
 	w.Commit(&s)
+}
+
+func (t *target) pass(p int, args []arg) bool {
+	for i := range t.filters {
+		if t.filters[i].passes(p, args) {
+			return true
+		}
+	}
+	return false
 }
 
 // header writes what an event begins with.
