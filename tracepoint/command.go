@@ -162,13 +162,18 @@ func (c *client) root(m *wire.Command, r *wire.Reply) (uint32, error) {
 }
 
 // settle waits for those who have begun to write. What they need is in memory: it takes
-// them no time, unless they are out of the processor.
+// them no time, unless they are out of the processor, or have died.
 func (c *client) settle() {
 	late := time.Now().Add(time.Second)
 	for _, o := range c.objects {
-		s, ok := o.(*session)
-		for ok && !s.quiet() && time.Now().Before(late) {
-			runtime.Gosched()
+		ch, ok := o.(*channel)
+		if !ok {
+			continue
+		}
+		for _, w := range ch.rings {
+			for !w.Quiet() && time.Now().Before(late) {
+				runtime.Gosched()
+			}
 		}
 	}
 }

@@ -89,15 +89,3 @@ func (r *rule) match(e *Event) bool {
 	}
 	return !slices.ContainsFunc(r.without, func(x filter.Glob) bool { return x.Match(name) })
 }
-
-// quiet reports whether all that was reserved in the session is committed.
-func (s *session) quiet() bool {
-	for _, ch := range s.channels {
-		for _, w := range ch.rings {
-			if !w.Quiet() {
-				return false
-			}
-		}
-	}
-	return true
-}

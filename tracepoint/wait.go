@@ -22,11 +22,36 @@ func (d *daemon) wait(ctx context.Context) {
 		return
 	}
 	defer func() { _ = unix.Munmap(page) }() // it is mapped
-	// A program that ends need not wait; what is woken up besides looks again.
-	defer context.AfterFunc(ctx, func() { futex(page, futexWake, 1<<30, nil) })()
+	defer wakeAtEnd(ctx, page)()
 	if ctx.Err() == nil {
 		late := unix.NsecToTimespec(int64(retry))
 		futex(page, futexWait, 0, &late)
+	}
+}
+
+// wakeAtEnd wakes up who waits on the page when ctx ends, until the function that it
+// returns is called: one who has not begun to wait yet would not notice otherwise.
+// What is woken up besides looks again.
+func wakeAtEnd(ctx context.Context, page []byte) (done func()) {
+	awake, ended := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			futex(page, futexWake, 1<<30, nil)
+			select {
+			case <-awake:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return func() {
+		close(awake)
+		if !stop() {
+			<-ended // the page is about to go
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	// depend on it, so that no result of an older program is taken from a cache.
 	_ "github.com/weir-io/weir/internal/cli"
 	"github.com/weir-io/weir/internal/peer"
+	_ "github.com/weir-io/weir/tracepoint" // likewise
 )
 
 // Environment of the processes that a test consists of.
@@ -114,6 +115,7 @@ var build = sync.OnceValue(func() error {
 		run(dir, "gcc", "-O2", "-I.", "-shared", "-fPIC", "-o", "library.so", "library.c", "tick.c", "-llttng-ust", "-ldl"),
 		run(dir, "gcc", "-O2", "-I.", "-o", "kinds", "kinds.c", "-llttng-ust", "-ldl", "-lm"),
 		run(".", "go", "build", "-o", filepath.Join(dir, "weir"), "github.com/weir-io/weir/cmd/weir"),
+		run(".", "go", "build", "-o", filepath.Join(dir, "goapp"), "./testdata/goapp"),
 	)
 })
 
