@@ -336,7 +336,7 @@ func (c *client) newStream(s *socket, m *wire.Command) error {
 	}
 	st, err := wire.ParseStream(m.Body)
 	ch, ok := c.objects[m.Handle].(*channel)
-	if err != nil || !ok || int(st.Number) != len(ch.rings) || ch.complete() {
+	if err != nil || !ok || int(st.Number) != len(ch.rings) || st.Number >= ch.object.Streams {
 		closeAll(files)
 		return wire.CodeInvalid
 	}
@@ -421,6 +421,7 @@ func (c *client) context(s *socket, m *wire.Command) error {
 	}
 	w, ok := newContext(x.Type)
 	if !ok {
+		ch.refused = true
 		return wire.CodeNoSys
 	}
 	ch.contexts = append(ch.contexts, w)

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package tracepoint lets Go programs take part in traces of LTTng and of weir: it
-// speaks the programs' side of the LTTng-UST protocol (ABI 9), without cgo.
+// speaks the programs' side of the LTTng-UST protocol, without cgo.
 //
 //	var (
 //		app  = tracepoint.NewProvider("app")
@@ -30,10 +30,12 @@
 //
 // # Limits
 //
-// Little-endian machines of 64 bits with Linux. Filters are refused, as the bytecode is
-// not interpreted here; log levels, wildcards and exclusions are kept to. Contexts are
-// those of the program, its threads, users and namespaces; counters of the processor
-// and contexts of other languages' agents are refused. The processor that an event tells
-// is that of the Go scheduler. Texts end at a zero byte. A daemon that makes the shared
-// memory shorter ends the program: it can do so by other means too.
+// Little-endian machines of 64 bits with Linux. ABI 9 of the protocol is spoken, which
+// daemons of LTTng 2.13 and 2.14 and weir take. Sequences are of integers, as session
+// daemons take no others. Filters, log levels, wildcards, exclusions and contexts are
+// kept to, but for counters of the processor and contexts of other languages' agents,
+// which are refused, and with them the channel; triggers and their counters are taken and do nothing. The processor
+// that an event tells is that of the Go scheduler. Texts end at a zero byte. A daemon
+// that makes the shared memory shorter ends the program: it can do so by other means
+// too. What the runtime's own tracer tells is not converted.
 package tracepoint

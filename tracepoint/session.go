@@ -29,6 +29,7 @@ type channel struct {
 	contexts []contextWriter
 	header   uint32 // as the daemon wants it; 0: it does not know the channel yet
 	disabled bool
+	refused  bool // a context of it: see complete
 	rules    []*rule
 	events   map[*Event]declared
 }
@@ -50,8 +51,10 @@ type rule struct {
 	enabled bool
 }
 
-// complete reports whether all rings are there: without, nothing is recorded.
-func (ch *channel) complete() bool { return len(ch.rings) == int(ch.object.Streams) }
+// complete reports whether all rings are there. Without, nothing is recorded; nor where
+// a context was refused: events without would not be what the channel's are, and a
+// daemon that is told of such refuses the next program that has all contexts.
+func (ch *channel) complete() bool { return !ch.refused && len(ch.rings) == int(ch.object.Streams) }
 
 // wants reports whether a rule of the channel selects an event.
 func (ch *channel) wants(e *Event) bool {

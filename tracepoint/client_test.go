@@ -1,0 +1,130 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package tracepoint
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/weir-io/weir/internal/ust/ring"
+	"github.com/weir-io/weir/internal/ust/wire"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// Goroutines write on while a session stops, starts, is destroyed, and while the daemon
+// dies; memory that is unmapped meanwhile is not touched any more.
+func TestSessionsEndWhileGoroutinesWrite(t *testing.T) {
+	small := ring.Geometry{SubbufBytes: 4096, Subbufs: 4, Overwrite: true}
+	r := newRecorder(t, small, 2, anything, contextPID, contextProcname)
+	e := New2(newProvider(r.tracer, "app"), "tick", Info, Int64("n"), String("text"))
+	var stop atomic.Bool
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() {
+			for n := int64(0); !stop.Load(); n++ {
+				e.Write(n, "tock")
+				runtime.Gosched() // the daemon's goroutines wait for processors too
+			}
+		})
+	}
+	defer writers.Wait()
+	defer stop.Store(true)
+	wait.Until(t, "the event is recorded", e.Enabled)
+	for range 10 {
+		r.want(wire.Command{Handle: r.session, Op: wire.OpDisable}, nil)
+		r.want(wire.Command{Op: wire.OpWaitQuiescent}, nil)
+		if e.Enabled() {
+			t.Fatal("the event is enabled in a session that has stopped")
+		}
+		r.want(wire.Command{Handle: r.session, Op: wire.OpEnable}, nil)
+		if !e.Enabled() {
+			t.Fatal("the event is not enabled in a session that has started again")
+		}
+	}
+	r.want(wire.Command{Handle: r.session, Op: wire.OpRelease}, nil)
+	r.want(wire.Command{Handle: r.channel, Op: wire.OpRelease}, nil)
+	if e.Enabled() {
+		t.Error("the event is enabled in a session that is gone")
+	}
+	runtime.GC() // unmaps
+	r.close()
+	for _, reader := range r.readers {
+		if reader.Usage() == 0 {
+			continue
+		}
+		return
+	}
+	t.Error("nothing was written")
+}
+
+// A daemon that dies leaves nothing enabled; one that says nothing good is left.
+func TestDaemonDies(t *testing.T) {
+	r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, anything)
+	e := New1(newProvider(r.tracer, "app"), "tick", Info, Int("n"))
+	wait.Until(t, "the event is recorded", e.Enabled)
+	r.command.Close()
+	wait.Until(t, "nothing is recorded", func() bool { return !e.Enabled() })
+	e.Write(1)
+	r.close()
+}
+
+// Rules that are disabled, and channels that are, select nothing; the rest is recorded.
+func TestRules(t *testing.T) {
+	r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, wire.Event{Pattern: "app:none", Level: -1})
+	defer r.close()
+	p := newProvider(r.tracer, "app")
+	info, debug := New0(p, "info", Info), New0(p, "debug", Debug)
+	handle := r.addRule(wire.Event{Pattern: "app:*", LevelType: wire.LevelRange, Level: int32(Notice)})
+	check := func(what string, wantInfo, wantDebug bool) {
+		t.Helper()
+		if info.Enabled() != wantInfo || debug.Enabled() != wantDebug {
+			t.Errorf("%s: info %v, debug %v, want %v, %v", what, info.Enabled(), debug.Enabled(), wantInfo, wantDebug)
+		}
+	}
+	check("a rule of more severe ones", false, false)
+	r.addRule(wire.Event{Pattern: "app:*", LevelType: wire.LevelRange, Level: int32(Info)})
+	check("a rule of a level", true, false)
+	single := r.addRule(wire.Event{Pattern: "app:d*", LevelType: wire.LevelSingle, Level: int32(Debug)})
+	check("a rule of one level", true, true)
+	r.want(wire.Command{Handle: single, Op: wire.OpDisable}, nil)
+	check("a rule that is disabled", true, false)
+	r.want(wire.Command{Handle: single, Op: wire.OpEnable}, nil)
+	r.want(wire.Command{Handle: single, Op: wire.OpExclusion, Body: (&wire.Exclusion{Count: 1}).Append(nil)}, wire.AppendNames(nil, []string{"app:debug"}))
+	r.want(wire.Command{Handle: handle, Op: wire.OpEnable}, nil)
+	check("an exclusion", true, false)
+	r.want(wire.Command{Handle: r.channel, Op: wire.OpDisable}, nil)
+	check("a channel that is disabled", false, false)
+	r.want(wire.Command{Handle: r.channel, Op: wire.OpEnable}, nil)
+	check("one that is enabled again", true, false)
+	if reply := r.ask(wire.Command{Handle: r.session, Op: wire.OpEnable}, nil); reply.Code != wire.CodeExists {
+		t.Errorf("a session that is active is enabled: code %d", reply.Code)
+	}
+}
+
+// What a program has is listed with its fields.
+func TestLists(t *testing.T) {
+	d := newDouble(t)
+	defer d.close()
+	p := newProvider(d.tracer, "app")
+	New0(p, "empty", Debug)
+	New4(p, "full", Info, String("s"), Float64("f"), Bytes("b"), Enum("e", "digit", map[uint8]string{1: "ONE"}))
+	list := d.ask(wire.Command{Op: wire.OpTracepointList}, nil).Value
+	for _, want := range []wire.Tracepoint{{Name: "app:empty", Level: int32(Debug)}, {Name: "app:full", Level: int32(Info)}} {
+		r := d.ask(wire.Command{Handle: list, Op: wire.OpTracepointGet}, nil)
+		if got, err := wire.ParseTracepoint(r.Body); err != nil || got != want {
+			t.Errorf("listed %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if r := d.ask(wire.Command{Handle: list, Op: wire.OpTracepointGet}, nil); r.Code != wire.CodeNoEntry {
+		t.Errorf("end of a list: code %d", r.Code)
+	}
+	fields := fieldInfos(d.tracer.list())
+	for i, want := range []int32{wire.ListOther, wire.ListString, wire.ListFloat, wire.ListOther, wire.ListEnum} {
+		if i >= len(fields) || fields[i].Kind != want {
+			t.Fatalf("field %d of %+v: want kind %d", i, fields, want)
+		}
+	}
+}
