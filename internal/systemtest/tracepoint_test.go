@@ -95,3 +95,38 @@ func TestGoProgramsBesideC(t *testing.T) {
 		}
 	})
 }
+
+// TestGoSnapshots takes the newest events of a Go program. It has declared all that it
+// has when it declares the channel: that is to be in the metadata at once.
+func TestGoSnapshots(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		dir := filepath.Join(m.dir, "shots")
+		a.do("create", "s", "--snapshot", "-o", dir)
+		a.do("enable-channel", "-u", "small", "--subbuf-size", "4k", "--num-subbuf", "4")
+		a.do("enable-event", "-u", eventName, "-c", "small")
+		a.do("start")
+		p := m.startGoApp(7, 16, "GOMAXPROCS=1")
+		for i, n := range []int{20, 5000} {
+			p.emit(n, 0)
+			name := strconv.Itoa(i)
+			a.do("snapshot", "record", "-n", name)
+			found, err := filepath.Glob(filepath.Join(dir, name+"-*"))
+			if err != nil || len(found) != 1 {
+				m.Fatalf("snapshots: %q, %v", found, err)
+			}
+			lines := strings.Split(strings.TrimSpace(m.run("babeltrace2", found[0])), "\n")
+			if len(lines) < min(n, 3*60) {
+				m.Errorf("snapshot %d of %d events", i, len(lines))
+			}
+			for j, line := range lines {
+				if want := "run = 7, n = " + strconv.Itoa(p.emitted-len(lines)+j) + ","; !strings.Contains(line, want) {
+					m.Fatalf("snapshot %d, event %d of %d: %s, want %s", i, j, len(lines), line, want)
+				}
+			}
+		}
+		p.finish()
+		a.do("destroy")
+		a.end()
+	})
+}

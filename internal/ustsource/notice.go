@@ -136,6 +136,7 @@ func (p *program) hearChannel(head []byte) ([]byte, error) {
 	if err := b.declareContexts(rest, fields); err != nil {
 		return nil, fmt.Errorf("contexts of channel %s: %w", b.c.name, err)
 	}
+	b.c.t.awaitPublished(p.gone) // also of events that were declared before
 	return (&wire.ChannelAnswer{ID: uint32(b.class.stream.ID), Header: wire.LargeHeader}).Append(nil), nil
 }
 
