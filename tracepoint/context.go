@@ -142,17 +142,20 @@ func user(kind wire.ContextType) uint64 {
 	return uint64([...]int{real, effective, saved}[(kind-contextFirstUser)%3])
 }
 
-// caller is the address in the program that Write was called at.
-func caller() uint64 {
-	var pcs [8]uintptr
-	n := runtime.Callers(1, pcs[:])
-	own := callersOwn
-	if n <= own {
-		return 0
-	}
-	return uint64(pcs[own])
-}
+// own is what names of this package's functions begin with.
+const own = "github.com/weir-io/weir/tracepoint."
 
-// callersOwn is how many frames of this package are above that of Write's caller:
-// caller, the context's function, value, target.write, Event.write, record, Write.
-const callersOwn = 6
+// caller is the address in the program that the package was called at.
+func caller() uint64 {
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for {
+		f, more := frames.Next()
+		switch {
+		case !strings.HasPrefix(f.Function, own):
+			return uint64(f.PC)
+		case !more:
+			return 0
+		}
+	}
+}
