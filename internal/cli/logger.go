@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/weir-io/weir/tracepoint"
 )
 
 // newLogger returns a logger of the configured level ("info") and format
@@ -21,4 +23,10 @@ func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+// withEvents makes log lines events too, of the provider weir. It is called once in a
+// process: events are declared once.
+func withEvents(log *slog.Logger) *slog.Logger {
+	return slog.New(tracepoint.NewHandler(tracepoint.NewProvider("weir"), log.Handler()))
 }

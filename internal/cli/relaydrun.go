@@ -87,6 +87,9 @@ func runRelayd(opts relaydopt.Options, env []string, ready daemon.Readiness, std
 	if err != nil {
 		return err
 	}
+	if cfg.Hub.LogEvents {
+		log = withEvents(log)
+	}
 	p := &relaydProcess{opts: opts, cfg: cfg, log: log, ready: ready, newHub: newRelayHub}
 	return p.run(ctx)
 }

@@ -52,6 +52,9 @@ func runUp(c *cobra.Command, s *settings) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Hub.LogEvents {
+		log = withEvents(log)
+	}
 	h, err := hub.New(cfg, log)
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ type Hub struct {
 	OutputDir string `toml:"output_dir" doc:"Root of the stored traces; absolute. Empty means traces below state_dir."`
 	LogLevel  string `toml:"log_level" doc:"Least severe level that is logged: debug, info, warn or error."`
 	LogFormat string `toml:"log_format" doc:"Form of a log line on standard error: text or json."`
+	LogEvents bool   `toml:"log_events" doc:"Whether log lines are events too, weir:log_info and its like, that weir agent and LTTng's session daemon can record."`
 }
 
 // Relay configures the producers' server.
