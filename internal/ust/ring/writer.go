@@ -49,14 +49,17 @@ type Writer struct {
 	wake       int
 
 	mem []byte
-
-	ends []end // of sub-buffers
 }
 
-// end is what the writer that a sub-buffer ends with leaves for the one that delivers
-// it: how many events were lost when it did. The latter may be late, and have seen
-// losses that the next packet does not tell of yet; counts must not go back.
-type end struct{ at, lost atomic.Uint64 }
+// What the writer that a sub-buffer ends with leaves in its header for the one, perhaps
+// of another program, that delivers it: how many events were lost when it did, and a
+// mark of the turn. The latter may be late, and have seen losses that the next packet
+// does not tell of yet; counts must not go back.
+const (
+	lostOffset = endAt + 32
+	lostBits   = 40
+	lostMark   = 1 << 63
+)
 
 // CompactTimeBits is how much of the time an event's header has when nothing else tells.
 const CompactTimeBits = 27
@@ -134,7 +137,6 @@ func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) 
 		subMask: g.SubbufBytes - 1, ringMask: g.Bytes() - 1, countMask: g.mask(),
 		subOrder: uint(bits.TrailingZeros64(g.SubbufBytes)), countOrder: g.order(),
 		overwrite: g.Overwrite, pages: g.pages(), instance: c.Stream, class: c.Channel.ID, uuid: c.Channel.UUID,
-		ends: make([]end, g.Subbufs),
 	}
 	if err := w.locate(g); err != nil {
 		return nil, joinClose(err, w)
@@ -378,8 +380,7 @@ func (w *Writer) Commit(s *Slot) {
 // setEnd notes the last event of the sub-buffer that a position is the end of.
 func (w *Writer) setEnd(end uint64, r *reservation) {
 	i := w.index(end - 1)
-	w.ends[i].lost.Store(r.lost)
-	w.ends[i].at.Store(end - 1)
+	*w.lostAt(i) = w.markOf(end-1) | r.lost&(1<<lostBits-1)
 	*(*uint64)(unsafe.Add(w.timeEnds, 8*i)) = r.now
 	*(*uint64)(unsafe.Add(w.pageInfo, w.page(i)*pageLen+PageDataSize)) = (end-1)&w.subMask + 1
 }
@@ -399,7 +400,12 @@ func (w *Writer) startSubbuf(begin, now uint64) {
 		Begin: now, ContentBits: ^uint64(0), PacketBits: ^uint64(0),
 		Sequence: *(*uint64)(unsafe.Add(w.counts, 8*i))<<w.countOrder + i,
 	}
-	h.Put(unsafe.Slice((*byte)(w.address(begin&^w.subMask)), HeaderLen))
+	var b [HeaderLen]byte
+	h.put(b[:])
+	// Who ends the sub-buffer may have been faster: what it has left is not touched.
+	packet := unsafe.Slice((*byte)(w.address(begin&^w.subMask)), HeaderLen)
+	copy(packet[:lostOffset], b[:])
+	copy(packet[lostOffset+8:], b[lostOffset+8:])
 	w.add(begin, HeaderLen)
 }
 
@@ -427,7 +433,7 @@ func (w *Writer) deliver(at, i, sum uint64) {
 	le.PutUint64(head[endAt:], *(*uint64)(unsafe.Add(w.timeEnds, 8*i)))
 	le.PutUint64(head[endAt+8:], 8*used)
 	le.PutUint64(head[endAt+16:], 8*((used+memoryAlign-1)&^(memoryAlign-1)))
-	le.PutUint64(head[endAt+32:], w.lostBy(at, i))
+	le.PutUint64(head[lostOffset:], w.lostBy(at, i))
 	*(*uint64)(unsafe.Add(w.counts, 8*i))++
 	if w.overwrite {
 		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(at/(w.ringMask+1), page))
@@ -438,11 +444,19 @@ func (w *Writer) deliver(at, i, sum uint64) {
 	}
 }
 
-// lostBy is how many events were lost when the sub-buffer of a position ended. Where
-// another program has ended it, that is not known.
+// lostAt is where the header of a sub-buffer has the count.
+func (w *Writer) lostAt(i uint64) *uint64 {
+	return (*uint64)(unsafe.Add(w.memory, w.page(i)<<w.subOrder+lostOffset))
+}
+
+// markOf is the mark of the turn of a position.
+func (w *Writer) markOf(at uint64) uint64 { return lostMark | at/(w.ringMask+1)<<lostBits&(lostMark-1) }
+
+// lostBy is how many events were lost when the sub-buffer of a position ended. Where a
+// program with another library has ended it, that is not known.
 func (w *Writer) lostBy(at, i uint64) uint64 {
-	if e := &w.ends[i]; (e.at.Load()^at)&^w.subMask == 0 {
-		return e.lost.Load()
+	if left := *w.lostAt(i); left&^(1<<lostBits-1) == w.markOf(at) {
+		return left & (1<<lostBits - 1)
 	}
 	return w.Lost()
 }

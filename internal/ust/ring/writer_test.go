@@ -17,13 +17,19 @@ import (
 // writerOf maps a ring for writing, and for reading.
 func writerOf(t *testing.T, g Geometry, now func() uint64) (*Writer, *Reader) {
 	t.Helper()
+	all, r := writersOf(t, g, now, 1)
+	return all[0], r
+}
+
+// writersOf maps a ring for writing as many programs do.
+func writersOf(t *testing.T, g Geometry, now func() uint64, programs int) (all []*Writer, r *Reader) {
+	t.Helper()
 	f, err := Create(g, Header{Begin: now()}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	r, err := Open(f, g)
-	if err != nil {
+	if r, err = Open(f, g); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -31,20 +37,23 @@ func writerOf(t *testing.T, g Geometry, now func() uint64) (*Writer, *Reader) {
 			t.Error(err)
 		}
 	})
-	fd, err := unix.Dup(int(f.Fd()))
-	if err != nil {
-		t.Fatal(err)
+	for range programs {
+		fd, err := unix.Dup(int(f.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wakeR, wakeW, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { wakeR.Close() })
+		w, err := Map(WriterConfig{Channel: Channel{Geometry: g}, Now: now}, os.NewFile(uintptr(fd), "memory"), wakeW, g.Layout().Size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, w)
 	}
-	wakeR, wakeW, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { wakeR.Close() })
-	w, err := Map(WriterConfig{Channel: Channel{Geometry: g}, Now: now}, os.NewFile(uintptr(fd), "memory"), wakeW, g.Layout().Size)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, r
+	return all, r
 }
 
 // An event of these tests: a header of no fields, and a number that is not 0.
@@ -94,14 +103,15 @@ func numbers(t *testing.T, packet []byte, h Header) (all []uint64) {
 func TestWritersLoseNothing(t *testing.T) {
 	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 4}
 	var clock atomic.Uint64
-	w, r := writerOf(t, g, func() uint64 { return clock.Add(1 << 10) })
+	programs, r := writersOf(t, g, func() uint64 { return clock.Add(1 << 10) }, 2)
+	w := programs[0]
 	const goroutines, each = 8, 20000
 	var writers sync.WaitGroup
 	var refused atomic.Uint64
 	for i := range uint64(goroutines) {
 		writers.Go(func() {
 			for n := range uint64(each) {
-				if !emit(w, i<<32|(n+1)) {
+				if !emit(programs[i%2], i<<32|(n+1)) {
 					refused.Add(1)
 				}
 			}
@@ -111,6 +121,7 @@ func TestWritersLoseNothing(t *testing.T) {
 	go func() { writers.Wait(); close(done) }()
 	seen := make(map[uint64]bool)
 	packet := make([]byte, g.SubbufBytes)
+	told := uint64(0)
 	drain := func() {
 		for {
 			at, write, err := r.Positions()
@@ -122,6 +133,10 @@ func TestWritersLoseNothing(t *testing.T) {
 				return
 			}
 			h, n, _ := r.Read(at, packet)
+			if h.Discarded < told {
+				t.Errorf("packet %d tells of %d discarded events, the one before of %d", h.Sequence, h.Discarded, told)
+			}
+			told = h.Discarded
 			for _, v := range numbers(t, packet[:n], h) {
 				if seen[v] {
 					t.Errorf("event %#x is there twice", v)
@@ -151,6 +166,9 @@ func TestWritersLoseNothing(t *testing.T) {
 	drain()
 	if lost := w.Lost(); lost != refused.Load() || uint64(len(seen))+lost != goroutines*each {
 		t.Errorf("%d read, %d lost, %d refused, want %d in all", len(seen), lost, refused.Load(), goroutines*each)
+	}
+	if told != w.Lost() {
+		t.Errorf("the last packet tells of %d discarded events, want %d", told, w.Lost())
 	}
 	t.Logf("%d read, %d lost", len(seen), w.Lost())
 }
