@@ -60,7 +60,9 @@ func (s *Source) Serve(ctx context.Context) error {
 			}
 			break
 		}
-		s.work.Go(func() { s.register(conn) }) // ends with the program; close waits
+		if cred, ok := s.enter(conn); ok {
+			s.work.Go(func() { s.register(conn, cred) }) // ends with the program; close waits
+		}
 	}
 	s.beckon(0)
 	s.close()

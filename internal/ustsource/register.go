@@ -77,20 +77,24 @@ func (s *Source) settle(a admission) {
 	}
 }
 
-// register reads a registration, and serves the program if it is the second one.
-func (s *Source) register(conn *net.UnixConn) {
+// enter lets a connection in, unless there are too many of its kind.
+func (s *Source) enter(conn *net.UnixConn) (cred *unix.Ucred, ok bool) {
 	cred, err := peer(conn)
-	if err != nil {
-		conn.Close()
-		s.refuse(wire.Registration{}, unix.Ucred{}, err)
-		return
+	if err == nil && s.admit(admission{cred.Uid, cred.Pid}) {
+		return cred, true
 	}
-	a := admission{cred.Uid, cred.Pid}
-	if !s.admit(a) {
-		conn.Close()
+	if err == nil {
 		s.refuse(wire.Registration{}, *cred, errFlood)
-		return
+	} else {
+		s.refuse(wire.Registration{}, unix.Ucred{}, err)
 	}
+	conn.Close()
+	return nil, false
+}
+
+// register reads a registration, and serves the program if it is the second one.
+func (s *Source) register(conn *net.UnixConn, cred *unix.Ucred) {
+	a := admission{cred.Uid, cred.Pid}
 	reg, err := greet(conn, cred)
 	var p *program
 	if err == nil {
@@ -101,8 +105,8 @@ func (s *Source) register(conn *net.UnixConn) {
 		s.mu.Unlock()
 	}
 	if err != nil {
-		conn.Close()
 		s.refuse(reg, *cred, err)
+		conn.Close()
 	}
 	if p == nil {
 		return
@@ -266,8 +270,8 @@ func (s *Source) giveUp(key halfKey, h *half) {
 	delete(s.halves, key)
 	s.settle(h.admit)
 	s.mu.Unlock()
-	h.conn.Close()
 	s.refuse(h.reg, unix.Ucred{Pid: key.pid, Uid: key.uid}, errHalf)
+	h.conn.Close()
 }
 
 // errHalf reports a program of which one socket has come.

@@ -110,12 +110,13 @@ type translator struct {
 	uid   uint32
 	scope schema.Scope
 	left  []wire.Field
+	names map[*schema.Struct]map[string]int // of members, with the next number for each
 	err   error
 }
 
 // structure makes the struct of a scope. The caller holds trace.mu.
 func (t *trace) structure(uid uint32, scope schema.Scope, fields []wire.Field) (*schema.Struct, error) {
-	tr := &translator{t: t, uid: uid, scope: scope, left: fields}
+	tr := &translator{t: t, uid: uid, scope: scope, left: fields, names: make(map[*schema.Struct]map[string]int)}
 	st := &schema.Struct{}
 	for len(tr.left) > 0 && tr.err == nil {
 		tr.member(st, nil, 0)
@@ -153,12 +154,29 @@ func spell(name string) string {
 // member adds the next field to a struct, whose members have names of their own.
 func (tr *translator) member(st *schema.Struct, path []string, depth int) {
 	f := tr.next()
-	name := spell(f.Name)
-	for n := 0; slices.ContainsFunc(st.Members, func(m schema.Member) bool { return m.Spelled == name }); n++ {
-		name = fmt.Sprintf("%s_%d", spell(f.Name), n)
-	}
+	name := tr.unused(st, spell(f.Name))
 	c := tr.class(&f, st, append(slices.Clone(path), name), depth)
 	st.Members = append(st.Members, schema.Member{Name: name[1:], Spelled: name, Class: c})
+}
+
+// unused is a name for the next member of a struct, with a number if it has that name
+// already. All members may have the same one.
+func (tr *translator) unused(st *schema.Struct, name string) string {
+	next := tr.names[st]
+	if next == nil {
+		next = make(map[string]int)
+		tr.names[st] = next
+	}
+	free := name
+	for taken := true; taken; {
+		n, ok := next[name]
+		if _, taken = next[free]; taken && ok {
+			free = fmt.Sprintf("%s_%d", name, n)
+			next[name] = n + 1
+		}
+	}
+	next[free] = 0
+	return free
 }
 
 // class makes the class of a field; st has the fields before it, path leads to it.

@@ -1,0 +1,194 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/ctf/tsdl"
+	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/ust/wire"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// watch opens a session in which programs that misbehave are told of.
+func watch(t *testing.T, s *Source) *trace {
+	t.Helper()
+	tr, err := s.Open(source.SessionInfo{Name: "watch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr.(*trace)
+}
+
+// wantWarning checks what a session tells.
+func wantWarning(t *testing.T, tr *trace, words ...string) {
+	t.Helper()
+	text := strings.Join(tr.Warnings(), "\n")
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("warnings %q do not tell of %q", text, w)
+		}
+	}
+}
+
+// A process that connects again and again, and says nothing, is let in no more; nor
+// has one more programs than it can need.
+func TestFlood(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	var conns []*net.UnixConn
+	for range maxNewOfProcess {
+		conns = append(conns, dial(t, s))
+	}
+	wantClosed(t, "one too many", dial(t, s))
+	wantWarning(t, tr, errFlood.Error())
+	for _, c := range conns {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait.Until(t, "no new connection", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.newOfProcess) == 0 && len(s.newOfUser) == 0
+	})
+	for range maxOfProcess {
+		f := join(t, s, nil)
+		<-f.registered
+	}
+	more := join(t, s, nil)
+	wantClosed(t, "one program too many", more.notify)
+	<-more.done
+}
+
+// Half a registration, half of a program, and half a notice are waited for, for a time.
+func TestHalves(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	short, half, notice := dial(t, s), dial(t, s), join(t, s, nil)
+	r := registration(wire.CommandSocket)
+	if _, err := short.Write(r.Append(nil)[:100]); err != nil {
+		t.Fatal(err)
+	}
+	<-notice.registered
+	if _, err := notice.notify.Write((&wire.EventNotice{Name: "a:b", FieldsLen: wire.FieldLen}).Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := half.Write(r.Append(nil)); err != nil {
+		t.Fatal(err)
+	}
+	wantClosed(t, "half a registration", short)
+	wantClosed(t, "half a program", half)
+	wantClosed(t, "half a notice", notice.notify)
+	<-notice.done
+	wantWarning(t, tr, "3 applications dropped")
+	next := join(t, s, nil)
+	<-next.registered
+}
+
+// A program that does not answer a command is dropped, and told by name; another one
+// is recorded meanwhile.
+func TestSilent(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	good := join(t, s, nil)
+	<-good.registered
+	command, notify := dial(t, s), dial(t, s)
+	for kind, conn := range []*net.UnixConn{command, notify} {
+		r := registration(uint32(kind))
+		r.Name = "silent"
+		if _, err := conn.Write(r.Append(nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := io.ReadFull(command, make([]byte, wire.CommandLen)); err != nil { // and nothing more
+		t.Fatal(err)
+	}
+	c, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wantClosed(t, "a silent program", command)
+	wantWarning(t, tr, `"silent" (process `)
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	good.command.Close()
+	<-good.done
+	if good.object == nil {
+		t.Error("the other program has got no channel")
+	}
+}
+
+// Fields of one name have others in the metadata, however many they are.
+func TestSameNames(t *testing.T) {
+	tr := watch(t, New(Options{}))
+	fields := make([]wire.Field, wire.MaxFields)
+	for i := range fields {
+		fields[i] = wire.Field{Name: "n", Kind: wire.String}
+	}
+	fields[1].Name = "n_0"
+	st, err := tr.structure(0, schema.EventPayload, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for _, m := range st.Members {
+		seen[m.Name] = true
+	}
+	if len(seen) != len(fields) || st.Members[0].Name != "n" || st.Members[1].Name != "n_0" || st.Members[2].Name != "n_1" {
+		t.Errorf("%d names of %d members, which begin %q, %q, %q", len(seen), len(fields), st.Members[0].Name, st.Members[1].Name, st.Members[2].Name)
+	}
+}
+
+// FuzzFields has a program declare anything: what is taken is metadata that can be read.
+func FuzzFields(f *testing.F) {
+	integer := wire.Field{Name: "n", Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}
+	for _, fields := range [][]wire.Field{
+		{integer, {Name: "text \"quoted\"\n", Kind: wire.String, Encoding: wire.UTF8}},
+		{integer, {Name: "s", Kind: wire.Sequence, Ref: "n", Align: 8}, integer},
+		{{Name: "a", Kind: wire.Array, Length: 3, Align: 8}, {Name: "f", Kind: wire.Float, Exponent: 8, Mantissa: 24, Align: 8}},
+		{{Name: "st", Kind: wire.Struct, Length: 2, Align: 8}, integer, integer},
+		{{Name: "e", Kind: wire.Enum, Enum: "level"}, integer, {Name: "v", Kind: wire.Variant, Length: 1, Ref: "e"}, {Name: "one", Kind: wire.String}},
+		{{Name: "deep", Kind: wire.Struct, Length: 1}, {Name: "deep", Kind: wire.Struct, Length: 1 << 31}, integer},
+	} {
+		f.Add("app:tick", "http://x", int32(6), wire.AppendFields(nil, fields))
+	}
+	f.Fuzz(func(t *testing.T, name, uri string, level int32, raw []byte) {
+		fields, err := wire.ParseFields(raw)
+		if err != nil {
+			return
+		}
+		tr := watch(t, New(Options{}))
+		tr.declareEnum(0, "level", []byte("raw"), []wire.EnumEntry{{Label: "one", Start: wire.EnumValue{Value: 1}, End: wire.EnumValue{Value: 2}}, {Label: "a \"b\"", Auto: true}})
+		class, err := tr.newClass()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &buffers{c: &channel{t: tr}, class: class}
+		_ = b.declareContexts(raw, fields) // may be refused
+		if b.class.contexts == nil {
+			if err := b.declareContexts(nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err = b.declare(&wire.EventNotice{Name: name, Level: level}, raw, fields, uri)
+		text, merr := tr.Metadata()
+		if merr != nil {
+			t.Fatalf("event taken (%v), no metadata: %v", err, merr)
+		}
+		if _, err := tsdl.Parse(text); err != nil {
+			t.Fatalf("metadata that nobody can read: %v\n%s", err, text)
+		}
+	})
+}
