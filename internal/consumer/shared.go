@@ -19,17 +19,9 @@ import (
 	"github.com/weir-io/weir/internal/ust/ring"
 )
 
-// readPeriod is how often a ring is looked at whose programs wake nobody: for what they
-// lose, and for one that has died before it could.
-const readPeriod = time.Second
-
-// maxGap is how seldom programs may wake a goroutine that lingers: the longer it waits
-// so, the more it costs.
-const maxGap = 60 * time.Millisecond
-
-// maxHolding is how many rings may be waited for while holding a processor of Go's
-// scheduler: there is one for each.
-const maxHolding = 64
+// tornPatience is how long a program may take between reserve and commit when others
+// need the room.
+const tornPatience = 5 * time.Second
 
 // fastestLoss is what an event at least takes that finds no room.
 const fastestLoss = 4 * time.Nanosecond
@@ -63,6 +55,8 @@ type shared struct {
 	told    uint64 // lost events
 	began   bool   // a packet was given
 
+	torn       uint64    // position of a sub-buffer that is not committed
+	tornSince  time.Time // when it was first seen
 	opened     time.Time
 	lostBefore uint64 // events, before that
 
@@ -135,107 +129,6 @@ func (d *shared) run() {
 	}
 }
 
-// await waits for programs, for orders and for timers.
-func (d *shared) await() {
-	listen, timeout := true, time.Duration(-1)
-	switch {
-	case !d.reading && !d.unfinished || d.broken:
-		listen = false
-	case d.s.stalled():
-		listen, timeout = false, d.stall.patience()
-	default:
-		timeout = d.s.channel.ReadTimer
-		if age := d.age(); age > 0 {
-			timeout = min(timeout, max(time.Until(d.flushed.Add(age)), 0))
-		}
-	}
-	if err := d.listen(listen); err != nil {
-		d.fail(err)
-	}
-	if !listen || !d.linger(timeout) {
-		if err := d.waiter.wait(timeout); err != nil {
-			d.fail(err)
-		}
-	}
-	if listen {
-		var b [4096]byte
-		if n, _ := unix.Read(d.pipefd, b[:]); n > 0 { // how many they are does not matter
-			d.gap, d.woken = time.Since(d.woken), time.Now()
-		}
-	}
-}
-
-// linger waits for a while in such a way that waking costs little, if programs wake the
-// goroutine often enough for that. It reports whether that is all of the wait.
-func (d *shared) linger(timeout time.Duration) bool {
-	if d.gap > maxGap || !d.mayHold || timeout >= 0 && timeout < time.Millisecond {
-		return false
-	}
-	most := min(tracefs.HoldTime, 4*d.gap)
-	if timeout >= 0 {
-		most = min(most, timeout)
-	}
-	fds := [...]unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipefd), Events: unix.POLLIN}}
-	n, err := d.holder.Hold(fds[:], most)
-	if n == 0 {
-		d.gap = time.Hour // until programs wake it again
-	}
-	if err != nil {
-		d.fail(err)
-	}
-	return n > 0 || err != nil || most == timeout
-}
-
-// listen has programs wake the goroutine, or not.
-func (d *shared) listen(on bool) error {
-	if on == d.listens {
-		return nil
-	}
-	change := d.waiter.remove
-	if on {
-		change = d.waiter.add
-	}
-	if err := change(d.pipefd); err != nil {
-		return fmt.Errorf("wake-up of a ring: %w", err)
-	}
-	d.listens = on
-	return nil
-}
-
-// age is after which time a packet ends; 0: when it is full.
-func (d *shared) age() time.Duration {
-	age := d.s.channel.SwitchTimer
-	if d.live > 0 && (age == 0 || d.live < age) {
-		age = d.live
-	}
-	return age
-}
-
-// timers ends packets that are old enough, and tells viewers of idle streams.
-func (d *shared) timers() {
-	age := d.age()
-	if age == 0 || d.s.stalled() || d.broken || time.Since(d.flushed) < age {
-		return
-	}
-	d.flushed = time.Now()
-	now := clockTime(unix.CLOCK_MONOTONIC)
-	// A relay of LTTng's does not heed a beacon before the first packet.
-	d.ring.Flush(now, d.live > 0 && !d.began)
-	d.read(false)
-	if d.live == 0 || d.s.stalled() {
-		return
-	}
-	consumed, write, err := d.ring.Positions()
-	until := now - uint64(beaconMargin)
-	if err != nil || until <= d.last || d.ring.Subbuf(consumed) != d.ring.Subbuf(write) {
-		return // there is something to come that may be older
-	}
-	d.last = until
-	if err := d.s.out.beacon(until); err != nil {
-		d.fail(err)
-	}
-}
-
 // read takes the sub-buffers that are complete, as long as there is room for them. All
 // is true where nobody writes any more: what is not complete never will be.
 func (d *shared) read(all bool) {
@@ -255,10 +148,11 @@ func (d *shared) read(all bool) {
 		case ring.Complete:
 			err = d.take(at)
 		case ring.Torn:
-			if !all {
+			if !all && !d.pressing(at, write) {
 				return
 			}
 			d.skip("a program has died, or was stopped, as it wrote", at)
+			d.ring.Mend(at)
 			err = d.ring.Release(at)
 		default:
 			return
@@ -267,6 +161,17 @@ func (d *shared) read(all bool) {
 			d.breaks(err)
 		}
 	}
+}
+
+// pressing reports whether a torn sub-buffer holds up a ring that is full, and has done so
+// for long: its program is taken for dead. One that goes on later writes into what is no
+// more its own; one that is not waited for loses what all others would write.
+func (d *shared) pressing(at, write uint64) bool {
+	if d.tornSince.IsZero() || d.torn != at {
+		d.torn, d.tornSince = at, time.Now()
+	}
+	full := d.ring.Subbuf(write)-d.ring.Subbuf(at)+1 >= uint64(d.s.channel.RingBytes)/uint64(len(d.packet))
+	return full && time.Since(d.tornSince) > tornPatience
 }
 
 // count takes note of how much is lost, and waits. Programs say so, and may lie: what they

@@ -171,6 +171,53 @@ func TestUserVandals(t *testing.T) {
 	})
 }
 
+// TestUserTorn has a program die between reserve and commit, twice: others of its user
+// are recorded after a stop and a start, and after some time without them.
+func TestUserTorn(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		out := filepath.Join(m.dir, "torn")
+		a.recordTicks(out, "--subbuf-size", "16k", "--num-subbuf", "4")
+		tear := func(run int) {
+			if _, _, code := m.try(m.life("torn", run, 10, onFirstCPU...)...); code == 0 {
+				m.Errorf("run %d ends in order", run)
+			}
+		}
+		tear(1)
+		a.do("stop")
+		a.do("start")
+		good := m.startApp(2, 16, onFirstCPU...)
+		good.emit(20000, 10) // some 70 times the ring
+		tear(3)
+		lost := func() (n uint64) {
+			for _, st := range a.session("s").Domains[0].Channels[0].Streams {
+				n += st.Bad
+			}
+			return n
+		}
+		earlier := lost()
+		m.until("a sub-buffer that is given up", func() bool {
+			good.emit(2000, 0) // has no room for all
+			return lost() > earlier
+		})
+		before := a.session("s").Domains[0].Channels[0].Streams
+		good.emit(5000, 10)
+		after := a.session("s").Domains[0].Channels[0].Streams
+		for i, st := range after {
+			if st.Discarded != before[i].Discarded {
+				m.Errorf("CPU %d: %d events discarded after a while, %d before", st.CPU, st.Discarded, before[i].Discarded)
+			}
+		}
+		good.finish()
+		a.do("destroy")
+		a.end()
+		// A torn sub-buffer takes those of its events with it that are of others.
+		if got := m.ticks(out); got[2] < 24500 {
+			m.Errorf("events: %v, want 24500 at least of run 2", got)
+		}
+	})
+}
+
 // awaitState waits until a process is in a state as ps shows it.
 func (p *process) awaitState(want string) {
 	p.m.Helper()

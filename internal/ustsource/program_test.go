@@ -380,38 +380,3 @@ func TestSocketTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// What is no rule, context or channel is refused.
-func TestRefused(t *testing.T) {
-	s := serve(t)
-	if _, err := s.Open(source.SessionInfo{Clock: "boot"}); err == nil {
-		t.Error("clock boot is taken")
-	}
-	tr, err := s.Open(source.SessionInfo{Name: "s"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 1}); err == nil {
-		t.Error("a channel of one sub-buffer is taken")
-	}
-	c, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range []agent.EventRule{
-		{Type: agent.Syscall, Pattern: "a"},
-		{Type: agent.Tracepoint, Pattern: "a", Filter: "n +"},
-		{Type: agent.Tracepoint, Pattern: "a", Filter: "n + 1 > 1"},
-		{Type: agent.Tracepoint, Pattern: "a", Filter: "$ctx.nothing == 1"},
-		{Type: agent.Tracepoint, Pattern: strings.Repeat("a", wire.NameLen)},
-		{Type: agent.Tracepoint, Pattern: "a", LogLevel: "LOUD"},
-		{Type: agent.Tracepoint, Pattern: "a", Exclusions: []string{strings.Repeat("a", wire.NameLen)}},
-	} {
-		if _, err := c.AddRule(&r); err == nil {
-			t.Errorf("rule %+v is taken", r)
-		}
-	}
-	if err := c.AddContext("nothing"); err == nil {
-		t.Error("context nothing is taken")
-	}
-}

@@ -161,6 +161,15 @@ func (r *Reader) exchange(at uint64) bool {
 	return true
 }
 
+// Mend makes the counters of a torn sub-buffer complete, so that writers can use it again
+// when they come round. It is for a sub-buffer that is to be released and that nobody
+// will ever commit to.
+func (r *Reader) Mend(at uint64) {
+	i, sum := r.index(at), r.round(at)+r.g.SubbufBytes
+	r.store(r.l.Hot+counterLen*i, sum)
+	r.store(r.l.Cold+counterLen*i, sum)
+}
+
 // Release gives the sub-buffer of a position to the writers.
 func (r *Reader) Release(at uint64) error {
 	next := r.begin(at) + r.g.SubbufBytes

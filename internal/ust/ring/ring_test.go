@@ -114,6 +114,7 @@ func drain(t *testing.T, r *Reader) (events []uint64, skipped int) {
 			return events, skipped
 		case Torn:
 			skipped++
+			r.Mend(at)
 		case Complete:
 			h, n, ok := r.Read(at, packet)
 			if !ok || n == 0 || h.Sequence != r.Subbuf(at) && h.Sequence != 0 {
@@ -215,6 +216,19 @@ func TestTorn(t *testing.T) {
 	events, skipped := drain(t, r)
 	if skipped != 1 || len(events) == 0 || events[len(events)-1] != 999 {
 		t.Errorf("%d skipped, %d events; want 1, up to 999", skipped, len(events))
+	}
+	// Writers come round to it several times.
+	for n := 1000; n < 10000; n++ {
+		if !w.write(number(n), true) {
+			t.Fatalf("event %d finds no room", n)
+		}
+		if n%100 == 0 {
+			events, _ = drain(t, r)
+		}
+	}
+	r.Flush(w.now, false)
+	if events, skipped = drain(t, r); skipped != 0 || events[len(events)-1] != 9999 || r.Lost() != 0 {
+		t.Errorf("%d skipped, the last of %d events is %d, %d lost; want none, 9999, none", skipped, len(events), events[len(events)-1], r.Lost())
 	}
 }
 
