@@ -37,5 +37,5 @@
 // which are refused, and with them the channel; triggers and their counters are taken and do nothing. The processor
 // that an event tells is that of the Go scheduler. Texts end at a zero byte. A daemon
 // that makes the shared memory shorter ends the program: it can do so by other means
-// too. What the runtime's own tracer tells is not converted.
+// too. What the runtime's own tracer tells is recorded by package runtimetrace.
 package tracepoint

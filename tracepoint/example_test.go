@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/tracepoint"
+	"github.com/weir-io/weir/tracepoint/runtimetrace"
 )
 
 // The service's tracepoints.
@@ -24,6 +25,8 @@ var (
 		tracepoint.Int64("id"), tracepoint.String("item"), tracepoint.Enum("size", "size", map[int]string{1: "SMALL", 2: "LARGE"}))
 	spans = tracepoint.NewSpans(shop)
 	stats = tracepoint.NewRuntime(shop)
+
+	goroutines = runtimetrace.New(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 )
 
 // service takes orders by HTTP.
@@ -57,6 +60,7 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go stats.Run(ctx, time.Second)
+	go goroutines.Run(ctx)
 
 	order, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"?item=bread", nil)
 	if err != nil {

@@ -33,22 +33,27 @@ const (
 	// A program that a traced program starts; how many events it writes is in childEnv.
 	roleChild = "child"
 	childEnv  = "WEIR_TRACEPOINT_EVENTS"
+	// A program whose goroutines are traced. It needs a package that imports this one:
+	// its file is of the other test package.
+	roleGoroutines = "goroutines"
 )
 
-func TestMain(m *testing.M) {
+// Main is TestMain. It is handed the program whose goroutines are traced.
+func Main(m *testing.M, goroutines func() (obey func(words []string) error)) {
 	switch os.Getenv(roleEnv) {
 	case roleApp:
-		os.Exit(runApp())
+		os.Exit(runApp(newApp().do))
+	case roleGoroutines:
+		os.Exit(runApp(goroutines()))
 	case roleChild:
 		os.Exit(runChild())
 	}
 	os.Exit(m.Run())
 }
 
-// runApp is the traced program. It obeys the lines of its input and answers
+// runApp is a traced program. It obeys the lines of its input and answers
 // each when that is done.
-func runApp() int {
-	a := newApp()
+func runApp(obey func(words []string) error) int {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := Ready(ctx); err != nil {
@@ -57,7 +62,7 @@ func runApp() int {
 	}
 	fmt.Println("ready")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		if err := a.do(strings.Fields(in.Text())); err != nil {
+		if err := obey(strings.Fields(in.Text())); err != nil {
 			fmt.Println(err)
 			continue
 		}
@@ -70,14 +75,15 @@ func runApp() int {
 // its own /run and /dev/shm.
 type machine struct {
 	testing.TB
-	dir string
+	dir    string
+	errors io.Writer // of programs that are traced
 }
 
 // namespaced runs the body of a test in namespaces of its own.
 func namespaced(t testing.TB, body func(m *machine)) {
 	t.Helper()
 	if os.Getenv(roleEnv) == roleBody {
-		body(&machine{t, t.TempDir()})
+		body(&machine{t, t.TempDir(), os.Stderr})
 		return
 	}
 	peer.Root(t, "to make namespaces")
@@ -178,7 +184,12 @@ type traced struct {
 // start starts the traced program, and returns when it is ready.
 func (m *machine) start(env ...string) *traced {
 	m.Helper()
-	return m.startProgram(os.Args[0], append(env, roleEnv+"="+roleApp)...)
+	return m.startRole(roleApp, env...)
+}
+
+func (m *machine) startRole(role string, env ...string) *traced {
+	m.Helper()
+	return m.startProgram(os.Args[0], append(env, roleEnv+"="+role)...)
 }
 
 // startProgram starts one that obeys lines of its input.
@@ -186,7 +197,7 @@ func (m *machine) startProgram(path string, env ...string) *traced {
 	m.Helper()
 	cmd := exec.CommandContext(m.Context(), path)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = m.errors
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		m.Fatal(err)
