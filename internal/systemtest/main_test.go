@@ -18,7 +18,8 @@ import (
 	// depend on it, so that no result of an older program is taken from a cache.
 	_ "github.com/weir-io/weir/internal/cli"
 	"github.com/weir-io/weir/internal/peer"
-	_ "github.com/weir-io/weir/tracepoint" // likewise
+	_ "github.com/weir-io/weir/tracepoint"              // likewise
+	_ "github.com/weir-io/weir/tracepoint/runtimetrace" // likewise
 )
 
 // Environment of the processes that a test consists of.

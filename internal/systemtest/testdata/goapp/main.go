@@ -4,7 +4,9 @@
 // Command goapp is what testdata/app/app.c is, in Go: goapp RUN BYTES emits so many
 // events as a line "COUNT MICROSECONDS" of its input says, with that pause after each,
 // and answers with the number emitted so far. A third word makes that many goroutines
-// emit them. Beside each event it emits some with fields of other kinds.
+// emit them. Beside each event it emits some with fields of other kinds. With
+// GOAPP_GOROUTINES in its environment, what its goroutines do can be traced, and it
+// begins when that is so.
 package main
 
 import (
@@ -12,7 +14,9 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"os"
+	"runtime/trace"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +24,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/tracepoint"
+	"github.com/weir-io/weir/tracepoint/runtimetrace"
 )
 
 var (
@@ -37,10 +42,32 @@ func main() {
 		log.Fatal(err)
 	}
 	a := app{run: int32(run), text: strings.Repeat("x", bytes)}
+	if os.Getenv("GOAPP_GOROUTINES") != "" {
+		end := traceGoroutines()
+		defer end()
+	}
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		words := append(strings.Fields(in.Text()), "1")
 		a.emit(number(words[0]), time.Duration(number(words[1]))*time.Microsecond, number(words[2]))
 		fmt.Println(a.n.Load())
+	}
+}
+
+// traceGoroutines returns when the runtime traces; end, when all that was traced is
+// recorded.
+func traceGoroutines() (end func()) {
+	tracer := runtimetrace.New(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- tracer.Run(ctx) }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !trace.IsEnabled() {
+		<-tick.C
+	}
+	return func() {
+		cancel()
+		<-ended
 	}
 }
 
