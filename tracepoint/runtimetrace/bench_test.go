@@ -5,8 +5,12 @@ package runtimetrace
 
 import (
 	"bytes"
+	"context"
+	"runtime/metrics"
 	"runtime/trace"
+	"sync"
 	"testing"
+	"time"
 )
 
 // rounds is how often two goroutines wait for each other in what is measured.
@@ -75,4 +79,30 @@ func BenchmarkConversion(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(c.states), "ns/event")
 	b.ReportMetric(float64(held.Len())*float64(b.N)/float64(c.states), "B/event")
+}
+
+// BenchmarkFlood is the memory that a program takes at most that changes states all the
+// time, until its trace is given up.
+func BenchmarkFlood(b *testing.B) {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	peak := uint64(0)
+	for b.Loop() {
+		tracer, _ := newTracer(maxHeld)
+		ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+		var all sync.WaitGroup
+		all.Go(func() {
+			for ctx.Err() == nil {
+				pingPong()
+				metrics.Read(heap)
+				peak = max(peak, heap[0].Value.Uint64())
+			}
+		})
+		err := tracer.trace(ctx, nil)
+		cancel()
+		all.Wait()
+		if err == nil {
+			b.Fatal("all was converted")
+		}
+	}
+	b.ReportMetric(float64(peak)/(1<<20), "MiB")
 }

@@ -40,7 +40,7 @@
 // program's own Start fails. A flight recorder is not in the way. A program that calls
 // Stop without Start ends the conversion; it begins anew.
 //
-// At most 64 MiB of the trace wait for conversion. If more would have to, or the trace
+// At most 32 MiB of the trace wait for conversion. If more would have to, or the trace
 // cannot be read, as one of a Go version that the parser does not know, the gap is
 // told, and tracing begins anew. Tasks, regions, logs and metrics of the runtime's
 // trace are not converted: programs with tracepoints have spans, events and

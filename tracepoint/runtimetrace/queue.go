@@ -4,6 +4,7 @@
 package runtimetrace
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -19,10 +20,10 @@ type queue struct {
 	limit int           // of bytes that were written and are still held
 	ended chan struct{} // closed when no more are to come
 
-	mu    sync.Mutex // guards what follows
-	came  sync.Cond  // bytes, or the end
-	bytes []byte     // that were not read
-	err   error      // why there are no more; nil while there are
+	mu      sync.Mutex // guards what follows
+	came    sync.Cond  // bytes, or the end
+	buffers [][]byte   // that were not read; one that grows would be held twice meanwhile
+	err     error      // why there are no more; nil while there are
 
 	written, read int
 	// A parser holds the generation that it has read last: what it had read before
@@ -46,10 +47,10 @@ func (q *queue) Write(b []byte) (int, error) {
 	q.written += len(b)
 	if held := q.written - q.released; held > q.limit {
 		q.endLocked(fmt.Errorf("the runtime's trace: %d bytes wait for conversion, limit %d", held, q.limit))
-		q.bytes = nil
+		q.buffers = nil
 		return len(b), nil
 	}
-	q.bytes = append(q.bytes, b...)
+	q.buffers = append(q.buffers, bytes.Clone(b)) // the runtime writes to its own again
 	q.came.Signal()
 	return len(b), nil
 }
@@ -58,15 +59,16 @@ func (q *queue) Write(b []byte) (int, error) {
 func (q *queue) Read(b []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.bytes) == 0 {
+	for len(q.buffers) == 0 {
 		if q.err != nil {
 			return 0, q.err
 		}
 		q.came.Wait()
 	}
-	n := copy(b, q.bytes)
-	if q.bytes = q.bytes[n:]; len(q.bytes) == 0 {
-		q.bytes = nil // also those that were read
+	n := copy(b, q.buffers[0])
+	if q.buffers[0] = q.buffers[0][n:]; len(q.buffers[0]) == 0 {
+		q.buffers[0] = nil
+		q.buffers = q.buffers[1:]
 	}
 	q.read += n
 	return n, nil
@@ -91,7 +93,7 @@ func (q *queue) abandon(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.endLocked(err)
-	q.bytes = nil
+	q.buffers = nil
 }
 
 // endLocked keeps the first reason.

@@ -21,7 +21,7 @@ const (
 	look = 200 * time.Millisecond
 	// maxHeld bounds the bytes of the runtime's trace that wait for conversion. A busy
 	// program's second takes a few millions.
-	maxHeld = 64 << 20
+	maxHeld = 32 << 20
 	// rest is the time from a failure to the next attempt: it is likely to fail too, and
 	// each holds up the program.
 	rest = 10 * time.Second
