@@ -15,67 +15,90 @@ import (
 	"github.com/weir-io/weir/internal/kernel/rtlink"
 )
 
-// firstPorts is how long the first message waits for what drivers say.
-const firstPorts = 200 * time.Millisecond
+// Waits for what drivers say: of the first message, and of one that comes when the
+// last answers are older than those of who asks all the time.
+const (
+	firstPorts = 200 * time.Millisecond
+	laterPorts = 5 * time.Millisecond
+)
 
-// ports are what drivers say of how their links run. A goroutine asks them,
-// as long as someone wants to know: some wait for hardware.
+// ports are what drivers say of how their links run. A goroutine asks them when
+// someone wants to know: some wait for hardware.
 type ports struct {
 	engine  *Engine
 	current atomic.Pointer[map[string]rtlink.Port]
-	wanted  atomic.Int64 // when, in ns since the engine started
-	running atomic.Bool
 
-	first sync.Once
-	ready chan struct{} // closed when there were answers
-	told  sync.Once
+	mu    sync.Mutex
+	asked time.Time     // guarded by mu: when the last answers were asked for; zero: never
+	turn  chan struct{} // guarded by mu: closed when those that are waited for are there; nil: nobody asks
+	late  bool          // guarded by mu: somebody has waited for them in vain
 }
 
-func newPorts(e *Engine) *ports { return &ports{engine: e, ready: make(chan struct{})} }
+func newPorts(e *Engine) *ports { return &ports{engine: e} }
 
-// of returns the last answers, and sees to it that they are renewed. The first call
-// waits for them, but not for long.
+// of returns the last answers. If they are old it has them renewed, which it waits
+// for, but not for long, and but once for drivers that hang.
 func (s *ports) of(now time.Time) map[string]rtlink.Port {
-	s.wanted.Store(int64(now.Sub(s.engine.started)))
-	if s.running.CompareAndSwap(false, true) {
-		s.engine.running.Go(s.run) // ends when nobody asks, or by Engine.Close, which waits
+	period := s.engine.o.SlowPeriod
+	s.mu.Lock()
+	wait, age := time.Duration(0), now.Sub(s.asked)
+	switch {
+	case s.asked.IsZero():
+		wait = firstPorts
+	case age >= period*3/2:
+		wait = laterPorts
 	}
-	s.first.Do(s.await)
+	if s.turn == nil && age >= period {
+		s.turn, s.late = make(chan struct{}), false
+		s.engine.running.Go(s.run) // ends with the answers, or by Engine.Close, which waits
+	}
+	turn := s.turn
+	if s.late {
+		wait = 0
+	}
+	s.mu.Unlock()
+	if wait > 0 && turn != nil && !s.await(turn, wait) {
+		s.mu.Lock()
+		s.late = s.turn == turn
+		s.mu.Unlock()
+	}
 	if m := s.current.Load(); m != nil {
 		return *m
 	}
 	return nil
 }
 
-func (s *ports) await() {
-	t := time.NewTimer(firstPorts)
+// await waits for a turn to be over. It reports false if that takes too long.
+func (s *ports) await(turn chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-s.ready:
+	case <-turn:
+		return true
 	case <-s.engine.quit:
 	case <-t.C:
 	}
+	return false
 }
 
+// run asks all drivers once.
 func (s *ports) run() {
-	defer s.running.Store(false)
-	for {
-		m := make(map[string]rtlink.Port)
-		for _, l := range s.engine.links.now().list {
-			if !l.Up {
-				continue // what it says then is not so
-			}
-			if port, ok := rtlink.PortOf(l.Name); ok {
-				m[l.Name] = port
-			}
+	began := time.Now()
+	m := make(map[string]rtlink.Port)
+	for _, l := range s.engine.links.now().list {
+		if !l.Up {
+			continue // what it says then is not so
 		}
-		s.current.Store(&m)
-		s.told.Do(func() { close(s.ready) })
-		idle := time.Since(s.engine.started) - time.Duration(s.wanted.Load())
-		if idle > idlePeriods*s.engine.o.SlowPeriod || !s.engine.links.pause(s.engine.o.SlowPeriod) {
-			return
+		if port, ok := rtlink.PortOf(l.Name); ok {
+			m[l.Name] = port
 		}
 	}
+	s.current.Store(&m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = began
+	close(s.turn)
+	s.turn = nil
 }
 
 // hostNames are the names of the host's own addresses, as the name service has

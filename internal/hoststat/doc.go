@@ -20,9 +20,12 @@
 //
 //	fast   read when it is asked for, by whoever asks first. Who asks within
 //	       Options.MinInterval gets the same sample, however many ask.
-//	slow   may wait for hardware, networks or other programs. A goroutine reads
-//	       it every Options.SlowPeriod as long as someone asks; who asks gets
-//	       the last sample, with its time.
+//	slow   may wait for hardware, networks or other programs. Who asks gets the
+//	       last sample, with its time, if it is younger than Options.SlowPeriod
+//	       and a half; else it is read for him, as long as that takes but
+//	       milliseconds. A goroutine reads it every Options.SlowPeriod for who
+//	       asks all the time, and for all where it takes longer or a file system
+//	       needs a server.
 //	own    depends on what the session asked before: tasks, raw files, errors.
 //
 // Some elements of a section cost much more than the rest: these are read when a

@@ -4,6 +4,7 @@
 package hoststat
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type filesystemsReader struct {
 
 	mu     sync.Mutex
 	states map[string]*fsState // guarded by mu; by mount point
+	far    bool                // guarded by mu: some are servers', which may be gone any time
 	hasty  time.Time           // guarded by mu: since when a call is out that is not stale yet; zero: none is
 }
 
@@ -73,7 +75,7 @@ func (f *filesystemsReader) read(r *request) error {
 	t := r.tape
 	t.Open(f.filesystems, r.at)
 	defer t.Close()
-	f.hasty = time.Time{}
+	f.hasty, f.far = time.Time{}, slices.ContainsFunc(mounts, func(m mount) bool { return m.isRemote() })
 	for i := range mounts {
 		f.add(t, &mounts[i])
 	}
@@ -87,6 +89,14 @@ func (f *filesystemsReader) soon() (time.Duration, bool) {
 	defer f.mu.Unlock()
 	const more = 10 * time.Millisecond // or it is not stale then, by a hair
 	return max(statfsLimit-time.Since(f.hasty)+more, more), !f.hasty.IsZero()
+}
+
+// isWary reports whether a server may go between two questions: its file systems are
+// said to be stale by who asks next.
+func (f *filesystemsReader) isWary() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.far
 }
 
 // ask asks all file systems that owe no answer, and waits a moment: a short one for

@@ -46,6 +46,8 @@ type section struct {
 	free    []*sample
 	reading bool
 	began   time.Time // when reading
+	read    time.Time // when the last reading began that is over
+	hurried bool      // the lane is to read although nobody may ask
 	by      *job      // who reads; nil: the lane's goroutine
 	busy    bool      // reading, and for too long
 	failed  error     // of the last reading: last is older than that
@@ -64,7 +66,7 @@ var errBusy = errors.New("not read within the time limit")
 func (s *section) take(j *job, need need, since time.Time, maxAge time.Duration) (*sample, error) {
 	s.mu.Lock()
 	if s.lane == slow {
-		return s.takeSlow()
+		return s.takeSlow(j)
 	}
 	if !s.waitTurn() {
 		s.mu.Unlock()
@@ -141,7 +143,7 @@ func (s *section) fill(sm *sample, r request, now time.Time) (time.Duration, err
 
 // over gives the turn back, s.mu held.
 func (s *section) over(cost time.Duration, err error) {
-	s.reading, s.busy, s.by, s.failed = false, false, nil, err
+	s.reading, s.busy, s.by, s.failed, s.read = false, false, nil, err, s.began
 	s.cost.Calls++
 	s.cost.Last = cost
 	s.cost.Max = max(s.cost.Max, cost)

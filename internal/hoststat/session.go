@@ -221,7 +221,8 @@ func (s *Session) abandon(j *job, late bool) {
 	j.abandoned = true
 	s.results = append(s.results, j.results...)
 	if n := len(j.results); late && n < len(j.plan) {
-		s.results = append(s.results, result{section: j.plan[n].section, err: errBusy})
+		stuck := j.plan[n].section
+		s.results = append(s.results, result{stuck, stuck.keep(), errBusy})
 	}
 	close(j.work) // for a worker that had finished just now
 	s.job = nil

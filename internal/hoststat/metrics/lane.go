@@ -25,6 +25,7 @@ type lane struct {
 	started time.Time
 	current atomic.Pointer[page]
 	wanted  atomic.Int64 // when, in ns since started
+	took    atomic.Int64 // ns, by the last reading
 
 	mu      sync.Mutex
 	running bool          // guarded by mu
@@ -57,9 +58,10 @@ type joined struct {
 }
 
 const (
-	lanePeriod = 5 * time.Second // as of the engine's slow sections
-	laneIdle   = 12              // periods for which it is read without being asked for
-	laneWait   = time.Second     // that a scrape waits for the first page
+	lanePeriod   = 5 * time.Second       // as of the engine's slow sections
+	laneIdle     = 12                    // periods for which it is read without being asked for, if that takes long
+	laneWait     = time.Second           // that a scrape waits for a page
+	lanePatience = 10 * time.Millisecond // that it waits if there is one that can be shown
 )
 
 func newLane(e *hoststat.Engine, p *plan) *lane {
@@ -71,7 +73,12 @@ func newLane(e *hoststat.Engine, p *plan) *lane {
 // that is young enough, and that but once for a reading that hangs.
 func (l *lane) take() *page {
 	l.wanted.Store(int64(time.Since(l.started)))
-	if p := l.young(); p != nil {
+	old := l.oldest()
+	fresh := old
+	if l.isQuick() {
+		fresh = l.period
+	}
+	if p := l.young(fresh); p != nil {
 		return p
 	}
 	l.mu.Lock()
@@ -82,9 +89,13 @@ func (l *lane) take() *page {
 	turn := l.turn
 	l.mu.Unlock()
 	if turn == nil {
-		return l.young()
+		return l.young(old)
 	}
-	t := time.NewTimer(laneWait)
+	wait := laneWait
+	if l.young(old) != nil {
+		wait = lanePatience
+	}
+	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-turn:
@@ -95,16 +106,25 @@ func (l *lane) take() *page {
 		}
 		l.mu.Unlock()
 	}
-	return l.young()
+	return l.young(old)
 }
 
-// young returns the last page unless it is one from before the lane rested or hung.
-func (l *lane) young() *page {
-	if p := l.current.Load(); p != nil && time.Since(p.at) < 2*l.period+laneWait {
+// oldest is up to which age a page is shown. One from before the lane rested or hung is
+// older.
+func (l *lane) oldest() time.Duration { return 2*l.period + laneWait }
+
+// young returns the last page if it is younger than a limit.
+func (l *lane) young(limit time.Duration) *page {
+	if p := l.current.Load(); p != nil && time.Since(p.at) < limit {
 		return p
 	}
 	return nil
 }
+
+// isQuick reports whether a page is made in so little time that scrapes wait for it. The
+// lane reads for them then, and not ahead: once for who scrapes every quarter of a
+// minute, not three times.
+func (l *lane) isQuick() bool { return time.Duration(l.took.Load()) <= lanePatience }
 
 func (l *lane) run() {
 	timer := time.NewTimer(0)
@@ -115,7 +135,9 @@ func (l *lane) run() {
 		case <-l.quit:
 			return
 		}
+		begin := time.Now()
 		l.current.Store(newPage(l.plan, l.reader()))
+		l.took.Store(int64(time.Since(begin)))
 		if l.next() {
 			return
 		}
@@ -124,7 +146,7 @@ func (l *lane) run() {
 }
 
 // next tells who waits that a reading is over. It reports whether nobody has asked for
-// long.
+// long, or that the lane does not read ahead.
 func (l *lane) next() (rest bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,7 +155,7 @@ func (l *lane) next() (rest bool) {
 	}
 	l.turn = make(chan struct{})
 	idle := time.Since(l.started) - time.Duration(l.wanted.Load())
-	rest = idle > laneIdle*l.period
+	rest = l.isQuick() || idle > laneIdle*l.period
 	l.running = !rest
 	return rest
 }
