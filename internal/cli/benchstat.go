@@ -27,6 +27,7 @@ what watching many costs.
   tasks        the processes of this host
   processes    the same while it has 1000
   scrape       /metrics/node, in turn with node_exporter's same families
+  interval     the same at one scrape in 15 s of both at once, without what idle ones take
   hung         messages while a mount never answers, which needs root
   top          "weir top" on a terminal, with 1000 simulated hosts each second
   allocations  of reading and writing a message, in this process

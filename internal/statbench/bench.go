@@ -28,17 +28,20 @@ type sizes struct {
 	clients        int
 	samples        int // of which allocations are counted
 	settle         time.Duration
-	processes      int // of a crowded host
-	crowded        int // messages of it
-	scrapes        int // of a run
-	hung           int // messages
-	hosts          int // that are watched
+	processes      int           // of a crowded host
+	crowded        int           // messages of it
+	scrapes        int           // of a run
+	pace           time.Duration // of scrapes at an interval
+	paced          int           // of a run
+	unmeasured     time.Duration // before the first run
+	hung           int           // messages
+	hosts          int           // that are watched
 	watched        time.Duration
 }
 
 var (
-	fullSizes  = sizes{messages: 10_000, warm: 1000, growth: 1_000_000, clients: 10, samples: 2000, settle: 2 * time.Second, processes: 1000, crowded: 500, scrapes: 500, hung: 400, hosts: 1000, watched: 20 * time.Second}
-	quickSizes = sizes{messages: 200, warm: 20, growth: 2000, clients: 10, samples: 50, processes: 1, crowded: 20, scrapes: 10, hung: 10, hosts: 20, watched: 2 * time.Second}
+	fullSizes  = sizes{messages: 10_000, warm: 1000, growth: 1_000_000, clients: 10, samples: 2000, settle: 2 * time.Second, processes: 1000, crowded: 500, scrapes: 500, pace: 15 * time.Second, paced: 2, unmeasured: 50 * time.Second, hung: 400, hosts: 1000, watched: 20 * time.Second}
+	quickSizes = sizes{messages: 200, warm: 20, growth: 2000, clients: 10, samples: 50, processes: 1, crowded: 20, scrapes: 10, pace: 200 * time.Millisecond, paced: 1, hung: 10, hosts: 20, watched: 2 * time.Second}
 )
 
 func (b *Bench) steps() []bench.Step {
@@ -48,6 +51,7 @@ func (b *Bench) steps() []bench.Step {
 		{Name: "tasks", Run: b.tasks},
 		{Name: "processes", Run: b.processes},
 		{Name: "scrape", Run: b.scrape},
+		{Name: "interval", Run: b.interval},
 		{Name: "hung", Run: b.hung},
 		{Name: "top", Run: b.top},
 		{Name: "allocations", Run: b.allocations},

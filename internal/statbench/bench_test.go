@@ -41,14 +41,14 @@ func TestQuick(t *testing.T) {
 	}
 	for _, name := range []string{
 		"message of 2002", "message of 2002, latency p50", "default set", "default set, latency p50", "processes", "processes, latency p50",
-		"/metrics/node, a scrape", "weir top, 20 hosts each second", "weir top, 20 hosts each second, memory",
+		"/metrics/node, a scrape", "/metrics/node, one in 200ms", "weir top, 20 hosts each second", "weir top, 20 hosts each second, memory",
 		"message of 2002, allocations", "resident memory, 10 clients", "growth over 2000 messages",
 	} {
 		r, ok := got[name]
 		if !ok || r.Runs == 0 {
 			t.Errorf("%s is not measured: %+v", name, r)
 		}
-		if free := strings.HasPrefix(name, "growth") || strings.HasSuffix(name, "allocations"); r.Weir <= 0 && !free {
+		if free := strings.HasPrefix(name, "growth") || strings.Contains(name, ", one in ") || strings.HasSuffix(name, "allocations"); r.Weir <= 0 && !free {
 			t.Errorf("%s: %v", name, r.Weir)
 		}
 	}
@@ -59,7 +59,7 @@ func TestQuick(t *testing.T) {
 
 // node_exporter is made to show what weir does, and costs something as well.
 func TestScrape(t *testing.T) {
-	b := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true, Only: []string{"scrape"}}, Exporter: peer.Need(t, "prometheus-node-exporter")}
+	b := Bench{Plan: bench.Plan{Weir: build(t), Dir: t.TempDir(), Quick: true, Only: []string{"scrape", "interval"}}, Exporter: peer.Need(t, "prometheus-node-exporter")}
 	report, err := b.Measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +67,13 @@ func TestScrape(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if r := report.Rows[0]; r.Other <= 0 || r.Ratio <= 0 || !strings.Contains(r.Note, "node_exporter: ") {
-		t.Errorf("got %+v, want a comparison", r)
+	for i, note := range []string{"node_exporter: ", "node_exporter "} {
+		if r := report.Rows[i]; r.Peer != "node_exporter" || r.Other <= 0 || !strings.Contains(r.Note, note) {
+			t.Errorf("got %+v, want a comparison", r)
+		}
+	}
+	if r := report.Rows[0]; r.Ratio <= 0 {
+		t.Errorf("got %+v, want a ratio", r)
 	}
 }
 

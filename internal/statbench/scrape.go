@@ -84,7 +84,7 @@ func (b *Bench) scrape(ctx context.Context) ([]bench.Row, error) {
 }
 
 func (b *Bench) scrapeBoth(ctx context.Context, d *daemon, row *bench.Row) (err error) {
-	client := &http.Client{Timeout: scrapeTime, Transport: &http.Transport{DisableCompression: true}}
+	client := newScraper()
 	defer client.CloseIdleConnections()
 	own := page{url: d.metrics + "/node", pid: d.PID()}
 	text, err := own.fetch(ctx, client)
@@ -124,6 +124,11 @@ func (b *Bench) scrapeBoth(ctx context.Context, d *daemon, row *bench.Row) (err 
 		row.Note += fmt.Sprintf("; node_exporter: %d, %d", samples(other), len(other))
 	}
 	return nil
+}
+
+// newScraper returns a client that asks as Prometheus does, on a connection that stays.
+func newScraper() *http.Client {
+	return &http.Client{Timeout: scrapeTime, Transport: &http.Transport{DisableCompression: true}}
 }
 
 // collector finds the names of node_exporter's collectors on a page.
