@@ -9,7 +9,7 @@ import "time"
 // host that is asked every quarter of a minute does not read three times for it; others
 // are read ahead.
 const (
-	idlePeriods = 12                    // for which one that takes long is read without being asked for
+	idlePeriods = 12                    // for which one that takes long is read without being asked for, and one that a host does not have is not looked for
 	patience    = 10 * time.Millisecond // above which nobody waits for a reading but for the first
 )
 
@@ -33,7 +33,7 @@ func (s *section) takeSlow(j *job) (*sample, error) {
 	if j != nil && s.isDue(now) && s.waitTurn() && s.isDue(now) {
 		return s.readFor(j, now)
 	}
-	if !s.running && s.age(now) >= s.period() {
+	if !s.running && s.age(now) >= s.renewal() {
 		s.startLane(0)
 	}
 	for s.last == nil && s.failed == nil || s.stale() {
@@ -95,7 +95,7 @@ func (s *section) isReady() bool {
 	case s.last == nil && s.failed == nil || s.isDue(now):
 		return false
 	case s.failed != nil && !isParse(s.failed):
-		return s.age(now) < 2*s.period()
+		return s.age(now) < s.renewal()*3/2
 	case s.running:
 		return now.Sub(s.last.at) < 2*s.period()
 	}
@@ -105,7 +105,7 @@ func (s *section) isReady() bool {
 // isDue reports whether who asks reads, s.mu held. Who asks more often than samples
 // get so old has the lane read.
 func (s *section) isDue(now time.Time) bool {
-	return s.isCalm() && s.age(now) >= s.period()*3/2
+	return s.isCalm() && s.age(now) >= s.renewal()*3/2
 }
 
 // isCalm reports whether the section can be waited for, s.mu held.
@@ -137,10 +137,19 @@ func (s *section) isClosing() bool {
 	}
 }
 
+// renewal is up to which age a sample is taken, s.mu held. Devices that a host does not
+// have seldom come.
+func (s *section) renewal() time.Duration {
+	if s.failed != nil && s.isAbsent(s.failed) {
+		return idlePeriods * s.period()
+	}
+	return s.period()
+}
+
 // startLane starts the lane's goroutine, s.mu held, which reads after a time. What
 // went wrong long ago is forgotten.
 func (s *section) startLane(after time.Duration) {
-	if s.running = true; s.age(s.wanted) >= 2*s.period() {
+	if s.running = true; s.age(s.wanted) >= 2*s.renewal() {
 		s.failed = nil
 	}
 	s.engine.running.Go(func() { s.runLane(after) }) // ends when nobody asks, or by Engine.Close, which waits
@@ -187,13 +196,13 @@ func (s *section) readSlow() (next time.Duration, goOn bool) {
 	if s.hurried = early; early {
 		return min(s.period(), d), true
 	}
-	return s.period(), true
+	return s.renewal(), true
 }
 
 // idle is for how long the lane reads without being asked, s.mu held.
 func (s *section) idle() time.Duration {
 	if s.isCalm() {
-		return s.period()
+		return s.renewal()
 	}
 	return idlePeriods * s.period()
 }

@@ -4,6 +4,7 @@
 package hoststat
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,54 @@ func TestSlowOnDemand(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A slow section that the host does not have is looked for once a minute, and found.
+func TestSlowAbsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := small.engine(t)
+		section := e.sectionOf("system/sensors")
+		h := hang(e, "system/sensors")
+		absent := &missing{hung: h}
+		section.reader = absent
+		s := newSession(t, e)
+		ask := func() int {
+			samples := s.Sample(t.Context(), within(e.model, "system/sensors"), nil)
+			defer samples.Release()
+			return len(samples.Parts())
+		}
+		for _, every := range [...]time.Duration{15 * time.Second, time.Second} {
+			before := h.calls.Load()
+			for range 4 * time.Minute / every {
+				if n := ask(); n > 0 {
+					t.Fatalf("%d parts", n)
+				}
+				<-time.After(every)
+			}
+			if n := h.calls.Load() - before; n < 2 || n > 5 {
+				t.Errorf("looked for %d times in four minutes, asked every %v", n, every)
+			}
+		}
+		absent.found.Store(true)
+		<-time.After(2 * time.Minute)
+		if ask() != 1 {
+			t.Error("it is not found")
+		}
+	})
+}
+
+// missing is a reader of what a host does not have.
+type missing struct {
+	*hung
+	found atomic.Bool
+}
+
+func (m *missing) read(r *request) error {
+	if m.found.Load() {
+		return m.hung.read(r)
+	}
+	m.calls.Add(1)
+	return errAbsent
 }
 
 // A message whose worker hangs in a slow section has the section's last sample.

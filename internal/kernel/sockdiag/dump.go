@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,8 +34,12 @@ const (
 	patience  = 5 * time.Second // for each datagram
 )
 
+// rooms are buffers for datagrams: who asks again and again does not leave one behind
+// each time.
+var rooms = sync.Pool{New: func() any { return new([bufferLen]byte) }}
+
 // dump calls a function with the message of each socket of a protocol and a family, in
-// the network name space of the thread: its offset in a datagram, and what it says.
+// the network name space of the thread: its offset in a datagram, and what it says, which is valid until the function returns.
 func dump(f Family, protocol byte, each func(at int, body []byte) error) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -49,9 +54,10 @@ func dump(f Family, protocol byte, each func(at int, body []byte) error) error {
 	if err != nil {
 		return fmt.Errorf("socket monitoring: %w", err)
 	}
-	buf := make([]byte, bufferLen)
+	buf := rooms.Get().(*[bufferLen]byte)
+	defer rooms.Put(buf)
 	for {
-		n, _, err := unix.Recvfrom(fd, buf, 0)
+		n, _, err := unix.Recvfrom(fd, buf[:], 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
