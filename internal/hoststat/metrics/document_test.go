@@ -199,7 +199,8 @@ func TestDocument(t *testing.T) {
 		"values would be older than 5 seconds: some wait for hardware. The scrape waits for them, for at most a second the first time, and shows none if they are not there.\n" +
 		"If older ones are from the last 11 seconds, it waits for 10 ms and shows these. Where a reading takes longer than that, it is done every 5 seconds as long as someone\n" +
 		"scrapes. The queues of UDP, for which the kernel goes through all its sockets, are read every 12 seconds at most. Sections that may wait for hardware or\n" +
-		"servers are read for a scrape as well, if that took at most 10 ms the last time, and no file system needs a server; else every 5 seconds.\n" +
+		"servers are read for a scrape as well, if that took at most 10 ms the last time, and no file system needs a server; else every 5 seconds. What a host does\n" +
+		"not have is looked for once a minute.\n" +
 		"A selection that has the section has what was read in the background, too. Of hosts that a hub asks there are only those of\n" +
 		"hwmon that measure. Of a host that has one of each they are:\n\n" + backgroundTable(o))
 	fresh(t, b.String())
