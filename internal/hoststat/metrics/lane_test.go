@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,9 +22,9 @@ func newTestLane(read func() []collect.Collector) *lane {
 // rests afterwards, and wakes up again.
 func TestLaneAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reads := 0
+		var count atomic.Int64
 		l := newTestLane(func() []collect.Collector {
-			reads++
+			count.Add(1)
 			<-time.After(2 * lanePatience)
 			return []collect.Collector{{Name: "nvme", Section: "system/agent", OK: true}}
 		})
@@ -35,17 +36,18 @@ func TestLaneAhead(t *testing.T) {
 				t.Fatalf("waited %v", time.Since(begin))
 			}
 		}
+		reads := count.Load()
 		if reads < 12 {
 			t.Fatalf("%d readings, want one every %v", reads, lanePeriod)
 		}
 		<-time.After(2 * laneIdle * lanePeriod)
-		before := reads
+		before := count.Load()
 		<-time.After(2 * laneIdle * lanePeriod)
-		if reads != before {
+		if reads = count.Load(); reads != before {
 			t.Fatalf("%d readings that nobody asked for", reads-before)
 		}
-		if l.take() == nil || reads != before+1 {
-			t.Fatalf("%d readings, want one more than %d", reads, before)
+		if l.take() == nil || count.Load() != before+1 {
+			t.Fatalf("%d readings, want one more than %d", count.Load(), before)
 		}
 	})
 }
