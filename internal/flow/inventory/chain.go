@@ -141,8 +141,9 @@ func (t *tx) chainRules(chain topology.ID) (rules []topology.ID, err error) {
 }
 
 // CreateRule puts a rule at a position, from 1, of its chain; those from there on move
-// down.
-func (v *Inventory) CreateRule(ctx context.Context, r topology.Rule, position int) (topology.Rule, error) {
+// down. Positions do not count rules that are hidden from the caller; nil is that none
+// are.
+func (v *Inventory) CreateRule(ctx context.Context, r topology.Rule, position int, hidden func(*topology.Rule) bool) (topology.Rule, error) {
 	r.ID = newID(r.ID)
 	if r.Type == topology.TraceRule {
 		return r, invalid("rule", r.ID, "type", "got trace: enabling a trace request makes such a rule")
@@ -164,8 +165,9 @@ func (v *Inventory) CreateRule(ctx context.Context, r topology.Rule, position in
 		if err != nil {
 			return err
 		}
-		if position < 1 || position > len(rules)+1 {
-			return invalid("rule", r.ID, "position", "got %d, want 1 to %d", position, len(rules)+1)
+		at, err := t.placeRule(&r, rules, position, hidden)
+		if err != nil {
+			return err
 		}
 		if r.Type == topology.JumpRule {
 			if ok, err := t.exists(t.paths.chain(r.JumpChain)); err != nil {
@@ -174,8 +176,33 @@ func (v *Inventory) CreateRule(ctx context.Context, r topology.Rule, position in
 				return invalid("rule", r.ID, "jumpChainId", "there is no chain %v", r.JumpChain)
 			}
 		}
-		return t.insertRule(&r, rules, position)
+		return t.insertRule(&r, rules, at)
 	})
+}
+
+// placeRule returns the position among all rules for one among those that are not
+// hidden.
+func (t *tx) placeRule(r *topology.Rule, rules []topology.ID, position int, hidden func(*topology.Rule) bool) (int, error) {
+	shown := make([]int, 0, len(rules)) // positions
+	for i, id := range rules {
+		if hidden != nil {
+			var other topology.Rule
+			if ok, err := t.load(t.paths.rule(id), &other); err != nil {
+				return 0, err
+			} else if ok && hidden(&other) {
+				continue
+			}
+		}
+		shown = append(shown, i+1)
+	}
+	switch {
+	case position < 1 || position > len(shown)+1:
+		return 0, invalid("rule", r.ID, "position", "got %d, want 1 to %d", position, len(shown)+1)
+	case position == len(shown)+1:
+		return len(rules) + 1, nil
+	default:
+		return shown[position-1], nil
+	}
 }
 
 // insertRule makes a rule and puts it into the list of its chain.

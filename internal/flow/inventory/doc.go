@@ -24,7 +24,7 @@
 //	Bind(ctx, Binding) error              Unbind(ctx, host, port) error
 //	Bindings(ctx, host) ([]Binding, error)
 //	CreateChain, Chain, Chains, DeleteChain
-//	CreateRule(ctx, Rule, position) (Rule, error)   Rule(ctx, id) (Rule, position, error)
+//	CreateRule(ctx, Rule, position, hidden) (Rule, error)   Rule(ctx, id) (Rule, position, error)
 //	Rules(ctx, chain) ([]Rule, error)               DeleteRule(ctx, id) error
 //	CreateRoute, Route, Routes(ctx, router), DeleteRoute
 //	CreatePortGroup, PortGroup, PortGroups, DeletePortGroup

@@ -197,7 +197,7 @@ func testBindings(s *stand) {
 func testChains(s *stand) {
 	c, other := s.newChain(), s.newChain()
 	s.newRule(c.ID, 1)
-	jump := must(s.CreateRule(s.ctx, topology.Rule{Chain: other.ID, Type: topology.JumpRule, JumpChain: c.ID}, 1))(s)
+	jump := must(s.CreateRule(s.ctx, topology.Rule{Chain: other.ID, Type: topology.JumpRule, JumpChain: c.ID}, 1, nil))(s)
 	b := must(s.CreateBridge(s.ctx, topology.Bridge{InboundFilter: c.ID, OutboundFilter: c.ID}))(s)
 	r := must(s.CreateRouter(s.ctx, topology.Router{InboundFilter: other.ID, OutboundFilter: c.ID}))(s)
 	p := must(s.CreatePort(s.ctx, topology.Port{Type: topology.BridgePort, Device: b.ID, InboundFilter: c.ID}))(s)
@@ -236,16 +236,16 @@ func testRules(s *stand) {
 	}
 	order(zeroth, first, middle, second)
 	for _, position := range []int{-1, 0, 6} {
-		_, err := s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, position)
+		_, err := s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, position, nil)
 		s.wantProperty(fmt.Sprint("position ", position), err, "position")
 	}
-	_, err := s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.JumpRule, JumpChain: nowhere}, 1)
+	_, err := s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.JumpRule, JumpChain: nowhere}, 1, nil)
 	s.wantProperty("a jump to nowhere", err, "jumpChainId")
-	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.TraceRule, Request: nowhere}, 1)
+	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.TraceRule, Request: nowhere}, 1, nil)
 	s.wantProperty("a trace rule", err, "type")
-	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: nowhere, Type: topology.DropRule}, 1)
+	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: nowhere, Type: topology.DropRule}, 1, nil)
 	s.want("no such chain", err, ErrNotFound)
-	_, err = s.CreateRule(s.ctx, first, 1)
+	_, err = s.CreateRule(s.ctx, first, 1, nil)
 	s.want("a rule twice", err, ErrExists)
 	s.ok(s.DeleteRule(s.ctx, first.ID))
 	s.want("delete twice", s.DeleteRule(s.ctx, first.ID), ErrNotFound)
@@ -430,7 +430,7 @@ func TestTooManyRules(t *testing.T) {
 	data, err := encode(list)
 	s.ok(err)
 	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), data, store.AnyVersion))(s)
-	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, 1)
+	_, err = s.CreateRule(s.ctx, topology.Rule{Chain: c.ID, Type: topology.DropRule}, 1, nil)
 	s.want("a rule too many", err, ErrConflict)
 	must(s.raw().Set(s.ctx, s.paths.rules(c.ID), []byte("[]"), store.AnyVersion))(s)
 }

@@ -211,7 +211,7 @@ func (s *stand) newChain() topology.Chain {
 
 func (s *stand) newRule(chain topology.ID, position int) topology.Rule {
 	s.Helper()
-	return must(s.CreateRule(s.ctx, topology.Rule{Chain: chain, Type: topology.DropRule}, position))(s)
+	return must(s.CreateRule(s.ctx, topology.Rule{Chain: chain, Type: topology.DropRule}, position, nil))(s)
 }
 
 func (s *stand) newHost() topology.Host {

@@ -6,6 +6,7 @@ package rest
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/weir-io/weir/internal/flow/topology"
@@ -185,7 +186,7 @@ func deleteChain(q *request) error {
 	return q.done()
 }
 
-// placedRule is a rule with its position.
+// placedRule is a rule with its position, among those that the caller may see.
 type placedRule struct {
 	topology.Rule
 	position int
@@ -229,16 +230,27 @@ func listRules(q *request) error {
 	if err != nil {
 		return err
 	}
-	rules, err := q.inventory().Rules(q.ctx(), c.ID)
+	rules, err := q.shownRules(c.ID)
 	if err != nil {
 		return err
 	}
-	placed := make([]placedRule, len(rules))
-	for i, r := range rules {
-		placed[i] = placedRule{r, i + 1}
+	return list(q, rules, all, func(r placedRule) (json.RawMessage, error) { return representRule(q, r) })
+}
+
+// shownRules returns the rules of a chain that the caller may see. Their positions do
+// not count the others: a gap would tell of them.
+func (q *request) shownRules(chain topology.ID) ([]placedRule, error) {
+	rules, err := q.inventory().Rules(q.ctx(), chain)
+	if err != nil {
+		return nil, err
 	}
-	see := func(r placedRule) bool { return !q.hides(&r.Rule) }
-	return list(q, placed, see, func(r placedRule) (json.RawMessage, error) { return representRule(q, r) })
+	var shown []placedRule
+	for _, r := range rules {
+		if !q.hides(&r) {
+			shown = append(shown, placedRule{r, len(shown) + 1})
+		}
+	}
+	return shown, nil
 }
 
 func createRule(q *request) error {
@@ -265,7 +277,11 @@ func createRule(q *request) error {
 		return err
 	}
 	r.Chain = c.ID
-	if r, err = q.inventory().CreateRule(q.ctx(), r, position); err != nil {
+	hidden := q.hides
+	if q.who.Role == Admin {
+		hidden = nil
+	}
+	if r, err = q.inventory().CreateRule(q.ctx(), r, position, hidden); err != nil {
 		return err
 	}
 	return createdAs(q, q.uri("rules", r.ID.String()), placedRule{r, position}, representRule)
@@ -320,7 +336,15 @@ func pathRule(q *request) (placedRule, error) {
 	if q.hides(&r) {
 		return placedRule{}, faultf(http.StatusForbidden, "rule %v belongs to another tenant", id)
 	}
-	return placedRule{r, position}, nil
+	if q.who.Role == Admin || position == 0 {
+		return placedRule{r, position}, nil
+	}
+	shown, err := q.shownRules(r.Chain)
+	if err != nil {
+		return placedRule{}, err
+	}
+	at := slices.IndexFunc(shown, func(s placedRule) bool { return s.ID == id })
+	return placedRule{r, at + 1}, nil
 }
 
 func getRule(q *request) error {

@@ -209,17 +209,29 @@ func listEvents(q *request) error {
 	}
 	v := newViewer(q)
 	if q.query("follow") == "true" {
-		return follow(q, v.redactAll(q.server.opts.Traces.FollowEvents(q.ctx(), id, flow, s)))
+		s.Descending = false // what comes is newer
+		if v.admin {
+			return follow(q, q.server.opts.Traces.FollowEvents(q.ctx(), id, flow, s))
+		}
+		return follow(q, v.tellEach(q.server.opts.Traces.FollowEvents(q.ctx(), id, flow, Select{}), s))
 	}
-	events, err := q.server.opts.Traces.Events(q.ctx(), id, flow, s)
+	of := s
+	if !v.admin {
+		of = Select{} // what is to be told is known from all of them
+	}
+	events, err := q.server.opts.Traces.Events(q.ctx(), id, flow, of)
 	if err != nil {
 		return err
 	}
-	shown, err := v.redactList(events, s.Descending)
-	if err != nil {
-		return err
+	if !v.admin {
+		if events, err = v.tellAll(events, s); err != nil {
+			return err
+		}
 	}
-	return q.answer(shown)
+	if events == nil {
+		events = []json.RawMessage{}
+	}
+	return q.answer(events)
 }
 
 // follow sends objects as they come, a line each, until the client goes.
@@ -296,9 +308,11 @@ func simulate(q *request) error {
 	if err != nil {
 		return err
 	}
-	events, err := newViewer(q).redactList(r.Events, false)
-	if err != nil {
-		return err
+	events := append([]json.RawMessage{}, r.Events...)
+	if v := newViewer(q); !v.admin {
+		if events, err = v.tellAll(events, Select{}); err != nil {
+			return err
+		}
 	}
 	return q.answer(struct {
 		Result string            `json:"result"`

@@ -67,7 +67,7 @@ func TestFollow(t *testing.T) {
 	request, _ := topology.ParseID(id)
 	flow := topology.ID{15: 1}
 	f.traces.flows = map[topology.ID][]Flow{request: {{ID: flow}, {ID: topology.ID{15: 2}}}}
-	f.traces.events = map[topology.ID][]json.RawMessage{flow: {json.RawMessage(`{"kind":"restart","seq":0}`)}}
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: {json.RawMessage(`{"kind":"result","seq":0}`)}}
 	ended := make(chan struct{})
 	for path, lines := range map[string]int{"/flows": 2, "/flows/" + flow.String() + "/events": 1} {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -80,7 +80,7 @@ type filters interface {
 	Chains(ctx context.Context) ([]topology.Chain, error)
 	DeleteChain(ctx context.Context, id topology.ID) error
 
-	CreateRule(ctx context.Context, r topology.Rule, position int) (topology.Rule, error)
+	CreateRule(ctx context.Context, r topology.Rule, position int, hidden func(*topology.Rule) bool) (topology.Rule, error)
 	Rule(ctx context.Context, id topology.ID) (topology.Rule, int, error)
 	Rules(ctx context.Context, chain topology.ID) ([]topology.Rule, error)
 	DeleteRule(ctx context.Context, id topology.ID) error

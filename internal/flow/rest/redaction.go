@@ -4,10 +4,9 @@
 package rest
 
 import (
-	"bytes"
 	"encoding/json"
-	"iter"
 	"slices"
+	"strconv"
 
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -20,12 +19,11 @@ type viewer struct {
 	admin bool
 	known map[string]bool // "kind id": whether it may be seen
 
-	hidden bool // the event before was on a device that may not be seen
-	last   bool // the device before the result may be seen
+	places map[topology.ID]map[topology.ID]int // of rules, in chains
 }
 
 func newViewer(q *request) *viewer {
-	return &viewer{q: q, admin: q.who.Role == Admin, known: make(map[string]bool)}
+	return &viewer{q: q, admin: q.who.Role == Admin, known: make(map[string]bool), places: make(map[topology.ID]map[topology.ID]int)}
 }
 
 // sees reports whether what an id in a member of an event is of belongs to the
@@ -72,99 +70,48 @@ func (q *request) sees(name string, id topology.ID) bool {
 	return false
 }
 
-// redactAll redacts events as they come.
-func (v *viewer) redactAll(events iter.Seq2[json.RawMessage, error]) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
-		for raw, err := range events {
-			shown := true
-			if err == nil {
-				raw, shown, err = v.redact(raw)
-			}
-			if shown && !yield(raw, err) {
-				return
-			}
-		}
-	}
-}
-
-// redactList redacts events of a list. Those on another's devices are told by what came
-// before, so that a list that goes back in time is turned round for it.
-func (v *viewer) redactList(events []json.RawMessage, descending bool) ([]json.RawMessage, error) {
-	if descending {
-		events = slices.Clone(events)
-		slices.Reverse(events)
-	}
-	all := make([]json.RawMessage, 0, len(events))
-	for raw, err := range v.redactAll(func(yield func(json.RawMessage, error) bool) {
-		for _, raw := range events {
-			if !yield(raw, nil) {
-				return
-			}
-		}
-	}) {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, raw)
-	}
-	if descending {
-		slices.Reverse(all)
-	}
-	return all, nil
-}
-
 // openMembers are those of every event that say nothing of anybody's network.
 var openMembers = []string{"seq", "time", "role", "run", "kind", "outcome", "reason", "flowTraceId", "expiry"}
 
-// redact returns an event as the viewer may see it, and whether he is shown it at all.
-func (v *viewer) redact(raw json.RawMessage) (json.RawMessage, bool, error) {
-	if v.admin {
-		return raw, true, nil
-	}
-	var e map[string]any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&e); err != nil {
-		return nil, false, err
-	}
-	kind, _ := e["kind"].(string)
-	device, _ := e["device"].(string)
+// redact takes out of an event what the viewer may not see, and reports whether he is
+// shown it at all.
+func (t *telling) redact(e *told) bool {
+	v, m := t.v, e.members
+	device := e.text("device")
 	switch {
-	case kind == "result":
-		v.redactResult(e)
-		v.hidden = false
+	case e.kind == "result":
+		t.redactResult(m)
+		t.hidden = false
 	case device == "":
-		if request, ok := e["request"].(string); ok && v.sees("request", request) {
-			keep(e, append(openMembers, "request")...)
+		if v.sees("request", e.text("request")) {
+			keep(m, append(openMembers, "request")...)
 		} else {
-			keep(e, openMembers...)
+			keep(m, openMembers...)
 		}
 	case !v.sees("device", device):
-		if v.hidden {
-			return nil, false, nil
+		if t.hidden {
+			return false
 		}
-		v.hidden, v.last = true, false
-		keep(e, "seq", "time", "role", "run")
-		e["kind"] = "redacted"
+		t.hidden, t.last = true, false
+		keep(m, "seq", "time", "role", "run")
+		m["kind"] = "redacted"
 	default:
-		v.hidden, v.last = false, true
-		if !v.scrub(e) {
-			return raw, true, nil
-		}
+		t.hidden, t.last = false, true
+		v.scrub(m)
 	}
-	b, err := json.Marshal(e)
-	return b, true, err
+	return true
 }
 
 // redactResult leaves of the end what is on the viewer's devices, and the verdict.
-func (v *viewer) redactResult(e map[string]any) {
+func (t *telling) redactResult(e map[string]any) {
+	v := t.v
 	outputs, _ := e["outputs"].([]any)
 	own := slices.DeleteFunc(slices.Clone(outputs), func(o any) bool {
 		m, _ := o.(map[string]any)
 		port, _ := m["port"].(string)
 		return !v.sees("port", port)
 	})
-	if !v.last || len(own) < len(outputs) {
+	if !t.last || len(own) < len(outputs) {
 		keep(e, openMembers...) // headers are as another's devices have made them
 	}
 	if len(own) > 0 {
@@ -179,6 +126,19 @@ func (v *viewer) redactResult(e map[string]any) {
 	v.scrub(e)
 }
 
+// requestOf returns the request of a trace rule, which may be gone since.
+func (v *viewer) requestOf(rule, otherwise string) string {
+	id, err := topology.ParseID(rule)
+	if err != nil {
+		return otherwise
+	}
+	r, _, err := v.q.inventory().Rule(v.q.ctx(), id)
+	if err != nil {
+		return otherwise
+	}
+	return r.Request.String()
+}
+
 // keep takes all other members away.
 func keep(e map[string]any, names ...string) {
 	for name := range e {
@@ -188,22 +148,22 @@ func keep(e map[string]any, names ...string) {
 	}
 }
 
-// scrub takes ids of what the viewer may not see out of an event that he may see, and
-// reports whether there were any. Hosts of his own ports he knows.
-func (v *viewer) scrub(e map[string]any) (changed bool) {
+// scrub takes ids of what the viewer may not see out of an event that he may see. Hosts
+// of his own ports he knows.
+func (v *viewer) scrub(e map[string]any) {
+	v.replace(e)
 	for name, value := range e {
 		switch value := value.(type) {
 		case map[string]any:
-			changed = v.scrub(value) || changed
+			v.scrub(value)
 		case []any:
 			for _, element := range value {
 				if m, ok := element.(map[string]any); ok {
-					changed = v.scrub(m) || changed
+					v.scrub(m)
 				}
 			}
 			if name == "tags" {
 				delete(e, name)
-				changed = true
 			}
 		case string:
 			if v.foreign(name, value) {
@@ -211,11 +171,50 @@ func (v *viewer) scrub(e map[string]any) (changed bool) {
 				if name == "chain" {
 					delete(e, "name")
 				}
-				changed = true
 			}
 		}
 	}
-	return changed
+}
+
+// replace gives the position of a rule the number that it has for the viewer, who may
+// not see all rules of the chain. A rule that is gone has none.
+func (v *viewer) replace(e map[string]any) {
+	if _, there := e["position"]; !there {
+		return
+	}
+	chain, _ := e["chain"].(string)
+	rule, _ := e["rule"].(string)
+	if n := v.place(chain, rule); n > 0 {
+		e["position"] = json.Number(strconv.Itoa(n))
+	} else {
+		delete(e, "position")
+	}
+}
+
+// place returns the position of a rule among those of its chain that the viewer may
+// see, 0 if that cannot be told.
+func (v *viewer) place(chain, rule string) int {
+	chainID, err := topology.ParseID(chain)
+	if err != nil || !v.sees("chain", chain) {
+		return 0
+	}
+	ruleID, err := topology.ParseID(rule)
+	if err != nil {
+		return 0
+	}
+	places, known := v.places[chainID]
+	if !known {
+		placed, err := v.q.shownRules(chainID)
+		if err != nil {
+			return 0
+		}
+		places = make(map[topology.ID]int, len(placed))
+		for _, r := range placed {
+			places[r.ID] = r.position
+		}
+		v.places[chainID] = places
+	}
+	return places[ruleID]
 }
 
 // foreign reports whether a text is an id of what the viewer may not see.

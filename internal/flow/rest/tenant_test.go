@@ -201,11 +201,11 @@ func wholePath(t *testing.T, f *fixture) []json.RawMessage {
 	rules := f.want(http.StatusOK, root, "GET", "/chains/"+chain+"/rules", "").array(t)
 	foreignMatch := map[string]any{"networkSrc": "10.66.0.1"}
 	steps := []map[string]any{
+		{"kind": "restart", "reason": "trace", "request": absent},
 		{"kind": "start", "inputPort": redPort, "device": redLAN, "match": map[string]any{"networkSrc": "10.1.0.9"}},
 		{"kind": "port-in", "port": redPort, "device": redLAN, "attachment": "exterior"},
 		{"kind": "rule", "chain": chain, "rule": rules[0]["id"], "device": redLAN, "matched": false},
 		{"kind": "chain", "chain": named(topology.KindChain, "blue-in"), "name": "blue-in", "device": redLAN},
-		{"kind": "restart", "reason": "trace", "request": absent},
 		{"kind": "port-in", "port": named(topology.KindPort, "blue-red"), "device": blueRouter},
 		{"kind": "route", "device": blueRouter, "destination": "10.66.0.7"},
 		{"kind": "port-out", "port": bluePort, "device": blueLAN},
@@ -233,13 +233,12 @@ func TestEventsOfOthersAreRedacted(t *testing.T) {
 	f.traces.flows = map[topology.ID][]Flow{request: {{
 		ID: flow, Ingress: port, Host: host, Hosts: []topology.ID{host}, Verdict: "forward", Header: json.RawMessage(`{"networkSrc":"10.1.0.9"}`),
 	}}}
-	f.traces.events = map[topology.ID][]json.RawMessage{flow: append(
-		wholePath(t, f), event(t, map[string]any{"kind": "restart", "reason": "trace", "request": id, "seq": 10}),
-	)}
+	taken := event(t, map[string]any{"kind": "restart", "reason": "trace", "request": id, "seq": 0, "host": host1})
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: slices.Insert(wholePath(t, f), 1, taken)}
 	at := "/traces/" + id + "/flows/" + flow.String() + "/events"
 
 	all := f.want(http.StatusOK, root, "GET", at, "").array(t)
-	if len(all) != 11 || all[6]["destination"] != "10.66.0.7" {
+	if len(all) != 11 || all[7]["destination"] != "10.66.0.7" {
 		t.Errorf("an administrator reads %v", all)
 	}
 	for _, token := range []string{red, redUser} {
@@ -252,22 +251,22 @@ func TestEventsOfOthersAreRedacted(t *testing.T) {
 		for _, e := range got.array(t) {
 			kinds = append(kinds, e["kind"].(string))
 		}
-		if want := []string{"start", "port-in", "rule", "chain", "restart", "redacted", "flow", "result", "restart"}; !slices.Equal(kinds, want) {
+		if want := []string{"restart", "start", "port-in", "rule", "chain", "redacted", "flow", "result"}; !slices.Equal(kinds, want) {
 			t.Errorf("kinds %v, want %v", kinds, want)
 		}
 		events := got.array(t)
-		if events[4]["request"] != nil || events[8]["request"] != id {
-			t.Errorf("requests of restarts: %v, want none, and %v of %s", events[4], events[8], id)
+		if events[0]["request"] != id {
+			t.Errorf("request of the restart: %v, want %s", events[0], id)
 		}
-		if last := events[len(events)-2]; last["outcome"] != "forward" || last["match"] != nil {
+		if last := events[len(events)-1]; last["outcome"] != "forward" || last["match"] != nil {
 			t.Errorf("result %v", last)
 		}
-		if r := events[2]; r["rule"] == nil || r["chain"] == nil {
+		if r := events[3]; r["rule"] == nil || r["chain"] == nil {
 			t.Errorf("event of an own rule %v", r)
 		}
 	}
 	back := f.want(http.StatusOK, red, "GET", at+"?order=desc", "").array(t)
-	if back[1]["kind"] != "result" || back[1]["match"] != nil || len(back) != 9 {
+	if back[0]["kind"] != "result" || back[0]["match"] != nil || len(back) != 8 {
 		t.Errorf("backwards: %v", back)
 	}
 	f.want(http.StatusForbidden, blue, "GET", at, "")
@@ -285,7 +284,7 @@ func TestSimulationsAreRedacted(t *testing.T) {
 	body := `{"port":"` + redPort + `","frame":"ff:ff:ff:ff:ff:ff 020000000001 0800"}`
 	got := f.want(http.StatusOK, red, "POST", "/simulations", body)
 	leaks(t, "dry run", got.body, "")
-	if m := got.object(t); m["result"] != "forward" || len(m["events"].([]any)) != 8 {
+	if m := got.object(t); m["result"] != "forward" || len(m["events"].([]any)) != 7 {
 		t.Errorf("dry run: %v", m)
 	}
 	if m := f.want(http.StatusOK, root, "POST", "/simulations", body).object(t); len(m["events"].([]any)) != 10 {
