@@ -79,7 +79,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	flows, err := c.Flows(ctx, trace, flow.Query{Limit: 10, Descending: true})
+	flows, err := c.Flows(ctx, trace, flow.Query{Limit: 10, Order: flow.Descending})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -124,11 +124,20 @@ func (c *Client) DeleteTrace(ctx context.Context, id string) error {
 	return c.Delete(ctx, "traces", id)
 }
 
+// Order is the order of flows or events by time.
+type Order string
+
+// Orders.
+const (
+	Ascending  Order = "asc"
+	Descending Order = "desc"
+)
+
 // Query chooses flows or events.
 type Query struct {
 	Since, Until time.Time // zero: open
 	Limit        int       // 0: the hub's default, 100
-	Descending   bool      // newest first
+	Order        Order     // the zero value: flows the newest first, events the oldest
 	Verdict      string    // of flows
 	Host         string    // of flows
 }
@@ -143,10 +152,7 @@ func (q *Query) values() url.Values {
 	if q.Limit > 0 {
 		v.Set("limit", strconv.Itoa(q.Limit))
 	}
-	if q.Descending {
-		v.Set("order", "desc")
-	}
-	for name, s := range map[string]string{"verdict": q.Verdict, "host": q.Host} {
+	for name, s := range map[string]string{"order": string(q.Order), "verdict": q.Verdict, "host": q.Host} {
 		if s != "" {
 			v.Set(name, s)
 		}

@@ -241,14 +241,19 @@ func (f flowForm) check(forms ...string) error {
 }
 
 // addFlowQuery adds the flags that choose flows or events.
-func addFlowQuery(c *cobra.Command, q *flow.Query) (parse func() error) {
+// turn is the flag for the other order than they have.
+func addFlowQuery(c *cobra.Command, q *flow.Query, turn string, order flow.Order) (parse func() error) {
 	var since, until string
+	var turned bool
 	fl := c.Flags()
 	fl.StringVar(&since, "since", "", "not before a `TIME`, RFC 3339, or so long ago, as 10m")
 	fl.StringVar(&until, "until", "", "not after a `TIME`, likewise")
 	fl.IntVar(&q.Limit, "limit", 100, "at most `N`, up to 10000")
-	fl.BoolVar(&q.Descending, "newest", false, "newest first")
+	fl.BoolVar(&turned, turn, false, turn+" first")
 	return func() (err error) {
+		if turned {
+			q.Order = order
+		}
 		if q.Since, err = parseMoment("--since", since); err != nil {
 			return err
 		}
@@ -277,11 +282,11 @@ func newFlowTraceFlowsCommand(n *networksFlag) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "flows ID",
 		Short:   "List the flows that a request has traced",
-		Long:    "List the flows that a request has traced: one line for each packet that was simulated, in\na tree with its steps below it.",
+		Long:    "List the flows that a request has traced: one line for each packet that was simulated, in\na tree with its steps below it. The newest come first.",
 		Example: "  weir flow trace flows 0c55… --verdict Drop --since 10m",
 		Args:    cobra.ExactArgs(1),
 	}
-	parse := addFlowQuery(c, &q)
+	parse := addFlowQuery(c, &q, "oldest", flow.Ascending)
 	c.Flags().StringVar(&q.Verdict, "verdict", "", "only those that ended so, as `Drop`")
 	c.Flags().StringVar(&q.Host, "host", "", "only those that were traced on the host `ID`")
 	form.add(c, "text", "tree", "json")
@@ -342,7 +347,7 @@ func newFlowTraceEventsCommand(n *networksFlag) *cobra.Command {
 		Example: "  weir flow trace events 0c55… 01890a5d… -o tree",
 		Args:    cobra.ExactArgs(2),
 	}
-	parse := addFlowQuery(c, &q)
+	parse := addFlowQuery(c, &q, "newest", flow.Descending)
 	form.add(c, "text", "tree", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := form.check("text", "tree", "json"); err != nil {

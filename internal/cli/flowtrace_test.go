@@ -114,12 +114,13 @@ func TestFlowTrace(t *testing.T) {
 		{"trace disable t1", "DELETE /midonet-api/traces/t1/enabled", nil},
 		{"trace delete t1", "DELETE /midonet-api/traces/t1", nil},
 		{
-			"trace flows t1 --verdict Drop --since 2026-01-01T00:00:00Z --newest --limit 5",
-			"GET /midonet-api/traces/t1/flows?limit=5&order=desc&since=2026-01-01T00%3A00%3A00Z&verdict=Drop",
+			"trace flows t1 --verdict Drop --since 2026-01-01T00:00:00Z --oldest --limit 5",
+			"GET /midonet-api/traces/t1/flows?limit=5&order=asc&since=2026-01-01T00%3A00%3A00Z&verdict=Drop",
 			[]string{"f1  Drop  10.0.0.1:1000 > 10.0.0.2:80 tcp\n"},
 		},
 		{"trace flows t1 -o tree", "GET /midonet-api/traces/t1/flows?limit=100", []string{"f1  Drop", "\n  run 1: ", "rule 3 of chain in? at web\n"}},
 		{"trace flows t1 -o json", "GET /midonet-api/traces/t1/flows?limit=100", []string{`"flowTraceId": "f1"`}},
+		{"trace events t1 f1 --newest", "GET /midonet-api/traces/t1/flows/f1/events?limit=100&order=desc", nil},
 		{"trace events t1 f1", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{"  rule chain=c1 position=2 type=snat matched=true applied=true result=ACCEPT", `dropReason={"chain"`}},
 		{"trace events t1 f1 -o tree", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{
 			"  run 1: 02:00 > 02:01, type 0x0800, 10.0.0.1 > 10.0.0.2, protocol 6, 1000 > 80\n    in by port p1 of web\n",

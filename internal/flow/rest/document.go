@@ -183,7 +183,7 @@ var parameterTexts = map[string]string{
 	"since":     "Not before this time: milliseconds since 1970, or RFC 3339.",
 	"until":     "Not after this time: likewise.",
 	"limit":     "Most of them: 1 to 10000, default 100; with follow=true it ends the answer, and the default is none.",
-	"order":     "asc or desc, by time; default asc.",
+	"order":     "asc or desc, by time. Default: desc for flows, asc for events and with follow=true.",
 	"verdict":   "Only flows that ended so.",
 	"host":      "Only flows that were traced on this host.",
 	"follow":    "true: the answer goes on as more come, a JSON object a line.",

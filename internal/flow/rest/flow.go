@@ -61,13 +61,15 @@ func (q *request) tracedBy() (topology.ID, error) {
 	return id, err
 }
 
-// selection reads the parameters of a list.
-func (q *request) selection() (s Select, err error) {
+// selection reads the parameters of a list, which begins with the newest unless told
+// otherwise, or the oldest. Whoever follows gets the oldest first.
+func (q *request) selection(newest bool) (s Select, err error) {
 	values := q.r.URL.Query()
 	switch values.Get("follow") {
 	case "true": // whoever follows wants all that comes
 	case "", "false":
 		s.Limit = defaultLimit
+		s.Descending = newest
 	default:
 		return s, violation("follow", "got %.60q, want true or false", values.Get("follow"))
 	}
@@ -82,7 +84,9 @@ func (q *request) selection() (s Select, err error) {
 		}
 	}
 	switch order := values.Get("order"); order {
-	case "", "asc":
+	case "":
+	case "asc":
+		s.Descending = false
 	case "desc":
 		s.Descending = true
 	default:
@@ -145,12 +149,13 @@ func listFlows(q *request) error {
 	if err != nil {
 		return err
 	}
-	s, err := q.selection()
+	s, err := q.selection(true)
 	if err != nil {
 		return err
 	}
 	v := newViewer(q)
 	if q.query("follow") == "true" {
+		defer q.guard(v)()
 		return follow(q, func(yield func(json.RawMessage, error) bool) {
 			for f, err := range q.server.opts.Traces.FollowFlows(q.ctx(), id, s) {
 				var b json.RawMessage
@@ -200,7 +205,7 @@ func listEvents(q *request) error {
 	if err != nil {
 		return err
 	}
-	s, err := q.selection()
+	s, err := q.selection(false)
 	if err != nil {
 		return err
 	}
@@ -209,6 +214,7 @@ func listEvents(q *request) error {
 	}
 	v := newViewer(q)
 	if q.query("follow") == "true" {
+		defer q.guard(v)()
 		s.Descending = false // what comes is newer
 		if v.admin {
 			return follow(q, q.server.opts.Traces.FollowEvents(q.ctx(), id, flow, s))
@@ -232,29 +238,6 @@ func listEvents(q *request) error {
 		events = []json.RawMessage{}
 	}
 	return q.answer(events)
-}
-
-// follow sends objects as they come, a line each, until the client goes.
-func follow(q *request, objects func(func(json.RawMessage, error) bool)) error {
-	c := http.NewResponseController(q.w)
-	var failed error
-	q.w.Header().Set("Content-Type", streamType)
-	q.w.WriteHeader(http.StatusOK)
-	q.started = true
-	_ = c.Flush() // the client has gone: the next write tells
-	for b, err := range objects {
-		if err != nil {
-			failed = err
-			break
-		}
-		if _, err := q.w.Write(append(b, '\n')); err != nil || c.Flush() != nil {
-			return nil // the client has gone
-		}
-	}
-	if q.ctx().Err() != nil {
-		return nil
-	}
-	return failed
 }
 
 // simulationRequest is the body of a dry run.

@@ -31,8 +31,12 @@ func TestFlowsAreSelected(t *testing.T) {
 		t.Errorf("selected %+v, want %+v", got, want)
 	}
 	f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows", "")
+	if got := f.traces.asked[len(f.traces.asked)-1]; got != (Select{Limit: 100, Descending: true}) {
+		t.Errorf("without parameters selected %+v, want the newest first", got)
+	}
+	f.want(http.StatusOK, red, "GET", "/traces/"+id+"/flows?order=asc", "")
 	if got := f.traces.asked[len(f.traces.asked)-1]; got != (Select{Limit: 100}) {
-		t.Errorf("without parameters selected %+v", got)
+		t.Errorf("order=asc selected %+v", got)
 	}
 	for _, query := range []string{"since=x", "until=2026-13-01", "limit=0", "limit=10001", "limit=x", "order=up", "host=x", "follow=maybe"} {
 		f.want(http.StatusBadRequest, red, "GET", "/traces/"+id+"/flows?"+query, "")

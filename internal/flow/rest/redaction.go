@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -20,6 +21,7 @@ type viewer struct {
 	known map[string]bool // "kind id": whether it may be seen
 
 	places map[topology.ID]map[topology.ID]int // of rules, in chains
+	stale  atomic.Bool                         // known and places may be no longer right
 }
 
 func newViewer(q *request) *viewer {
@@ -32,6 +34,7 @@ func (v *viewer) sees(name, id string) bool {
 	if v.admin {
 		return true
 	}
+	v.refresh()
 	key := name + " " + id
 	seen, ok := v.known[key]
 	if !ok {
@@ -40,6 +43,14 @@ func (v *viewer) sees(name, id string) bool {
 		v.known[key] = seen
 	}
 	return seen
+}
+
+// refresh forgets what was found out, if that was some time ago.
+func (v *viewer) refresh() {
+	if v.stale.CompareAndSwap(true, false) {
+		clear(v.known)
+		clear(v.places)
+	}
 }
 
 // sees looks the owner of an object up; name is the member of an event that has it.

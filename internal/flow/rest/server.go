@@ -21,6 +21,7 @@ const Base = "/midonet-api"
 const (
 	DefaultTimeout = 10 * time.Second
 	DefaultMaxBody = 1 << 20
+	DefaultRecheck = time.Second
 	maxDocument    = 256 << 20 // of a whole topology
 	topologyTimes  = 30        // as long as others a whole topology may take
 )
@@ -37,6 +38,7 @@ type Options struct {
 	Simulator Simulator     // nil: no dry runs
 	Traces    Traces        // nil: no flows have been traced, and none will be
 	Timeout   time.Duration // of a request, but not of one that follows; 0: DefaultTimeout
+	Recheck   time.Duration // between looks whether who follows still may; 0: DefaultRecheck
 	MaxBody   int64         // bytes of a request's body; 0: DefaultMaxBody
 	Log       *slog.Logger
 }
@@ -53,6 +55,9 @@ type Server struct {
 func New(opts Options) *Server {
 	if opts.Timeout <= 0 {
 		opts.Timeout = DefaultTimeout
+	}
+	if opts.Recheck <= 0 {
+		opts.Recheck = DefaultRecheck
 	}
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = DefaultMaxBody
