@@ -41,6 +41,7 @@ type disk struct {
 type look struct {
 	journal.Object
 	gone bool
+	dead bool   // it is gone for sure, and does not come back
 	link []byte // target of a symbolic link
 }
 
@@ -132,12 +133,21 @@ func (d *disk) look(f changelog.FID) (*look, error) {
 	}
 	if err != nil {
 		l.gone = true // or it cannot be read: the record says that nothing is known
-		if !isGone(err) {
+		if l.dead = isGone(err); !l.dead {
 			d.failed++
 		}
 	}
 	d.seen[f] = l
 	return l, nil
+}
+
+// lookAgain is look for an object that may be gone since, of which nothing more is told
+// then.
+func (d *disk) lookAgain(f changelog.FID) (*look, error) {
+	if l := d.seen[f]; l != nil && !l.gone {
+		delete(d.seen, f)
+	}
+	return d.look(f)
 }
 
 // isGone reports whether an object is there no more.
@@ -154,6 +164,7 @@ func (d *disk) lookAt(fd int, l *look) error {
 	}
 	l.Object = objectOf(&st)
 	l.gone = st.Nlink == 0
+	l.dead = l.gone
 	if l.Type == unix.S_IFLNK {
 		buf := make([]byte, st.Size+1)
 		if n, err := unix.Readlinkat(fd, "", buf); err == nil {

@@ -203,11 +203,14 @@ func (w *worker) take(at name, f changelog.FID, how addition) error {
 	}
 	last := o.exists && o.Links <= 1
 	if !w.full || !o.exists {
-		l, err := w.disk.look(f)
+		l, err := w.disk.lookAgain(f)
 		last = err == nil && l.gone
 	}
 	if last {
 		r.Flags |= changelog.FlagLast
+		if err := w.bury(at, f, o); err != nil {
+			return err
+		}
 	}
 	w.recall(r, o)
 	if err := w.emit(r, o); err != nil {
@@ -220,6 +223,20 @@ func (w *worker) take(at name, f changelog.FID, how addition) error {
 	o.Links--
 	w.index.put(f, o)
 	return nil
+}
+
+// bury spares the names that an object has had last the look that waits for a moment
+// without events, if it is gone for sure. Directories of which the handle is stale may be
+// there.
+func (w *worker) bury(at name, f changelog.FID, o *object) error {
+	if o.isDir() || !w.quiet.waitsFor(at, f) {
+		return nil
+	}
+	l, err := w.disk.lookAgain(f)
+	if err == nil && l.dead {
+		w.quiet.buried(at, f, w.index)
+	}
+	return err
 }
 
 // createAndDelete makes the records of an event that has both bits. Which came last

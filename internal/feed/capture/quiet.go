@@ -46,6 +46,11 @@ type waiting struct {
 	name
 	touched time.Time // last
 	since   time.Time // it waits in its place
+	// only is the one object whose renames have touched the name; zero if anything else
+	// has, too.
+	only   changelog.FID
+	before *waiting // where that object was before it came to the name; nil if it was nowhere
+	over   bool     // it waits no more, and is left in the queue
 }
 
 func newQuiet() *quiet {
@@ -60,15 +65,64 @@ func (q *quiet) forget() {
 }
 
 // touch has a name looked up.
-func (q *quiet) touch(n name, now time.Time) {
-	if w := q.names[n]; w != nil {
-		w.touched = now
-		return
+func (q *quiet) touch(n name, now time.Time) { q.touchBy(n, changelog.FID{}, now) }
+
+// touchBy is touch for a name that f came to or went from, and nothing else.
+func (q *quiet) touchBy(n name, f changelog.FID, now time.Time) *waiting {
+	w := q.names[n]
+	if w == nil {
+		q.keep(n)
+		w = &waiting{name: n, since: now, only: f}
+		q.names[n] = w
+		q.push(w)
 	}
-	q.keep(n)
-	w := &waiting{n, now, now}
-	q.names[n] = w
-	q.push(w)
+	if w.touched = now; w.only != f {
+		w.only = changelog.FID{}
+	}
+	return w
+}
+
+// moved has both names of a rename looked up, of which the index had the old one stand
+// for f and the new one for nothing.
+func (q *quiet) moved(from, to name, f changelog.FID, now time.Time) {
+	w := q.touchBy(from, f, now)
+	if to != from {
+		q.touchBy(to, f, now).before = w
+	}
+}
+
+// buried lets go of the names of an object that is gone, from the one on that it had
+// last, as far as the index does not have them stand for it. What the kernel may have told
+// out of turn was done by that object, and it does nothing more: a name that nothing else
+// has touched is as the index says.
+func (q *quiet) buried(at name, f changelog.FID, x *index) {
+	w := q.names[at]
+	for w != nil && w.only == f && !w.over {
+		if is, _ := x.cached(w.name); is == f {
+			break
+		}
+		before := w.before
+		w.end()
+		delete(q.names, w.name)
+		w = before
+	}
+	for q.head < len(q.queue) && q.queue[q.head].over {
+		q.queue[q.head] = nil
+		q.head++
+	}
+	due := q.due
+	if q.compact(); q.due.Before(due) && !q.due.IsZero() {
+		q.due = due
+	}
+}
+
+// end says that it waits no more.
+func (w *waiting) end() { w.over, w.before = true, nil }
+
+// waitsFor reports whether nothing but renames of f have touched a name that waits.
+func (q *quiet) waitsFor(at name, f changelog.FID) bool {
+	w := q.names[at]
+	return w != nil && w.only == f
 }
 
 // list has a directory listed.
@@ -78,7 +132,7 @@ func (q *quiet) list(dir changelog.FID, now time.Time) {
 		return
 	}
 	q.keep(name{parent: dir})
-	w := &waiting{name{parent: dir}, now, now}
+	w := &waiting{name: name{parent: dir}, touched: now, since: now}
 	q.dirs[dir] = w
 	q.push(w)
 }
@@ -128,10 +182,13 @@ func (q *quiet) ripe(now time.Time) (chunk []*waiting) {
 	}
 	for end := len(q.queue); q.head < end && len(chunk) < most; {
 		w := q.queue[q.head]
-		if now.Sub(w.since) < quietTime {
+		if !w.over && now.Sub(w.since) < quietTime {
 			break
 		}
 		q.head++
+		if w.over {
+			continue
+		}
 		if w.since = w.touched; now.Sub(w.since) < quietTime {
 			q.queue = append(q.queue, w)
 			continue
@@ -158,6 +215,7 @@ func (q *quiet) compact() {
 // done forgets what was looked up.
 func (q *quiet) done(chunk []*waiting) {
 	for _, w := range chunk {
+		w.end()
 		if w.name.name == "" {
 			delete(q.dirs, w.parent)
 		} else {

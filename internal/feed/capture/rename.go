@@ -11,8 +11,6 @@ import (
 
 // rename tells that an object has another name.
 func (w *worker) rename(n *notice) error {
-	w.quiet.touch(n.old, w.now)
-	w.quiet.touch(n.at, w.now)
 	from, err := w.index.dirent(n.old)
 	if err != nil {
 		return err
@@ -21,6 +19,12 @@ func (w *worker) rename(n *notice) error {
 	if err != nil {
 		return err
 	}
+	if from == n.object && to.IsZero() && n.exchange.IsZero() {
+		w.quiet.moved(n.old, n.at, n.object, w.now)
+		return w.move(n.old, n.at, n.object, to, addition{by: n.by})
+	}
+	w.quiet.touch(n.old, w.now)
+	w.quiet.touch(n.at, w.now)
 	if w.unknown(from, n) && to != n.object {
 		from = n.object
 	}
