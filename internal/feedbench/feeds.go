@@ -77,14 +77,36 @@ func (b *Bench) crowded(ctx context.Context, feeds int, all *[]stormed) error {
 	})
 }
 
-// cancelInTurn has each consumer cancel all records, once a second, until ctx ends.
+// cancelInTurn has each consumer cancel all records, once a second, until ctx ends: each
+// at its own time, however long the cancels of others take.
 func cancelInTurn(ctx context.Context, all []*feed.Consumer) error {
-	for i := 0; ; i++ {
-		if benchproc.Pause(ctx, time.Second/time.Duration(len(all))) != nil {
-			return nil
-		}
-		if _, err := all[i%len(all)].Cancel(ctx, 0); err != nil && ctx.Err() == nil {
+	var group errgroup.Group
+	for i, n := range all {
+		group.Go(func() error {
+			if benchproc.Pause(ctx, time.Duration(i)*time.Second/time.Duration(len(all))) != nil {
+				return nil
+			}
+			return cancelEach(ctx, n)
+		})
+	}
+	return group.Wait()
+}
+
+// cancelEach cancels all records once a second until ctx ends.
+func cancelEach(ctx context.Context, n *feed.Consumer) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := n.Cancel(ctx, 0); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
 		}
 	}
 }

@@ -50,6 +50,8 @@ type database struct {
 	// writers are commits that have not ended, also those that nobody waits for.
 	writers sync.WaitGroup
 
+	gathering gathering
+
 	// Guarded by mu.
 	mu      sync.Mutex
 	sources map[UUID]*source
@@ -299,6 +301,7 @@ func (d *database) Remove(uuid UUID) error {
 	defer s.applyMu.Unlock()
 	s.trimMu.Lock()
 	defer s.trimMu.Unlock()
+	d.gathering.leave(func(f Feed) bool { return f.Source == uuid })
 	pb := d.db.NewBatch()
 	for _, kind := range []byte{keyBytes, keyDirent, keyLink, keyObject, keyRecord} {
 		p := appendPrefix(nil, kind, s.number)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // append writes a feed's value: Source, Cancelled, Document.
@@ -74,13 +75,14 @@ func (d *database) PutFeed(ctx context.Context, f Feed) error {
 	}
 	defer d.users.exit()
 	f.Document = append([]byte(nil), f.Document...)
-	return d.put(ctx, appendFeed(nil, f.ID), f.append(nil), func(order uint64) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if order > d.feeds[f.ID].order {
-			d.feeds[f.ID] = placedFeed{f, order}
-		}
-	})
+	if with, begun := d.gathering.join(f, time.Now()); with != nil {
+		return d.putGathered(ctx, with, begun)
+	}
+	pb := d.db.NewBatch()
+	if err := pb.Set(appendFeed(nil, f.ID), f.append(nil), nil); err != nil {
+		return err
+	}
+	return d.commitFeeds(ctx, pb, []Feed{f})
 }
 
 // DeleteFeed forgets a feed.
@@ -89,6 +91,7 @@ func (d *database) DeleteFeed(ctx context.Context, id uint32) error {
 		return err
 	}
 	defer d.users.exit()
+	d.gathering.leave(func(f Feed) bool { return f.ID == id })
 	pb := d.db.NewBatch()
 	if err := pb.Delete(appendFeed(nil, id), nil); err != nil {
 		return err
