@@ -75,14 +75,23 @@ func (d *database) PutFeed(ctx context.Context, f Feed) error {
 	}
 	defer d.users.exit()
 	f.Document = append([]byte(nil), f.Document...)
-	if with, begun := d.gathering.join(f, time.Now()); with != nil {
-		return d.putGathered(ctx, with, begun)
+	if d.hasFeed(f.ID) { // one after the other, new ones would wait long
+		if with, begun := d.gathering.join(f, time.Now()); with != nil {
+			return d.putGathered(ctx, with, begun)
+		}
 	}
 	pb := d.db.NewBatch()
 	if err := pb.Set(appendFeed(nil, f.ID), f.append(nil), nil); err != nil {
 		return err
 	}
 	return d.commitFeeds(ctx, pb, []Feed{f})
+}
+
+func (d *database) hasFeed(id uint32) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.feeds[id]
+	return ok
 }
 
 // DeleteFeed forgets a feed.

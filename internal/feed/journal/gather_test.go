@@ -94,13 +94,21 @@ func TestPutGathered(t *testing.T) {
 	fs := vfs.NewMem()
 	d, _ := openTest(t, "feeds", Options{FS: fs})
 	crowdedStore(d)
+	const feeds = 8
+	for id := range uint32(feeds + 1) {
+		if err := d.PutFeed(t.Context(), Feed{ID: id + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.gathering.at != 0 {
+		t.Errorf("%d feeds count that are new, want none", d.gathering.at)
+	}
 	ended, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("given up")
 	cancel(reason)
-	if err := d.PutFeed(ended, Feed{ID: 9}); !errors.Is(err, reason) {
+	if err := d.PutFeed(ended, Feed{ID: feeds + 1}); !errors.Is(err, reason) {
 		t.Errorf("PutFeed: %v, want %v", err, reason)
 	}
-	const feeds = 8
 	var wg sync.WaitGroup
 	for id := range uint32(feeds) {
 		wg.Go(func() {
