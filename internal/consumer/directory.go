@@ -94,7 +94,7 @@ func (d *directory) enter(dir *os.File) error {
 
 // create makes a file that is not there yet.
 func create(dir *os.File, name string) (*os.File, error) {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, fileMode)
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOFOLLOW, fileMode)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
@@ -301,6 +301,7 @@ type fileWriter struct {
 
 	number      uint64 // of the file, where files are limited
 	data, index *os.File
+	quiet       bool   // they are memory
 	offset      int64  // end of the last complete packet
 	entries     int64  // bytes of the index
 	buf         []byte // index entry
@@ -348,7 +349,7 @@ func (w *fileWriter) open() error {
 		_ = unix.Unlinkat(int(w.d.dir.Fd()), index.Name(), 0)
 		return fmt.Errorf("%s: %w", index.Name(), err)
 	}
-	w.data, w.index, w.offset, w.entries = data, index, 0, int64(len(head))
+	w.data, w.index, w.offset, w.entries, w.quiet = data, index, 0, int64(len(head)), inMemory(w.d.dir)
 	return nil
 }
 
@@ -362,18 +363,70 @@ func (w *fileWriter) limit() int64 {
 
 func (w *fileWriter) write(packet []byte, info ctf.PacketInfo) error {
 	w.hang.begin(w.title)
-	err := w.store(packet, info)
+	err := w.keep(packet, info)
 	w.hang.end()
 	w.d.failed(w, err)
 	return err
 }
 
-func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
+// keep writes a packet and its index entry, or nothing.
+func (w *fileWriter) keep(packet []byte, info ctf.PacketInfo) error {
+	err := w.store(packet, nil, info)
+	if err == nil {
+		err = w.enter(int64(len(packet)), info)
+	}
+	if err != nil && w.data != nil {
+		err = errors.Join(err, w.cut())
+	}
+	return err
+}
+
+func (w *fileWriter) writeLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error) {
+	w.hang.begin(w.title)
+	back, err = w.keepLent(head, body, info, taken)
+	w.hang.end()
+	if err != errTakenBack { // which is no fault of the disk's
+		w.d.failed(w, err)
+	}
+	return back, err
+}
+
+// keepLent is keep of a packet that is taken in between: a consumer that dies before that
+// leaves what does not count, one that dies later a gap.
+func (w *fileWriter) keepLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error) {
+	size := int64(len(head) + len(body))
+	if err = w.store(head, body, info); err == nil {
+		if !taken() {
+			_ = w.cut() // else the next packet is written over it
+			return nil, errTakenBack
+		}
+		if err = w.enter(size, info); noRoom(err) {
+			back = w.back(size)
+		}
+	}
+	if err != nil && w.data != nil {
+		err = errors.Join(err, w.cut())
+	}
+	return back, err
+}
+
+// back reads the bytes of a packet that does not count; nil: they are lost.
+func (w *fileWriter) back(size int64) []byte {
+	b := make([]byte, size)
+	if _, err := w.data.ReadAt(b, w.offset); err != nil {
+		return nil
+	}
+	return b
+}
+
+// store writes the bytes of a packet, which does not count yet.
+func (w *fileWriter) store(head, body []byte, info ctf.PacketInfo) error {
+	size := int64(len(head) + len(body))
 	if err := w.d.completeMetadata(); err != nil {
 		return err
 	}
 	limit := w.limit()
-	if w.data == nil || limit > 0 && w.offset > 0 && w.offset+int64(len(packet)) > limit {
+	if w.data == nil || limit > 0 && w.offset > 0 && w.offset+size > limit {
 		if w.data != nil {
 			w.number++
 			if n := w.s.channel.TracefileCount; n > 0 {
@@ -384,19 +437,24 @@ func (w *fileWriter) store(packet []byte, info ctf.PacketInfo) error {
 			return err
 		}
 	}
-	if _, err := w.data.WriteAt(packet, w.offset); err != nil {
-		return errors.Join(fmt.Errorf("%s: packet %d: %w", w.data.Name(), info.Sequence, err), w.cut())
+	if err := writeParts(w.data, w.offset, w.quiet, head, body); err != nil {
+		return fmt.Errorf("%s: packet %d: write: %w", w.data.Name(), info.Sequence, err)
 	}
+	return nil
+}
+
+// enter writes the index entry of the packet that is stored.
+func (w *fileWriter) enter(size int64, info ctf.PacketInfo) error {
 	e := ctf.IndexEntry{
 		Offset: uint64(w.offset), PacketSize: info.Size, ContentSize: info.ContentSize,
 		TimestampBegin: info.Begin, TimestampEnd: info.End, EventsDiscarded: info.Discarded,
 		StreamClass: info.ClassID, InstanceID: info.InstanceID, PacketSeqNum: info.Sequence,
 	}
 	w.buf = e.Append(w.buf[:0], ctf.IndexRecordLenMinor)
-	if _, err := w.index.WriteAt(w.buf, w.entries); err != nil {
-		return errors.Join(fmt.Errorf("%s: packet %d: %w", w.index.Name(), info.Sequence, err), w.cut())
+	if err := writeParts(w.index, w.entries, w.quiet, w.buf); err != nil {
+		return fmt.Errorf("%s: packet %d: write: %w", w.index.Name(), info.Sequence, err)
 	}
-	w.offset += int64(len(packet))
+	w.offset += size
 	w.entries += int64(len(w.buf))
 	return nil
 }

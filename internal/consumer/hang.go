@@ -30,6 +30,7 @@ type hang struct {
 
 	mu    sync.Mutex // guards what follows
 	timer *time.Timer
+	armed bool      // it will tell
 	what  string    // is being done; "": nothing
 	since time.Time // when it began
 	told  bool
@@ -47,6 +48,10 @@ func (h *hang) begin(what string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.what, h.since = what, time.Now()
+	if h.armed {
+		return // setting it anew each time would wake threads
+	}
+	h.armed = true
 	if h.timer == nil {
 		h.timer = time.AfterFunc(h.most, h.expire)
 	} else {
@@ -57,7 +62,6 @@ func (h *hang) begin(what string) {
 // end takes note that it is done.
 func (h *hang) end() {
 	h.mu.Lock()
-	h.timer.Stop() // where it is too late, expire finds nothing
 	told := h.told
 	h.what, h.told = "", false
 	h.mu.Unlock()
@@ -69,8 +73,12 @@ func (h *hang) end() {
 // expire tells that what was begun is not done in time.
 func (h *hang) expire() {
 	h.mu.Lock()
-	late := h.what != "" && !h.told && time.Since(h.since) >= h.most
+	left := h.most - time.Since(h.since)
+	late := h.what != "" && !h.told && left <= 0
 	h.told = h.told || late
+	if h.armed = h.what != "" && left > 0; h.armed { // what was begun since
+		h.timer.Reset(left)
+	}
 	h.mu.Unlock()
 	if late {
 		h.tell(h, true)

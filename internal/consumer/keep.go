@@ -171,7 +171,7 @@ func (d *directory) keepPacket(ctx context.Context, q *spool, file *os.File) fun
 			writers[it.stream] = w
 			d.writers = append(d.writers, w)
 		}
-		return w.store(loaded.data, it.info)
+		return w.keep(loaded.data, it.info)
 	}
 }
 

@@ -74,7 +74,7 @@ func (m *mailbox) wake() {
 // obey does what waits to be done; false at the end.
 func (m *mailbox) obey() bool {
 	var b [8]byte
-	_, _ = unix.Read(m.wakefd, b[:]) // a counter, empty or not
+	_, _ = quietRead(m.wakefd, b[:]) // a counter, empty or not
 	for {
 		select {
 		case o, ok := <-m.orders:

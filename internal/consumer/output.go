@@ -5,6 +5,7 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/weir-io/weir/ctf"
@@ -46,6 +47,18 @@ type packetWriter interface {
 	// beacon tells that nothing happens up to a time.
 	beacon(until uint64) error
 }
+
+// lentWriter is a packetWriter that can take a packet from memory that programs write to.
+type lentWriter interface {
+	// writeLent is write of a packet that begins with head. Taken is called once its
+	// bytes are read, before the packet counts, unless there is no room for it; where
+	// that reports false, there is to be no such packet: errTakenBack. With an error of
+	// which noRoom is true a packet that was taken comes back.
+	writeLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error)
+}
+
+// errTakenBack reports a packet that is none.
+var errTakenBack = errors.New("the packet was taken back")
 
 // nowhere is the output of sessions without one: packets are counted.
 type nowhere struct{}

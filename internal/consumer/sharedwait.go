@@ -48,7 +48,7 @@ func (d *shared) await() {
 	}
 	if listen {
 		var b [4096]byte
-		if n, _ := unix.Read(d.pipefd, b[:]); n > 0 { // how many they are does not matter
+		if n, _ := quietRead(d.pipefd, b[:]); n > 0 { // how many they are does not matter
 			d.gap, d.woken = time.Since(d.woken), time.Now()
 		}
 	}

@@ -40,9 +40,7 @@ type stall struct {
 // that the packet is lost, which its successor's number tells. One that finds no
 // room waits, as do those behind it.
 func (s *stream) WritePacket(p []byte, info ctf.PacketInfo) error {
-	if before := s.discarded.Swap(info.Discarded); info.Discarded > before {
-		s.tellLoss(info.Discarded-before, 0)
-	}
+	s.tellDiscarded(info)
 	if len(s.waiting) == 0 {
 		err := s.give(p, info)
 		if !noRoom(err) {
@@ -52,21 +50,52 @@ func (s *stream) WritePacket(p []byte, info ctf.PacketInfo) error {
 	return s.waiting.WritePacket(p, info)
 }
 
+func (s *stream) tellDiscarded(info ctf.PacketInfo) {
+	if before := s.discarded.Swap(info.Discarded); info.Discarded > before {
+		s.tellLoss(info.Discarded-before, 0)
+	}
+}
+
+// writeLent is WritePacket of a packet in memory that programs write to, which has begun
+// with other bytes than head. Where it finds no room, it is to be given again as a copy,
+// or as what comes back. That is so as well where the output is no lentWriter.
+func (s *stream) writeLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error) {
+	w, ok := s.out.(lentWriter)
+	if !ok || len(s.waiting) > 0 {
+		return nil, errSpoolFull
+	}
+	s.tellDiscarded(info)
+	s.begin(info)
+	back, err = w.writeLent(head, body, info, taken)
+	s.given(len(head)+len(body), err)
+	return back, err
+}
+
 // give writes a packet to the output.
 func (s *stream) give(p []byte, info ctf.PacketInfo) error {
+	s.begin(info)
+	err := s.out.write(p, info)
+	s.given(len(p), err)
+	return err
+}
+
+// begin takes note of the first packet.
+func (s *stream) begin(info ctf.PacketInfo) {
 	if s.first.Load() == 0 {
 		s.first.Store(info.Sequence + 1)
 	}
-	err := s.out.write(p, info)
+}
+
+// given counts a packet that was written, or was not.
+func (s *stream) given(n int, err error) {
 	switch {
 	case err == nil:
 		s.packets.Add(1)
-		s.bytes.Add(uint64(len(p)))
+		s.bytes.Add(uint64(n))
 		s.untold.Store(false)
-	case !noRoom(err):
+	case !noRoom(err) && err != errTakenBack:
 		s.lose(1)
 	}
-	return err
 }
 
 // stalled reports whether packets wait.

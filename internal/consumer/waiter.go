@@ -19,6 +19,8 @@ import (
 type waiter struct {
 	file *os.File // an epoll descriptor
 	raw  syscall.RawConn
+
+	until time.Time // the deadline that the file has; zero: none
 }
 
 func newWaiter(fds ...int) (*waiter, error) {
@@ -54,28 +56,38 @@ func (w *waiter) control(op, fd int) (err error) {
 func (w *waiter) add(fd int) error    { return w.control(unix.EPOLL_CTL_ADD, fd) }
 func (w *waiter) remove(fd int) error { return w.control(unix.EPOLL_CTL_DEL, fd) }
 
-// wait waits until one can be read, or a time has passed; below 0 for ever.
+// wait waits until one can be read, or a time has passed; below 0 for ever. It may end
+// early, by a quarter of that time or where an earlier alarm still goes off.
 func (w *waiter) wait(timeout time.Duration) error {
-	var until time.Time
-	if timeout >= 0 {
-		until = time.Now().Add(timeout)
-	}
-	if err := w.file.SetReadDeadline(until); err != nil {
+	if err := w.alarm(timeout); err != nil {
 		return err
 	}
-	var events [1]unix.EpollEvent
 	var failed error
-	err := w.raw.Read(func(epoll uintptr) bool {
-		n, err := unix.EpollWait(int(epoll), events[:], 0)
-		if err != nil && err != unix.EINTR {
-			failed = err
-		}
-		return n > 0 || failed != nil
+	err := w.raw.Read(func(epoll uintptr) (ready bool) {
+		ready, failed = quietEvents(int(epoll))
+		return ready || failed != nil
 	})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
+		w.until, err = time.Now(), nil // which has passed
 	}
 	return errors.Join(err, failed)
+}
+
+// alarm has a wait end after a time. An alarm that goes off wakes several threads, one
+// that is moved on none: as long as something happens it never does.
+func (w *waiter) alarm(timeout time.Duration) error {
+	var until time.Time
+	if timeout >= 0 {
+		now := time.Now()
+		until = now.Add(timeout)
+		if early := until.Sub(w.until); w.until.After(now) && early >= 0 && early <= timeout/4 {
+			return nil
+		}
+	} else if w.until.IsZero() {
+		return nil
+	}
+	w.until = until
+	return w.file.SetReadDeadline(until)
 }
 
 func (w *waiter) close() error { return w.file.Close() }

@@ -131,17 +131,26 @@ func (r *Reader) Read(at uint64, packet []byte) (h Header, n int, ok bool) {
 		page = r.page
 		defer r.exchange(at)
 	}
+	h, src := r.look(page)
+	return h, copy(packet, src), true
+}
+
+// Look returns the header of the sub-buffer of a position and its packet, where programs
+// can still write to it, in a ring in which they do not overwrite. It is empty where
+// sizes in its header cannot be.
+func (r *Reader) Look(at uint64) (Header, []byte) { return r.look(r.index(at)) }
+
+func (r *Reader) look(page uint64) (h Header, packet []byte) {
 	begin := r.l.Memory + page*r.g.SubbufBytes
-	src := r.b[begin : begin+r.g.SubbufBytes]
+	src := r.b[begin : begin+r.g.SubbufBytes : begin+r.g.SubbufBytes]
 	var head [HeaderLen]byte
 	copy(head[:], src)
 	h = ParseHeader(head[:])
 	size := h.PacketBits / 8
 	if h.PacketBits%8 != 0 || size < HeaderLen || size > r.g.SubbufBytes || h.ContentBits > h.PacketBits || h.ContentBits < HeaderLen*8 {
-		// A program has lied: the sub-buffer is nobody's.
-		return h, 0, true
+		return h, nil // a program has lied: the sub-buffer is nobody's
 	}
-	return h, copy(packet[:size], src), true
+	return h, src[:size]
 }
 
 // exchange gives the reader the page of a sub-buffer for its own; again, it gives it
