@@ -67,7 +67,7 @@ func (m *mailbox) wake() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.closed {
-		_, _ = unix.Write(m.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		_, _ = quietWrite(m.wakefd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	}
 }
 

@@ -31,6 +31,20 @@ func quietRead(fd int, b []byte) (int, error) {
 	return quietCall(unix.SYS_READ, uintptr(fd), unsafe.Pointer(&b[0]), uintptr(len(b)))
 }
 
+// quietWrite writes to a descriptor that does not block.
+func quietWrite(fd int, b []byte) (int, error) {
+	return quietCall(unix.SYS_WRITE, uintptr(fd), unsafe.Pointer(&b[0]), uintptr(len(b)))
+}
+
+// quietTimer has a timer go off after a time, once.
+func quietTimer(fd int, in *unix.ItimerSpec) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(in)), 0, 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
 // quietEvents asks an epoll descriptor whether one of those that it watches is ready.
 func quietEvents(epoll int) (bool, error) {
 	var event unix.EpollEvent

@@ -15,30 +15,38 @@ import (
 
 // waiter waits for descriptors as the runtime waits for sockets: a thread that waits in
 // the kernel has the runtime look at it again and again, which costs more than reading
-// a ring that has little. One goroutine uses it.
+// a ring that has little. Time is one of the descriptors, as an alarm of the runtime's
+// wakes its monitor, which looks around each 20 µs then. One goroutine uses it.
 type waiter struct {
 	file *os.File // an epoll descriptor
 	raw  syscall.RawConn
 
-	until time.Time // the deadline that the file has; zero: none
+	timer int       // its descriptor
+	until time.Time // when it goes off; zero: it does not
 }
 
 func newWaiter(fds ...int) (*waiter, error) {
+	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("timer: %w", err)
+	}
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
+		unix.Close(timer)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil { // has the runtime wait for it
+		unix.Close(timer)
 		unix.Close(fd)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	w := &waiter{file: os.NewFile(uintptr(fd), "epoll")}
+	w := &waiter{file: os.NewFile(uintptr(fd), "epoll"), timer: timer}
 	if w.raw, err = w.file.SyscallConn(); err != nil {
-		return nil, errors.Join(err, w.file.Close())
+		return nil, errors.Join(err, w.close())
 	}
-	for _, fd := range fds {
+	for _, fd := range append(fds, timer) {
 		if err := w.add(fd); err != nil {
-			return nil, errors.Join(err, w.file.Close())
+			return nil, errors.Join(err, w.close())
 		}
 	}
 	return w, nil
@@ -67,27 +75,28 @@ func (w *waiter) wait(timeout time.Duration) error {
 		ready, failed = quietEvents(int(epoll))
 		return ready || failed != nil
 	})
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		w.until, err = time.Now(), nil // which has passed
-	}
 	return errors.Join(err, failed)
 }
 
-// alarm has a wait end after a time. An alarm that goes off wakes several threads, one
-// that is moved on none: as long as something happens it never does.
+// alarm has a wait end after a time. It is moved on before it goes off, but not each time.
 func (w *waiter) alarm(timeout time.Duration) error {
 	var until time.Time
+	var in unix.ItimerSpec // zero: never
 	if timeout >= 0 {
 		now := time.Now()
 		until = now.Add(timeout)
 		if early := until.Sub(w.until); w.until.After(now) && early >= 0 && early <= timeout/4 {
 			return nil
 		}
+		in.Value = unix.NsecToTimespec(int64(max(timeout, 1)))
 	} else if w.until.IsZero() {
 		return nil
 	}
+	if err := quietTimer(w.timer, &in); err != nil {
+		return fmt.Errorf("timer: %w", err)
+	}
 	w.until = until
-	return w.file.SetReadDeadline(until)
+	return nil
 }
 
-func (w *waiter) close() error { return w.file.Close() }
+func (w *waiter) close() error { return errors.Join(w.file.Close(), unix.Close(w.timer)) }
