@@ -353,6 +353,9 @@ func (d *shared) finish() error {
 }
 
 func (d *shared) tell() (told bool, err error) {
+	if !d.s.untold.Load() { // the goroutine need not be woken for that
+		return false, nil
+	}
 	err = d.call(func() error {
 		if told = d.s.untold.Load() && !d.s.stalled(); told {
 			d.endPacket(false, true)

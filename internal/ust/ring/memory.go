@@ -68,7 +68,9 @@ func Open(f *os.File, g Geometry) (*Reader, error) {
 	if uint64(st.Size()) != size || got&unix.F_SEAL_SHRINK == 0 {
 		return nil, fmt.Errorf("ring: memory file of %d bytes with seals %#x, want %d that cannot shrink", st.Size(), got, size)
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	// All of it is going to be read, and its pages are there: they are mapped now, not one
+	// by one while programs write.
+	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {
 		return nil, fmt.Errorf("ring: map %d bytes: %w", size, err)
 	}
