@@ -21,7 +21,7 @@ import (
 // fileMode is that of trace files: readable by the group.
 const fileMode = 0o640
 
-// directory is an output of files, as LTTng lays them out:
+// directory is a trace of files, as LTTng lays them out:
 //
 //	metadata
 //	CHANNEL_CPU[_FILE]
@@ -194,13 +194,6 @@ func (d *directory) rotate(_ handover.Chunk, dir *os.File) (func() error, error)
 	return done, first
 }
 
-// clear is a rotation whose old directory the daemon removes.
-func (d *directory) clear(c handover.Chunk, dir *os.File) (func() error, error) {
-	return d.rotate(c, dir)
-}
-
-func (d *directory) settle(context.Context) error { return nil }
-
 // close ends the output. Where the file system does not answer the files stay open
 // until the process ends: somebody's goroutine is in one of them.
 func (d *directory) close(context.Context) (unsent, error) {
@@ -228,7 +221,7 @@ func (d *directory) status(to *handover.Status) {
 	to.Stuck = append(to.Stuck, d.stuck()...)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	to.Output, to.LastError = handover.OutputDirectory, d.failure
+	to.LastError = d.failure
 }
 
 // stuck is what does not come back, as far as that was told.
@@ -264,8 +257,6 @@ func (d *directory) hung(h *hang, on bool) {
 		d.onFailure(nil)
 	}
 }
-
-func (d *directory) confirmed(*stream) uint64 { return 0 }
 
 // failed takes note that a stream's packet was not written, or, with nil, that one
 // is.
@@ -314,7 +305,7 @@ type fileWriter struct {
 func (w *fileWriter) name() string { return streamName(w.s) }
 
 // streamName is what files of a stream are called.
-func streamName(s *stream) string { return fmt.Sprintf("%s%s_%d", s.channel.Name, s.part, s.cpu) }
+func streamName(s *stream) string { return fmt.Sprintf("%s_%d", s.channel.Name, s.cpu) }
 
 // open begins the next file.
 func (w *fileWriter) open() error {

@@ -45,8 +45,8 @@ type engine struct {
 	tables   map[uint32]*table
 	running  bool // started, and not stopped
 	paused   bool
-	uuid     [16]byte
-	text     []byte // all metadata
+	uuid     [16]byte // of the trace that has the domain's own place
+	texts    partTexts
 	users    handover.Users
 	next     *candidate                         // output that was prepared, or nil
 	dumps    map[*stream]*kerneltrace.StateDump // for the next snapshot
@@ -287,22 +287,24 @@ func blob(op handover.Op, files []*os.File) ([]byte, error) {
 	return handover.ReadBlob(files[0])
 }
 
-func (e *engine) addMetadata(_ struct{}, files []*os.File) error {
+func (e *engine) addMetadata(of handover.Part, files []*os.File) error {
 	text, err := blob(handover.OpMetadata, files)
 	if err != nil {
 		return err
 	}
-	e.text = append(e.text, text...)
-	return e.out.metadata(text)
+	t := e.texts.of(e.part(of))
+	t.text = append(t.text, text...)
+	return e.out.metadata(t.part, text)
 }
 
-func (e *engine) replaceMetadata(_ struct{}, files []*os.File) error {
+func (e *engine) replaceMetadata(of handover.Part, files []*os.File) error {
 	text, err := blob(handover.OpRegenerate, files)
 	if err != nil {
 		return err
 	}
-	e.text = text
-	return e.out.regenerate(text)
+	t := e.texts.of(e.part(of))
+	t.text = text
+	return e.out.regenerate(t.part, text)
 }
 
 // start lets the streams read.

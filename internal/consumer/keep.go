@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -21,11 +22,11 @@ import (
 // ended.
 type unsent struct {
 	kept, lost uint64
-	place      string // where they are kept, below the directory of spools
+	places     []string // where they are kept, below the directory of spools
 }
 
-// keeper keeps them: as a trace of its own for each output, in the directory of
-// spools. It is safe for concurrent use.
+// keeper keeps them: as a trace of its own for each part of an output, in the directory
+// of spools. It is safe for concurrent use.
 type keeper struct {
 	dir  *os.File // nil: nothing is kept
 	name string   // of traces; the second and later ones have a number behind it
@@ -53,46 +54,78 @@ func (k *keeper) next() (*os.File, string, error) {
 	return os.NewFile(uintptr(fd), name), name, nil
 }
 
-// keep writes what a spool still has into a trace, until ctx ends, and counts the
+// keep writes what a spool still has into traces, until ctx ends, and counts the
 // rest as lost. The relay may have some of it, and not have said so: of which recording,
 // and where in it, is written beside, so that who sends it later need not send that again.
-func (k *keeper) keep(ctx context.Context, q *spool, text []byte, place string, origin *relay.Identity) (rest unsent, err error) {
+func (k *keeper) keep(ctx context.Context, q *spool, texts []partText, place string, origin *relay.Identity) (rest unsent, err error) {
 	items, file := q.takePackets()
-	if len(items) == 0 {
-		return rest, nil
+	for len(items) > 0 {
+		in := items[0].stream.in.place
+		var some, others []item
+		for _, it := range items {
+			if it.stream.in.place == in {
+				some = append(some, it)
+			} else {
+				others = append(others, it)
+			}
+		}
+		items = others
+		t := &trace{items: some, place: path.Join(place, in)}
+		for _, of := range texts {
+			if of.place == in {
+				t.text = of.text
+			}
+		}
+		err = errors.Join(err, k.keepTrace(ctx, q, file, t, origin, &rest))
 	}
+	return rest, err
+}
+
+// trace is what is kept of a part.
+type trace struct {
+	items []item
+	text  []byte
+	place string // in the recording
+}
+
+func (k *keeper) keepTrace(ctx context.Context, q *spool, file *os.File, t *trace, origin *relay.Identity, rest *unsent) (err error) {
+	kept := uint64(0)
 	write := func(*item) error { return errSpoolClosed }
-	if k != nil && k.dir != nil && k.name != "" && len(text) > 0 {
+	if k != nil && k.dir != nil && k.name != "" && len(t.text) > 0 {
 		var d *directory
-		if d, rest.place, err = k.open(text); err == nil {
+		var name string
+		if d, name, err = k.open(t.text); err == nil {
 			defer func() {
 				_, cerr := d.close(ctx)
 				if err == nil {
 					err = cerr
 				}
-				if rest.kept == 0 && !errors.Is(cerr, errHung) {
-					err = errors.Join(err, k.remove(rest.place))
+				if kept > 0 {
+					rest.places = append(rest.places, name)
+				} else if !errors.Is(cerr, errHung) {
+					err = errors.Join(err, k.remove(name))
 				}
 			}()
 			write = d.keepPacket(ctx, q, file)
 			if origin != nil {
-				err = d.tellOrigin(*origin, place, items) // without it the packets are sent all the same
+				err = d.tellOrigin(*origin, t.place, t.items) // without it the packets are sent all the same
 			}
 		}
 	}
-	for i := range items {
-		werr := write(&items[i])
+	for i := range t.items {
+		werr := write(&t.items[i])
 		if werr == nil {
-			rest.kept++
+			kept++
 			continue
 		}
 		rest.lost++
-		items[i].stream.lose(1)
+		t.items[i].stream.lose(1)
 		if err == nil && werr != errSpoolClosed {
 			err = werr
 		}
 	}
-	return rest, err
+	rest.kept += kept
+	return err
 }
 
 // open makes a trace with its metadata, or leaves none.
@@ -180,6 +213,6 @@ func (u unsent) addTo(to *handover.Ended) {
 	to.Kept += u.kept
 	to.Lost += u.lost
 	if u.kept > 0 {
-		to.Places = append(to.Places, u.place)
+		to.Places = append(to.Places, u.places...)
 	}
 }

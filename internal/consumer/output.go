@@ -15,12 +15,12 @@ import (
 // output is a place for packets. All but its writers belongs to the engine; a
 // writer to the goroutine that drains its stream.
 type output interface {
-	// metadata appends text, of which a new output gets all there is first.
-	metadata(text []byte) error
+	// metadata appends text of a part, of which a new output gets all there is first.
+	metadata(p part, text []byte) error
 	// writer makes the place of a stream.
 	writer(s *stream) (packetWriter, error)
 	// regenerate replaces it.
-	regenerate(text []byte) error
+	regenerate(p part, text []byte) error
 	// rotate has what is written from now on go to a new chunk, in the directory
 	// given, if the output is one. Nothing is written meanwhile. The function that
 	// it returns waits until that is done.
@@ -63,9 +63,9 @@ var errTakenBack = errors.New("the packet was taken back")
 // nowhere is the output of sessions without one: packets are counted.
 type nowhere struct{}
 
-func (nowhere) metadata([]byte) error                                 { return nil }
+func (nowhere) metadata(part, []byte) error                           { return nil }
 func (nowhere) writer(*stream) (packetWriter, error)                  { return nowhere{}, nil }
-func (nowhere) regenerate([]byte) error                               { return nil }
+func (nowhere) regenerate(part, []byte) error                         { return nil }
 func (nowhere) rotate(handover.Chunk, *os.File) (func() error, error) { return done, nil }
 func (nowhere) clear(handover.Chunk, *os.File) (func() error, error)  { return done, nil }
 func (nowhere) settle(context.Context) error                          { return nil }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ import (
 // connection is one session on a relay, as this consumer uses it.
 type connection struct {
 	session *relay.Session
-	meta    *relay.Stream
+	metas   map[string]*relay.Stream // by places of parts
 	streams map[*stream]*relay.Stream
 	stored  map[*stream]uint64 // packets that were confirmed, with those of a session before
 	lost    map[*stream]uint64 // packets that were given up, as far as they are counted
@@ -40,8 +41,7 @@ const (
 // the goroutine waits for another one.
 type relayOutput struct {
 	// Immutable.
-	trace   string // path of the streams in the session
-	uuid    [16]byte
+	trace   string // path of the domain in the session
 	spool   *spool
 	keeper  *keeper // of what no relay has got at the end
 	onLost  func(error)
@@ -60,7 +60,7 @@ type relayOutput struct {
 	mu       sync.Mutex
 	begun    bool      // the goroutine runs; guarded by mu
 	writers  []*stream // likewise
-	text     []byte    // all metadata; guarded by mu
+	texts    partTexts // likewise
 	conn     *connection
 	lostAt   time.Time
 	failure  string
@@ -81,9 +81,9 @@ func (o *relayOutput) within() (context.Context, context.CancelFunc) {
 var errNotLost = errors.New("the relay is not lost")
 
 // newRelayOutput begins to send to a session on a relay, which it takes over.
-func newRelayOutput(r *relay.Session, to handover.Output, uuid [16]byte, q *spool, k *keeper, onLost func(error)) *relayOutput {
+func newRelayOutput(r *relay.Session, to handover.Output, q *spool, k *keeper, onLost func(error)) *relayOutput {
 	o := &relayOutput{
-		trace: to.Trace, opened: to.Known, known: to.Known, uuid: uuid, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		trace: to.Trace, opened: to.Known, known: to.Known, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
 		awaited: make(map[*stream]uint64), numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())
@@ -184,15 +184,17 @@ func (o *relayOutput) serve(r *relay.Session) error {
 func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	ctx, cancel := o.within()
 	defer cancel()
-	c := &connection{session: r, streams: make(map[*stream]*relay.Stream), stored: make(map[*stream]uint64), lost: make(map[*stream]uint64)}
+	c := &connection{session: r, metas: make(map[string]*relay.Stream), streams: make(map[*stream]*relay.Stream), stored: make(map[*stream]uint64), lost: make(map[*stream]uint64)}
 	var options []relay.StreamOptions
 	o.mu.Lock()
-	writers := slices.Clone(o.writers)
+	writers, parts := slices.Clone(o.writers), o.partsLocked()
 	o.mu.Unlock()
 	for _, s := range writers {
 		options = append(options, o.options(s))
 	}
-	options = append(options, relay.StreamOptions{Channel: "metadata", Path: o.trace, TraceUUID: o.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1})
+	for _, p := range parts {
+		options = append(options, o.metaOptions(p))
+	}
 	made, err := o.addStreams(ctx, r, options)
 	o.mu.Lock()
 	o.opened = true // the relay may have made them even if its answer is lost
@@ -212,11 +214,13 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 		}
 	}
 	o.known = false
-	c.meta = made[len(made)-1]
+	for i, p := range parts {
+		c.metas[p.place] = made[len(writers)+i]
+	}
 	// Text that is put from now on is sent where it stands; all there is goes
 	// first, and once.
 	o.mu.Lock()
-	text := o.text
+	texts := o.textsLocked()
 	o.spool.rewind(func(it *item) bool {
 		has := it.info.Sequence < c.streams[it.stream].Next()
 		if has {
@@ -226,10 +230,15 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	})
 	o.mu.Unlock()
 	o.spool.tell()
-	if len(text) == 0 {
-		return c, nil
+	for _, t := range texts {
+		if len(t.text) == 0 {
+			continue
+		}
+		if err := o.sendText(ctx, c, t.part, t.text); err != nil {
+			return nil, err
+		}
 	}
-	return c, c.meta.SendMetadata(ctx, text)
+	return c, nil
 }
 
 // addStreams makes the streams on a relay, or goes on with those that a session
@@ -368,30 +377,34 @@ func (o *relayOutput) finish(r *relay.Session) {
 	}
 }
 
-func (o *relayOutput) metadata(text []byte) error {
+func (o *relayOutput) metadata(p part, text []byte) error {
 	text = append([]byte(nil), text...)
 	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.text = append(o.text[:len(o.text):len(o.text)], text...)
+	t := o.texts.of(p)
+	t.text = append(t.text[:len(t.text):len(t.text)], text...)
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := o.within()
 		defer cancel()
-		return c.meta.SendMetadata(ctx, text)
+		return o.sendText(ctx, c, p, text)
 	}}, nil)
 }
 
 // regenerate replaces the text.
-func (o *relayOutput) regenerate(text []byte) error {
+func (o *relayOutput) regenerate(p part, text []byte) error {
 	text = append([]byte(nil), text...)
 	defer o.spool.tell()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.text = text
+	o.texts.of(p).text = text
 	return o.spool.add(item{metadata: true, do: func(c *connection) error {
 		ctx, cancel := o.within()
 		defer cancel()
-		return o.refused(c.meta.ResetMetadata(ctx, text))
+		if err := o.addPart(ctx, c, p); err != nil {
+			return err
+		}
+		return o.refused(c.metas[p.place].ResetMetadata(ctx, text))
 	}}, nil)
 }
 
@@ -431,12 +444,62 @@ func (o *relayOutput) addStream(c *connection, s *stream) error {
 		return err
 	}
 	c.streams[s] = made[0]
+	return o.addPart(ctx, c, s.in)
+}
+
+// addPart makes the stream of a part's metadata, unless it is there.
+func (o *relayOutput) addPart(ctx context.Context, c *connection, p part) error {
+	if c.metas[p.place] != nil {
+		return nil
+	}
+	made, err := c.session.AddStreams(ctx, o.metaOptions(p))
+	if err != nil {
+		return err
+	}
+	c.metas[p.place] = made[0]
 	return nil
+}
+
+// sendText appends to the metadata of a part.
+func (o *relayOutput) sendText(ctx context.Context, c *connection, p part, text []byte) error {
+	if err := o.addPart(ctx, c, p); err != nil {
+		return err
+	}
+	return c.metas[p.place].SendMetadata(ctx, text)
+}
+
+// partsLocked are those that there are.
+func (o *relayOutput) partsLocked() []part {
+	var all []part
+	for _, t := range o.texts {
+		all = append(all, t.part)
+	}
+	for _, s := range o.writers {
+		if !slices.ContainsFunc(all, func(p part) bool { return p.place == s.in.place }) {
+			all = append(all, s.in)
+		}
+	}
+	return all
+}
+
+// textsLocked are the metadata of all parts as they are now.
+func (o *relayOutput) textsLocked() []partText {
+	var all []partText
+	for _, t := range o.texts {
+		all = append(all, *t)
+	}
+	return all
+}
+
+func (o *relayOutput) metaOptions(p part) relay.StreamOptions {
+	return relay.StreamOptions{
+		Channel: "metadata", Path: path.Join(o.trace, p.place), TraceUUID: p.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
+	}
 }
 
 func (o *relayOutput) options(s *stream) relay.StreamOptions {
 	return relay.StreamOptions{
-		Channel: streamName(s), Path: o.trace,
+		Channel: streamName(s), Path: path.Join(o.trace, s.in.place),
 		TracefileSize: s.channel.TracefileBytes, TracefileCount: s.channel.TracefileCount,
 		ClassID: s.class, Instance: uint64(s.cpu),
 	}
@@ -485,14 +548,20 @@ func (o *relayOutput) nextChunk(ctx context.Context, c *connection, old lttng.Cl
 	if err := c.session.Drain(ctx); err != nil {
 		return err
 	}
-	_, err := c.session.Rotate(ctx, relay.Rotation{Command: old, Metadata: func(*relay.Stream) []byte { return o.allText() }})
+	_, err := c.session.Rotate(ctx, relay.Rotation{Command: old, Metadata: func(st *relay.Stream) []byte { return o.allText(c, st) }})
 	return err
 }
 
-func (o *relayOutput) allText() []byte {
+// allText is what a stream of metadata has.
+func (o *relayOutput) allText(c *connection, st *relay.Stream) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.text
+	for place, meta := range c.metas {
+		if t := o.texts.find(place); meta == st && t != nil {
+			return t.text
+		}
+	}
+	return nil
 }
 
 func (o *relayOutput) settle(ctx context.Context) error {
@@ -503,7 +572,7 @@ func (o *relayOutput) settle(ctx context.Context) error {
 func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	o.mu.Lock()
 	o.farewell = ctx
-	begun, text := o.begun, o.text
+	begun, texts := o.begun, o.textsLocked()
 	o.mu.Unlock()
 	o.cancel() // first: the end of the spool alone looks like that of the relay
 	o.spool.close()
@@ -516,7 +585,7 @@ func (o *relayOutput) close(ctx context.Context) (unsent, error) {
 	default:
 	}
 	defer o.spool.free()
-	return o.keeper.keep(ctx, o.spool, text, o.trace, o.origin)
+	return o.keeper.keep(ctx, o.spool, texts, o.trace, o.origin)
 }
 
 // datagrams reports whether packets go to the relay by UDP, and may be lost.

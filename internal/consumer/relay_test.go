@@ -37,8 +37,8 @@ func TestRefusedIsNotLost(t *testing.T) {
 // be slow to listen.
 func TestToldWithoutLock(t *testing.T) {
 	for name, give := range map[string]func(*relayOutput) error{
-		"metadata":   func(o *relayOutput) error { return o.metadata([]byte("text")) },
-		"regenerate": func(o *relayOutput) error { return o.regenerate([]byte("text")) },
+		"metadata":   func(o *relayOutput) error { return o.metadata(part{}, []byte("text")) },
+		"regenerate": func(o *relayOutput) error { return o.regenerate(part{}, []byte("text")) },
 	} {
 		q := testSpool(t, 100, 0)
 		put(t, q, 0, make([]byte, 60)) // of which nobody was told

@@ -69,9 +69,6 @@ func (e *engine) addChannel(c handover.Channel, files []*os.File) error {
 	} else if err := want(handover.OpChannel, files, 0); err != nil {
 		return err
 	}
-	if c.Shared {
-		e.uuid = c.UUID
-	}
 	e.channels[c.ID] = &channel{Channel: c}
 	return nil
 }
@@ -118,7 +115,7 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 		handover.CloseAll(files)
 		return fmt.Errorf("stream of channel %d, which does not exist", o.Channel)
 	}
-	s := &stream{channel: c, cpu: o.CPU, class: uint64(c.ID), part: o.Part}
+	s := &stream{channel: c, cpu: o.CPU, class: uint64(c.ID), in: e.part(o.Part)}
 	if c.Shared {
 		s.class = uint64(o.Class)
 	}
@@ -266,9 +263,7 @@ func (e *engine) prepare(o handover.Output, files []*os.File) error {
 		return err
 	}
 	c := &candidate{out: out}
-	if len(e.text) > 0 {
-		err = out.metadata(e.text)
-	}
+	err = e.tellTexts(out)
 	for _, s := range e.streams {
 		if err != nil {
 			break
@@ -281,6 +276,16 @@ func (e *engine) prepare(o handover.Output, files []*os.File) error {
 		return errors.Join(err, e.drop(out))
 	}
 	e.next = c
+	return nil
+}
+
+// tellTexts gives a new output the metadata that there are.
+func (e *engine) tellTexts(out output) error {
+	for _, t := range e.texts {
+		if err := out.metadata(t.part, t.text); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -335,10 +340,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		if err := want(handover.OpOutput, files, 1); err != nil {
 			return nil, err
 		}
-		d, err := newDirectory(files[0], e.hello.Hang)
-		if err != nil {
-			return nil, err
-		}
+		d := newTree(files[0], e.hello.Hang)
 		d.onBack = e.catchUp
 		d.onHang = func(s handover.Stuck) { e.notice(handover.NoticeStuck, s) }
 		d.onFailure = func(err error) {
@@ -357,7 +359,7 @@ func (e *engine) newOutput(o handover.Output, files []*os.File) (output, error) 
 		q := newSpool(e.hello.SpoolMemory, o.SpoolDisk, e.spoolDir)
 		q.level.tell = func(told handover.Spool) { e.notice(handover.NoticeSpool, told) }
 		var out *relayOutput
-		out = newRelayOutput(r, o, e.uuid, q, e.keeper, func(err error) {
+		out = newRelayOutput(r, o, q, e.keeper, func(err error) {
 			if e.current() == output(out) { // another one has no successor to wait for
 				e.notice(handover.NoticeLost, handover.Lost{Output: o.Number, Error: err.Error()})
 			}

@@ -98,7 +98,7 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 	}
 	d := &shared{
 		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
-		uuid: s.channel.UUID, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
+		uuid: s.in.uuid, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
 		opened: time.Now(), lostBefore: min(r.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss)),
 	}
 	d.mayHold = len(e.streams) < maxHolding

@@ -47,7 +47,7 @@ func (e *engine) snapshot(o handover.Snapshot, files []*os.File) error {
 }
 
 func (e *engine) record(out output, most int64) error {
-	if err := out.metadata(e.text); err != nil {
+	if err := e.tellTexts(out); err != nil {
 		return err
 	}
 	writers := make([]packetWriter, len(e.streams))

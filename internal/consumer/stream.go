@@ -23,7 +23,7 @@ type stream struct {
 	channel *channel
 	cpu     uint32
 	class   uint64  // the stream class
-	part    string  // of the name, behind the channel's
+	in      part    // of the domain
 	losses  *losses // nil: nobody is told
 
 	source source // set before anything comes from it

@@ -21,8 +21,8 @@ const (
 	OpChannel    Op = "channel"    // Channel; of a ring: the table of its events (Blob)
 	OpStream     Op = "stream"     // Stream; of a ring: trace_pipe_raw, stats, ledger; of a shared one: memory, wake-up pipe; else a socket of packets
 	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
-	OpMetadata   Op = "metadata"   // nothing; text to append (Blob)
-	OpRegenerate Op = "regenerate" // nothing; text that takes the place of all before (Blob)
+	OpMetadata   Op = "metadata"   // Part; text to append (Blob)
+	OpRegenerate Op = "regenerate" // Part; text that takes the place of all before (Blob)
 	OpOutput     Op = "output"     // Output; a directory, or control and data socket; OpCommit or OpDrop follows
 	OpCommit     Op = "commit"     // nothing; the output that was prepared takes the place of the one there is
 	OpDrop       Op = "drop"       // nothing; the output that was prepared is not wanted
@@ -76,7 +76,6 @@ type Channel struct {
 	Name           string        `json:"name"`
 	Ring           bool          `json:"ring,omitempty"`   // of the kernel's
 	Shared         bool          `json:"shared,omitempty"` // in memory of programs; neither: the source gives whole packets
-	UUID           [16]byte      `json:"uuid,omitzero"`    // of the trace, where rings are shared
 	PacketBytes    int           `json:"packet_bytes,omitempty"`
 	RingBytes      int64         `json:"ring_bytes,omitempty"` // of each stream
 	Overwrite      bool          `json:"overwrite,omitempty"`
@@ -108,13 +107,19 @@ type Stream struct {
 	Channel     uint32 `json:"channel"`
 	CPU         uint32 `json:"cpu"`
 	SubbufBytes int    `json:"subbuf_bytes,omitempty"`
-	// Class is the stream class, and Part what follows the channel's name in that of the
-	// stream, of rings that are shared.
+	// Class is the stream class of rings that are shared.
 	Class uint32 `json:"class,omitempty"`
-	Part  string `json:"part,omitempty"`
+	Part  Part   `json:"part,omitzero"`
 	// Resumed is true where another consumer has died over the stream: its ledger
 	// tells how far that has come.
 	Resumed bool `json:"resumed,omitempty"`
+}
+
+// Part is one of several traces that a domain records: its place below that of the
+// domain, "" for that itself, and its identity, if it is not that of the domain's tables.
+type Part struct {
+	Place string   `json:"place,omitempty"`
+	UUID  [16]byte `json:"uuid,omitzero"`
 }
 
 // Kinds of outputs.

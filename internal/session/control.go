@@ -160,18 +160,28 @@ func (d *Daemon) RegenerateMetadata(ctx context.Context, by Caller, name string)
 			return problemf(agent.CodeLive, "session %s is live: its metadata cannot be written anew", s.name)
 		}
 		for _, m := range s.running() {
-			text, err := m.trace.Regenerate()
-			if err != nil {
-				return err
-			}
-			m.text = text
-			if err := m.tellMetadata(ctx, handover.OpRegenerate, text); err != nil {
+			if err := m.regenerate(ctx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	return done, err
+}
+
+// regenerate writes the metadata of a domain anew.
+func (m *domain) regenerate(ctx context.Context) error {
+	texts, err := m.newTexts(true)
+	if err != nil {
+		return err
+	}
+	for _, t := range texts {
+		m.text(t.Part).Text = t.Text
+		if err := m.tellMetadata(ctx, handover.OpRegenerate, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RegenerateStatedump writes what is so now.

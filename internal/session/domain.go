@@ -37,10 +37,10 @@ type domain struct {
 	kept  atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
 	woken chan struct{}          // has one when the trace is to follow; never closed, not guarded
 
-	proc   *process // nil until recording begins
-	fed    *process // that was told of what is recorded for it alone
-	text   []byte   // all metadata that a consumer was told
-	local  *local   // the directory in use; nil for a relay
+	proc   *process      // nil until recording begins
+	fed    *process      // that was told of what is recorded for it alone
+	texts  []source.Text // all metadata that a consumer was told
+	local  *local        // the directory in use; nil for a relay
 	deaths []time.Time
 
 	abandoned []*process // whose output did not answer; they may wait in the kernel yet
@@ -208,29 +208,65 @@ func (m *domain) publish() error {
 			return err
 		}
 	}
-	text, err := m.trace.Metadata()
-	if err != nil || len(text) == 0 {
+	texts, err := m.newTexts(false)
+	if err != nil {
 		return err
 	}
-	m.text = append(m.text, text...)
-	return m.tellMetadata(ctx, handover.OpMetadata, text)
+	for _, t := range texts { // for its successor, if this process does not get them
+		all := m.text(t.Part)
+		all.Text = append(all.Text, t.Text...)
+	}
+	for _, t := range texts {
+		if err := m.tellMetadata(ctx, handover.OpMetadata, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newTexts returns the metadata that the trace has not told, or, anew, all.
+func (m *domain) newTexts(anew bool) ([]source.Text, error) {
+	if split, ok := m.trace.(source.Split); ok {
+		return split.Texts(anew)
+	}
+	tell := m.trace.Metadata
+	if anew {
+		tell = m.trace.Regenerate
+	}
+	text, err := tell()
+	if err != nil || len(text) == 0 {
+		return nil, err
+	}
+	return []source.Text{{Text: text}}, nil
+}
+
+// text returns the metadata of a part, which are there then.
+func (m *domain) text(p handover.Part) *source.Text {
+	i := slices.IndexFunc(m.texts, func(t source.Text) bool { return t.Part == p })
+	if i < 0 {
+		i = len(m.texts)
+		m.texts = append(m.texts, source.Text{Part: p})
+	}
+	return &m.texts[i]
 }
 
 // tellAllMetadata tells a new consumer what its predecessor knew.
 func (m *domain) tellAllMetadata(ctx context.Context) error {
-	if len(m.text) == 0 {
-		return nil
+	for _, t := range m.texts {
+		if err := m.tellMetadata(ctx, handover.OpMetadata, t); err != nil {
+			return err
+		}
 	}
-	return m.tellMetadata(ctx, handover.OpMetadata, m.text)
+	return nil
 }
 
-func (m *domain) tellMetadata(ctx context.Context, op handover.Op, text []byte) error {
-	blob, err := handover.Blob("metadata", text)
+func (m *domain) tellMetadata(ctx context.Context, op handover.Op, t source.Text) error {
+	blob, err := handover.Blob("metadata", t.Text)
 	if err != nil {
 		return err
 	}
 	defer blob.Close()
-	return m.proc.Call(ctx, op, struct{}{}, nil, blob)
+	return m.proc.Call(ctx, op, t.Part, nil, blob)
 }
 
 // redirect makes the session's destination that of the process.

@@ -21,6 +21,7 @@ const (
 	dirMode     = 0o770
 	archivesDir = "archives"
 	nextDir     = ".next" // of the chunk to come, while the old one is written
+	treeDepth   = 3       // of directories below that of a domain: traces of users have two of their own, and indexes
 )
 
 // local is the directory that a domain's consumer writes to:
@@ -215,7 +216,7 @@ func (l *local) settle() {
 	if uid, _ := l.s.consumerIdentity(); uid == 0 || uid == l.s.uid {
 		return
 	}
-	if err := chownTree(int(l.dir.Fd()), int(l.s.uid), int(l.s.gid), 1); err != nil {
+	if err := chownTree(int(l.dir.Fd()), int(l.s.uid), int(l.s.gid), treeDepth); err != nil {
 		l.s.log.Warn("trace stays with the consumer's user", "directory", l.path(), "err", err)
 	}
 }

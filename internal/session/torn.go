@@ -32,14 +32,26 @@ func cutTorn(dir string) (cut int64, err error) {
 		return 0, err
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), indexDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
+	var errs []error
+	err = fs.WalkDir(root.FS(), ".", func(at string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || e.Name() != indexDir {
+			return err
+		}
+		n, err := cutTrace(root, path.Dir(at))
+		cut += n
+		errs = append(errs, err)
+		return fs.SkipDir
+	})
+	return cut, errors.Join(append(errs, err)...)
+}
+
+// cutTrace cuts the files of one trace: some domains have several.
+func cutTrace(root *os.Root, dir string) (cut int64, err error) {
+	entries, err := fs.ReadDir(root.FS(), path.Join(dir, indexDir))
 	errs := []error{err}
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), indexSuffix); ok {
-			n, err := cutFile(root, name)
+			n, err := cutFile(root, dir, name)
 			cut += n
 			errs = append(errs, err)
 		}
@@ -48,8 +60,8 @@ func cutTorn(dir string) (cut int64, err error) {
 }
 
 // cutFile cuts one data file.
-func cutFile(root *os.Root, name string) (cut int64, err error) {
-	index, size, err := openRegular(root, path.Join(indexDir, name+indexSuffix))
+func cutFile(root *os.Root, dir, name string) (cut int64, err error) {
+	index, size, err := openRegular(root, path.Join(dir, indexDir, name+indexSuffix))
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +70,7 @@ func cutFile(root *os.Root, name string) (cut int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("index of %s: %w", name, err)
 	}
-	data, length, err := openRegular(root, name)
+	data, length, err := openRegular(root, path.Join(dir, name))
 	if err != nil {
 		return 0, err
 	}

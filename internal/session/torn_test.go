@@ -22,21 +22,22 @@ func TestCutTorn(t *testing.T) {
 		e := ctf.IndexEntry{Offset: packet * i, PacketSize: 8 * packet, PacketSeqNum: i}
 		index = e.Append(index, ctf.IndexRecordLenMinor)
 	}
-	dir := t.TempDir()
+	root := t.TempDir()
+	dir := filepath.Join(root, "7", "64-bit") // as of a user's trace
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(os.Mkdir(filepath.Join(dir, indexDir), 0o755))
+	must(os.MkdirAll(filepath.Join(dir, indexDir), 0o755))
 	data, idx := filepath.Join(dir, "c_0"), filepath.Join(dir, indexDir, "c_0"+indexSuffix)
 	for length := range len(index) + 1 {
 		whole := max(length-ctf.IndexHeaderLen, 0) / ctf.IndexRecordLenMinor
 		for _, more := range []int{0, 1, packet, packet + 1} { // data behind the last packet
 			must(os.WriteFile(idx, index[:length], 0o600))
 			must(os.WriteFile(data, make([]byte, packet*whole+more), 0o600))
-			cut, err := cutTorn(dir)
+			cut, err := cutTorn(root)
 			info, serr := os.Stat(data)
 			must(serr)
 			left, serr := os.Stat(idx)

@@ -27,6 +27,21 @@ type Placed interface {
 	Place() string
 }
 
+// Split is a trace of several, each with streams, metadata and a place of its own. The
+// session asks it for these instead of for [Trace.Metadata] and [Trace.Regenerate].
+type Split interface {
+	// Texts returns what was not returned before of the metadata of each part that has
+	// such, or, anew, all with what time is now.
+	Texts(anew bool) ([]Text, error)
+}
+
+// Text is metadata of a part.
+type Text struct {
+	handover.Part
+
+	Text []byte
+}
+
 // Periodic is a channel whose events come on a period that a rule may choose.
 type Periodic interface {
 	// Periods are the shortest and the longest one.

@@ -91,9 +91,9 @@ type Stream struct {
 	CPU         uint32
 	SubbufBytes int
 	Resumed     bool // a consumer that died has read it before
-	// Class is the stream class, and Part what follows the channel's name in that of the
-	// stream, where a channel has several; else 0 and "".
+	// Class is the stream class where a channel has several, and Part whose trace it is in
+	// where the domain has several; else 0 and the domain's.
 	Class uint32
-	Part  string
+	Part  handover.Part
 	Files []*os.File
 }

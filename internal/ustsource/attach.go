@@ -248,7 +248,7 @@ func (p *program) detach(t *trace) {
 type buffers struct {
 	// Immutable.
 	c      *channel
-	uid    uint32
+	part   *part // of the user
 	class  *class
 	memory []*os.File // of each processor
 	wake   []*os.File // ends that programs write to

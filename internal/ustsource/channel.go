@@ -85,7 +85,7 @@ func (c *channel) Prepare() error { return nil }
 
 // Describe implements source.Channel.
 func (c *channel) Describe(o *handover.Channel) (*os.File, error) {
-	o.Shared, o.UUID = true, c.t.info.UUID
+	o.Shared = true
 	return nil, nil
 }
 
@@ -104,7 +104,7 @@ func (c *channel) streams(all bool) (streams []source.Stream, err error) {
 			continue
 		}
 		for cpu := range b.memory {
-			s := source.Stream{CPU: uint32(cpu), SubbufBytes: int(c.geometry.SubbufBytes), Class: uint32(b.class.stream.ID), Part: b.part()}
+			s := source.Stream{CPU: uint32(cpu), SubbufBytes: int(c.geometry.SubbufBytes), Class: uint32(b.class.stream.ID), Part: b.part.handle()}
 			if s.Files, err = duplicate(b.memory[cpu], b.woken[cpu]); err != nil {
 				return streams, err
 			}
@@ -165,12 +165,13 @@ func (c *channel) of(uid uint32) (*buffers, error) {
 
 // makeBuffers makes the rings of a user. The caller holds trace.mu.
 func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
-	class, err := c.t.newClass()
+	part := c.t.part(uid)
+	class, err := part.newClass()
 	if err != nil {
 		return nil, err
 	}
-	b := &buffers{c: c, uid: uid, class: class}
-	b.first = ring.Header{UUID: c.t.info.UUID, Class: uint32(class.stream.ID), Begin: traceclock.Now(unix.CLOCK_MONOTONIC)}
+	b := &buffers{c: c, part: part, class: class}
+	b.first = ring.Header{UUID: part.uuid, Class: uint32(class.stream.ID), Begin: traceclock.Now(unix.CLOCK_MONOTONIC)}
 	for cpu := range c.t.s.cpus {
 		memory, err := ring.Create(c.geometry, b.first, cpu)
 		if err != nil {
@@ -187,19 +188,10 @@ func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
 	return b, nil
 }
 
-// part is what tells the files of users apart: those of the session's owner have the
-// channel's name alone.
-func (b *buffers) part() string {
-	if b.uid == b.c.t.info.Owner {
-		return ""
-	}
-	return fmt.Sprintf("-uid%d", b.uid)
-}
-
 // object is the channel object for programs.
 func (b *buffers) object() ([]byte, error) {
 	c := ring.Channel{
-		Geometry: b.c.geometry, Name: b.c.name, ID: uint32(b.class.stream.ID), UUID: b.c.t.info.UUID,
+		Geometry: b.c.geometry, Name: b.c.name, ID: uint32(b.class.stream.ID), UUID: b.part.uuid,
 		Streams: uint32(len(b.memory)), Created: b.first.Begin,
 	}
 	return c.Append(nil)

@@ -138,7 +138,7 @@ func TestSameNames(t *testing.T) {
 		fields[i] = wire.Field{Name: "n", Kind: wire.String}
 	}
 	fields[1].Name = "n_0"
-	st, err := tr.structure(0, schema.EventPayload, fields)
+	st, err := tr.part(0).structure(schema.EventPayload, fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,11 +171,11 @@ func FuzzFields(f *testing.F) {
 		}
 		tr := watch(t, New(Options{}))
 		tr.declareEnum(0, "level", []byte("raw"), []wire.EnumEntry{{Label: "one", Start: wire.EnumValue{Value: 1}, End: wire.EnumValue{Value: 2}}, {Label: "a \"b\"", Auto: true}})
-		class, err := tr.newClass()
+		class, err := tr.part(0).newClass()
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &buffers{c: &channel{t: tr}, class: class}
+		b := &buffers{c: &channel{t: tr}, part: tr.part(0), class: class}
 		_ = b.declareContexts(raw, fields) // may be refused
 		if b.class.contexts == nil {
 			if err := b.declareContexts(nil, nil); err != nil {
@@ -183,7 +183,7 @@ func FuzzFields(f *testing.F) {
 			}
 		}
 		_, err = b.declare(&wire.EventNotice{Name: name, Level: level}, raw, fields, uri)
-		text, merr := tr.Metadata()
+		text, merr := tr.part(0).metadata()
 		if merr != nil {
 			t.Fatalf("event taken (%v), no metadata: %v", err, merr)
 		}

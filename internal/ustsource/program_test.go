@@ -235,8 +235,10 @@ func TestProgram(t *testing.T) {
 	var tr source.Trace
 	info := source.SessionInfo{Name: "s", Owner: uint32(os.Getuid()), UUID: [16]byte{7}}
 	info.Publish = func() error {
-		more, err := tr.Metadata()
-		text = append(text, more...)
+		more, err := tr.(*trace).Texts(false)
+		for _, m := range more {
+			text = append(text, m.Text...)
+		}
 		return err
 	}
 	tr, err := s.Open(info)

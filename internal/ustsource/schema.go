@@ -20,14 +20,12 @@ type streamClass = schema.Stream
 
 // newClass makes a stream class. It is declared when a program has told its contexts.
 // The caller holds trace.mu.
-func (t *trace) newClass() (*class, error) {
-	b, err := t.builder.Stream(ctf.LargeHeader)
+func (p *part) newClass() (*class, error) {
+	b, err := p.builder.Stream(ctf.LargeHeader)
 	if err != nil {
 		return nil, err
 	}
-	c := &class{stream: b.Class(), events: make(map[string]uint32)}
-	t.classes = append(t.classes, c)
-	return c, nil
+	return &class{stream: b.Class(), events: make(map[string]uint32)}, nil
 }
 
 // declareContexts declares the stream class, or checks that a program has the same
@@ -43,7 +41,7 @@ func (b *buffers) declareContexts(raw []byte, fields []wire.Field) error {
 		return nil
 	}
 	if len(fields) > 0 {
-		st, err := t.structure(b.uid, schema.EventContext, fields)
+		st, err := b.part.structure(schema.EventContext, fields)
 		if err != nil {
 			return err
 		}
@@ -51,9 +49,9 @@ func (b *buffers) declareContexts(raw []byte, fields []wire.Field) error {
 	}
 	text := string(raw)
 	b.class.contexts = &text
-	t.declared = append(t.declared, func(text []byte) ([]byte, error) { return tsdl.AppendStream(text, b.class.stream) })
+	b.part.declare(func(text []byte) ([]byte, error) { return tsdl.AppendStream(text, b.class.stream) })
 	for _, e := range b.class.stream.Events { // a program declares some before the channel
-		t.declareEvent(e)
+		b.part.declareEvent(e)
 	}
 	return nil
 }
@@ -70,8 +68,8 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	switch {
 	case len(b.class.events) >= maxEvents:
 		return 0, fmt.Errorf("there are %d events already", maxEvents)
-	case !t.afford(b.uid, len(key)):
-		return 0, fmt.Errorf("programs of user %d have declared more than %d bytes", b.uid, maxTold)
+	case !b.part.afford(len(key)):
+		return 0, fmt.Errorf("programs of user %d have declared more than %d bytes", b.part.uid, maxTold)
 	case t.closed:
 		return 0, errors.New("the session has ended")
 	}
@@ -80,7 +78,7 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 		event.LogLevel = schema.LogLevel(e.Level)
 	}
 	var err error
-	if event.Payload, err = t.structure(b.uid, schema.EventPayload, fields); err != nil {
+	if event.Payload, err = b.part.structure(schema.EventPayload, fields); err != nil {
 		return 0, err
 	}
 	if !b.class.stream.AddEvent(event) {
@@ -91,14 +89,14 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	}
 	b.class.events[key] = uint32(event.ID)
 	if b.class.contexts != nil {
-		t.declareEvent(event)
+		b.part.declareEvent(event)
 	}
 	return uint32(event.ID), nil
 }
 
 // declareEvent has the metadata tell of an event, behind its stream class.
-func (t *trace) declareEvent(e *schema.Event) {
-	t.declared = append(t.declared, func(text []byte) ([]byte, error) { return tsdl.AppendEvent(text, e) })
+func (p *part) declareEvent(e *schema.Event) {
+	p.declare(func(text []byte) ([]byte, error) { return tsdl.AppendEvent(text, e) })
 }
 
 // maxDepth bounds fields within fields.
@@ -106,8 +104,7 @@ const maxDepth = 16
 
 // translator makes classes of fields as programs declare them.
 type translator struct {
-	t     *trace
-	uid   uint32
+	p     *part
 	scope schema.Scope
 	left  []wire.Field
 	names map[*schema.Struct]map[string]int // of members, with the next number for each
@@ -115,8 +112,8 @@ type translator struct {
 }
 
 // structure makes the struct of a scope. The caller holds trace.mu.
-func (t *trace) structure(uid uint32, scope schema.Scope, fields []wire.Field) (*schema.Struct, error) {
-	tr := &translator{t: t, uid: uid, scope: scope, left: fields, names: make(map[*schema.Struct]map[string]int)}
+func (p *part) structure(scope schema.Scope, fields []wire.Field) (*schema.Struct, error) {
+	tr := &translator{p: p, scope: scope, left: fields, names: make(map[*schema.Struct]map[string]int)}
 	st := &schema.Struct{}
 	for len(tr.left) > 0 && tr.err == nil {
 		tr.member(st, nil, 0)
@@ -251,11 +248,11 @@ func (tr *translator) enum(f *wire.Field) schema.Class {
 		tr.fail("field %s: an enumeration of type %d", f.Name, of.Kind)
 	}
 	i := tr.integer(&of)
-	if f.EnumID >= uint64(len(tr.t.enums)) || tr.t.enums[f.EnumID].uid != tr.uid {
+	if f.EnumID >= uint64(len(tr.p.enums)) {
 		tr.fail("field %s: enumeration %d is not declared", f.Name, f.EnumID)
 		return i
 	}
-	i.Mappings = mappings(tr.t.enums[f.EnumID].entries)
+	i.Mappings = mappings(tr.p.enums[f.EnumID].entries)
 	return i
 }
 

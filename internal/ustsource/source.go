@@ -14,10 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/traceclock"
@@ -112,9 +109,7 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: clock "+info.Clock+": programs know mono only")
 	}
 	t := &trace{s: s, info: info, wanted: make(chan struct{}, 1), changed: make(chan struct{})}
-	t.builder = ctf.NewBuilder(ctf.BuilderOptions{
-		UUID: info.UUID, Clock: traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC)), Env: env(info),
-	})
+	t.addPart(info.Owner, info.UUID) // which is there whether or not the owner has programs
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.traces = append(s.traces, t)
@@ -122,7 +117,7 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 }
 
 // env is what readers are told of the host.
-func env(info source.SessionInfo) []schema.EnvEntry {
+func env(info source.SessionInfo, uid uint32) []schema.EnvEntry {
 	text := func(name, value string) schema.EnvEntry { return schema.EnvEntry{Name: name, String: value} }
 	number := func(name string, n int64) schema.EnvEntry { return schema.EnvEntry{Name: name, IsInt: true, Int: n} }
 	return []schema.EnvEntry{
@@ -131,7 +126,7 @@ func env(info source.SessionInfo) []schema.EnvEntry {
 		number("tracer_major", 2),
 		number("tracer_minor", 13),
 		text("tracer_buffering_scheme", "uid"),
-		number("tracer_buffering_id", int64(info.Owner)),
+		number("tracer_buffering_id", int64(uid)),
 		number("architecture_bit_width", 64),
 		text("hostname", info.Hostname),
 		text("trace_name", info.Name),

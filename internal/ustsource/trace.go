@@ -11,25 +11,22 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/ctf"
-	"github.com/weir-io/weir/ctf/tsdl"
 	"github.com/weir-io/weir/internal/source"
-	"github.com/weir-io/weir/internal/traceclock"
-	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // publishTimeout is how long a program waits at most until its event is published. The
 // consumer gets the metadata later then.
 const publishTimeout = time.Second
 
-// Limits of what programs may declare in a session.
+// errSplit refuses the one text of all users.
+var errSplit = errors.New("domain ust: each user has metadata of their own")
+
+// Limits of what programs of a user may declare in a session.
 const (
 	maxEnums  = 1 << 16
 	maxEvents = 1<<16 - 2 // of a stream class
-	maxTold   = 64 << 20  // bytes that the programs of a user declare in a session
+	maxTold   = 64 << 20  // bytes
 )
 
 // trace is what one session records of applications. The session calls it under its
@@ -41,27 +38,19 @@ type trace struct {
 	wanted chan struct{} // has one when something is to be published; never closed
 
 	mu        sync.Mutex // guards what follows
-	builder   *ctf.Builder
 	channels  []*channel
-	classes   []*class
-	enums     []*enum
-	declared  []declaration  // in the order of the metadata
-	text      int            // of them, whose text was returned
-	began     bool           // the text of the trace was
-	published int            // of them, that the consumer knows
-	changed   chan struct{}  // closed when that does
-	tracked   []int32        // sorted
-	tracks    bool           // programs that are tracked only
-	uids      []int64        // nil: all
-	gids      []int64        // nil: all
-	told      map[uint32]int // bytes that programs of a user have declared
-	dropped   int            // programs
+	parts     []*part       // of users, in the order in which they came
+	declared  int           // by all programs
+	published int           // of that, that the consumer knows
+	changed   chan struct{} // closed when that does
+	tracked   []int32       // sorted
+	tracks    bool          // programs that are tracked only
+	uids      []int64       // nil: all
+	gids      []int64       // nil: all
+	dropped   int           // programs
 	lastDrop  string
 	closed    bool
 }
-
-// declaration is something that the metadata tells.
-type declaration func(text []byte) ([]byte, error)
 
 // Channel implements source.Trace.
 func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (source.Channel, error) {
@@ -79,8 +68,8 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	return c, nil
 }
 
-// Place implements source.Placed: where LTTng has the events of the owner's programs.
-func (t *trace) Place() string { return fmt.Sprintf("%s/uid/%d/64-bit", Domain, t.info.Owner) }
+// Place implements source.Placed: where LTTng has the traces of users.
+func (t *trace) Place() string { return Domain + "/uid" }
 
 // wants is what is wanted of a program now; false if nothing is.
 func (t *trace) wants(p *program) (w wants, ok bool) {
@@ -141,7 +130,7 @@ func (t *trace) attend(waits []<-chan struct{}) (err error) {
 // publish has the consumer told what is declared.
 func (t *trace) publish() (err error) {
 	t.mu.Lock()
-	n := len(t.declared)
+	n := t.declared
 	t.mu.Unlock()
 	if t.info.Publish != nil {
 		err = t.info.Publish()
@@ -157,7 +146,7 @@ func (t *trace) publish() (err error) {
 // Follow implements source.Follower.
 func (t *trace) Follow() error {
 	t.mu.Lock()
-	fresh := t.published < len(t.declared)
+	fresh := t.published < t.declared
 	t.mu.Unlock()
 	if !fresh {
 		return nil
@@ -170,7 +159,7 @@ func (t *trace) awaitPublished(gone <-chan struct{}) {
 	timer := time.NewTimer(publishTimeout)
 	defer timer.Stop()
 	t.mu.Lock()
-	n := len(t.declared)
+	n := t.declared
 	for t.published < n && !t.closed {
 		changed := t.changed
 		t.mu.Unlock()
@@ -196,35 +185,6 @@ func (t *trace) ask() {
 	if t.info.Wake != nil {
 		t.info.Wake()
 	}
-}
-
-// Metadata implements source.Trace.
-func (t *trace) Metadata() (b []byte, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.began {
-		if b, err = tsdl.AppendTrace(b, t.builder.Trace()); err != nil {
-			return nil, err
-		}
-		t.began = true
-	}
-	for ; t.text < len(t.declared); t.text++ {
-		if b, err = t.declared[t.text](b); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
-}
-
-// Regenerate implements source.Trace.
-func (t *trace) Regenerate() ([]byte, error) {
-	now := traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC))
-	t.mu.Lock()
-	c := t.builder.Trace().Clocks[0]
-	c.OffsetSeconds, c.OffsetCycles = now.OffsetSeconds, now.OffsetCycles
-	t.text, t.began = 0, false
-	t.mu.Unlock()
-	return t.Metadata()
 }
 
 // Track implements source.Trace.
@@ -302,51 +262,6 @@ func (t *trace) Close() error {
 		err = errors.Join(err, c.close())
 	}
 	return err
-}
-
-// class is a stream class: the events of a user in a channel.
-type class struct {
-	stream   *streamClass
-	contexts *string // as the first program has declared them; nil: none has
-	events   map[string]uint32
-}
-
-// enum is an enumeration that a program has declared.
-type enum struct {
-	uid     uint32
-	key     string
-	name    string
-	entries []wire.EnumEntry
-}
-
-// afford counts bytes that a user's programs declare, and reports whether they may. The
-// caller holds trace.mu.
-func (t *trace) afford(uid uint32, n int) bool {
-	if t.told[uid]+n > maxTold {
-		return false
-	}
-	if t.told == nil {
-		t.told = make(map[uint32]int)
-	}
-	t.told[uid] += n
-	return true
-}
-
-// declareEnum gives an enumeration a number.
-func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.EnumEntry) (uint64, bool) {
-	key := name + "\x00" + string(raw)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, e := range t.enums {
-		if e.uid == uid && e.key == key {
-			return uint64(i), true
-		}
-	}
-	if len(t.enums) >= maxEnums || !t.afford(uid, len(raw)) {
-		return 0, false
-	}
-	t.enums = append(t.enums, &enum{uid, key, name, entries})
-	return uint64(len(t.enums) - 1), true
 }
 
 // closeAll closes files.

@@ -1,0 +1,154 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"crypto/rand"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/tsdl"
+	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
+	"github.com/weir-io/weir/internal/traceclock"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// part is the trace of a user's programs: as with LTTng each user has one of their own.
+type part struct {
+	// Immutable.
+	t    *trace
+	uid  uint32
+	uuid [16]byte
+
+	// Guarded by trace.mu.
+	builder  *ctf.Builder
+	enums    []*enum
+	declared []declaration // in the order of the metadata
+	text     int           // of them, whose text was returned
+	began    bool          // the text of the trace was
+	told     int           // bytes that programs have declared
+}
+
+// declaration is something that the metadata tells.
+type declaration func(text []byte) ([]byte, error)
+
+// part returns the trace of a user, which is there then. The caller holds trace.mu.
+func (t *trace) part(uid uint32) *part {
+	if i := slices.IndexFunc(t.parts, func(p *part) bool { return p.uid == uid }); i >= 0 {
+		return t.parts[i]
+	}
+	var uuid [16]byte
+	rand.Read(uuid[:])
+	return t.addPart(uid, uuid)
+}
+
+// addPart begins the trace of a user.
+func (t *trace) addPart(uid uint32, uuid [16]byte) *part {
+	p := &part{t: t, uid: uid, uuid: uuid, builder: ctf.NewBuilder(ctf.BuilderOptions{
+		UUID: uuid, Clock: traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC)), Env: env(t.info, uid),
+	})}
+	t.parts = append(t.parts, p)
+	return p
+}
+
+// handle is by which the consumer knows the trace.
+func (p *part) handle() handover.Part {
+	return handover.Part{Place: fmt.Sprintf("%d/64-bit", p.uid), UUID: p.uuid}
+}
+
+// declare has the metadata tell something. The caller holds trace.mu.
+func (p *part) declare(d declaration) {
+	p.declared = append(p.declared, d)
+	p.t.declared++
+}
+
+// Texts implements source.Split.
+func (t *trace) Texts(anew bool) (texts []source.Text, err error) {
+	now := traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.parts {
+		if anew {
+			c := p.builder.Trace().Clocks[0]
+			c.OffsetSeconds, c.OffsetCycles = now.OffsetSeconds, now.OffsetCycles
+			p.text, p.began = 0, false
+		}
+		b, err := p.metadata()
+		if err != nil {
+			return texts, err
+		}
+		if len(b) > 0 {
+			texts = append(texts, source.Text{Part: p.handle(), Text: b})
+		}
+	}
+	return texts, nil
+}
+
+// metadata returns the text that was not returned before. The caller holds trace.mu.
+func (p *part) metadata() (b []byte, err error) {
+	if !p.began {
+		if b, err = tsdl.AppendTrace(b, p.builder.Trace()); err != nil {
+			return nil, err
+		}
+		p.began = true
+	}
+	for ; p.text < len(p.declared); p.text++ {
+		if b, err = p.declared[p.text](b); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// Metadata implements source.Trace. There are several texts, which [trace.Texts] returns.
+func (t *trace) Metadata() ([]byte, error) { return nil, errSplit }
+
+// Regenerate implements source.Trace.
+func (t *trace) Regenerate() ([]byte, error) { return nil, errSplit }
+
+// class is a stream class: the events of a user in a channel.
+type class struct {
+	stream   *streamClass
+	contexts *string // as the first program has declared them; nil: none has
+	events   map[string]uint32
+}
+
+// enum is an enumeration that a program has declared.
+type enum struct {
+	key     string
+	name    string
+	entries []wire.EnumEntry
+}
+
+// afford counts bytes that a user's programs declare, and reports whether they may. The
+// caller holds trace.mu.
+func (p *part) afford(n int) bool {
+	if p.told+n > maxTold {
+		return false
+	}
+	p.told += n
+	return true
+}
+
+// declareEnum gives an enumeration a number.
+func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.EnumEntry) (uint64, bool) {
+	key := name + "\x00" + string(raw)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.part(uid)
+	for i, e := range p.enums {
+		if e.key == key {
+			return uint64(i), true
+		}
+	}
+	if len(p.enums) >= maxEnums || !p.afford(len(raw)) {
+		return 0, false
+	}
+	p.enums = append(p.enums, &enum{key, name, entries})
+	return uint64(len(p.enums) - 1), true
+}
