@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // life runs the program that does what programs do, with commands in front of it.
@@ -66,15 +67,34 @@ func TestUserLives(t *testing.T) {
 	})
 }
 
-// TestUserCrowd starts 300 programs at once.
+// TestUserCrowd starts 300 programs at once, each of which emits an event as soon as it is
+// registered, and more once all are.
 func TestUserCrowd(t *testing.T) {
 	isolated(t, func(m *machine) {
 		a := m.startAgent()
 		out := filepath.Join(m.dir, "crowd")
 		a.recordTicks(out, "--subbuf-size", "1M")
 		const programs, events = 300, 50
-		begin := fmt.Sprintf(`for i in $(seq %d); do %s emit $i %d & done; wait`, programs, filepath.Join(m.programs, "life"), events)
-		m.run("sh", "-c", begin)
+		begin := time.Now()
+		crowd := make([]*app, programs)
+		for i := range crowd {
+			crowd[i] = m.startApp(i+1, 16)
+		}
+		started := time.Now()
+		// The program's constructor returns once it is registered.
+		for _, p := range crowd {
+			p.emit(1, 0)
+		}
+		m.Logf("%d programs started within %v, all registered after %v", programs, started.Sub(begin).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
+		if n := strings.Count(a.do("list", "-u"), "PID: "); n != programs {
+			m.Errorf("%d programs are listed, want %d", n, programs)
+		}
+		for _, p := range crowd {
+			p.tell(events-1, 0)
+		}
+		for _, p := range crowd {
+			p.finish()
+		}
 		a.do("stop")
 		if s := a.session("s"); len(s.Warnings) > 0 {
 			m.Errorf("warnings: %q", s.Warnings)
@@ -255,6 +275,43 @@ func TestUserOrder(t *testing.T) {
 		m.Logf("%d events, %d in another order", len(events), wrong)
 		if len(events) != 4*rounds || wrong > len(events)/10000 {
 			m.Errorf("%d events, %d in another order; want %d, and one in 10000 at most", len(events), wrong, 4*rounds)
+		}
+	})
+}
+
+// TestUserStatedump has programs tell once more what libraries they have.
+func TestUserStatedump(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		out := filepath.Join(m.dir, "dump")
+		a.do("create", "s", "-o", out)
+		a.do("enable-event", "-u", "lttng_ust_statedump:*")
+		a.do("enable-event", "-u", eventName)
+		a.do("start")
+		first, second := m.startApp(1, 16), m.startApp(2, 16)
+		first.emit(1, 0)
+		second.emit(1, 0)
+		a.do("regenerate", "statedump")
+		first.emit(1, 0)
+		second.emit(1, 0)
+		a.do("regenerate", "statedump", "-s", "s")
+		first.finish()
+		second.finish()
+		a.do("stop")
+		if _, _, code := m.try(m.weir(), "regenerate", "statedump", "-s", "s"); code == 0 {
+			m.Error("a session that is not active dumps its state")
+		}
+		a.do("destroy")
+		a.end()
+		text := m.run("babeltrace2", out)
+		for event, want := range map[string]int{"lttng_ust_statedump:start": 6, "lttng_ust_statedump:end": 6} {
+			if n := strings.Count(text, event+":"); n != want {
+				m.Errorf("%d events %s, want %d", n, event, want)
+			}
+		}
+		parts := strings.Split(text, "lttng_ust_statedump:start:")
+		if bins := strings.Count(text, "lttng_ust_statedump:bin_info:"); bins < 6*3 || len(parts) != 7 {
+			m.Errorf("%d libraries in %d dumps, want 3 at least in each of 6", bins, len(parts)-1)
 		}
 	})
 }

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * kinds: a traced program as app is, whose events have fields of every kind, of
- * values that differ from one event to the next.
+ * values that differ from one event to the next. Each sixth time there are two.
  */
 #include <math.h>
 #include <stdio.h>
@@ -47,6 +47,7 @@ static void emit(int i)
 		break;
 	default:
 		lttng_ust_tracepoint(weirkinds, nothing);
+		lttng_ust_tracepoint(weirkinds, more, values, i / 6 % 8, text);
 	}
 }
 

@@ -75,6 +75,43 @@ LTTNG_UST_TRACEPOINT_EVENT(weirkinds, enums,
 		lttng_ust_field_enum(weirkinds, level, int, as_int, value)
 		lttng_ust_field_enum(weirkinds, level, int8_t, as_byte, (int8_t) value)))
 
+LTTNG_UST_TRACEPOINT_ENUM(weirkinds, wide,
+	LTTNG_UST_TP_ENUM_VALUES(
+		lttng_ust_field_enum_value("zero", 0)
+		lttng_ust_field_enum_range("most", 1, 0x7fffffffffffffffLL)
+		lttng_ust_field_enum_range("negative", -0x7fffffffffffffffLL, -1)))
+
+LTTNG_UST_TRACEPOINT_ENUM(weirkinds, counted,
+	LTTNG_UST_TP_ENUM_VALUES(
+		lttng_ust_field_enum_auto("first")
+		lttng_ust_field_enum_auto("second")
+		lttng_ust_field_enum_value("tenth", 10)
+		lttng_ust_field_enum_auto("eleventh")
+		lttng_ust_field_enum_range("many", 20, 200)))
+
+/* Fields that are not written are there for filters alone. */
+LTTNG_UST_TRACEPOINT_EVENT(weirkinds, more,
+	LTTNG_UST_TP_ARGS(const int32_t *, values, uint8_t, len, const char *, text),
+	LTTNG_UST_TP_FIELDS(
+		lttng_ust_field_integer_nowrite(int32_t, hidden, values[0])
+		lttng_ust_field_float_nowrite(double, hidden_float, values[1] / 2.0)
+		lttng_ust_field_string_nowrite(hidden_text, text)
+		lttng_ust_field_enum_nowrite(weirkinds, level, int, hidden_level, len)
+		lttng_ust_field_array_nowrite(int32_t, hidden_array, values, 2)
+		lttng_ust_field_sequence_nowrite(int32_t, hidden_sequence, values, uint8_t, len)
+		lttng_ust_field_sequence_text_nowrite(char, hidden_varying, text, uint8_t, len)
+		lttng_ust_field_array(uint8_t, bytes, (const uint8_t *) values, 5)
+		lttng_ust_field_array(int64_t, wide_array, (const int64_t *) values, 2)
+		lttng_ust_field_array_network_hex(uint16_t, ports, (const uint16_t *) values, 3)
+		lttng_ust_field_sequence(uint16_t, shorts, (const uint16_t *) values, unsigned long, len)
+		lttng_ust_field_sequence(int64_t, wide_sequence, (const int64_t *) values, uint16_t, len / 2)
+		lttng_ust_field_sequence_network(uint32_t, addresses, (const uint32_t *) values, unsigned int, len)
+		lttng_ust_field_enum(weirkinds, wide, long, as_long, values[0])
+		lttng_ust_field_enum(weirkinds, wide, int64_t, as_wide, (int64_t) values[1] * 1000003)
+		lttng_ust_field_enum(weirkinds, counted, unsigned char, as_counted, (unsigned char) values[2])
+		lttng_ust_field_enum(weirkinds, counted, uint64_t, as_unsigned, (uint64_t) len)
+		lttng_ust_field_enum(weirkinds, counted, short, as_short, (short) len)))
+
 LTTNG_UST_TRACEPOINT_EVENT(weirkinds, nothing, LTTNG_UST_TP_ARGS(), LTTNG_UST_TP_FIELDS())
 
 #endif
