@@ -97,7 +97,13 @@ type ChannelSettings struct {
 	MonitorTimer   time.Duration `json:"monitor_timer,omitempty"`
 	TracefileBytes uint64        `json:"tracefile_bytes,omitempty"`
 	TracefileCount uint64        `json:"tracefile_count,omitempty"`
+	// BlockingTimeout is how long applications that allow it wait for room in a ring
+	// before they discard an event; [Forever]: until there is some.
+	BlockingTimeout time.Duration `json:"blocking_timeout,omitempty"`
 }
+
+// Forever is a time without an end.
+const Forever time.Duration = -1
 
 // ChannelStream counts what one ring has given.
 type ChannelStream struct {

@@ -19,7 +19,8 @@ type channelFlags struct {
 	subbufSize, tracefileSize             sizeFlag
 	subbufCount, tracefileCount           uint64
 	switchTimer, readTimer, monitorTimer  microsFlag
-	blockingTimeout, output               string
+	blockingTimeout                       blockingFlag
+	output                                string
 	buffersUID, buffersPID, buffersGlobal bool
 }
 
@@ -54,13 +55,13 @@ func (f *channelFlags) add(c *cobra.Command) {
 	fl.Var(&f.switchTimer, "switch-timer", "close packets at least so often, in µs; at least 10 ms")
 	fl.Var(&f.readTimer, "read-timer", "look for data at least so often, in µs; at least 10 ms")
 	fl.Var(&f.monitorTimer, "monitor-timer", "look how full the rings are so often, in µs; at least 10 ms")
-	fl.StringVar(&f.blockingTimeout, "blocking-timeout", "", "accepted for LTTng's sake, has no effect")
+	fl.Var(&f.blockingTimeout, "blocking-timeout", "of -u: programs that run with LTTNG_UST_ALLOW_BLOCKING wait so long for room, in µs, or inf")
 	fl.Var(&f.tracefileSize, "tracefile-size", "largest size of a file of the trace")
 	fl.Uint64Var(&f.tracefileCount, "tracefile-count", 0, "keep only the newest `COUNT` files of each stream")
 	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: mmap or splice")
-	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user; user domain only")
-	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; not supported")
-	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host (default)")
+	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user, as -u has them")
+	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; refused, as there are none")
+	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host, as other domains have them")
 }
 
 func (f *channelFlags) run(c *agentCall) error {
@@ -87,15 +88,18 @@ func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
 	switch {
 	case f.discard && f.overwrite:
 		return s, usageErrorf("--discard and --overwrite exclude each other")
-	case f.buffersPID:
-		return s, agent.NewProblem(agent.CodeNotSupported, "--buffers-pid: not supported")
-	case f.buffersUID && f.domain.kernel:
-		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-uid: not supported in the kernel domain")
+	case f.buffersPID && f.domain.user:
+		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-pid: there are no rings by process; those of domain ust are by user (--buffers-uid)")
+	case f.buffersGlobal && f.domain.user:
+		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-global: the rings of domain ust are by user (--buffers-uid)")
+	case (f.buffersPID || f.buffersUID) && !f.domain.user:
+		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-uid and --buffers-pid are of the user domain (-u)")
+	case f.blockingTimeout != 0 && !f.domain.user:
+		return s, agent.NewProblem(agent.CodeNotSupported, "--blocking-timeout is of the user domain (-u)")
+	case f.blockingTimeout != 0 && f.overwrite:
+		return s, usageErrorf("--overwrite and --blocking-timeout exclude each other")
 	case f.output != "" && f.output != "mmap" && f.output != "splice":
 		return s, usageErrorf("--output: want mmap or splice, got %q", f.output)
-	}
-	if f.blockingTimeout != "" {
-		c.warn("--blocking-timeout has no effect in this domain")
 	}
 	return agent.ChannelSettings{
 		Overwrite:      f.overwrite,
@@ -106,6 +110,8 @@ func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
 		MonitorTimer:   time.Duration(f.monitorTimer),
 		TracefileBytes: uint64(f.tracefileSize),
 		TracefileCount: f.tracefileCount,
+
+		BlockingTimeout: time.Duration(f.blockingTimeout),
 	}, nil
 }
 

@@ -145,6 +145,31 @@ func (m *microsFlag) Set(text string) error {
 // Type names the kind of value in help texts.
 func (m *microsFlag) Type() string { return "US" }
 
+// blockingFlag is a time, or "inf".
+type blockingFlag time.Duration
+
+const infinite = "inf"
+
+// String returns the microseconds; "" for none.
+func (b *blockingFlag) String() string {
+	if time.Duration(*b) == agent.Forever {
+		return infinite
+	}
+	return (*microsFlag)(b).String()
+}
+
+// Set reads a time.
+func (b *blockingFlag) Set(text string) error {
+	if text == infinite {
+		*b = blockingFlag(agent.Forever)
+		return nil
+	}
+	return (*microsFlag)(b).Set(text)
+}
+
+// Type names the kind of value in help texts.
+func (b *blockingFlag) Type() string { return "US" }
+
 // splitNames splits "a,b" of an argument; an escaped comma belongs to a name.
 func splitNames(list string) []string {
 	var names []string

@@ -150,6 +150,13 @@ func sayChannel(c *agentCall, ch agent.Channel, uncounted bool) {
 		}
 		c.say("      %s %s", timer.name, text)
 	}
+	if ch.BlockingTimeout != 0 {
+		text := "infinite"
+		if ch.BlockingTimeout > 0 {
+			text = fmt.Sprintf("%d µs", ch.BlockingTimeout.Microseconds())
+		}
+		c.say("      Blocking timeout: %s", text)
+	}
 	if ch.TracefileBytes > 0 {
 		c.say("      Trace file size:  %d bytes", ch.TracefileBytes)
 	}

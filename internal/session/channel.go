@@ -84,6 +84,9 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 	if err != nil {
 		return nil, err
 	}
+	if err := m.checkBlocking(set); err != nil {
+		return nil, err
+	}
 	made, err := m.trace.Channel(m.last, name, set)
 	if err != nil {
 		return nil, err
@@ -93,6 +96,21 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 	m.channels = append(m.channels, c)
 	m.warnOfPackets(c, done)
 	return c, nil
+}
+
+// checkBlocking refuses a wait for room where nobody waits.
+func (m *domain) checkBlocking(set agent.ChannelSettings) error {
+	_, blocks := m.src.(source.Blocking)
+	switch {
+	case set.BlockingTimeout == 0:
+	case !blocks:
+		return problemf(agent.CodeNotSupported, "blocking timeout: nobody waits for room in a ring of domain %s", m.src.Domain())
+	case set.Overwrite:
+		return problemf(agent.CodeInvalid, "blocking timeout: there is always room in rings that are overwritten")
+	case set.BlockingTimeout < agent.Forever:
+		return problemf(agent.CodeInvalid, "blocking timeout of %v: want at least 0, or forever", set.BlockingTimeout)
+	}
+	return nil
 }
 
 // settle fills in defaults, and rounds as LTTng does.

@@ -81,7 +81,26 @@ func TestShortTimers(t *testing.T) {
 	}
 }
 
-func isInvalid(err error) bool {
+func isInvalid(err error) bool { return hasCode(err, agent.CodeInvalid) }
+
+func hasCode(err error, code agent.Code) bool {
 	p, ok := errors.AsType[*agent.Problem](err)
-	return ok && p.Code == agent.CodeInvalid
+	return ok && p.Code == code
+}
+
+// TestNobodyBlocks refuses to wait for room where no program does.
+func TestNobodyBlocks(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	if _, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: "other", Mode: agent.NoOutput}); err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []time.Duration{time.Second, agent.Forever} {
+		_, err := h.daemon.EnableChannel(t.Context(), h.by, "other", agent.EnableChannel{
+			Domain: selfsource.Domain, Name: "c", ChannelSettings: agent.ChannelSettings{BlockingTimeout: most},
+		})
+		if !hasCode(err, agent.CodeNotSupported) {
+			t.Errorf("timeout %v: got %v, want it refused", most, err)
+		}
+	}
 }

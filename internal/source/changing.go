@@ -42,6 +42,9 @@ type Text struct {
 	Text []byte
 }
 
+// Blocking is a source whose programs can wait for room in a ring.
+type Blocking interface{ Blocks() }
+
 // Periodic is a channel whose events come on a period that a rule may choose.
 type Periodic interface {
 	// Periods are the shortest and the longest one.

@@ -6,8 +6,10 @@ package ustsource
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -192,9 +194,18 @@ func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
 func (b *buffers) object() ([]byte, error) {
 	c := ring.Channel{
 		Geometry: b.c.geometry, Name: b.c.name, ID: uint32(b.class.stream.ID), UUID: b.part.uuid,
-		Streams: uint32(len(b.memory)), Created: b.first.Begin,
+		Streams: uint32(len(b.memory)), Created: b.first.Begin, BlockingTimeout: blockingTimeout(b.c.settings.BlockingTimeout),
 	}
 	return c.Append(nil)
+}
+
+// blockingTimeout is a time as programs are told it, in ms: one that is not 0 is at least
+// one of them.
+func blockingTimeout(t time.Duration) int32 {
+	if t < 0 {
+		return -1
+	}
+	return int32(min((t+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
 }
 
 func (b *buffers) close() error {

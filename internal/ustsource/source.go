@@ -103,6 +103,9 @@ func (s *Source) Defaults(mode agent.Mode) agent.ChannelSettings {
 	}
 }
 
+// Blocks implements source.Blocking.
+func (s *Source) Blocks() {}
+
 // Open implements source.Source.
 func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 	if info.Clock != "" && info.Clock != traceclock.Mono {

@@ -13,6 +13,7 @@ const (
 	commitMaskAt   = 8
 	privateAt      = 64
 	streamsAt      = 72
+	blockingAt     = 88
 	backendAt      = 120
 	configAt       = 184
 	nameAt         = 344
@@ -33,6 +34,8 @@ type Channel struct {
 	UUID    [16]byte
 	Streams uint32
 	Created uint64 // by the trace's clock
+	// BlockingTimeout is how many ms programs that allow it wait for room, -1 for ever.
+	BlockingTimeout int32
 }
 
 // Append appends the channel object.
@@ -50,6 +53,7 @@ func (c *Channel) Append(b []byte) ([]byte, error) {
 	le.PutUint64(o[commitMaskAt:], c.mask())
 	le.PutUint64(o[privateAt:], private)
 	le.PutUint32(o[streamsAt:], c.Streams)
+	le.PutUint32(o[blockingAt:], uint32(c.BlockingTimeout))
 	le.PutUint64(o[backendAt:], c.Bytes())
 	le.PutUint64(o[backendAt+8:], c.SubbufBytes)
 	le.PutUint32(o[backendAt+16:], uint32(bits.TrailingZeros64(c.SubbufBytes)))
@@ -90,6 +94,7 @@ func ParseChannel(b []byte) (c Channel, err error) {
 	}
 	c.SubbufBytes, c.Subbufs = le.Uint64(b[backendAt+8:]), le.Uint64(b[backendAt+32:])
 	c.Overwrite = le.Uint32(b[configAt+8:]) == 0
+	c.BlockingTimeout = int32(le.Uint32(b[blockingAt:]))
 	c.Created = le.Uint64(b[backendAt+40:])
 	name := b[nameAt : nameAt+nameLen]
 	for i, v := range name {

@@ -323,7 +323,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // A channel object is read as it was written; cut at any byte it is refused.
 func TestChannel(t *testing.T) {
-	c := Channel{Geometry: small, Name: "channel0", ID: 7, UUID: [16]byte{1, 2, 3}, Streams: 5, Created: 99}
+	c := Channel{Geometry: small, Name: "channel0", ID: 7, UUID: [16]byte{1, 2, 3}, Streams: 5, Created: 99, BlockingTimeout: -1}
 	b, err := c.Append(nil)
 	if err != nil {
 		t.Fatal(err)
