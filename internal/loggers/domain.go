@@ -54,6 +54,21 @@ var levels = map[wire.Domain][]level{
 	},
 }
 
+// LevelName is the name of a level of a domain; false if it has none.
+func LevelName(domain string, value int32) (string, bool) {
+	for d, all := range levels {
+		if d.String() != domain {
+			continue
+		}
+		for _, l := range all {
+			if l.value == value {
+				return l.name, true
+			}
+		}
+	}
+	return "", false
+}
+
 // Domain is the loggers of one kind. It implements source.Loggers.
 type Domain struct {
 	s *Source
