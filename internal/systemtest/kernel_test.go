@@ -425,7 +425,6 @@ func TestKernelRefusals(t *testing.T) {
 		a.refuse(agent.CodeRelayConnect, "127.0.0.1:5342", "enable-consumer", relayURL)
 		a.do("start")
 		a.refuse(agent.CodeAlreadyStarted, "already", "start")
-		a.refuse(agent.CodeNotSupported, "user domain", "enable-event", "-u", "-a")
 		if doc := a.session("bad"); doc.State != agent.Active || doc.Consumer.State != agent.ConsumerStreaming {
 			m.Errorf("session is %s, consumer %s: what was refused changed it", doc.State, doc.Consumer.State)
 		}
