@@ -11,7 +11,7 @@ import (
 	"github.com/weir-io/weir/changelog"
 )
 
-var soak = flag.Int("soak", 300_000, "how many records TestSoak appends")
+var soak = flag.Int("soak", 200_000, "how many records TestSoak appends")
 
 // Disk use is flat while as much is trimmed as is appended, also where each object is
 // made and deleted again.
