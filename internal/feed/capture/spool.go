@@ -91,7 +91,8 @@ func mapSpool(f *os.File) (*spool, error) {
 	s := &spool{mem: mem, slots: make([]slot, n), most: n}
 	for i := range s.slots {
 		l := &s.slots[i]
-		*l = slot{mem: mem[i*slotSize : (i+1)*slotSize], used: spoolRead + spoolExtra, number: i, busy: true}
+		// Nobody knows how much of it was used: all is, so that begin ends it anywhere.
+		*l = slot{mem: mem[i*slotSize : (i+1)*slotSize], used: slotSize - spoolHeader - 4, number: i, busy: true}
 		s.taken = append(s.taken, l)
 	}
 	return s, nil

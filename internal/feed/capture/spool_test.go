@@ -200,6 +200,40 @@ func TestSpoolIsFull(t *testing.T) {
 	}
 }
 
+// TestSpoolAfterTwoKills: what a process has left behind the events of the next one, which
+// is killed as well, is not taken for these.
+func TestSpoolAfterTwoKills(t *testing.T) {
+	first, f := newSpool(t, 1)
+	first.release()
+	for _, mark := range []byte("ab") {
+		b, _ := first.room(0)
+		for i := range b {
+			b[i] = mark
+		}
+		if !spooled(first, 0, len(b), mark) {
+			t.Fatalf("no room for %c", mark)
+		}
+	}
+	second := mapped(t, f)
+	second.release()
+	b, _ := second.room(1)
+	if !spooled(second, 1, len(b), 'c') {
+		t.Fatal("no room for c")
+	}
+	b, _ = second.room(1)
+	if !spooled(second, 1, len(b)-100, 'd') {
+		t.Fatal("no room for d")
+	}
+	third := mapped(t, f)
+	if got, want := leftBy(third, 1), []string{"2:cd"}; !slices.Equal(got, want) {
+		t.Errorf("left are %v, want %v", got, want)
+	}
+	at := len(second.slots[0].rest()) - 100
+	if rest := third.slots[0].rest()[at:]; !slices.Equal(rest, make([]byte, len(rest))) {
+		t.Error("behind them is what the first has left")
+	}
+}
+
 func TestSpoolOfAnotherSize(t *testing.T) {
 	for _, size := range []int64{0, slotSize - 1, slotSize + 1, (spoolSlots + 1) * slotSize} {
 		f, err := newSpoolFile()
