@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -41,10 +42,12 @@ func follow(q *request, objects func(func(json.RawMessage, error) bool)) error {
 }
 
 // guard ends the request's context when its token does, or when its owner may no longer
-// read what the request of the path traces. What the viewer knows of who owns what is
-// found out again each time. The function that it returns ends the guard.
+// read what the request of the path traces, or has lost a tenant that it had: the viewer
+// goes on with those of the start. What the viewer knows of who owns what is found out
+// again each time. The function that it returns ends the guard.
 func (q *request) guard(v *viewer) (end func()) {
 	ctx, cancel := context.WithCancelCause(q.ctx())
+	began := q.who
 	asking := *q // before the context ends with what it finds
 	q.r = q.r.WithContext(ctx)
 	done := make(chan struct{})
@@ -58,7 +61,7 @@ func (q *request) guard(v *viewer) (end func()) {
 			case <-ctx.Done():
 				return
 			}
-			if f := asking.refused(ctx); f != nil {
+			if f := asking.refused(ctx, &began); f != nil {
 				cancel(f)
 				return
 			}
@@ -71,16 +74,19 @@ func (q *request) guard(v *viewer) (end func()) {
 	}
 }
 
-// refused returns why the request would not be served now, nil if it would or if that
-// cannot be told.
-func (q *request) refused(ctx context.Context) *Fault {
+// refused returns why the request would not be served now as it was to who it began
+// with, nil if it would or if that cannot be told. It is compared with the start, not
+// with the time before: what could not be told then is not forgotten.
+func (q *request) refused(ctx context.Context, began *Identity) *Fault {
 	ctx, cancel := context.WithTimeout(ctx, q.server.opts.Timeout)
 	defer cancel()
 	q.r = q.r.WithContext(ctx)
-	before := q.who
 	err := q.identify()
-	if err == nil && !q.who.may(q.route) || err == nil && q.who.Role != before.Role {
+	if err == nil && !q.who.may(q.route) || err == nil && q.who.Role != began.Role {
 		err = faultf(http.StatusForbidden, "the role has changed to %s", q.who.Role)
+	}
+	if err == nil && slices.ContainsFunc(began.Tenants, func(tenant string) bool { return !q.who.owns(tenant) }) {
+		err = faultf(http.StatusForbidden, "the account has lost a tenant")
 	}
 	if err == nil {
 		_, err = q.tracedBy()
