@@ -70,8 +70,20 @@ func takeReport(q *request) error {
 			return violation(fmt.Sprintf("status[%d].hits", i), "got %d, want at least 0", s.Hits)
 		}
 	}
+	if err := q.keepReport(host.ID, records, body.Status); err != nil {
+		return err
+	}
+	return q.done()
+}
+
+// keepReport keeps what a host has sent of requests that are there, which stay until it
+// is kept, or are forgotten with it.
+func (q *request) keepReport(host topology.ID, records []record.Record, status []requestStatus) error {
+	q.server.reporting.RLock()
+	defer q.server.reporting.RUnlock()
 	known := &knownRequests{q: q, is: make(map[topology.ID]bool)}
-	if records, err = known.keep(records); err != nil {
+	records, err := known.keep(records)
+	if err != nil {
 		return err
 	}
 	if len(records) > 0 {
@@ -79,17 +91,17 @@ func takeReport(q *request) error {
 			return err
 		}
 	}
-	for _, s := range body.Status {
+	for _, s := range status {
 		if there, err := known.there(s.Request); err != nil {
 			return err
 		} else if !there {
 			continue
 		}
-		if err := q.server.opts.Traces.SetStatus(q.ctx(), s.Request, HostStatus{host.ID, s.Hits, s.LimitReached}); err != nil {
+		if err := q.server.opts.Traces.SetStatus(q.ctx(), s.Request, HostStatus{host, s.Hits, s.LimitReached}); err != nil {
 			return err
 		}
 	}
-	return q.done()
+	return nil
 }
 
 // readRecords reads the records of a host. Times that its clock cannot have are those of

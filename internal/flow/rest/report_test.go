@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -120,5 +122,87 @@ func TestCountsBeginAnew(t *testing.T) {
 		if anew := len(f.traces.status) == 0; anew != step.anew {
 			t.Errorf("%s %s %s: counts begin anew: %v, want %v", step.method, step.path, step.body, anew, step.anew)
 		}
+	}
+}
+
+// lateTraces is a store that a request is deleted from while what a host has said of it is on
+// the way there.
+type lateTraces struct {
+	*memoryTraces
+	late    func()        // before anything is kept
+	deleted chan struct{} // closed when the store has forgotten the request
+}
+
+func (l lateTraces) Append(ctx context.Context, records []record.Record) error {
+	l.late()
+	return l.memoryTraces.Append(ctx, records)
+}
+
+func (l lateTraces) SetStatus(ctx context.Context, request topology.ID, s HostStatus) error {
+	l.late()
+	return l.memoryTraces.SetStatus(ctx, request, s)
+}
+
+func (l lateTraces) Delete(_ context.Context, request topology.ID) error {
+	l.kept = nil
+	delete(l.status, request)
+	close(l.deleted)
+	return nil
+}
+
+// TestLateReport has a request deleted between when a report finds it there and when the
+// report is kept: nothing of it stays.
+func TestLateReport(t *testing.T) {
+	for what, body := range map[string]string{
+		"records": `{"records":[RECORD]}`,
+		"status":  `{"status":[{"request":"ID","hits":5}]}`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := newFixture(t)
+			id := f.trace(red, "bridges/"+redLAN)
+			body := strings.NewReplacer("RECORD", recordOf(host1, id, time.Now(), ""), "ID", id).Replace(body)
+			store := lateTraces{memoryTraces: f.traces, deleted: make(chan struct{})}
+			over := make(chan struct{})
+			store.late = func() {
+				go func() { // ended by the answer; over says so
+					defer close(over)
+					f.want(http.StatusNoContent, red, "DELETE", "/traces/"+id, "")
+				}()
+				select {
+				case <-store.deleted:
+				case <-time.After(200 * time.Millisecond): // it waits for the report, as it must
+				}
+			}
+			f.server.opts.Traces = store
+			f.want(http.StatusNoContent, agent1, "POST", "/hosts/"+host1+"/records", body)
+			<-over
+			if len(f.traces.kept) > 0 || len(f.traces.status) > 0 {
+				t.Errorf("kept %v and %v of a request that is deleted", f.traces.kept, f.traces.status)
+			}
+		})
+	}
+}
+
+// TestChosenIDBeginsEmpty makes a request with an id that another had, which went with its
+// device: what that has traced is not the new one's. One that is there keeps its own.
+func TestChosenIDBeginsEmpty(t *testing.T) {
+	f := newFixture(t)
+	request, _ := topology.ParseID(absent)
+	left := map[topology.ID][]Flow{request: {{ID: topology.ID{15: 1}}}}
+	f.traces.flows = map[topology.ID][]Flow{request: left[request]}
+	body := `{"id":"` + absent + `","device":"http://hub.example:8181/midonet-api/bridges/` + blueLAN + `","condition":{}}`
+	f.want(http.StatusForbidden, red, "POST", "/traces", body)
+	if len(f.traces.flows[request]) != 1 {
+		t.Error("a request that is refused has taken what was left")
+	}
+	f.want(http.StatusCreated, blue, "POST", "/traces", body)
+	if got := f.want(http.StatusOK, blue, "GET", "/traces/"+absent+"/flows", "").array(t); len(got) != 0 {
+		t.Errorf("a new request has %v of another", got)
+	}
+	f.traces.flows[request] = left[request]
+	f.want(http.StatusConflict, blue, "POST", "/traces", body)
+	f.want(http.StatusConflict, red, "POST", "/traces", strings.Replace(body, blueLAN, redLAN, 1))
+	if got := f.want(http.StatusOK, blue, "GET", "/traces/"+absent+"/flows", "").array(t); len(got) != 1 {
+		t.Errorf("a request has %v after another was refused with its id, want its flow", got)
 	}
 }

@@ -49,6 +49,11 @@ type Server struct {
 	opts     Options
 	routes   []route
 	document func() ([]byte, error)
+
+	// reporting is held for reading from when a report has asked which requests there are
+	// until it is kept, and for writing while what one has traced is forgotten: a report
+	// that takes a request for there does not keep anything after that.
+	reporting sync.RWMutex
 }
 
 // New makes a server. It starts nothing.

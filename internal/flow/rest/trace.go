@@ -122,7 +122,7 @@ func createTrace(q *request) error {
 	if err := q.traceable(kind, device, b.tenant); err != nil {
 		return err
 	}
-	t, err := q.inventory().CreateTrace(q.ctx(), topology.TraceRequest{
+	t, err := q.newTrace(topology.TraceRequest{
 		ID: b.id, Name: b.name, DeviceType: kind, Device: device, Condition: b.condition,
 		CreatedMS: b.createdMS, Limit: b.limit, Enabled: b.enabled != nil && *b.enabled,
 	})
@@ -132,6 +132,26 @@ func createTrace(q *request) error {
 	return q.created(q.uri("traces", t.ID.String()), struct {
 		ID topology.ID `json:"id"`
 	}{t.ID})
+}
+
+// newTrace makes a request. One whose id the caller has chosen does not begin with what is
+// left of another that had the id, and went with its device.
+func (q *request) newTrace(t topology.TraceRequest) (topology.TraceRequest, error) {
+	if t.ID == (topology.ID{}) {
+		return q.inventory().CreateTrace(q.ctx(), t)
+	}
+	q.server.reporting.Lock()
+	defer q.server.reporting.Unlock()
+	switch _, err := q.inventory().Trace(q.ctx(), t.ID); {
+	case err == nil: // refused below
+	case q.server.fault(err).Status != http.StatusNotFound:
+		return t, err
+	default:
+		if err := q.server.opts.Traces.Delete(q.ctx(), t.ID); err != nil {
+			return t, err
+		}
+	}
+	return q.inventory().CreateTrace(q.ctx(), t)
 }
 
 // traceable checks that a device is there, the caller's, and of the tenant that a body
@@ -283,6 +303,8 @@ func deleteTrace(q *request) error {
 			return q.done()
 		}
 	}
+	q.server.reporting.Lock() // a report that has found the request there is kept before
+	defer q.server.reporting.Unlock()
 	if err := q.server.opts.Traces.Delete(q.ctx(), id); err != nil {
 		return err
 	}
