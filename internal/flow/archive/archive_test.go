@@ -542,3 +542,22 @@ func TestResetStatus(t *testing.T) {
 		t.Errorf("flows %v, want them to stay", got)
 	}
 }
+
+// TestUnboundedEvents reads a flow that has more events than are returned at most.
+func TestUnboundedEvents(t *testing.T) {
+	a := newTest(t, Options{})
+	s := scope(1, near)
+	batch := make([]record.Record, MaxLimit+1)
+	for i := range batch {
+		batch[i] = event(s, i, "rule", "")
+	}
+	appendAll(t, a, batch)
+	for _, c := range []struct {
+		sel  Select
+		want int
+	}{{Select{}, MaxLimit}, {Select{Limit: 3}, 3}, {Select{Unbounded: true}, MaxLimit + 1}, {Select{Limit: 3, Unbounded: true}, MaxLimit + 1}} {
+		if got, err := a.Events(t.Context(), request, flowID(1), c.sel); err != nil || len(got) != c.want {
+			t.Errorf("%+v: %d events, %v, want %d", c.sel, len(got), err, c.want)
+		}
+	}
+}

@@ -99,9 +99,10 @@ type Select struct {
 	Descending   bool
 	Verdict      string      // of flows
 	Host         topology.ID // of flows: that it was on; zero: any
+	Unbounded    bool        // of Events: all of them, whatever Limit and MaxLimit say
 }
 
-// MaxLimit is how many flows or events are returned at most.
+// MaxLimit is how many flows or events are returned at most unless all events are wanted.
 const MaxLimit = 10_000
 
 func (s *Select) limit() int {

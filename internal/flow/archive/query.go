@@ -179,9 +179,13 @@ func (a *Archive) Events(ctx context.Context, request, flow topology.ID, sel Sel
 	if sel.Descending {
 		slices.Reverse(all)
 	}
+	limit := sel.limit()
+	if sel.Unbounded {
+		limit = len(all)
+	}
 	var out []json.RawMessage
 	for _, e := range all {
-		if sel.covers(time.Unix(0, e.Time)) && len(out) < sel.limit() {
+		if sel.covers(time.Unix(0, e.Time)) && len(out) < limit {
 			out = append(out, e.data)
 		}
 	}

@@ -223,7 +223,7 @@ func listEvents(q *request) error {
 	}
 	of := s
 	if !v.admin {
-		of = Select{} // what is to be told is known from all of them
+		of = Select{Unbounded: true} // what is to be told is known from all of them
 	}
 	events, err := q.server.opts.Traces.Events(q.ctx(), id, flow, of)
 	if err != nil {

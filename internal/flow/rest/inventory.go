@@ -157,6 +157,7 @@ type Select struct {
 	Descending   bool
 	Verdict      string      // of flows
 	Host         topology.ID // of flows; zero: any
+	Unbounded    bool        // events: all of them, however many
 }
 
 // HostStatus is how a host counts for a trace request.

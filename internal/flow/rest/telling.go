@@ -222,9 +222,10 @@ func (t *telling) would(part []told) (at int, request string) {
 }
 
 // tellAll returns what the viewer is told of all events of a flow, those of one host
-// after the other's.
+// after the other's. Those of one host at a time stay taken apart, which is what needs
+// memory, and only what is told is put together again.
 func (v *viewer) tellAll(raw []json.RawMessage, s Select) ([]json.RawMessage, error) {
-	hosts := make(map[string][]told)
+	hosts := make(map[string][]json.RawMessage)
 	var order []string
 	for _, b := range raw {
 		e, err := readTold(b)
@@ -235,13 +236,20 @@ func (v *viewer) tellAll(raw []json.RawMessage, s Select) ([]json.RawMessage, er
 		if hosts[host] == nil {
 			order = append(order, host)
 		}
-		hosts[host] = append(hosts[host], e)
+		hosts[host] = append(hosts[host], b)
+	}
+	if s.Descending {
+		slices.Reverse(order)
 	}
 	all := []json.RawMessage{}
 	for _, host := range order {
-		for _, e := range v.newTelling().tell(hosts[host]) {
-			if !e.within(&s) {
-				continue
+		events, err := v.tellHost(hosts[host], &s)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if s.Limit > 0 && len(all) == s.Limit {
+				return all, nil
 			}
 			b, err := e.json()
 			if err != nil {
@@ -250,13 +258,24 @@ func (v *viewer) tellAll(raw []json.RawMessage, s Select) ([]json.RawMessage, er
 			all = append(all, b)
 		}
 	}
-	if s.Descending {
-		slices.Reverse(all)
-	}
-	if s.Limit > 0 && len(all) > s.Limit {
-		all = all[:s.Limit]
-	}
 	return all, nil
+}
+
+// tellHost returns what the viewer is told of all events of a host, in the order that is
+// wanted.
+func (v *viewer) tellHost(raw []json.RawMessage, s *Select) ([]told, error) {
+	events := make([]told, len(raw))
+	for i, b := range raw {
+		var err error
+		if events[i], err = readTold(b); err != nil {
+			return nil, err
+		}
+	}
+	events = slices.DeleteFunc(v.newTelling().tell(events), func(e told) bool { return !e.within(s) })
+	if s.Descending {
+		slices.Reverse(events)
+	}
+	return events, nil
 }
 
 // hostTelling is a telling of events that come one after the other.

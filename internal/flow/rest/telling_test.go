@@ -280,3 +280,37 @@ func TestPositionsDoNotCountOthersRules(t *testing.T) {
 		}
 	}
 }
+
+// TestTenantsSeeTheEndOfLongFlows reads what comes behind as many events as are listed at
+// most.
+func TestTenantsSeeTheEndOfLongFlows(t *testing.T) {
+	f := newFixture(t)
+	id, flow := f.trace(red, "bridges/"+redLAN), topology.ID{15: 1}
+	request, _ := topology.ParseID(id)
+	f.traces.flows = map[topology.ID][]Flow{request: {{ID: flow}}}
+	const n = maxLimit + 5
+	events := make([]json.RawMessage, n)
+	for i := range events {
+		events[i] = json.RawMessage(fmt.Sprintf(`{"seq":%d,"time":%d,"host":%q,"role":"egress","run":1,"kind":"note","device":%q}`, i, i*1000000, host1, redLAN))
+	}
+	f.traces.events = map[topology.ID][]json.RawMessage{flow: events}
+	at := "/traces/" + id + "/flows/" + flow.String() + "/events"
+	for query, want := range map[string][]int{
+		"?order=desc&limit=2":                          {n - 1, n - 2},
+		fmt.Sprintf("?since=%d", n-3):                  {n - 3, n - 2, n - 1},
+		fmt.Sprintf("?since=%d&limit=1", n-3):          {n - 3},
+		fmt.Sprintf("?until=%d&order=desc&limit=1", 2): {1},
+	} {
+		var got []int
+		for _, e := range f.want(http.StatusOK, red, "GET", at+query, "").array(t) {
+			seq, _ := e["seq"].(float64)
+			got = append(got, int(seq))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: events %v, want %v", query, got, want)
+		}
+	}
+	if got := f.want(http.StatusOK, red, "GET", at, "").array(t); len(got) != defaultLimit {
+		t.Errorf("%d events without a limit, want %d", len(got), defaultLimit)
+	}
+}

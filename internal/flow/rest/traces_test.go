@@ -63,6 +63,9 @@ func (m *memoryTraces) Events(_ context.Context, _, flow topology.ID, s Select) 
 	if s.Descending {
 		slices.Reverse(events)
 	}
+	if !s.Unbounded && len(events) > maxLimit {
+		events = events[:maxLimit]
+	}
 	return events, nil
 }
 
