@@ -4,6 +4,7 @@
 package ustsource
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,13 +20,24 @@ import (
 type link struct {
 	conn *net.UnixConn
 	buf  []byte
+	// until is when all that is being done has to be done; zero: there is no such time.
+	until time.Time
 }
+
+// errSlow reports a program that answers each command in time, but not all of them.
+var errSlow = errors.New("it takes too long for all that it is asked at once")
 
 // call gives a command, with what follows it, and returns the answer, whose body holds
 // until the next call. A wire.Code says that the program could not; any other error
 // that it is not to be talked to any more.
 func (l *link) call(c wire.Command, rest []byte, files ...*os.File) (wire.Reply, error) {
-	if err := l.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+	deadline := time.Now().Add(answerTimeout)
+	if !l.until.IsZero() && l.until.Before(deadline) {
+		if deadline = l.until; !time.Now().Before(deadline) {
+			return wire.Reply{}, errSlow
+		}
+	}
+	if err := l.conn.SetDeadline(deadline); err != nil {
 		return wire.Reply{}, err
 	}
 	l.buf = append(c.Append(l.buf[:0]), rest...)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
@@ -74,6 +75,7 @@ func (s *Source) Events(ctx context.Context, uid uint32, pattern string, fields 
 
 // list asks the program for its events.
 func (p *program) list(fields bool) []agent.UserEvent {
+	p.link.until = time.Now().Add(p.s.listPatience)
 	all, err := p.tracepoints()
 	if err == nil && fields {
 		err = p.addFields(all)

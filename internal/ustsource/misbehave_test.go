@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
@@ -127,6 +128,39 @@ func TestSilent(t *testing.T) {
 	<-good.done
 	if good.object == nil {
 		t.Error("the other program has got no channel")
+	}
+}
+
+// A program that answers each command in time, but is asked very many of them, holds up
+// a session, or who lists events, for so long only.
+func TestSlow(t *testing.T) {
+	const short = 100 * time.Millisecond
+	for name, ask := range map[string]func(*Source, *trace, *program){
+		"session": func(s *Source, tr *trace, p *program) {
+			<-p.do(func() { s.patience = short }) // the worker reads it
+			<-p.do(func() {
+				var err error
+				for err == nil { // as for very many rings
+					_, err = p.link.simple(wire.Root, wire.OpWaitQuiescent)
+				}
+				p.settle(tr, err)
+			})
+		},
+		"list": func(s *Source, _ *trace, p *program) {
+			<-p.do(func() { s.listPatience = short })
+			s.Events(t.Context(), 0, "", false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t)
+			tr := watch(t, s)
+			f := join(t, s, func(f *fake) { f.endless = true })
+			<-f.registered
+			ask(s, tr, s.all()[0])
+			wantClosed(t, "a slow program", f.notify)
+			<-f.done
+			wantWarning(t, tr, `"fake" (process `)
+		})
 	}
 }
 

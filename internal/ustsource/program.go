@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,18 +98,26 @@ func (s *Source) leave(p *program) {
 func (p *program) serve() {
 	var listening sync.WaitGroup
 	listening.Go(func() { p.leave(p.listen()) })
-	if err := p.welcome(); err != nil {
-		p.leave(err)
-	}
+	p.timed(func() {
+		if err := p.welcome(); err != nil {
+			p.leave(err)
+		}
+	})
 	for {
 		select {
 		case job := <-p.jobs:
-			job()
+			p.timed(job)
 		case <-p.gone:
 			listening.Wait()
 			return
 		}
 	}
+}
+
+// timed does a job, which may take so long: a command that is given later fails.
+func (p *program) timed(job func()) {
+	p.link.until = time.Now().Add(p.s.patience)
+	job()
 }
 
 // welcome tells a new program all that there is, and that it need not wait any more.

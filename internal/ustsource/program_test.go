@@ -57,6 +57,7 @@ type fake struct {
 	commands []wire.Command
 	object   []byte // of the last channel
 	streams  int
+	endless  bool   // has lists without an end
 	declare  bool   // an event when its session is enabled
 	id       uint32 // that it got
 	done     chan error
@@ -165,11 +166,11 @@ func (f *fake) obey(c wire.Command, r *wire.Reply) error {
 		f.handle++
 		r.Value, f.streams = f.handle, 0
 	case wire.OpTracepointGet:
-		if f.streams++; f.streams > 2 {
+		if f.streams++; f.streams > 2 && !f.endless {
 			r.Code = wire.CodeNoEntry
 			return nil
 		}
-		r.Body = (&wire.Tracepoint{Name: []string{"app:a", "app:b"}[f.streams-1], Level: 4}).Append(nil)
+		r.Body = (&wire.Tracepoint{Name: []string{"app:a", "app:b"}[f.streams%2], Level: 4}).Append(nil)
 	case wire.OpEnable:
 		if c.Handle == 1 && f.declare { // the session
 			return f.tell()

@@ -22,6 +22,10 @@ const (
 	// answerTimeout is how long a program may take for a message. It may be stopped
 	// for longer by a debugger: it is dropped then, and registers again.
 	answerTimeout = 5 * time.Second
+	// jobTimeout is how long it may take for all that it is asked at once: a session
+	// waits for that, whose lock is held. Listing has a time of its own.
+	jobTimeout  = 10 * time.Second
+	listTimeout = 10 * time.Second
 	// Limits of programs.
 	maxPrograms  = 8192
 	maxOfUser    = 4096 // programs

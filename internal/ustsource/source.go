@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
@@ -45,6 +46,8 @@ type Source struct {
 	opts Options
 	log  *slog.Logger
 	cpus uint32 // that the host may have
+	// How long a program may take for what it is asked at once, and for a list.
+	patience, listPatience time.Duration
 
 	listener *net.UnixListener     // set by Listen; nil: none
 	problem  atomic.Pointer[error] // why no program can register
@@ -79,7 +82,10 @@ func DefaultOptions() Options {
 
 // New makes the source. Nothing is opened yet.
 func New(o Options) *Source {
-	s := &Source{opts: o, log: o.Log, cpus: possibleCPUs(), halves: make(map[halfKey]*half), newOfUser: make(map[uint32]int), newOfProcess: make(map[int32]int), strange: make(map[string]bool)}
+	s := &Source{
+		opts: o, log: o.Log, cpus: possibleCPUs(), patience: jobTimeout, listPatience: listTimeout,
+		halves: make(map[halfKey]*half), newOfUser: make(map[uint32]int), newOfProcess: make(map[int32]int), strange: make(map[string]bool),
+	}
 	err := errors.New("the daemon does not listen yet")
 	s.problem.Store(&err)
 	return s
