@@ -4,8 +4,10 @@
 package ustsource
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +184,56 @@ func TestSameNames(t *testing.T) {
 	}
 	if len(seen) != len(fields) || st.Members[0].Name != "n" || st.Members[1].Name != "n_0" || st.Members[2].Name != "n_1" {
 		t.Errorf("%d names of %d members, which begin %q, %q, %q", len(seen), len(fields), st.Members[0].Name, st.Members[1].Name, st.Members[2].Name)
+	}
+}
+
+// Fields of one enumeration share its labels; what they are in the metadata is bounded
+// and counted, in contexts too, and an event that is refused leaves no trace.
+func TestLargeEnums(t *testing.T) {
+	tr := watch(t, New(Options{}))
+	entries := make([]wire.EnumEntry, wire.MaxEnumEntries)
+	for i := range entries {
+		entries[i] = wire.EnumEntry{Label: fmt.Sprintf("%0200d", i), Auto: true}
+	}
+	if _, ok := tr.declareEnum(0, "large", []byte("raw"), entries); !ok {
+		t.Fatal("the enumeration is refused")
+	}
+	p := tr.part(0)
+	class, err := p.newClass()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &buffers{c: &channel{t: tr}, part: p, class: class}
+	pair := []wire.Field{{Name: "e", Kind: wire.Enum}, {Kind: wire.Integer, Bits: 32, Align: 8}}
+	two := slices.Repeat(pair, 2)
+	many := slices.Repeat(pair, wire.MaxFields/2)
+	if err := b.declareContexts([]byte("many"), many); err == nil {
+		t.Error("contexts of many large enumerations are taken")
+	}
+	if err := b.declareContexts(nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.declare(&wire.EventNotice{Name: "many"}, []byte("many"), many, ""); err == nil {
+		t.Error("an event of many large enumerations is taken")
+	}
+	st, err := p.structure(schema.EventPayload, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, y := st.Members[0].Class.(*schema.Integer), st.Members[1].Class.(*schema.Integer); &x.Mappings[0] != &y.Mappings[0] {
+		t.Error("the labels are there twice")
+	}
+	n, err := 0, error(nil)
+	for ; err == nil && n < 100; n++ {
+		name := fmt.Sprint("app:", n)
+		_, err = b.declare(&wire.EventNotice{Name: name}, []byte(name), two, "")
+	}
+	if want := maxTold/(2*200*wire.MaxEnumEntries) + 1; err == nil || n < 3 || n > want {
+		t.Errorf("%d events of two large enumerations each, %v; want at most %d", n, err, want)
+	}
+	text, err := p.metadata()
+	if err != nil || len(text) > 2*maxTold {
+		t.Errorf("%d bytes of metadata, %v", len(text), err)
 	}
 }
 

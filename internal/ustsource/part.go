@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/ctf"
+	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/ctf/tsdl"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
@@ -120,9 +121,20 @@ type class struct {
 
 // enum is an enumeration that a program has declared.
 type enum struct {
-	key     string
-	name    string
-	entries []wire.EnumEntry
+	key      string
+	mappings []schema.Mapping // that all fields of it share
+	size     int              // of their text, about
+}
+
+// rangeSize is about how much text a range of an enumeration is, but for its label.
+const rangeSize = 32
+
+func newEnum(key string, entries []wire.EnumEntry) *enum {
+	e := &enum{key: key, mappings: mappings(entries)}
+	for i := range entries {
+		e.size += len(entries[i].Label) + rangeSize
+	}
+	return e
 }
 
 // afford counts bytes that a user's programs declare, and reports whether they may. The
@@ -149,6 +161,6 @@ func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.
 	if len(p.enums) >= maxEnums || !p.afford(len(raw)) {
 		return 0, false
 	}
-	p.enums = append(p.enums, &enum{key, name, entries})
+	p.enums = append(p.enums, newEnum(key, entries))
 	return uint64(len(p.enums) - 1), true
 }

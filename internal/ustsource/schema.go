@@ -45,6 +45,11 @@ func (b *buffers) declareContexts(raw []byte, fields []wire.Field) error {
 		if err != nil {
 			return err
 		}
+		with := *b.class.stream
+		with.EventContext = st
+		if err := checkText(tsdl.AppendStream(nil, &with)); err != nil {
+			return err
+		}
 		b.class.stream.EventContext = st
 	}
 	text := string(raw)
@@ -69,11 +74,11 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	case len(b.class.events) >= maxEvents:
 		return 0, fmt.Errorf("there are %d events already", maxEvents)
 	case !b.part.afford(len(key)):
-		return 0, fmt.Errorf("programs of user %d have declared more than %d bytes", b.part.uid, maxTold)
+		return 0, b.part.excess()
 	case t.closed:
 		return 0, errors.New("the session has ended")
 	}
-	event := &schema.Event{ID: uint64(len(b.class.events)), Name: e.Name, HasName: true, LogLevel: schema.NoLogLevel, EMFURI: uri}
+	event := &schema.Event{Stream: b.class.stream, ID: uint64(len(b.class.events)), Name: e.Name, HasName: true, LogLevel: schema.NoLogLevel, EMFURI: uri}
 	if e.Level >= 0 && e.Level <= int32(schema.MaxLogLevel) {
 		event.LogLevel = schema.LogLevel(e.Level)
 	}
@@ -81,11 +86,11 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	if event.Payload, err = b.part.structure(schema.EventPayload, fields); err != nil {
 		return 0, err
 	}
+	if err := checkText(tsdl.AppendEvent(nil, event)); err != nil {
+		return 0, err
+	}
 	if !b.class.stream.AddEvent(event) {
 		return 0, fmt.Errorf("number %d is taken", event.ID)
-	}
-	if _, err := tsdl.AppendEvent(nil, event); err != nil {
-		return 0, err
 	}
 	b.class.events[key] = uint32(event.ID)
 	if b.class.contexts != nil {
@@ -108,6 +113,7 @@ type translator struct {
 	scope schema.Scope
 	left  []wire.Field
 	names map[*schema.Struct]map[string]int // of members, with the next number for each
+	size  int                               // of the text of enumerations, about
 	err   error
 }
 
@@ -118,7 +124,23 @@ func (p *part) structure(scope schema.Scope, fields []wire.Field) (*schema.Struc
 	for len(tr.left) > 0 && tr.err == nil {
 		tr.member(st, nil, 0)
 	}
+	if tr.err == nil && !p.afford(tr.size) {
+		tr.err = p.excess()
+	}
 	return st, tr.err
+}
+
+// excess says that a user's programs have declared too much.
+func (p *part) excess() error {
+	return fmt.Errorf("programs of user %d have declared more than %d bytes", p.uid, maxTold)
+}
+
+// checkText refuses metadata that are too long.
+func checkText(text []byte, err error) error {
+	if err == nil && len(text) > maxText {
+		return fmt.Errorf("%d bytes of metadata, want at most %d", len(text), maxText)
+	}
+	return err
 }
 
 func (tr *translator) fail(format string, args ...any) {
@@ -252,7 +274,11 @@ func (tr *translator) enum(f *wire.Field) schema.Class {
 		tr.fail("field %s: enumeration %d is not declared", f.Name, f.EnumID)
 		return i
 	}
-	i.Mappings = mappings(tr.p.enums[f.EnumID].entries)
+	e := tr.p.enums[f.EnumID]
+	if tr.size += e.size; tr.size > maxText { // each field has all of it in the metadata
+		tr.fail("field %s: enumerations of more than %d bytes in one event", f.Name, maxText)
+	}
+	i.Mappings = e.mappings
 	return i
 }
 

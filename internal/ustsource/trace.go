@@ -27,6 +27,7 @@ const (
 	maxEnums  = 1 << 16
 	maxEvents = 1<<16 - 2 // of a stream class
 	maxTold   = 64 << 20  // bytes
+	maxText   = 8 << 20   // bytes of metadata for one event, or one channel's contexts
 )
 
 // trace is what one session records of applications. The session calls it under its
