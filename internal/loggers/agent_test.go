@@ -64,6 +64,12 @@ func (l *log) await(t *testing.T, text string) {
 // serve makes a source that listens at a port of its own, until the test ends.
 func serve(t *testing.T, patience time.Duration) (*Source, *log) {
 	t.Helper()
+	return serveWith(t, patience, nil)
+}
+
+// serveWith makes one that is changed before it serves.
+func serveWith(t *testing.T, patience time.Duration, change func(*Source)) (*Source, *log) {
+	t.Helper()
 	told := &log{more: make(chan struct{}, 1)}
 	s := New(Options{Log: slog.New(slog.NewTextHandler(told, &slog.HandlerOptions{Level: slog.LevelDebug})), Dir: t.TempDir(), Port: freePort(t)})
 	s.patience = patience
@@ -75,6 +81,9 @@ func serve(t *testing.T, patience time.Duration) (*Source, *log) {
 	}
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
+	}
+	if change != nil {
+		change(s)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup

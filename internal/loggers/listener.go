@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,7 +37,7 @@ func (s *Source) Listen() error {
 		s.fail(err)
 		return err
 	}
-	s.listener = l
+	s.listener, s.accept = l, l.AcceptTCP
 	s.problem.Store(nil)
 	s.log.Info("agents register", "address", l.Addr())
 	return nil
@@ -98,23 +99,52 @@ func (s *Source) Serve(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { l.Close() }) // ends the loop
 	defer stop()
+	s.take(ctx)
+	s.removePort()
+	s.close()
+	return nil
+}
+
+// acceptPause is how long it rests after an error, such as too many open files.
+const acceptPause = 100 * time.Millisecond
+
+// take lets agents in until ctx ends. Errors pass: it rests and goes on.
+func (s *Source) take(ctx context.Context) {
+	failing := false
 	for {
-		conn, err := l.AcceptTCP()
-		if err != nil {
-			if ctx.Err() == nil {
-				s.fail(err)
-				s.log.Error("agents are not served any more", "err", err)
-				<-ctx.Done()
+		conn, err := s.accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
 			}
-			break
+			return
+		case err != nil:
+			if s.fail(err); !failing {
+				s.log.Error("no agent can register", "err", err)
+			}
+			failing = true
+			pause(ctx, acceptPause)
+			s.problem.Store(nil) // as far as is known
+			continue
+		case failing:
+			s.log.Info("agents register again", "address", s.listener.Addr())
 		}
+		failing = false
 		if s.admit(conn) {
 			s.work.Go(func() { s.register(conn) }) // ends with the agent; close waits
 		}
 	}
-	s.removePort()
-	s.close()
-	return nil
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // close lets go of all agents.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/loggers/wire"
 	"github.com/weir-io/weir/internal/peer"
@@ -91,6 +93,30 @@ func TestList(t *testing.T) {
 	}
 	if _, err := s.List(t.Context(), 0, "kernel"); err == nil {
 		t.Error("loggers of the kernel: no error")
+	}
+}
+
+// TestAcceptSurvives has agents let in again after errors, such as too many open files.
+func TestAcceptSurvives(t *testing.T) {
+	fail := make(chan error, 3)
+	for _, err := range []error{unix.EMFILE, unix.ENFILE, unix.ECONNABORTED} {
+		fail <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+	}
+	s, told := serveWith(t, patience, func(s *Source) {
+		accept := s.accept
+		s.accept = func() (*net.TCPConn, error) {
+			select {
+			case err := <-fail:
+				return nil, err
+			default:
+				return accept()
+			}
+		}
+	})
+	join(t, s, wire.Python).want("done")
+	told.await(t, "agents register again")
+	if err := s.Check(); err != nil || len(fail) > 0 {
+		t.Errorf("Check() = %v after %d errors too few", err, len(fail))
 	}
 }
 

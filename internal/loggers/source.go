@@ -39,7 +39,8 @@ type Source struct {
 	log      *slog.Logger
 	patience time.Duration // how long an agent may take
 
-	listener *net.TCPListener      // set by Listen; nil: none
+	listener *net.TCPListener // set by Listen; nil: none
+	accept   func() (*net.TCPConn, error)
 	problem  atomic.Pointer[error] // why no agent can register
 	work     sync.WaitGroup        // goroutines of programs
 

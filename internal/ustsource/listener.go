@@ -33,7 +33,7 @@ func (s *Source) Listen() error {
 		s.problem.Store(&err)
 		return err
 	}
-	s.listener = l
+	s.listener, s.accept = l, l.AcceptUnix
 	s.problem.Store(nil)
 	s.log.Info("applications register", "socket", path)
 	return nil
@@ -49,24 +49,53 @@ func (s *Source) Serve(ctx context.Context) error {
 	s.beckon(1)
 	stop := context.AfterFunc(ctx, func() { l.Close() }) // ends the loop
 	defer stop()
+	s.take(ctx)
+	s.beckon(0)
+	s.close()
+	return nil
+}
+
+// acceptPause is how long it rests after an error, such as too many open files.
+const acceptPause = 100 * time.Millisecond
+
+// take lets programs in until ctx ends. Errors pass: it rests and goes on.
+func (s *Source) take(ctx context.Context) {
+	failing := false
 	for {
-		conn, err := l.AcceptUnix()
-		if err != nil {
-			if ctx.Err() == nil {
-				err = fmt.Errorf("socket %s: %w", l.Addr(), err)
-				s.problem.Store(&err)
-				s.log.Error("applications are not traced any more", "err", err)
-				<-ctx.Done()
+		conn, err := s.accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
 			}
-			break
+			return
+		case err != nil:
+			err = fmt.Errorf("socket %s: %w", s.listener.Addr(), err)
+			if s.problem.Store(&err); !failing {
+				s.log.Error("no application can register", "err", err)
+			}
+			failing = true
+			pause(ctx, acceptPause)
+			s.problem.Store(nil) // as far as is known
+			continue
+		case failing:
+			s.log.Info("applications register again", "socket", s.listener.Addr())
 		}
+		failing = false
 		if cred, ok := s.enter(conn); ok {
 			s.work.Go(func() { s.register(conn, cred) }) // ends with the program; close waits
 		}
 	}
-	s.beckon(0)
-	s.close()
-	return nil
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // close lets go of all programs.

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
@@ -69,6 +72,47 @@ func TestFlood(t *testing.T) {
 	more := join(t, s, nil)
 	wantClosed(t, "one program too many", more.notify)
 	<-more.done
+}
+
+// However many users and processes there are, so many connections are let in.
+func TestManyNew(t *testing.T) {
+	s := New(Options{})
+	for i := range maxNew {
+		if !s.admit(admission{uint32(i), int32(i)}) {
+			t.Fatalf("connection %d is refused", i)
+		}
+	}
+	if s.admit(admission{maxNew, maxNew}) {
+		t.Error("one too many is let in")
+	}
+	s.settle(admission{})
+	if !s.admit(admission{maxNew, maxNew}) {
+		t.Error("none is let in when one has gone")
+	}
+}
+
+// Programs are let in again after errors, such as too many open files.
+func TestAcceptSurvives(t *testing.T) {
+	fail := make(chan error, 3)
+	for _, err := range []error{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
+		fail <- &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)}
+	}
+	s := serveWith(t, func(s *Source) {
+		accept := s.accept
+		s.accept = func() (*net.UnixConn, error) {
+			select {
+			case err := <-fail:
+				return nil, err
+			default:
+				return accept()
+			}
+		}
+	})
+	f := join(t, s, nil)
+	<-f.registered
+	if err := s.Check(false); err != nil || len(fail) > 0 {
+		t.Errorf("Check() = %v after %d errors too few", err, len(fail))
+	}
 }
 
 // Half a registration, half of a program, and half a notice are waited for, for a time.

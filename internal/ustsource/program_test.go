@@ -27,6 +27,12 @@ import (
 // serve makes a source that listens, until the test ends.
 func serve(t *testing.T) *Source {
 	t.Helper()
+	return serveWith(t, nil)
+}
+
+// serveWith makes one that is changed before it serves.
+func serveWith(t *testing.T, change func(*Source)) *Source {
+	t.Helper()
 	s := New(Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Dir: t.TempDir()})
 	if s.Check(false) == nil {
 		t.Fatal("the domain can be used before anybody listens")
@@ -36,6 +42,9 @@ func serve(t *testing.T) *Source {
 	}
 	if err := s.Check(false); err != nil {
 		t.Fatal(err)
+	}
+	if change != nil {
+		change(s)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var ended sync.WaitGroup

@@ -32,6 +32,7 @@ const (
 	maxOfProcess = 16   // programs: it may have begun anew before its end is seen
 	maxStrange   = 1024
 	// Limits of connections that are no program yet.
+	maxNew          = 8192
 	maxNewOfUser    = 4096
 	maxNewOfProcess = 64
 )
@@ -63,9 +64,10 @@ type admission struct {
 func (s *Source) admit(a admission) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.newOfUser[a.uid] >= maxNewOfUser || s.newOfProcess[a.pid] >= maxNewOfProcess {
+	if s.fresh >= maxNew || s.newOfUser[a.uid] >= maxNewOfUser || s.newOfProcess[a.pid] >= maxNewOfProcess {
 		return false
 	}
+	s.fresh++
 	s.newOfUser[a.uid]++
 	s.newOfProcess[a.pid]++
 	return true
@@ -73,6 +75,7 @@ func (s *Source) admit(a admission) bool {
 
 // settle ends what admit has begun. The caller holds Source.mu.
 func (s *Source) settle(a admission) {
+	s.fresh--
 	if s.newOfUser[a.uid]--; s.newOfUser[a.uid] == 0 {
 		delete(s.newOfUser, a.uid)
 	}

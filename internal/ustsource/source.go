@@ -49,7 +49,8 @@ type Source struct {
 	// How long a program may take for what it is asked at once, and for a list.
 	patience, listPatience time.Duration
 
-	listener *net.UnixListener     // set by Listen; nil: none
+	listener *net.UnixListener // set by Listen; nil: none
+	accept   func() (*net.UnixConn, error)
 	problem  atomic.Pointer[error] // why no program can register
 	work     sync.WaitGroup        // goroutines of programs
 
@@ -58,6 +59,7 @@ type Source struct {
 	programs []*program
 	halves   map[halfKey]*half
 	// Connections that are no program yet.
+	fresh        int
 	newOfUser    map[uint32]int
 	newOfProcess map[int32]int
 	traces       []*trace
