@@ -99,6 +99,11 @@ func (p *program) stop(a *attachment) error {
 
 // attach makes the session with its channels in the program.
 func (p *program) attach(t *trace, w wants) (*attachment, error) {
+	for _, cw := range w.channels { // before the program is told: it may go well the next time
+		if _, err := cw.c.of(p.uid); err != nil {
+			return nil, fmt.Errorf("channel %s: %w", cw.c.name, err)
+		}
+	}
 	handle, err := p.link.simple(wire.Root, wire.OpSession)
 	if err != nil {
 		return nil, err

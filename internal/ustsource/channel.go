@@ -154,7 +154,7 @@ func (c *channel) of(uid uint32) (*buffers, error) {
 		return b, nil
 	}
 	if c.t.closed {
-		return nil, errors.New("the session has ended")
+		return nil, errClosed
 	}
 	b, err := c.makeBuffers(uid)
 	if err != nil {
@@ -173,21 +173,30 @@ func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
 		return nil, err
 	}
 	b := &buffers{c: c, part: part, class: class}
-	b.first = ring.Header{UUID: part.uuid, Class: uint32(class.stream.ID), Begin: traceclock.Now(unix.CLOCK_MONOTONIC)}
-	for cpu := range c.t.s.cpus {
-		memory, err := ring.Create(c.geometry, b.first, cpu)
+	if err := b.makeRings(); err != nil {
+		part.spare = class // for the next try: nobody has heard of it
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+// makeRings makes the rings, one for each processor.
+func (b *buffers) makeRings() error {
+	b.first = ring.Header{UUID: b.part.uuid, Class: uint32(b.class.stream.ID), Begin: traceclock.Now(unix.CLOCK_MONOTONIC)}
+	for cpu := range b.c.t.s.cpus {
+		memory, err := ring.Create(b.c.geometry, b.first, cpu)
 		if err != nil {
-			return nil, errors.Join(err, b.close())
+			return err
 		}
 		b.memory = append(b.memory, memory)
 		var p [2]int
 		if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-			return nil, errors.Join(fmt.Errorf("pipe of a ring: %w", err), b.close())
+			return fmt.Errorf("pipe of a ring: %w", err)
 		}
 		b.woken = append(b.woken, os.NewFile(uintptr(p[0]), "wake-up"))
 		b.wake = append(b.wake, os.NewFile(uintptr(p[1]), "wake-up"))
 	}
-	return b, nil
+	return nil
 }
 
 // object is the channel object for programs.

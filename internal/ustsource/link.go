@@ -28,9 +28,33 @@ type link struct {
 var errSlow = errors.New("it takes too long for all that it is asked at once")
 
 // call gives a command, with what follows it, and returns the answer, whose body holds
-// until the next call. A wire.Code says that the program could not; any other error
-// that it is not to be talked to any more.
+// until the next call. A wire.Code says that the program could not, a brokenError that it
+// is not to be talked to any more.
 func (l *link) call(c wire.Command, rest []byte, files ...*os.File) (wire.Reply, error) {
+	r, err := l.exchange(c, rest, files...)
+	return r, l.judge(err)
+}
+
+// brokenError is one of the link, or of what the program says by it: whoever gets it does
+// not talk to the program any more. Errors of the daemon's own are none.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+// judge says what an error of the link is.
+func (l *link) judge(err error) error {
+	var code wire.Code
+	switch {
+	case err == nil, errors.As(err, &code) && code != wire.CodeExiting:
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded) && !l.until.IsZero() && !time.Now().Before(l.until):
+		err = errSlow
+	}
+	return &brokenError{err}
+}
+
+func (l *link) exchange(c wire.Command, rest []byte, files ...*os.File) (wire.Reply, error) {
 	deadline := time.Now().Add(answerTimeout)
 	if !l.until.IsZero() && l.until.Before(deadline) {
 		if deadline = l.until; !time.Now().Before(deadline) {
@@ -67,7 +91,7 @@ func (l *link) read(n int) ([]byte, error) {
 	}
 	b := l.buf[:n]
 	_, err := io.ReadFull(l.conn, b)
-	return b, err
+	return b, l.judge(err)
 }
 
 // send sends descriptors, beside a byte of zero.

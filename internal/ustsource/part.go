@@ -29,6 +29,7 @@ type part struct {
 	// Guarded by trace.mu.
 	builder  *ctf.Builder
 	enums    []*enum
+	spare    *class        // that no rings could be made for
 	declared []declaration // in the order of the metadata
 	text     int           // of them, whose text was returned
 	began    bool          // the text of the trace was

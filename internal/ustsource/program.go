@@ -182,12 +182,13 @@ func (p *program) follow(t *trace) {
 
 // settle takes what has come of a command.
 func (p *program) settle(t *trace, err error) {
-	var code wire.Code
+	var broken *brokenError
 	switch {
 	case err == nil:
-	case errors.As(err, &code) && code != wire.CodeExiting:
-		p.log.Warn("application does not do what a session wants", "session", t.info.Name, "err", err)
-	default:
+	case errors.As(err, &broken):
 		p.leave(err)
+	case errors.Is(err, errClosed): // and nothing is wanted any more
+	default:
+		p.log.Warn("application does not do what a session wants, or cannot be told", "session", t.info.Name, "err", err)
 	}
 }

@@ -21,6 +21,10 @@ type streamClass = schema.Stream
 // newClass makes a stream class. It is declared when a program has told its contexts.
 // The caller holds trace.mu.
 func (p *part) newClass() (*class, error) {
+	if c := p.spare; c != nil {
+		p.spare = nil
+		return c, nil
+	}
 	b, err := p.builder.Stream(ctf.LargeHeader)
 	if err != nil {
 		return nil, err
@@ -76,7 +80,7 @@ func (b *buffers) declare(e *wire.EventNotice, raw []byte, fields []wire.Field, 
 	case !b.part.afford(len(key)):
 		return 0, b.part.excess()
 	case t.closed:
-		return 0, errors.New("the session has ended")
+		return 0, errClosed
 	}
 	event := &schema.Event{Stream: b.class.stream, ID: uint64(len(b.class.events)), Name: e.Name, HasName: true, LogLevel: schema.NoLogLevel, EMFURI: uri}
 	if e.Level >= 0 && e.Level <= int32(schema.MaxLogLevel) {

@@ -22,6 +22,9 @@ const publishTimeout = time.Second
 // errSplit refuses the one text of all users.
 var errSplit = errors.New("domain ust: each user has metadata of their own")
 
+// errClosed reports a session that has ended.
+var errClosed = errors.New("the session has ended")
+
 // Limits of what programs of a user may declare in a session.
 const (
 	maxEnums  = 1 << 16
