@@ -101,6 +101,19 @@ func (c *channel) MoreStreams() ([]source.Stream, error) { return c.streams(fals
 func (c *channel) streams(all bool) (streams []source.Stream, err error) {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
+	var fresh []*buffers
+	defer func() {
+		if err != nil { // nobody gets any: they are told the next time
+			for _, s := range streams {
+				err = errors.Join(err, closeAll(s.Files))
+			}
+			streams = nil
+			return
+		}
+		for _, b := range fresh {
+			b.told = true
+		}
+	}()
 	for _, b := range c.users {
 		if b.told && !all {
 			continue
@@ -112,7 +125,7 @@ func (c *channel) streams(all bool) (streams []source.Stream, err error) {
 			}
 			streams = append(streams, s)
 		}
-		b.told = true
+		fresh = append(fresh, b)
 	}
 	return streams, nil
 }

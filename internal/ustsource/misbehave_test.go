@@ -4,7 +4,6 @@
 package ustsource
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -208,45 +207,6 @@ func TestSlow(t *testing.T) {
 			<-f.done
 			wantWarning(t, tr, `"fake" (process `, errSlow.Error())
 		})
-	}
-}
-
-// What the daemon itself cannot do is no reason to drop a program: it is recorded when
-// there is room again, by the stream class that was there for it.
-func TestNoRoom(t *testing.T) {
-	s := serve(t)
-	tr := watch(t, s)
-	f := join(t, s, nil)
-	<-f.registered
-	c, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made := c.(*channel)
-	made.geometry.SubbufBytes = 3 // of which no ring can be made
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if made.users[uint32(os.Getuid())] != nil {
-		t.Fatal("there are rings")
-	}
-	made.geometry.SubbufBytes = 4096
-	if err := errors.Join(c.Stop(), c.Start()); err != nil {
-		t.Fatal(err)
-	}
-	if b := made.users[uint32(os.Getuid())]; b == nil || b.class.stream.ID != 0 {
-		t.Errorf("rings %+v, want some of class 0", b)
-	}
-	if err := tr.Close(); err != nil {
-		t.Error(err)
-	}
-	if w := tr.Warnings(); len(w) > 0 || len(s.all()) != 1 {
-		t.Errorf("%d programs, warnings %q", len(s.all()), w)
-	}
-	s.all()[0].leave(nil)
-	<-f.done
-	if f.object == nil {
-		t.Error("the program has got no channel")
 	}
 }
 
