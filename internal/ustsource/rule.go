@@ -73,8 +73,10 @@ func (r *rule) setFilter(text string) error {
 		return err
 	}
 	for _, f := range e.Fields() {
-		if f.Root == filter.Context && !filterContext(f.Path[0].Name) {
-			return fmt.Errorf("context %s: want one of %q", f, wire.ContextNames())
+		if f.Root == filter.Context {
+			if err := checkContext(f.Path[0].Name); err != nil {
+				return err
+			}
 		}
 	}
 	r.filter, err = bytecode.Compile(e)
@@ -82,8 +84,13 @@ func (r *rule) setFilter(text string) error {
 	return err
 }
 
-// filterContext reports whether applications have a context for filters.
-func filterContext(name string) bool {
-	_, ok := wire.ParseContextName(name)
-	return ok || strings.HasPrefix(name, "perf_thread_")
+// checkContext refuses a context that applications do not have for filters.
+func checkContext(name string) error {
+	if strings.HasPrefix(name, "perf_") { // a filter of one would match nothing, silently
+		return fmt.Errorf("context %s: there are no counters of the processor in this domain", name)
+	}
+	if _, ok := wire.ParseContextName(name); !ok {
+		return fmt.Errorf("context %s: want one of %q", name, wire.ContextNames())
+	}
+	return nil
 }

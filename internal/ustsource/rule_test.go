@@ -34,12 +34,18 @@ func TestRefused(t *testing.T) {
 		{Type: agent.Tracepoint, Pattern: "a", Filter: "n +"},
 		{Type: agent.Tracepoint, Pattern: "a", Filter: "n + 1 > 1"},
 		{Type: agent.Tracepoint, Pattern: "a", Filter: "$ctx.nothing == 1"},
+		{Type: agent.Tracepoint, Pattern: "a", Filter: "$ctx.perf_thread_cpu_cycles > 1"},
 		{Type: agent.Tracepoint, Pattern: strings.Repeat("a", wire.NameLen)},
 		{Type: agent.Tracepoint, Pattern: "a", LogLevel: "LOUD"},
 		{Type: agent.Tracepoint, Pattern: "a", Exclusions: []string{strings.Repeat("a", wire.NameLen)}},
 	} {
 		if _, err := c.AddRule(&r); err == nil {
 			t.Errorf("rule %+v is taken", r)
+		}
+	}
+	for name, want := range map[string]string{"nothing": "want one of", "perf_thread_cpu_cycles": "no counters of the processor"} {
+		if err := checkContext(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("context %s: %v, want %q", name, err, want)
 		}
 	}
 	if err := c.AddContext("nothing"); err == nil {
