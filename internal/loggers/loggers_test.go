@@ -257,21 +257,6 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestComplaints are told so often only, and again after a time.
-func TestComplaints(t *testing.T) {
-	var c complaints
-	now := time.Now()
-	for i := range 3 * maxComplaints {
-		ok, last := c.allow(now)
-		if ok != (i < maxComplaints) || last != (i == maxComplaints) {
-			t.Errorf("complaint %d: %v, %v", i, ok, last)
-		}
-	}
-	if ok, _ := c.allow(now.Add(complaintPeriod)); !ok {
-		t.Error("a complaint after the period is not told")
-	}
-}
-
 // TestPort takes the first of the usual ports that is free, or the one that is said.
 func TestPort(t *testing.T) {
 	first, err := listen(0)

@@ -74,7 +74,7 @@ func newProgram(s *Source, conn net.Conn, reg wire.Registration, uid uint32, nam
 func (p *program) leave(err error) {
 	p.leaving.Do(func() {
 		if err != nil && !ended(err) {
-			p.s.complain(p.log, "agent dropped", "err", err)
+			p.s.complaints.Warn(p.log, "agent dropped", "err", err)
 		}
 		close(p.gone)
 		p.conn.Close()

@@ -144,6 +144,6 @@ func (s *Source) join(p *program) error {
 // refuse tells of a connection that is not served.
 func (s *Source) refuse(uid uint32, err error) {
 	if !ended(err) { // else somebody has looked whether there is a daemon
-		s.complain(s.log, "agent refused", "uid", uid, "err", err)
+		s.complaints.Warn(s.log, "agent refused", "uid", uid, "err", err)
 	}
 }

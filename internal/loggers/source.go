@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/complaint"
 	"github.com/weir-io/weir/internal/loggers/wire"
 	"github.com/weir-io/weir/internal/source"
 )
@@ -44,12 +45,13 @@ type Source struct {
 	problem  atomic.Pointer[error] // why no agent can register
 	work     sync.WaitGroup        // goroutines of programs
 
-	mu         sync.Mutex // guards what follows
-	closed     bool
-	pending    []net.Conn // that have not registered yet, the oldest first
-	programs   []*program
-	traces     []*Trace
-	complaints complaints
+	complaints complaint.Limiter
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	pending  []net.Conn // that have not registered yet, the oldest first
+	programs []*program
+	traces   []*Trace
 }
 
 // New makes the source. Nothing is opened yet.

@@ -16,6 +16,7 @@ import (
 // and the floor that it is on. Imports go down only.
 var floors = map[string]int{
 	"internal/kernel/epoll": 0,
+	"internal/complaint":    0,
 	"internal/fdpool":       0,
 	"internal/gate":         0,
 	"internal/peer":         0, // tests only

@@ -108,7 +108,7 @@ func (p *program) hearEvent(head []byte) ([]byte, error) {
 	id, err := b.declare(&e, rest, fields, uri)
 	a := wire.EventAnswer{ID: id}
 	if err != nil {
-		p.log.Warn("event is not recorded", "session", b.c.t.info.Name, "event", e.Name, "err", err)
+		p.s.complaints.Warn(p.log, "event is not recorded", "session", b.c.t.info.Name, "event", e.Name, "err", err)
 		a.Code = codeInvalid
 		return a.Append(nil), nil
 	}

@@ -60,7 +60,7 @@ func newProgram(s *Source, cred unix.Ucred, reg wire.Registration, command, noti
 func (p *program) leave(err error) {
 	p.leaving.Do(func() {
 		if err != nil && !ended(err) {
-			p.log.Warn("application dropped", "err", err)
+			p.s.complaints.Warn(p.log, "application dropped", "err", err)
 			p.s.tellDropped(p.uid, fmt.Sprintf("%q (process %d of user %d): %v", p.name, p.pid, p.uid, err))
 		}
 		close(p.gone)
@@ -189,6 +189,6 @@ func (p *program) settle(t *trace, err error) {
 		p.leave(err)
 	case errors.Is(err, errClosed): // and nothing is wanted any more
 	default:
-		p.log.Warn("application does not do what a session wants, or cannot be told", "session", t.info.Name, "err", err)
+		p.s.complaints.Warn(p.log, "application does not do what a session wants, or cannot be told", "session", t.info.Name, "err", err)
 	}
 }

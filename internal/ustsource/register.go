@@ -207,7 +207,7 @@ func (s *Source) refuse(reg wire.Registration, cred unix.Ucred, err error) {
 	}
 	s.mu.Unlock()
 	if !known {
-		s.log.Warn("application refused", "pid", cred.Pid, "uid", cred.Uid, "name", reg.Name, "err", err)
+		s.complaints.Warn(s.log, "application refused", "pid", cred.Pid, "uid", cred.Uid, "name", reg.Name, "err", err)
 	}
 }
 

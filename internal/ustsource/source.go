@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
+	"github.com/weir-io/weir/internal/complaint"
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/traceclock"
 )
@@ -53,6 +54,8 @@ type Source struct {
 	accept   func() (*net.UnixConn, error)
 	problem  atomic.Pointer[error] // why no program can register
 	work     sync.WaitGroup        // goroutines of programs
+
+	complaints complaint.Limiter
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
