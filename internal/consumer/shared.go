@@ -52,6 +52,7 @@ type shared struct {
 	packet  []byte               // a copy
 	head    [ring.HeaderLen]byte // of a packet that is where programs have left it
 	reading bool
+	more    bool   // there was more to read when the last pass had read its part
 	last    uint64 // end of the last packet, or beacon
 	told    uint64 // lost events
 	began   bool   // a packet was given
@@ -130,39 +131,60 @@ func (d *shared) run() {
 	}
 }
 
-// read takes the sub-buffers that are complete, as long as there is room for them. All
-// is true where nobody writes any more: what is not complete never will be.
+// read takes the sub-buffers that are complete, as long as there is room for them: those
+// that are there as it begins, as programs may be faster than the disk, or only say so, and
+// orders are not to wait for their end. All is true where nobody writes any more: what is
+// not complete never will be.
 func (d *shared) read(all bool) {
+	d.more = false
 	if err := d.count(); err != nil {
 		if !d.broken {
 			d.breaks(err)
 		}
 		return
 	}
-	for !d.s.stalled() && !d.broken {
-		at, write, err := d.ring.Positions()
-		if err != nil {
-			d.breaks(err)
-			return
-		}
-		switch d.ring.State(at, write) {
-		case ring.Complete:
-			err = d.take(at)
-		case ring.Torn:
-			if !all && !d.pressing(at, write) {
-				return
-			}
-			d.skip("a program has died, or was stopped, as it wrote", at)
-			d.ring.Mend(at)
-			err = d.ring.Release(at)
-		default:
-			return
-		}
-		if err != nil {
-			d.breaks(err)
+	_, end, err := d.ring.Positions()
+	for n := d.subbufs() + 1; err == nil && n > 0 && !d.s.stalled() && !d.broken; n-- {
+		var more bool
+		if more, err = d.readNext(end, all); !more {
+			break
 		}
 	}
+	if err != nil {
+		d.breaks(err)
+	}
+	if d.s.stalled() || d.broken {
+		return
+	}
+	if at, write, err := d.ring.Positions(); err == nil {
+		d.more = d.ring.State(at, write) == ring.Complete
+	}
 }
+
+// readNext takes the next sub-buffer, if it is complete and before an end. It reports
+// whether there may be another.
+func (d *shared) readNext(end uint64, all bool) (bool, error) {
+	at, write, err := d.ring.Positions()
+	if err != nil {
+		return false, err
+	}
+	switch d.ring.State(at, end) {
+	case ring.Complete:
+		return true, d.take(at)
+	case ring.Torn:
+		if !all && !d.pressing(at, write) {
+			return false, nil
+		}
+		d.skip("a program has died, or was stopped, as it wrote", at)
+		d.ring.Mend(at)
+		return true, d.ring.Release(at)
+	default:
+		return false, nil
+	}
+}
+
+// subbufs is how many sub-buffers the ring has.
+func (d *shared) subbufs() uint64 { return uint64(d.s.channel.RingBytes) / uint64(len(d.packet)) }
 
 // pressing reports whether a torn sub-buffer holds up a ring that is full, and has done so
 // for long: its program is taken for dead. One that goes on later writes into what is no
@@ -171,7 +193,7 @@ func (d *shared) pressing(at, write uint64) bool {
 	if d.tornSince.IsZero() || d.torn != at {
 		d.torn, d.tornSince = at, time.Now()
 	}
-	full := d.ring.Subbuf(write)-d.ring.Subbuf(at)+1 >= uint64(d.s.channel.RingBytes)/uint64(len(d.packet))
+	full := d.ring.Subbuf(write)-d.ring.Subbuf(at)+1 >= d.subbufs()
 	return full && time.Since(d.tornSince) > tornPatience
 }
 
@@ -338,18 +360,24 @@ func (d *shared) stop() error {
 	})
 }
 
-// finish takes all that is left, as far as there is room for it.
+// finish takes all that is left, as far as there is room for it. Each time that there is
+// none it has taken a sub-buffer at least: after as many as there can be, and the one that
+// it ends itself, programs write on that should not.
 func (d *shared) finish() error {
-	for {
+	for n := d.subbufs() + 2; ; n-- {
 		if err := d.s.retry(); err != nil {
 			d.retryAt = time.Now().Add(retryPeriod)
 			return err
 		}
+		if n == 0 {
+			break
+		}
 		if d.endPacket(true, false); !d.s.stalled() {
-			d.unfinished = false
-			return nil
+			break
 		}
 	}
+	d.unfinished = false
+	return nil
 }
 
 func (d *shared) tell() (told bool, err error) {

@@ -32,6 +32,8 @@ func (d *shared) await() {
 		listen = false
 	case d.s.stalled():
 		listen, timeout = false, d.stall.patience()
+	case d.more:
+		timeout = 0
 	default:
 		timeout = d.s.channel.ReadTimer
 		if age := d.age(); age > 0 {
