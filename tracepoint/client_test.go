@@ -104,6 +104,32 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// A channel that the daemon refuses records nothing, and the connection goes on.
+func TestChannelRefused(t *testing.T) {
+	r := newRefuser(t, wire.NoticeChannel, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, anything)
+	defer r.close()
+	e := New1(newProvider(r.tracer, "app"), "tick", Info, Int("n"))
+	r.want(wire.Command{Handle: r.channel, Op: wire.OpDisable}, nil)
+	r.want(wire.Command{Handle: r.channel, Op: wire.OpEnable}, nil) // all is in line then
+	if e.Enabled() {
+		t.Error("an event is recorded in a channel that is refused")
+	}
+}
+
+// Programs of C and of Go share channels: their contexts are declared alike.
+func TestContextsAsInC(t *testing.T) {
+	for _, kind := range []wire.ContextType{contextPthread, contextIP} {
+		c, ok := newContext(kind)
+		if !ok {
+			t.Fatalf("there is no context %s", kind)
+		}
+		want := wire.Field{Name: kind.String(), Kind: wire.Integer, Bits: 64, Base: 10, Align: 8}
+		if all := c.records(); len(all) != 1 || all[0] != want {
+			t.Errorf("context %s is %+v, want %+v", kind, all, want)
+		}
+	}
+}
+
 // What a program has is listed with its fields.
 func TestLists(t *testing.T) {
 	d := newDouble(t)

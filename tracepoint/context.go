@@ -93,7 +93,8 @@ func (c *contextWriter) put(p unsafe.Pointer, v uint64) unsafe.Pointer {
 	return unsafe.Add(p, c.size)
 }
 
-// records describes the context.
+// records describes the context, to the byte as LTTng's library does: the programs of a
+// user share the channel, and a daemon takes those alone that have the same contexts.
 func (c *contextWriter) records() []wire.Field {
 	if c.text != nil {
 		return []wire.Field{
@@ -101,11 +102,7 @@ func (c *contextWriter) records() []wire.Field {
 			{Kind: wire.Integer, Bits: 8, Signed: true, Base: 10, Encoding: wire.UTF8, Align: 8},
 		}
 	}
-	base := uint32(10)
-	if c.kind == contextPthread || c.kind == contextIP {
-		base = 16
-	}
-	return []wire.Field{{Name: c.kind.String(), Kind: wire.Integer, Bits: uint32(8 * c.size), Signed: c.sign, Base: base, Align: 8}}
+	return []wire.Field{{Name: c.kind.String(), Kind: wire.Integer, Bits: uint32(8 * c.size), Signed: c.sign, Base: 10, Align: 8}}
 }
 
 // processName is the kernel's name of the program's first thread.

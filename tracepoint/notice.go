@@ -54,7 +54,7 @@ func (c *client) syncChannel(ch *channel, events []*Event, active map[*Event][]t
 		ch.events[e] = d
 	}
 	if ch.header == 0 {
-		if err := c.declareChannel(ch); err != nil {
+		if err := c.declareChannel(ch); err != nil || ch.refused {
 			return err
 		}
 	}
@@ -141,8 +141,12 @@ func (c *client) declareChannel(ch *channel) error {
 	if err != nil {
 		return err
 	}
-	if a.Code != 0 || a.ID != ch.object.ID || a.Header != wire.CompactHeader && a.Header != wire.LargeHeader {
-		return fmt.Errorf("%w: channel %d is %d with headers %d, code %d", errProtocol, ch.object.ID, a.ID, a.Header, a.Code)
+	if a.Code != 0 { // what else the program records goes on
+		ch.refused = true
+		return nil
+	}
+	if a.ID != ch.object.ID || a.Header != wire.CompactHeader && a.Header != wire.LargeHeader {
+		return fmt.Errorf("%w: channel %d is %d with headers %d", errProtocol, ch.object.ID, a.ID, a.Header)
 	}
 	ch.header = a.Header
 	return nil

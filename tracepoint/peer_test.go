@@ -203,7 +203,7 @@ func TestSelection(t *testing.T) {
 		m.destroy()
 		pid := p.cmd.Process.Pid
 		r := m.read(dir)
-		pattern := fmt.Sprintf(`\{ cpu_id = (\d+) \}, \{ vpid = %d, vtid = (\d+), procname = "%s", pthread_id = 0x0, ip = 0x([0-9A-F]+), pid_ns = \d{10}, net_ns = \d{10}, vuid = %d, vegid = %d \}, \{ \}$`,
+		pattern := fmt.Sprintf(`\{ cpu_id = (\d+) \}, \{ vpid = %d, vtid = (\d+), procname = "%s", pthread_id = 0, ip = (\d+), pid_ns = \d{10}, net_ns = \d{10}, vuid = %d, vegid = %d \}, \{ \}$`,
 			pid, regexp.QuoteMeta(processNameOf(m.TB, pid)), os.Getuid(), os.Getegid())
 		if len(r.lines) != 1 || !regexp.MustCompile(pattern).MatchString(r.lines[0]) {
 			m.Errorf("contexts: %q, want %s", r.lines, pattern)

@@ -22,12 +22,22 @@ type recorder struct {
 	session, channel uint32
 	readers          []*ring.Reader
 	names            chan string // of events that the program declares
+	refuse           wire.Notice // what it declares of this kind is refused
 }
 
 // newRecorder has a tracer's events of a pattern recorded in rings, with contexts.
 func newRecorder(t testing.TB, g ring.Geometry, rings uint32, rule wire.Event, contexts ...wire.ContextType) *recorder {
 	t.Helper()
-	r := &recorder{double: newDouble(t), names: make(chan string, 1000)}
+	return newRefuser(t, noNotice, g, rings, rule, contexts...)
+}
+
+// noNotice is a kind of which there are none.
+const noNotice = ^wire.Notice(0)
+
+// newRefuser is newRecorder of a daemon that refuses what is declared of a kind.
+func newRefuser(t testing.TB, refuse wire.Notice, g ring.Geometry, rings uint32, rule wire.Event, contexts ...wire.ContextType) *recorder {
+	t.Helper()
+	r := &recorder{double: newDouble(t), names: make(chan string, 1000), refuse: refuse}
 	go r.answer()
 	r.session = r.want(wire.Command{Op: wire.OpSession}, nil).Value
 	c := ring.Channel{Geometry: g, Streams: rings}
@@ -112,7 +122,10 @@ func (r *recorder) answerOne(id uint32) error {
 	if _, err := io.ReadFull(r.notify, b); err != nil {
 		return err
 	}
-	rest, answer := 0, []byte(nil)
+	rest, answer, code := 0, []byte(nil), int32(0)
+	if n == r.refuse {
+		code = -22
+	}
 	switch n {
 	case wire.NoticeEvent:
 		e, err := wire.ParseEventNotice(b)
@@ -120,19 +133,19 @@ func (r *recorder) answerOne(id uint32) error {
 			return err
 		}
 		r.names <- e.Name
-		rest, answer = e.Rest(), (&wire.EventAnswer{ID: id}).Append(nil)
+		rest, answer = e.Rest(), (&wire.EventAnswer{Code: code, ID: id}).Append(nil)
 	case wire.NoticeChannel:
 		c, err := wire.ParseChannelNotice(b)
 		if err != nil {
 			return err
 		}
-		rest, answer = int(c.FieldsLen), (&wire.ChannelAnswer{Header: wire.LargeHeader}).Append(nil)
+		rest, answer = int(c.FieldsLen), (&wire.ChannelAnswer{Code: code, Header: wire.LargeHeader}).Append(nil)
 	case wire.NoticeEnum:
 		e, err := wire.ParseEnumNotice(b)
 		if err != nil {
 			return err
 		}
-		rest, answer = int(e.EntriesLen), (&wire.EnumAnswer{ID: uint64(id)}).Append(nil)
+		rest, answer = int(e.EntriesLen), (&wire.EnumAnswer{Code: code, ID: uint64(id)}).Append(nil)
 	}
 	if _, err := io.CopyN(io.Discard, r.notify, int64(rest)); err != nil {
 		return err

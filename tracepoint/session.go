@@ -29,7 +29,7 @@ type channel struct {
 	contexts []contextWriter
 	header   uint32 // as the daemon wants it; 0: it does not know the channel yet
 	disabled bool
-	refused  bool // a context of it: see complete
+	refused  bool // a context of it, or all of it by the daemon: see complete
 	rules    []*rule
 	events   map[*Event]declared
 }

@@ -134,7 +134,8 @@ func (p *program) hearChannel(head []byte) ([]byte, error) {
 		return nil, fmt.Errorf("channel %d: %w", c.Channel, errHandle)
 	}
 	if err := b.declareContexts(rest, fields); err != nil {
-		return nil, fmt.Errorf("contexts of channel %s: %w", b.c.name, err)
+		p.log.Warn("channel is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "err", fmt.Errorf("contexts: %w", err))
+		return (&wire.ChannelAnswer{Code: codeInvalid}).Append(nil), nil
 	}
 	b.c.t.awaitPublished(p.gone) // also of events that were declared before
 	return (&wire.ChannelAnswer{ID: uint32(b.class.stream.ID), Header: wire.LargeHeader}).Append(nil), nil
