@@ -116,6 +116,19 @@ func TestChannelRefused(t *testing.T) {
 	}
 }
 
+// An event is not recorded as one of another enumeration where the daemon refuses its own.
+func TestEnumRefused(t *testing.T) {
+	r := newRefuser(t, wire.NoticeEnum, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, anything)
+	defer r.close()
+	p := newProvider(r.tracer, "app")
+	colored := New1(p, "colored", Info, Enum("c", "color", map[int]string{1: "RED"}))
+	plain := New1(p, "plain", Info, Int("n"))
+	wait.Until(t, "the event without an enumeration is recorded", plain.Enabled)
+	if colored.Enabled() || <-r.names != "app:plain" {
+		t.Error("an event is recorded whose enumeration is refused")
+	}
+}
+
 // Programs of C and of Go share channels: their contexts are declared alike.
 func TestContextsAsInC(t *testing.T) {
 	for _, kind := range []wire.ContextType{contextPthread, contextIP} {

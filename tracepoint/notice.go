@@ -80,14 +80,15 @@ func (c *client) ask(notice []byte, answer int) ([]byte, error) {
 	return b, c.notify.fill(b)
 }
 
-// declare describes an event, with the enumerations that it needs.
+// declare describes an event, with the enumerations that it needs. One of which the daemon
+// refuses an enumeration is refused with it.
 func (c *client) declare(ch *channel, e *Event) (d declared, err error) {
 	for _, f := range e.fields {
 		if f.enum == nil {
 			continue
 		}
-		if err := c.declareEnum(ch.session, f.enum); err != nil {
-			return d, err
+		if known, err := c.declareEnum(ch.session, f.enum); err != nil || !known {
+			return declared{refused: true}, err
 		}
 	}
 	signature := e.signature() + "\x00"
@@ -104,9 +105,10 @@ func (c *client) declare(ch *channel, e *Event) (d declared, err error) {
 	return declared{a.ID, a.Code != 0}, err
 }
 
-func (c *client) declareEnum(s *session, e *enum) error {
+// declareEnum describes an enumeration. It reports whether the daemon has it.
+func (c *client) declareEnum(s *session, e *enum) (bool, error) {
 	if _, known := s.enums[e.name]; known {
-		return nil
+		return true, nil
 	}
 	n := wire.EnumNotice{Session: s.handle, Name: e.name, EntriesLen: uint32(len(e.entries)) * wire.EnumEntryLen}
 	b := n.Append(nil)
@@ -115,13 +117,14 @@ func (c *client) declareEnum(s *session, e *enum) error {
 	}
 	b, err := c.ask(b, wire.EnumAnswerLen)
 	if err != nil {
-		return err
+		return false, err
 	}
 	a, err := wire.ParseEnumAnswer(b)
-	if err == nil && a.Code == 0 {
-		s.enums[e.name] = a.ID
+	if err != nil || a.Code != 0 {
+		return false, err
 	}
-	return err
+	s.enums[e.name] = a.ID
+	return true, nil
 }
 
 // declareChannel tells that no event is described before the first one is recorded, and
