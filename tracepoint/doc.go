@@ -20,7 +20,9 @@
 // The program registers with the system's daemon and with its user's, wherever they
 // listen: /var/run/lttng/lttng-ust-sock-8, and .lttng/lttng-ust-sock-8 in the directory
 // that LTTNG_HOME, or HOME, names. Daemons that start later, and those that start again,
-// find it. With WEIR_TRACE=off in its environment, the program looks for none.
+// find it. With WEIR_TRACE=off in its environment, the program looks for none. One that
+// runs with more rights than its user, by its file's owner, group or capabilities, keeps
+// to the system's daemon; so does one that cannot read its /proc/self/auxv, which says so.
 //
 // # Concurrency
 //

@@ -43,16 +43,31 @@ const (
 
 // daemons are those of this program: the system's, and the user's own. A program that
 // runs with more rights than its user has is not the user's to trace.
-func daemons(getenv func(string) string) []daemon {
+func daemons(getenv func(string) string, elevated bool) []daemon {
 	all := []daemon{{systemSocket, waitPage, true}}
 	home := getenv("LTTNG_HOME")
 	if home == "" {
 		home = getenv("HOME")
 	}
-	if home == "" || os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
+	if home == "" || elevated || os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
 		return all
 	}
 	return append(all, daemon{filepath.Join(home, userSocket), waitPage + "-" + strconv.Itoa(os.Getuid()), false})
+}
+
+// auxSecure is the type of the auxiliary vector's entry that says, other than 0, that the
+// program runs with more rights than who has started it: by its file's owner, group or
+// capabilities.
+const auxSecure = 23
+
+// elevated reports whether an auxiliary vector says so, or does not say.
+func elevated(vector []byte) bool {
+	for ; len(vector) >= 16; vector = vector[16:] {
+		if le.Uint64(vector) == auxSecure {
+			return le.Uint64(vector[8:]) != 0
+		}
+	}
+	return true
 }
 
 // offVariable and its value keep the library from doing anything.
@@ -66,7 +81,8 @@ var process = sync.OnceValue(func() *tracer {
 	if os.Getenv(offVariable) == offValue {
 		return startTracer(nil)
 	}
-	return startTracer(daemons(os.Getenv))
+	vector, _ := os.ReadFile("/proc/self/auxv") // a program with more rights may not read its own
+	return startTracer(daemons(os.Getenv, elevated(vector)))
 })
 
 // startTracer starts a goroutine for each daemon; close ends them.
