@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -113,6 +114,7 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 // run serves until the orders end.
 func (d *shared) run() {
 	defer close(d.ended)
+	debug.SetPanicOnFault(true) // the ring has its memory's faults told as errors
 	for {
 		d.await()
 		if !d.obey() {
@@ -254,7 +256,7 @@ func (d *shared) lend(at uint64) error {
 	back, err := d.s.writeLent(d.head[:], packet[ring.HeaderLen:], info, taken)
 	switch {
 	case !gone && noRoom(err): // the ring's room is needed
-		n := copy(d.packet, packet)
+		n := d.ring.Copy(d.packet, packet)
 		copy(d.packet, d.head[:])
 		if taken() {
 			err = d.s.WritePacket(d.packet[:n], info)

@@ -13,15 +13,18 @@ import (
 // ErrCorrupt reports memory that no program that keeps the rules has left.
 var ErrCorrupt = errors.New("ring: corrupt memory")
 
-// Reader reads a ring, and ends its sub-buffers. One goroutine uses it.
+// Reader reads a ring, and ends its sub-buffers. One goroutine uses it. Where that has
+// debug.SetPanicOnFault, a page that is gone, as a program has punched a hole and there is
+// no memory for another, is corrupt memory; else it is the end of the process.
 type Reader struct {
 	// Immutable.
 	g Geometry
 	l Layout
 	b []byte
 
-	at   uint64 // what was read up to, where writers do not overwrite
-	page uint64 // that is the reader's, where they do
+	at    uint64 // what was read up to, where writers do not overwrite
+	fault error  // a page is gone
+	page  uint64 // that is the reader's, where they do
 }
 
 func newReader(b []byte, g Geometry) *Reader {
@@ -32,6 +35,24 @@ func newReader(b []byte, g Geometry) *Reader {
 		r.page = min(r.load(ReadID)&idIndex, g.Subbufs)
 	}
 	return r
+}
+
+// catch takes note of a page that is gone. What is called then returns nothing, and
+// Positions the error from there on.
+func (r *Reader) catch() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	fault, ok := p.(interface{ Addr() uintptr })
+	if !ok || len(r.b) == 0 {
+		panic(p)
+	}
+	at := uint64(fault.Addr() - uintptr(unsafe.Pointer(&r.b[0])))
+	if at >= uint64(len(r.b)) {
+		panic(p)
+	}
+	r.fault = fmt.Errorf("%w: no memory behind byte %d: a program has let go of it", ErrCorrupt, at)
 }
 
 // word is a word of the memory that others write to.
@@ -59,6 +80,15 @@ func (r *Reader) Subbuf(at uint64) uint64 { return at / r.g.SubbufBytes }
 // Positions returns what is read next, and where writers are. What cannot be is an
 // error.
 func (r *Reader) Positions() (consumed, write uint64, err error) {
+	consumed, write, err = r.positions()
+	if r.fault != nil {
+		return 0, 0, r.fault
+	}
+	return consumed, write, err
+}
+
+func (r *Reader) positions() (consumed, write uint64, err error) {
+	defer r.catch()
 	if r.g.Overwrite { // writers push it on
 		consumed = r.begin(r.load(ConsumedOffset))
 		write = r.load(WriteOffset)
@@ -80,6 +110,7 @@ func (r *Reader) Positions() (consumed, write uint64, err error) {
 // Lost is how many events found no room, as programs say: in a ring that was full, in
 // one whose next sub-buffer was not complete, and because they were too large.
 func (r *Reader) Lost() (sum uint64) {
+	defer r.catch()
 	for _, at := range [...]uint64{LostFull, LostWrap, LostBig} {
 		n := r.load(at)
 		if sum += n; sum < n {
@@ -110,6 +141,7 @@ const (
 
 // State tells how the sub-buffer of a position is.
 func (r *Reader) State(at, write uint64) State {
+	defer r.catch()
 	if r.begin(at) >= r.begin(write) {
 		return Writing
 	}
@@ -123,6 +155,7 @@ func (r *Reader) State(at, write uint64) State {
 // Read copies the sub-buffer of a position into packet, which has room for one, and
 // returns its header and length. It reports false where writers have taken it meanwhile.
 func (r *Reader) Read(at uint64, packet []byte) (h Header, n int, ok bool) {
+	defer r.catch()
 	page := r.index(at)
 	if r.g.Overwrite {
 		if !r.exchange(at) {
@@ -138,7 +171,16 @@ func (r *Reader) Read(at uint64, packet []byte) (h Header, n int, ok bool) {
 // Look returns the header of the sub-buffer of a position and its packet, where programs
 // can still write to it, in a ring in which they do not overwrite. It is empty where
 // sizes in its header cannot be.
-func (r *Reader) Look(at uint64) (Header, []byte) { return r.look(r.index(at)) }
+func (r *Reader) Look(at uint64) (Header, []byte) {
+	defer r.catch()
+	return r.look(r.index(at))
+}
+
+// Copy copies a packet that Look has returned.
+func (r *Reader) Copy(to, packet []byte) int {
+	defer r.catch()
+	return copy(to, packet)
+}
 
 func (r *Reader) look(page uint64) (h Header, packet []byte) {
 	begin := r.l.Memory + page*r.g.SubbufBytes
@@ -174,6 +216,7 @@ func (r *Reader) exchange(at uint64) bool {
 // when they come round. It is for a sub-buffer that is to be released and that nobody
 // will ever commit to.
 func (r *Reader) Mend(at uint64) {
+	defer r.catch()
 	i, sum := r.index(at), r.round(at)+r.g.SubbufBytes
 	r.store(r.l.Hot+counterLen*i, sum)
 	r.store(r.l.Cold+counterLen*i, sum)
@@ -181,6 +224,15 @@ func (r *Reader) Mend(at uint64) {
 
 // Release gives the sub-buffer of a position to the writers.
 func (r *Reader) Release(at uint64) error {
+	err := r.release(at)
+	if r.fault != nil {
+		return r.fault
+	}
+	return err
+}
+
+func (r *Reader) release(at uint64) error {
+	defer r.catch()
 	next := r.begin(at) + r.g.SubbufBytes
 	if !r.cas(ConsumedOffset, at, next) {
 		if r.g.Overwrite {
@@ -196,6 +248,7 @@ func (r *Reader) Release(at uint64) error {
 // all that is reserved in it is committed. It reports false where nothing was in it;
 // with empty, that is no reason.
 func (r *Reader) Flush(now uint64, empty bool) bool {
+	defer r.catch()
 	for {
 		old := r.load(WriteOffset)
 		used := old & (r.g.SubbufBytes - 1)
@@ -231,6 +284,7 @@ func (r *Reader) beginSubbuf(at, now uint64) {
 
 // Forget lets go of everything in a ring in which writers overwrite.
 func (r *Reader) Forget() {
+	defer r.catch()
 	for {
 		c, write := r.load(ConsumedOffset), r.begin(r.load(WriteOffset))
 		if c >= write || r.cas(ConsumedOffset, c, write) {
