@@ -140,7 +140,7 @@ func (m *Mirror) checkEmpty(own string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != "lost+found" {
+		if e.Name() != lostFound {
 			return fmt.Errorf("target %s is not empty (%s): empty it, or have its content replaced with --adopt", m.opts.Target, e.Name())
 		}
 	}

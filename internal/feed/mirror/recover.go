@@ -25,7 +25,9 @@ func (m *Mirror) recover() ([]name, error) {
 	}
 	names := make([]name, 0, len(m.st.intents))
 	for n := range m.st.intents {
-		names = append(names, n)
+		if n.parent != m.src.topFID() || !isLeftOut(n.name) {
+			names = append(names, n)
+		}
 	}
 	if err := m.recoverNames(names); err != nil {
 		return nil, err
@@ -59,7 +61,8 @@ func (m *Mirror) recoverStaged() error {
 			m.st.staged[origin] = true
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(f.Name(), base)); err != nil {
+		path := filepath.Join(f.Name(), base)
+		if err := removeAll(path, path); err != nil {
 			return err
 		}
 	}
@@ -145,11 +148,7 @@ func (m *Mirror) removeUnknown(n name) error {
 	if err != nil {
 		return err
 	}
-	err = os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/%s", dir, n.name))
-	if err != nil {
-		return fmt.Errorf("target %s: %w", m.dst.path(n), err)
-	}
-	return nil
+	return removeAll(fmt.Sprintf("/proc/self/fd/%d/%s", dir, n.name), m.dst.path(n))
 }
 
 // forgetLost forgets objects that have no name on the target and are not parked, with

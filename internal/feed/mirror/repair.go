@@ -46,9 +46,9 @@ func (m *Mirror) find(path string) (n name, f changelog.FID, err error) {
 	if path == "." {
 		return n, f, nil
 	}
-	for _, part := range strings.Split(path, "/") {
-		if f.IsZero() {
-			return name{}, f, nil
+	for i, part := range strings.Split(path, "/") {
+		if f.IsZero() || i == 0 && isLeftOut(part) {
+			return name{}, changelog.FID{}, nil
 		}
 		n = name{f, part}
 		if f, err = m.src.lookUp(n); err != nil {

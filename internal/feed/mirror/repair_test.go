@@ -4,8 +4,15 @@
 package mirror
 
 import (
+	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/internal/feed/fstest"
 )
 
 // Whatever others have done to a target can be undone.
@@ -40,5 +47,53 @@ func TestRepair(t *testing.T) {
 		}
 		m.sh("mv d n; echo 4 >> f") // it goes on
 		m.equal(mi)
+	}
+}
+
+// What belongs to the file systems of source and target is none of the mirror's.
+func TestLostAndFoundIsLeftOut(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.target = filepath.Dir(m.target)
+	kept := filepath.Join(m.target, "lost+found", "#12")
+	must(t, os.MkdirAll(kept, 0o700))
+	m.sh("mkdir -p lost+found/a/b; echo 1 > lost+found/a/b/c; echo 2 > f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	m.sh("echo 3 > lost+found/a/b/d; mv f lost+found/a; mkdir g")
+	m.equal(mi)
+	must(t, mi.Repair(t.Context(), []Difference{{Path: "lost+found"}, {Path: "lost+found/#12"}}))
+	if _, err := os.Lstat(kept); err != nil {
+		t.Errorf("lost+found of the target after a repair: %v", err)
+	}
+	if len(mi.retry) > 0 {
+		t.Errorf("names to be looked at again: got %v, want none: lost+found never gets a place", mi.retry)
+	}
+}
+
+// A repair does not empty what is mounted in the target, at any depth, nor what is beside
+// it.
+func TestRepairLeavesMounts(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.sh("echo 1 > f")
+	m.equal(mi)
+	other := fstest.New(t, "tmpfs")
+	must(t, os.WriteFile(other.Path("mine"), nil, 0o600))
+	mount := filepath.Join(m.target, "x/y")
+	must(t, os.MkdirAll(mount, 0o700), unix.Mount(other.Dir, mount, "", unix.MS_BIND, ""))
+	err := mi.Repair(t.Context(), m.differences())
+	_, stays := os.Lstat(other.Path("mine"))
+	must(t, unix.Unmount(mount, 0), stays)
+	var mounted *MountedError
+	if !errors.As(err, &mounted) || mounted.Path != mount {
+		t.Errorf("repair with a mount in the way: got %v, want a MountedError of %s", err, mount)
+	}
+	must(t, mi.Repair(t.Context(), m.differences()))
+	if d := m.differences(); len(d) > 0 {
+		t.Errorf("got %v after a repair without the mount, want nothing", d)
 	}
 }

@@ -6,7 +6,6 @@ package mirror
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -318,10 +317,7 @@ func (t *target) removeStaged(f changelog.FID) error {
 	t.forget()
 	delete(t.state.staged, f)
 	path := filepath.Join(t.dir, ownDir, "staged", stagedName(f))
-	if err := os.RemoveAll(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("target: %w", err)
-	}
-	return nil
+	return removeAll(path, path)
 }
 
 // forgetTree forgets an object and what is below it. Objects below that have names

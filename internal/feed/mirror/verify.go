@@ -61,7 +61,10 @@ func (c *comparison) dir(ctx context.Context, path string) error {
 		return err
 	}
 	if path == "" {
-		delete(b, ownDir)
+		for _, n := range []string{ownDir, lostFound} {
+			delete(a, n)
+			delete(b, n)
+		}
 	}
 	for _, n := range slices.Sorted(maps.Keys(a)) {
 		p := filepath.Join(path, n)

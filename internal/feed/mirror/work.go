@@ -38,7 +38,7 @@ func (m *Mirror) newWork() *work {
 
 // addName has a name looked at.
 func (w *work) addName(n name) {
-	if n.parent.IsZero() || n.name == "" || n.parent == w.m.src.topFID() && n.name == ownDir || w.known[n] {
+	if n.parent.IsZero() || n.name == "" || n.parent == w.m.src.topFID() && isLeftOut(n.name) || w.known[n] {
 		return
 	}
 	w.known[n] = true
@@ -153,6 +153,8 @@ func (w *work) settle(ctx context.Context, n name) error {
 	case errors.Is(err, errLater), errors.Is(err, errLost):
 		w.retry[n] = true
 		return nil
+	case errors.Is(err, errLeftOut):
+		return nil
 	case errors.Is(err, errRefused):
 		return nil // what is below it comes with it, if it ever does
 	case err != nil:
@@ -181,6 +183,9 @@ func (w *work) desired(n name) (changelog.FID, error) {
 // errLater is the error of a name that cannot have its place now: a directory on the
 // way to it is moving.
 var errLater = errors.New("its directory is moving")
+
+// errLeftOut is the error of a name below a directory that is not mirrored.
+var errLeftOut = errors.New("its directory is not mirrored")
 
 // takeOut takes a name from the target, and has its directory looked at.
 func (w *work) takeOut(n name, f changelog.FID) error {
@@ -298,6 +303,9 @@ func (w *work) reach(ctx context.Context, dir changelog.FID) error {
 	}
 	if at == (name{}) {
 		return errLater
+	}
+	if at.parent == w.m.src.topFID() && isLeftOut(at.name) {
+		return errLeftOut
 	}
 	is, err := w.desired(at)
 	if err != nil {
