@@ -142,8 +142,12 @@ func (c *copying) run(ctx context.Context) error {
 	return c.attributes(&have)
 }
 
-// fresh reports whether the object may change once more without having another time.
-func (c *copying) fresh() bool { return time.Since(time.Unix(c.st.Mtim.Unix())) < coarse }
+// fresh reports whether the object may change once more without having another time. One
+// that is dated in the future is as it is: its time says nothing of when it changed.
+func (c *copying) fresh() bool {
+	d := time.Since(time.Unix(c.st.Mtim.Unix()))
+	return -coarse < d && d < coarse
+}
 
 // differs reports whether the contents of a file have to be copied.
 func (c *copying) differs(have *unix.Stat_t) bool {

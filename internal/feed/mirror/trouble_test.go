@@ -159,3 +159,19 @@ func TestMountInTheSource(t *testing.T) {
 	must(t, mi.Run(t.Context(), true), unix.Unmount(on, 0))
 	m.equal(mi)
 }
+
+// A file that is dated in the future comes to rest.
+func TestFileOfTheFuture(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.sh("echo 1 > f; touch -d '2037-01-02' f")
+	m.equal(mi)
+	wait.Until(t, "no object to be looked at again", func() bool {
+		must(t, mi.Run(t.Context(), true))
+		return len(mi.again) == 0
+	})
+	m.sh("echo 2 >> f; touch -d '2037-01-03' f")
+	m.equal(mi)
+}
