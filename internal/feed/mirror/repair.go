@@ -5,6 +5,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 
@@ -39,7 +40,7 @@ func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
 }
 
 // find returns the name that a path of the source is, the zero name for the root and for
-// one that has no directory any more, and what it stands for.
+// one that has no directory any more or that lies on another mount, and what it stands for.
 func (m *Mirror) find(path string) (n name, f changelog.FID, err error) {
 	f = m.src.topFID()
 	path = filepath.Clean(path)
@@ -51,7 +52,11 @@ func (m *Mirror) find(path string) (n name, f changelog.FID, err error) {
 			return name{}, changelog.FID{}, nil
 		}
 		n = name{f, part}
-		if f, err = m.src.lookUp(n); err != nil {
+		f, err = m.src.lookUp(n)
+		if errors.Is(err, errCovered) {
+			return name{}, changelog.FID{}, nil // it stays as it was
+		}
+		if err != nil {
 			return n, f, err
 		}
 	}

@@ -97,3 +97,24 @@ func TestRepairLeavesMounts(t *testing.T) {
 		t.Errorf("got %v after a repair without the mount, want nothing", d)
 	}
 }
+
+// What is mounted in the source keeps nothing from being repaired, and is no difference.
+func TestRepairWithMountInTheSource(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > g")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	other := fstest.New(t, "tmpfs")
+	must(t, os.WriteFile(other.Path("x"), nil, 0o600), unix.Mount(other.Dir, m.src.Path("a/b"), "", unix.MS_BIND, ""))
+	covered := m.differences()
+	must(t, os.Remove(filepath.Join(m.target, "g")))
+	err := mi.Repair(t.Context(), append(m.differences(), Difference{Path: "a/b"}, Difference{Path: "a/b/x"}))
+	left := m.differences()
+	must(t, unix.Unmount(m.src.Path("a/b"), 0), err)
+	if len(covered)+len(left) > 0 {
+		t.Errorf("source with a mount: got differences %v, after a repair %v, want none", covered, left)
+	}
+	m.equal(mi)
+}

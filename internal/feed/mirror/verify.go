@@ -34,7 +34,8 @@ type comparison struct {
 
 // Compare compares a source and its target completely: names, types, owners, modes,
 // sizes, contents, times but those of access, link targets, devices, extended
-// attributes, and which names are of one object. It calls found with each difference.
+// attributes, and which names are of one object. What is mounted in the source it leaves
+// out, as the mirror does. It calls found with each difference.
 func Compare(ctx context.Context, o Options, found func(Difference)) error {
 	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10)}
 	return c.dir(ctx, "")
@@ -70,7 +71,12 @@ func (c *comparison) dir(ctx context.Context, path string) error {
 		p := filepath.Join(path, n)
 		kind, ok := b[n]
 		delete(b, n)
+		covered, err := c.isCovered(p)
+		if err != nil {
+			return err
+		}
 		switch {
+		case covered:
 		case !ok:
 			c.differ(p, "missing in the target")
 		case kind != a[n]:
@@ -89,6 +95,20 @@ func (c *comparison) dir(ctx context.Context, path string) error {
 		c.differ(filepath.Join(path, n), "in the target only")
 	}
 	return nil
+}
+
+// isCovered reports whether something is mounted on a path of the source: what is under
+// it cannot be seen, and the mirror leaves it as it was.
+func (c *comparison) isCovered(path string) (bool, error) {
+	var st unix.Statx_t
+	err := statx(unix.AT_FDCWD, filepath.Join(c.a, path), &st)
+	if isGone(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	return isMounted(&st), nil
 }
 
 // names lists a directory; one that is gone has none.
