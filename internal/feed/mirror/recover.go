@@ -135,7 +135,7 @@ func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
 	if !ok {
 		f = changelog.FID{}
 	}
-	folded, err := m.dst.isFolded(n, f)
+	folded, err := m.dst.isFolded(dir, n, f)
 	if folded {
 		return changelog.FID{}, "", err
 	}

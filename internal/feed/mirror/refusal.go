@@ -147,14 +147,24 @@ func isOrdinary(mode uint32) bool {
 	return kind == unix.S_IFREG || kind == unix.S_IFDIR
 }
 
-// isFolded reports whether f, found at a name, is what the target has at another one that
-// it takes for the same.
-func (t *target) isFolded(n name, f changelog.FID) (bool, error) {
+// isFolded reports whether f, found at a name in an open directory, is what the target has
+// at another one that it takes for the same. Names that differ in more than the case of
+// letters may be that, too: then the directory does not list the one that was asked for.
+func (t *target) isFolded(dir int, n name, f changelog.FID) (bool, error) {
 	if !t.folds || f.IsZero() {
 		return false, nil
 	}
 	links, err := t.state.someLinks(f, math.MaxInt)
-	return slices.ContainsFunc(links, func(l name) bool {
-		return l.parent == n.parent && l.name != n.name && strings.EqualFold(l.name, n.name)
-	}), err
+	if err != nil || slices.Contains(links, n) {
+		return false, err
+	}
+	links = slices.DeleteFunc(links, func(l name) bool { return l.parent != n.parent })
+	if len(links) == 0 {
+		return false, nil
+	}
+	if slices.ContainsFunc(links, func(l name) bool { return strings.EqualFold(l.name, n.name) }) {
+		return true, nil
+	}
+	exact, err := hasExactly(dir, n.name)
+	return !exact, err
 }

@@ -293,3 +293,39 @@ func withoutMknod(t *testing.T, f func()) {
 	f()
 	must(t, unix.Capset(&header, &have[0]))
 }
+
+// What is found at a name that the target takes for another is none that could be removed,
+// whatever its rule is.
+func TestNamesThatAreFolded(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir d; echo 1 > d/strasse; echo 2 > d/g")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	must(t, os.Link(filepath.Join(m.target, "d/strasse"), filepath.Join(m.target, "d/linked")))
+	in, f, err := mi.find("d/strasse")
+	must(t, err)
+	dir, err := mi.dst.openDir(in.parent)
+	must(t, err)
+	mi.dst.folds = true
+	for _, tt := range []struct {
+		name string
+		dir  bool // the same
+		want bool
+	}{
+		{"STRASSE", true, true},
+		{"straße", true, true},   // not listed: the target takes it for another
+		{"linked", true, false},  // by others
+		{"strasse", true, false}, // itself
+		{"straße", false, false},
+	} {
+		n := name{in.parent, tt.name}
+		if !tt.dir {
+			n.parent = mi.src.topFID()
+		}
+		if got, err := mi.dst.isFolded(dir, n, f); got != tt.want || err != nil {
+			t.Errorf("%q in the same directory: %v: got folded %v, %v, want %v", tt.name, tt.dir, got, err, tt.want)
+		}
+	}
+}
