@@ -139,7 +139,8 @@ func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error)
 	return a, err
 }
 
-// look tells all of what a name stands for; nothing where that is gone.
+// look tells all of what a name stands for; nothing where that is gone. Where it cannot be
+// looked at, the FID alone is told: asked about that, the error is of the object.
 func (s *source) look(dir changelog.FID, b []byte) (a client.TreeAnswer, err error) {
 	if !isName(string(b)) {
 		return a, fmt.Errorf("name %q: no name in a directory", b)
@@ -157,6 +158,8 @@ func (s *source) look(dir changelog.FID, b []byte) (a client.TreeAnswer, err err
 		a.FID, a.Stat, a.Link = f.String(), treeStat(st), []byte(link)
 	case isGone(err):
 		err = nil
+	default:
+		a, err = client.TreeAnswer{FID: f.String()}, nil
 	}
 	return a, err
 }

@@ -82,6 +82,16 @@ func (r *far) ask(q client.TreeQuestion) (*client.TreeAnswer, error) {
 	return checked(&q, &all[0])
 }
 
+// answerError is what an agent answers where it cannot tell one thing: it says nothing of
+// the others.
+type answerError struct {
+	op   client.TreeOp
+	fid  string
+	what string
+}
+
+func (e *answerError) Error() string { return fmt.Sprintf("source: %s %s: %s", e.op, e.fid, e.what) }
+
 // checked makes an error of an answer that is none.
 func checked(q *client.TreeQuestion, a *client.TreeAnswer) (*client.TreeAnswer, error) {
 	switch {
@@ -90,7 +100,7 @@ func checked(q *client.TreeQuestion, a *client.TreeAnswer) (*client.TreeAnswer, 
 	case a.Covered:
 		return nil, errCovered
 	case a.Error != "":
-		return nil, fmt.Errorf("source: %s %s: %s", q.Op, q.FID, a.Error)
+		return nil, &answerError{q.Op, q.FID, a.Error}
 	default:
 		return a, nil
 	}
@@ -257,13 +267,33 @@ func (r *far) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st 
 func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most int64) (n int64, err error) {
 	body, err := r.agent.TreeContent(ctx, r.dir, f.String(), at, most)
 	if err != nil {
-		if errors.Is(err, &client.Error{Code: client.CodeNotFound}) {
+		switch {
+		case errors.Is(err, &client.Error{Code: client.CodeNotFound}):
 			err = unix.ESTALE
+		case errors.Is(err, &client.Error{Code: client.CodeBadArgument}): // it cannot be opened
+			err = &answerError{client.AskContent, f.String(), err.Error()}
 		}
 		return 0, err
 	}
 	defer body.Close()
-	return copyBlocks(out, body, at, most)
+	return copyBlocks(out, &answerBody{body, f, at}, at, most)
+}
+
+// answerBody is what an agent answers of a file. An answer that was cut short, as where
+// the file cannot be read to its end, is no end of the file.
+type answerBody struct {
+	io.Reader
+	f  changelog.FID
+	at int64
+}
+
+func (b *answerBody) Read(p []byte) (n int, err error) {
+	n, err = b.Reader.Read(p)
+	b.at += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = &answerError{client.AskContent, b.f.String(), fmt.Sprintf("the answer ends at byte %d, before its end", b.at)}
+	}
+	return n, err
 }
 
 // copyBlocks writes what is read, from an offset on. Blocks of zeros are left as holes.

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"golang.org/x/sys/unix"
 
@@ -191,5 +193,90 @@ func TestFarAgentThatAnswersBadly(t *testing.T) {
 	r.contents[f] = &client.TreeAnswer{Content: []byte("x"), Stat: &client.TreeStat{Mode: unix.S_IFREG | 0o600, Size: -5}}
 	if k, err := r.copyTo(t.Context(), &pace{}, int(out.Fd()), f, new(unix.Stat_t)); err == nil {
 		t.Errorf("content of a negative size: got %d bytes copied, want an error", k)
+	}
+}
+
+// failing is an agent that cannot tell of one object.
+type failing struct {
+	beside
+	fid string
+	ops []client.TreeOp
+	cut bool // contents
+}
+
+func (b *failing) Tree(ctx context.Context, r client.TreeRequest) ([]client.TreeAnswer, error) {
+	all, err := b.beside.Tree(ctx, r)
+	for i := range all {
+		if slices.Contains(b.ops, r.Ask[i].Op) && r.Ask[i].FID == b.fid {
+			all[i] = client.TreeAnswer{Error: "input/output error"}
+		}
+	}
+	return all, err
+}
+
+func (b *failing) TreeContent(ctx context.Context, dir, fid string, offset, length int64) (io.ReadCloser, error) {
+	body, err := b.beside.TreeContent(ctx, dir, fid, offset, length)
+	if err != nil || !b.cut || fid != b.fid {
+		return body, err
+	}
+	cut := io.MultiReader(io.LimitReader(body, 5000), iotest.ErrReader(io.ErrUnexpectedEOF))
+	return io.NopCloser(cut), nil
+}
+
+// One object that the agent cannot tell of does not stop the others.
+func TestFarObjectThatFails(t *testing.T) {
+	for _, tt := range []struct {
+		what, size string
+		ops        []client.TreeOp
+		cut        bool
+	}{
+		{"contents of a small file", "1000", []client.TreeOp{client.AskContent}, false},
+		{"attributes", "1000", []client.TreeOp{client.AskXattrs}, false},
+		{"contents of a large file", "100000", nil, true},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			m := newMirrored(t, "tmpfs")
+			m.sh("echo 1 > f; echo 3 > h; head -c " + tt.size + " /dev/urandom > g")
+			g, err := fidAt(unix.AT_FDCWD, m.src.Path("g"))
+			must(t, err)
+			n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
+			must(t, err)
+			defer n.Close()
+			agent := &failing{fid: g.String(), ops: tt.ops, cut: tt.cut}
+			o := m.options()
+			o.Feed, o.Agent = n, agent
+			mi, err := Open(o)
+			must(t, err)
+			defer mi.Close()
+			m.isInTrouble(mi, "failing g")
+			for _, d := range m.differences() {
+				if d.Path != "g" {
+					t.Errorf("%s: %s: want no difference but those of the file that fails", d.Path, d.What)
+				}
+			}
+			agent.ops, agent.cut = nil, false
+			mi.retryNow()
+			m.isInTrouble(mi)
+			m.equal(mi)
+		})
+	}
+}
+
+// Of an object that it cannot look at an agent tells the FID: the rest is asked for alone.
+func TestAnswerOfAFIDOnly(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo 1 > f")
+	mi, n, _ := m.far()
+	defer n.Close()
+	defer mi.Close()
+	r := mi.src.(*far)
+	f, err := fidAt(unix.AT_FDCWD, m.src.Path("f"))
+	must(t, err)
+	r.names[name{r.top, "f"}] = &client.TreeAnswer{FID: f.String()}
+	if got, err := r.lookUp(name{r.top, "f"}); got != f || err != nil {
+		t.Errorf("answer with a FID only: got %v, %v, want %v", got, err, f)
+	}
+	if st, _, err := r.stat(f); err != nil || st.Size != 2 {
+		t.Errorf("object whose FID is all that was told: got %+v, %v, want 2 bytes", st, err)
 	}
 }

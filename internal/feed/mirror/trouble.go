@@ -201,7 +201,8 @@ func (w *work) refused(n name, f changelog.FID, isDir bool, err error) error {
 // only; other errors it returns.
 func (w *work) failed(f changelog.FID, path string, err error) error {
 	var other *ChangedError
-	if errors.As(err, &other) || !isOneOf(err, objectErrors) {
+	var far *answerError
+	if errors.As(err, &other) || !isOneOf(err, objectErrors) && !errors.As(err, &far) {
 		return err
 	}
 	t, full := w.m.st.troubles.note(subject{object: f}, Failing, path, err)
