@@ -132,11 +132,15 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	if c.st.Mode&unix.S_IFMT == unix.S_IFREG && c.differs(&have) {
+		began := time.Now()
 		if c.fresh() {
 			c.w.m.again[c.f] = true // it may change once more within the same tick
 		}
 		if err := c.contents(ctx); err != nil {
 			return err
+		}
+		if c.changedSince(began) { // it is newer than when it was looked at
+			c.w.m.again[c.f] = true
 		}
 	}
 	return c.attributes(&have)
@@ -147,6 +151,13 @@ func (c *copying) run(ctx context.Context) error {
 func (c *copying) fresh() bool {
 	d := time.Since(time.Unix(c.st.Mtim.Unix()))
 	return -coarse < d && d < coarse
+}
+
+// changedSince reports whether the object has changed so late that what was copied from then
+// on may lack a part of the same tick.
+func (c *copying) changedSince(began time.Time) bool {
+	changed := time.Unix(c.st.Mtim.Unix())
+	return changed.After(began.Add(-coarse)) && time.Until(changed) < coarse
 }
 
 // differs reports whether the contents of a file have to be copied.

@@ -4,14 +4,17 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/wait"
@@ -174,4 +177,51 @@ func TestFileOfTheFuture(t *testing.T) {
 	})
 	m.sh("echo 2 >> f; touch -d '2037-01-03' f")
 	m.equal(mi)
+}
+
+// late is a source whose files change between the look at them and their copying.
+type late struct {
+	origin
+	changed func() time.Time
+}
+
+func (l *late) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (int64, error) {
+	n, err := l.origin.copyTo(ctx, p, out, f, st)
+	st.Mtim = unix.NsecToTimespec(l.changed().UnixNano())
+	return n, err
+}
+
+// A file that changed between the look at it and its copying may have changed once more
+// within the same tick: it is looked at again.
+func TestFileThatIsNewerThanWhenItWasLookedAt(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo 1 > f; touch -d 2001-02-03 f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	in, f, err := mi.find("f")
+	must(t, err)
+	src := mi.src
+	defer func() { mi.src = src }()
+	for _, tt := range []struct {
+		what    string
+		changed func() time.Time
+		want    bool
+	}{
+		{"just now", time.Now, true},
+		{"long before", func() time.Time { return time.Unix(1e9, 0) }, false},
+		{"in the future", func() time.Time { return time.Now().Add(time.Hour) }, false},
+	} {
+		clear(mi.again)
+		mi.src = &late{src, tt.changed}
+		st, _, err := src.stat(f)
+		must(t, err)
+		st.Mtim.Sec--
+		c := &copying{w: mi.newWork(), f: f, st: st, dir: mi.dst.root, base: in.name}
+		must(t, c.run(t.Context()))
+		if mi.again[f] != tt.want {
+			t.Errorf("changed %s: got looked at again %v, want %v", tt.what, mi.again[f], tt.want)
+		}
+	}
 }
