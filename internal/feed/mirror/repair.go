@@ -22,7 +22,7 @@ func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
 			return err
 		}
 		if !f.IsZero() {
-			m.again[f] = true
+			m.again[f] = m.again[f] || d.contents
 		}
 		if n != (name{}) {
 			names = append(names, n)

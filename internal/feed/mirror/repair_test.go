@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -117,4 +118,43 @@ func TestRepairWithMountInTheSource(t *testing.T) {
 		t.Errorf("source with a mount: got differences %v, after a repair %v, want none", covered, left)
 	}
 	m.equal(mi)
+}
+
+// Contents that do not differ are not copied by a repair.
+func TestRepairOfAttributesCopiesNothing(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo 1 > f; touch -d 2001-02-03 f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	clear(mi.again)
+	f := filepath.Join(m.target, "f")
+	for _, tt := range []struct {
+		what   string
+		change func() error
+		copied uint64
+	}{
+		{"mode", func() error { return os.Chmod(f, 0o666) }, 0},
+		{"owner", func() error { return os.Chown(f, 1, 2) }, 0},
+		{"contents", func() error {
+			return errors.Join(os.WriteFile(f, []byte("9\n"), 0), os.Chtimes(f, time.Time{}, mtime(t, m.src.Path("f"))))
+		}, 2},
+	} {
+		before := mi.count.copied
+		must(t, tt.change(), mi.Repair(t.Context(), m.differences()))
+		if got := mi.count.copied - before; got != tt.copied {
+			t.Errorf("%s: got %d bytes copied, want %d", tt.what, got, tt.copied)
+		}
+		if d := m.differences(); len(d) > 0 {
+			t.Errorf("%s: got %v after a repair, want nothing", tt.what, d)
+		}
+	}
+}
+
+func mtime(t *testing.T, path string) time.Time {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info.ModTime()
 }

@@ -21,6 +21,8 @@ import (
 type Difference struct {
 	Path string `json:"path"` // from the root
 	What string `json:"what"` // as in "mode: source 0644, target 0600"
+
+	contents bool // have to be copied, whatever times say
 }
 
 // comparison compares two trees.
@@ -42,7 +44,7 @@ func Compare(ctx context.Context, o Options, found func(Difference)) error {
 }
 
 func (c *comparison) differ(path, format string, args ...any) {
-	c.found(Difference{path, fmt.Sprintf(format, args...)})
+	c.found(Difference{Path: path, What: fmt.Sprintf(format, args...)})
 }
 
 // dir compares a directory and what is below it.
@@ -223,7 +225,8 @@ func (c *comparison) contents(path, pa, pb string) error {
 		n, errA := io.ReadFull(a, x)
 		m, errB := io.ReadFull(b, y)
 		if !bytes.Equal(x[:n], y[:m]) {
-			c.differ(path, "contents, from byte %d on", at+int64(firstDifference(x[:n], y[:m])))
+			at += int64(firstDifference(x[:n], y[:m]))
+			c.found(Difference{Path: path, What: fmt.Sprintf("contents, from byte %d on", at), contents: true})
 			return nil
 		}
 		if errA != nil || errB != nil {
