@@ -44,8 +44,8 @@ the command where the copy is to be. It needs a token with the scope feed:admin 
 WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
 
 The target is on any file system but FAT. What belongs to the mirror is in
-its directory .weir-mirror. The command stops, and says why, when somebody else has
-changed the target. Contents that are changed through memory maps only are noticed when
+its directory .weir-mirror; lost+found at the roots, and what is mounted in the source,
+are left out. The command stops, and says why, when somebody else has changed the target. Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.
 
 What the target cannot have is left out, and the rest goes on: names that its kind of
@@ -66,7 +66,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
 	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
 	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
-	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what is in it and not in the source is removed")
+	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what only it has stays until --repair removes it; a name that both have stops the mirror, and is replaced when that is started again")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
 	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")

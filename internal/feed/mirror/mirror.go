@@ -141,7 +141,7 @@ func (m *Mirror) checkEmpty(own string) error {
 	}
 	for _, e := range entries {
 		if e.Name() != lostFound {
-			return fmt.Errorf("target %s is not empty (%s): empty it, or have its content replaced with --adopt", m.opts.Target, e.Name())
+			return fmt.Errorf("target %s is not empty (%s): empty it, or take it as it is with --adopt", m.opts.Target, e.Name())
 		}
 	}
 	return nil

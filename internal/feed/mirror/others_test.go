@@ -4,12 +4,16 @@
 package mirror
 
 import (
+	"errors"
 	"flag"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/peer"
 )
@@ -46,4 +50,40 @@ func TestMirrorIsEqualAfterOthersStorms(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A target that is adopted keeps what only it has, until it is repaired. A name that both
+// have stops the mirror; started again, it replaces what is there.
+func TestAdopt(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("echo 1 > f")
+	must(t, os.MkdirAll(m.target, 0o755), os.WriteFile(filepath.Join(m.target, "extra"), nil, 0o600))
+	n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
+	must(t, err)
+	defer n.Close()
+	o := m.options()
+	o.Feed = n
+	if mi, err := Open(o); err == nil {
+		must(t, mi.Close())
+		t.Fatal("target that is not empty: got no error")
+	}
+	o.Adopt = true
+	mi, err := Open(o)
+	must(t, err)
+	must(t, mi.Run(t.Context(), true))
+	if _, err := os.Lstat(filepath.Join(m.target, "extra")); err != nil {
+		t.Errorf("what is in the target only, adopted: %v", err)
+	}
+	must(t, mi.Repair(t.Context(), m.differences()))
+	m.equal(mi)
+	must(t, os.WriteFile(filepath.Join(m.target, "g"), []byte("mine"), 0o600))
+	m.sh("echo 2 > g")
+	if err := m.fails(mi); !errors.As(err, new(*ChangedError)) {
+		t.Errorf("name that both have: got %v, want that the mirror stops", err)
+	}
+	must(t, mi.Close())
+	mi, err = Open(o)
+	must(t, err)
+	defer mi.Close()
+	m.equal(mi)
 }
