@@ -45,7 +45,8 @@ WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
 
 The target is on any file system but FAT. What belongs to the mirror is in
 its directory .weir-mirror; lost+found at the roots, and what is mounted in the source,
-are left out. The command stops, and says why, when somebody else has changed the target. Contents that are changed through memory maps only are noticed when
+are left out. The command stops, and says why, when somebody else has changed the target.
+Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.
 
 What the target cannot have is left out, and the rest goes on: names that its kind of
