@@ -159,11 +159,7 @@ func (s *Source) beckon(there byte) {
 // beckon writes to the page that programs wait at, and wakes them. Whoever has made
 // the file may change it: it is written to by system calls alone.
 func beckon(path string, there byte) error {
-	mode := uint32(0o600)
-	if os.Geteuid() == 0 {
-		mode = 0o644 // read by everybody
-	}
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, mode)
+	fd, err := openPage(path)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
@@ -173,8 +169,13 @@ func beckon(path string, there byte) error {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fmt.Errorf("%s is no file", path)
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 {
+		return fmt.Errorf("%s is no file of its own", path)
+	}
+	if os.Geteuid() == 0 && (st.Uid != 0 || st.Mode&0o022 != 0) { // a program of anybody's was first
+		if err := errors.Join(unix.Fchown(fd, 0, 0), unix.Fchmod(fd, everybodysPage)); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	if st.Size < int64(page) {
 		if err := unix.Ftruncate(fd, int64(page)); err != nil {
@@ -190,4 +191,27 @@ func beckon(path string, there byte) error {
 	}
 	defer func() { _ = unix.Munmap(b) }() // it is mapped
 	return wake(b)
+}
+
+// everybodysPage is the mode of the page of root's daemon: all programs read it.
+const everybodysPage = 0o644
+
+// openPage opens the page, and makes it if it is not there. It is not one call: the kernel
+// may refuse root to "create" another user's file that is there, in a directory such as
+// /dev/shm (fs.protected_regular).
+func openPage(path string) (fd int, err error) {
+	const how = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	mode := uint32(0o600)
+	if os.Geteuid() == 0 {
+		mode = everybodysPage
+	}
+	for range 3 { // it may come or go in between
+		if fd, err = unix.Open(path, how, 0); !errors.Is(err, unix.ENOENT) {
+			return fd, err
+		}
+		if fd, err = unix.Open(path, how|unix.O_CREAT|unix.O_EXCL, mode); !errors.Is(err, unix.EEXIST) {
+			return fd, err
+		}
+	}
+	return fd, err
 }
