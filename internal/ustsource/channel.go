@@ -159,6 +159,10 @@ func (c *channel) set(on bool) error {
 	return c.t.bring()
 }
 
+// mostUsers bounds of how many users a channel has rings. They are there until the session
+// ends, and whoever has numbers of users to spare (subuid(5)) is as many users.
+const mostUsers = 128
+
 // of returns the rings of a user, which are made for the first program.
 func (c *channel) of(uid uint32) (*buffers, error) {
 	c.t.mu.Lock()
@@ -168,6 +172,9 @@ func (c *channel) of(uid uint32) (*buffers, error) {
 	}
 	if c.t.closed {
 		return nil, errClosed
+	}
+	if len(c.users) >= mostUsers {
+		return nil, fmt.Errorf("channel %s: programs of user %d: rings of %d users are there, which is the limit", c.name, uid, mostUsers)
 	}
 	b, err := c.makeBuffers(uid)
 	if err != nil {

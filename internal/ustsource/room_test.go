@@ -6,6 +6,7 @@ package ustsource
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
@@ -47,6 +48,22 @@ func TestNoRoom(t *testing.T) {
 	<-f.done
 	if f.object == nil {
 		t.Error("the program has got no channel")
+	}
+}
+
+// Somebody who is many users gets no more rings than are for all.
+func TestTooManyUsers(t *testing.T) {
+	tr := watch(t, New(Options{}))
+	c := &channel{t: tr, name: "c", users: make(map[uint32]*buffers)}
+	for uid := range uint32(mostUsers) {
+		c.users[uid] = nil
+	}
+	const another = mostUsers + 7
+	if b, err := c.of(another); b != nil || err == nil || !strings.Contains(err.Error(), "user 135") {
+		t.Errorf("got %v, %v; want an error that names the user", b, err)
+	}
+	if _, ok := c.users[another]; ok || len(tr.parts) > 1 {
+		t.Errorf("%d traces, want the owner's", len(tr.parts))
 	}
 }
 
