@@ -56,8 +56,8 @@ func TestSubdirectoryGroupedBySession(t *testing.T) {
 			for run, url := range []string{relayURL + "/sub/dir", relayURL} {
 				// Of two sessions of one second the second one gets a name of its own at weir.
 				m.until("the next second", func() bool { return time.Now().Unix() > last })
-				last = time.Now().Unix()
 				s := m.create("grouped", "--set-url="+url)
+				last = time.Now().Unix() // it was created no later
 				s.enable()
 				a := m.startApp(run, 20)
 				a.emit(1000, 0)
