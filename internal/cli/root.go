@@ -29,11 +29,11 @@ func programs() map[string]programMain {
 func newRootCommand() *cobra.Command {
 	root := newGroup("weir", "Observe a cluster of Linux hosts from one place", `weir receives trace streams from LTTng producers, stores them, and lets any
 number of viewers read them while they are recorded. It records the kernel of
-this host itself, without a module, to files or to any relay. It tells what each
-host counts, from CPU ticks to bytes on the wire, to monitors that speak xmlsysd
-and to Prometheus, and watches a whole cluster on one terminal. It keeps what
-changes in file systems as feeds, and says which rule of a virtual network stops
-a packet.
+this host, without a module, and its applications itself, to files or to any
+relay. It tells what each host counts, from CPU ticks to bytes on the wire, to
+monitors that speak xmlsysd and to Prometheus, and watches a whole cluster on
+one terminal. It keeps what changes in file systems as feeds, and says which
+rule of a virtual network stops a packet.
 
 "weir up" starts everything with built-in defaults and says what to type next.`,
 		`  weir up
