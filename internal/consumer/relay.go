@@ -5,19 +5,15 @@ package consumer
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/weir-io/weir/client/relay"
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
-	"github.com/weir-io/weir/lttng"
 )
 
 // connection is one session on a relay, as this consumer uses it.
@@ -270,90 +266,6 @@ func (o *relayOutput) send(c *connection, it *item) error {
 	return st.SendPacket(o.ctx, it.data, it.info)
 }
 
-// countGone counts the packets that a consumer has taken along that died: those from
-// the one that the relay wants up to the first one of this consumer's. A source that
-// makes packets itself tells with its first one which that is.
-func (o *relayOutput) countGone(s *stream) {
-	wanted, ok := o.awaited[s]
-	first := s.first.Load()
-	if !ok || first == 0 {
-		return
-	}
-	delete(o.awaited, s)
-	s.lose(max(first-1, wanted) - wanted)
-}
-
-// confirm asks the relay what it has, and drops that from the spool.
-func (o *relayOutput) confirm(c *connection) error {
-	// Each answer has its limit in the session, which names what did not come.
-	if _, err := c.session.Pending(o.ctx); err != nil {
-		return err
-	}
-	o.account(c)
-	return nil
-}
-
-// account drops what the relay has from the spool, and what was given up on its way by
-// UDP. That is counted first: whoever sees that nothing is left sees what is lost.
-func (o *relayOutput) account(c *connection) {
-	settled := make(map[*stream]uint64, len(c.streams))
-	for s, st := range c.streams {
-		settled[s] = st.Stored() // with those given up, which are counted by now
-	}
-	o.mu.Lock()
-	more := o.countLostLocked()
-	o.mu.Unlock()
-	more.tell()
-	o.mu.Lock()
-	o.forgetLocked(c, settled)
-	o.mu.Unlock()
-	o.spool.tell()
-}
-
-// forgetLocked drops so many packets of each stream from the spool, which tells later.
-func (o *relayOutput) forgetLocked(c *connection, settled map[*stream]uint64) {
-	o.spool.confirm(func(it *item) bool {
-		// Counted, as numbers have gaps where a packet was lost before it came here.
-		if c.stored[it.stream] >= settled[it.stream] {
-			return false
-		}
-		c.stored[it.stream]++
-		o.numbered[it.stream]++
-		return true
-	})
-}
-
-// losing is how many packets of each stream are lost, which is told without a lock.
-type losing map[*stream]uint64
-
-func (l losing) tell() {
-	for s, n := range l {
-		s.lose(n)
-	}
-}
-
-// countLostLocked counts what was given up on its way by UDP since the last time.
-// It runs on the goroutine that owns the connection.
-func (o *relayOutput) countLostLocked() losing {
-	if o.conn == nil {
-		return nil
-	}
-	all := make(losing)
-	for s, st := range o.conn.streams {
-		more := st.Lost() - o.conn.lost[s]
-		o.conn.lost[s] += more
-		o.given[s] += more
-		all[s] = more
-	}
-	return all
-}
-
-// dropQueued gives up the packets that no relay was sent; they are counted, and
-// their successors' numbers tell.
-func (o *relayOutput) dropQueued() {
-	losing(o.spool.discardUnsent()).tell()
-}
-
 // finish ends the session on the relay. One that has not confirmed everything
 // until now is not waited for any longer.
 func (o *relayOutput) finish(r *relay.Session) {
@@ -375,48 +287,6 @@ func (o *relayOutput) finish(r *relay.Session) {
 	if c != nil {
 		o.account(c)
 	}
-}
-
-func (o *relayOutput) metadata(p part, text []byte) error {
-	text = append([]byte(nil), text...)
-	defer o.spool.tell()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	t := o.texts.of(p)
-	t.text = append(t.text[:len(t.text):len(t.text)], text...)
-	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := o.within()
-		defer cancel()
-		return o.sendText(ctx, c, p, text)
-	}}, nil)
-}
-
-// regenerate replaces the text.
-func (o *relayOutput) regenerate(p part, text []byte) error {
-	text = append([]byte(nil), text...)
-	defer o.spool.tell()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.texts.of(p).text = text
-	return o.spool.add(item{metadata: true, do: func(c *connection) error {
-		ctx, cancel := o.within()
-		defer cancel()
-		if err := o.addPart(ctx, c, p); err != nil {
-			return err
-		}
-		return o.refused(c.metas[p.place].ResetMetadata(ctx, text))
-	}}, nil)
-}
-
-// refused tells an error with which the session on the relay goes on, or returns it.
-func (o *relayOutput) refused(err error) error {
-	if _, ok := errors.AsType[*relay.RefusedError](err); !ok && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	if o.tell != nil {
-		o.tell(err)
-	}
-	return nil
 }
 
 func (o *relayOutput) writer(s *stream) (packetWriter, error) {
@@ -447,121 +317,12 @@ func (o *relayOutput) addStream(c *connection, s *stream) error {
 	return o.addPart(ctx, c, s.in)
 }
 
-// addPart makes the stream of a part's metadata, unless it is there.
-func (o *relayOutput) addPart(ctx context.Context, c *connection, p part) error {
-	if c.metas[p.place] != nil {
-		return nil
-	}
-	made, err := c.session.AddStreams(ctx, o.metaOptions(p))
-	if err != nil {
-		return err
-	}
-	c.metas[p.place] = made[0]
-	return nil
-}
-
-// sendText appends to the metadata of a part.
-func (o *relayOutput) sendText(ctx context.Context, c *connection, p part, text []byte) error {
-	if err := o.addPart(ctx, c, p); err != nil {
-		return err
-	}
-	return c.metas[p.place].SendMetadata(ctx, text)
-}
-
-// partsLocked are those that there are.
-func (o *relayOutput) partsLocked() []part {
-	var all []part
-	for _, t := range o.texts {
-		all = append(all, t.part)
-	}
-	for _, s := range o.writers {
-		if !slices.ContainsFunc(all, func(p part) bool { return p.place == s.in.place }) {
-			all = append(all, s.in)
-		}
-	}
-	return all
-}
-
-// textsLocked are the metadata of all parts as they are now.
-func (o *relayOutput) textsLocked() []partText {
-	var all []partText
-	for _, t := range o.texts {
-		all = append(all, *t)
-	}
-	return all
-}
-
-func (o *relayOutput) metaOptions(p part) relay.StreamOptions {
-	return relay.StreamOptions{
-		Channel: "metadata", Path: path.Join(o.trace, p.place), TraceUUID: p.uuid, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1,
-	}
-}
-
 func (o *relayOutput) options(s *stream) relay.StreamOptions {
 	return relay.StreamOptions{
 		Channel: streamName(s), Path: path.Join(o.trace, s.in.place),
 		TracefileSize: s.channel.TracefileBytes, TracefileCount: s.channel.TracefileCount,
 		ClassID: s.class, Instance: uint64(s.cpu),
 	}
-}
-
-// order has something done to the relay, after all packets before it. The function
-// that it returns waits for that.
-func (o *relayOutput) order(do func(context.Context, *connection) error) (func() error, error) {
-	done := make(chan error, 1)
-	err := o.spool.put(item{do: func(c *connection) error {
-		ctx, cancel := o.within()
-		defer cancel()
-		done <- do(ctx, c)
-		return c.session.Err()
-	}}, nil)
-	return func() error {
-		t := time.NewTimer(2 * relayTimeout)
-		defer t.Stop()
-		select {
-		case err := <-done:
-			return err
-		case <-o.stopped:
-			return errSpoolClosed
-		case <-t.C:
-			return errors.New("the relay has not got the order: it is lost, or far behind")
-		}
-	}, err
-}
-
-func (o *relayOutput) rotate(handover.Chunk, *os.File) (func() error, error) {
-	return o.order(func(ctx context.Context, c *connection) error {
-		return o.nextChunk(ctx, c, lttng.CloseMove)
-	})
-}
-
-func (o *relayOutput) clear(handover.Chunk, *os.File) (func() error, error) {
-	return o.order(func(ctx context.Context, c *connection) error {
-		if !c.session.ClearAllowed() {
-			return errors.New("the relay does not allow to clear")
-		}
-		return o.nextChunk(ctx, c, lttng.CloseDelete)
-	})
-}
-
-func (o *relayOutput) nextChunk(ctx context.Context, c *connection, old lttng.CloseCommand) error {
-	if err := c.session.Drain(ctx); err != nil {
-		return err
-	}
-	_, err := c.session.Rotate(ctx, relay.Rotation{Command: old, Metadata: func(st *relay.Stream) []byte { return o.allText(c, st) }})
-	return err
-}
-
-// allText is what a stream of metadata has.
-func (o *relayOutput) allText(c *connection, st *relay.Stream) []byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for place, meta := range c.metas {
-		if t := o.texts.find(place); meta == st && t != nil {
-			return t.text
-		}
-	}
-	return nil
 }
 
 func (o *relayOutput) settle(ctx context.Context) error {
@@ -612,46 +373,4 @@ func (o *relayOutput) status(to *handover.Status) {
 	defer o.mu.Unlock()
 	to.Output, to.Connected, to.LostAt, to.LastError = handover.OutputRelay, o.conn != nil, o.lostAt, o.failure
 	to.SpoolBytes, to.SpoolOldest, to.SpoolFull = st.bytes, st.oldest, st.full
-}
-
-func (o *relayOutput) confirmed(s *stream) uint64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := o.numbered[s]
-	return n - min(n, o.given[s])
-}
-
-// relayWriter puts a stream's packets into the spool.
-type relayWriter struct {
-	o *relayOutput
-	s *stream
-}
-
-func (w *relayWriter) write(packet []byte, info ctf.PacketInfo) error {
-	return w.o.spool.put(item{stream: w.s, info: info}, packet)
-}
-
-// writeWaiting is write that waits for room until ctx ends.
-func (w *relayWriter) writeWaiting(ctx context.Context, packet []byte, info ctf.PacketInfo) error {
-	for {
-		changed := w.o.spool.watch()
-		err := w.write(packet, info)
-		if !errors.Is(err, errSpoolFull) {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return errors.Join(err, context.Cause(ctx))
-		}
-	}
-}
-
-// beacon is for viewers: without a relay there are none, and another one gets those
-// to come.
-func (w *relayWriter) beacon(until uint64) error {
-	if w.o.isLost() {
-		return nil
-	}
-	return w.o.spool.beat(w.s, until)
 }
