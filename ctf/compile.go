@@ -4,8 +4,6 @@
 package ctf
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/weir-io/weir/ctf/schema"
@@ -26,75 +24,6 @@ type compiler struct {
 	run int // index of the open run in out.ops, -1: none
 	at  residue
 	pad struct{ bytes, align uint64 } // behind the open run, not part of it yet
-}
-
-// residue is what is known of a position: pos mod m == r, m a power of two.
-type residue struct{ m, r uint64 }
-
-// packetStart is the position where a packet begins.
-var packetStart = residue{1 << 40, 0}
-
-// byteBoundary is any position on a byte boundary.
-var byteBoundary = residue{8, 0}
-
-func (a residue) add(bits uint64) residue { return residue{a.m, (a.r + bits) & (a.m - 1)} }
-
-// aligned reports whether a position is surely on a multiple of n bits.
-func (a residue) aligned(n uint64) bool { return a.m >= n && a.r&(n-1) == 0 }
-
-// or is what is known of a position that is one of two.
-func (a residue) or(b residue) residue {
-	m := min(a.m, b.m)
-	for m > 1 && a.r&(m-1) != b.r&(m-1) {
-		m /= 2
-	}
-	return residue{m, a.r & (m - 1)}
-}
-
-// refTable numbers the values that are kept while others are decoded: first
-// those with a role, by role, then those that references lead to. A reference to
-// several fields has a value of its own.
-type refTable struct {
-	index  map[string]uint32   // by reference
-	fields map[string][]uint32 // the values that a field becomes
-}
-
-func newRefTable() *refTable { return &refTable{map[string]uint32{}, map[string][]uint32{}} }
-
-func (t *refTable) clone() *refTable { return &refTable{maps.Clone(t.index), maps.Clone(t.fields)} }
-
-// number numbers the value of a reference to some fields of a scope.
-func (t *refTable) number(s schema.Scope, paths ...[]string) uint32 {
-	var key strings.Builder
-	for _, path := range paths {
-		key.WriteString(refKey(s, path))
-	}
-	n, ok := t.index[key.String()]
-	if ok {
-		return n
-	}
-	n = uint32(t.len())
-	t.index[key.String()] = n
-	for _, path := range paths {
-		field := refKey(s, path)
-		t.fields[field] = append(slices.Clip(t.fields[field]), n)
-	}
-	return n
-}
-
-// of numbers the value of a reference.
-func (t *refTable) of(r *schema.Ref) uint32 {
-	if r.Others == nil {
-		return t.number(r.Scope, r.Path)
-	}
-	return t.number(r.Scope, append([][]string{r.Path}, r.Others...)...)
-}
-
-// len is the number of values to keep.
-func (t *refTable) len() int { return schema.NumRoles + len(t.index) }
-
-func refKey(s schema.Scope, path []string) string {
-	return string(rune('0'+s)) + "\x00" + strings.Join(path, "\x00") + "\x01"
 }
 
 // compileScope makes the plan of a scope's struct that begins at a position of
@@ -367,54 +296,6 @@ func (c *compiler) optional(f *schema.Optional, slot int) {
 	sub, end := c.nested(f.Class, c.at)
 	c.emit(op{code: opOption, slot: uint32(slot), ref: c.number(f.Selector), opRest: &opRest{sub: sub, choice: &choice{optional: f}}})
 	c.at = c.at.or(end)
-}
-
-// after is what is known of the position behind a field, as compiling it finds.
-func after(class schema.Class, at residue) residue {
-	align := func(n uint64) {
-		if !at.aligned(n) && at.m >= n {
-			at.r = (at.r + n - 1) &^ (n - 1) & (at.m - 1)
-		} else if !at.aligned(n) {
-			at = residue{n, 0}
-		}
-	}
-	switch f := class.(type) {
-	case *schema.Struct:
-		align(f.Alignment())
-		for i := range f.Members {
-			at = after(f.Members[i].Class, at)
-		}
-		return at
-	case *schema.Array:
-		align(f.Alignment())
-		each := byteBoundary
-		if !at.aligned(8) || !after(f.Element, each).aligned(8) {
-			return residue{1, 0}
-		}
-		return each
-	case *schema.Variant:
-		end := at
-		for i := range f.Options {
-			end = end.or(after(f.Options[i].Class, at))
-		}
-		return end
-	case *schema.Optional:
-		return at.or(after(f.Class, at))
-	case *schema.Integer:
-		if f.Variable {
-			return byteBoundary
-		}
-		align(f.Alignment())
-		return at.add(uint64(f.Size))
-	case *schema.Bits:
-		align(f.Alignment())
-		return at.add(uint64(f.Size))
-	case *schema.Float:
-		align(f.Alignment())
-		return at.add(uint64(f.Size))
-	default:
-		return byteBoundary
-	}
 }
 
 // minBits is the least number of bits that a field of a class takes, paddings
