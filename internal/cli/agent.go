@@ -166,7 +166,7 @@ func stateDir() string {
 // runAgent runs the daemon until a signal asks for its end.
 func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 	var manager service.Readiness
-	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, restore := untilSignal(c)
 	defer restore()
 	context.AfterFunc(ctx, func() { // as in runUp
 		restore()

@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -54,11 +52,7 @@ func agentCommand(c *cobra.Command, ofSession bool, run func(*agentCall) error) 
 	fl.BoolVarP(&call.verbose, "verbose", "v", false, "say which session daemon is asked")
 	fl.StringVar(&call.socket, "socket", "", "the session daemon's socket at `PATH`; default: $"+agent.SocketVariable+",\n"+agent.SystemSocket+", or that of the user's own daemon")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		parent := c.Context()
-		if parent == nil {
-			parent = context.Background()
-		}
-		ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+		ctx, stop := untilSignal(c)
 		defer stop()
 		call.ctx, call.args, call.api = ctx, args, agent.New(call.socket)
 		defer call.api.Close()

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
@@ -55,7 +53,7 @@ func (f *benchForm) print(w io.Writer, r benchReport) error {
 // measuring makes a command of a measurement, which ends with a signal.
 func measuring(run func(ctx context.Context, stdout, stderr io.Writer) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, _ []string) error {
-		ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		ctx, restore := untilSignal(c)
 		defer restore()
 		return run(ctx, c.OutOrStdout(), c.ErrOrStderr())
 	}

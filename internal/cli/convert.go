@@ -4,15 +4,12 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -149,11 +146,7 @@ func (f *convertFlags) selection(stderr io.Writer) (convert.Selection, error) {
 
 // runConvert does a job and prints its result.
 func runConvert(c *cobra.Command, f *convertFlags, j *convert.Job) error {
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	if !f.noProgress && isTerminal(c.ErrOrStderr()) {
 		j.Progress = newProgress(c.ErrOrStderr())

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -75,11 +74,7 @@ func feedCommandIf(c *cobra.Command, needed func() bool, run func(*feedCall) err
 	fl.BoolVar(&call.json, "json", false, "print JSON")
 	fl.StringVar(&call.socket, "socket", "", "the agent's socket for feeds at `PATH`, or http://HOST:PORT of a hub beside one; default: $WEIR_FEED_SOCKET or "+feed.SystemSocket)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		parent := c.Context()
-		if parent == nil {
-			parent = context.Background()
-		}
-		ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+		ctx, stop := untilSignal(c)
 		defer stop()
 		var err error
 		call.ctx, call.args = ctx, args

@@ -5,11 +5,8 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,11 +113,7 @@ command was killed is printed again.`,
 }
 
 func (s *feedSubscription) run(c *cobra.Command) error {
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	s.Log = newFeedLogger(c)
 	sub, err := fanin.OpenSubscriber(ctx, s.SubscribeOptions)

@@ -5,12 +5,10 @@ package cli
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 
@@ -64,11 +62,7 @@ the tree is compared with what was known. Paths are from DIR then.`,
 	f.BoolVar(&r.tree, "tree", false, "follow the directory tree by inotify, without an agent")
 	feedCommand(c, nil)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		parent := c.Context()
-		if parent == nil {
-			parent = context.Background()
-		}
-		ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+		ctx, stop := untilSignal(c)
 		defer stop()
 		call.ctx, call.cmd, call.args = ctx, c, args
 		call.json, _ = f.GetBool("json")

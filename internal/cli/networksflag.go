@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -45,11 +43,7 @@ func (n *networksFlag) with(c *cobra.Command, do func(context.Context, *flow.Cli
 		return usageErrorf("--api: %w", err)
 	}
 	defer api.Close()
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	return do(ctx, api)
 }

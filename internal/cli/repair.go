@@ -6,8 +6,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +51,7 @@ error), events.`,
 	f.BoolVar(&dryRun, "dry-run", false, "change nothing")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
 	c.RunE = func(c *cobra.Command, dirs []string) error {
-		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		ctx, stop := untilSignal(c)
 		defer stop()
 		doc := repairDocument{Changed: []repair.Change{}, Left: []repairProblem{}}
 		for _, dir := range dirs {

@@ -8,8 +8,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,11 +80,7 @@ func (h *hubFlag) with(c *cobra.Command, do func(context.Context, *client.Client
 		return usageErrorf("--api: %w", err)
 	}
 	defer api.Close()
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	return do(ctx, api)
 }

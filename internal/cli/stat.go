@@ -99,7 +99,7 @@ func (f *statFlags) run(c *cobra.Command, hosts []string) error {
 	}
 	m.Cluster.SetWant(f.want() | view.Want)
 	signal.Ignore(syscall.SIGPIPE) // the error of the write says as much
-	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)

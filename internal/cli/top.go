@@ -93,7 +93,7 @@ func (f *topFlags) run(c *cobra.Command, hosts []string) error {
 	if err != nil {
 		return errors.Join(err, errors.New("weir stat prints without a terminal"))
 	}
-	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)

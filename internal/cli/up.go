@@ -7,8 +7,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +65,7 @@ func runUp(c *cobra.Command, s *settings) error {
 	}
 	h.UseListeners(given)
 	var manager daemon.Readiness
-	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, restore := untilSignal(c)
 	defer restore()
 	// The first signal cancels ctx; giving the signals back their default
 	// effect lets the second one end the process at once. The function's

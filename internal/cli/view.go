@@ -10,9 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -231,11 +229,7 @@ func (f *viewFlags) text() (view.TextOptions, error) {
 
 // runView does a job, to a file or to standard output.
 func runView(c *cobra.Command, f *viewFlags, j *view.Job) error {
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilSignal(c)
 	defer stop()
 	j.In, j.Out, j.Err = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	j.Interactive = f.file == "" && isTerminal(c.OutOrStdout())

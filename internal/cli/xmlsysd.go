@@ -11,10 +11,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -79,7 +77,7 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 		return usageErrorf("%w", err)
 	}
 	defer h.close()
-	ctx, restore := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, restore := untilSignal(c)
 	defer restore()
 	conns, err := x.open(ctx, c, h, inetd)
 	if err != nil {
