@@ -13,11 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
@@ -30,22 +27,19 @@ const (
 	// openTimeout bounds the opening of a feed, which has a whole file system looked
 	// through if it is the first.
 	openTimeout = 5 * time.Minute
-	// maxBuffer bounds what waits in the socket to the consumer.
-	maxBuffer = 8 << 20
 )
 
 // channel is a set of rules with their events, in one stream.
 type channel struct {
 	// Immutable after trace.Channel.
-	t        *trace
-	class    *schema.Stream
-	classes  [changelog.DeniedOpen + 1]*schema.Event
-	name     string
-	log      *slog.Logger
-	settings agent.ChannelSettings
-	age      time.Duration // after which a packet ends
-	lag      uint64        // ns, by which events of live sessions may be late; 0: not live
-	each     bool          // packets end with each batch
+	t       *trace
+	class   *schema.Stream
+	classes [changelog.DeniedOpen + 1]*schema.Event
+	name    string
+	log     *slog.Logger
+	age     time.Duration // after which a packet ends
+	lag     uint64        // ns, by which events of live sessions may be late; 0: not live
+	each    bool          // packets end with each batch
 
 	// Owned by the session.
 	rules   []*rule
@@ -54,20 +48,16 @@ type channel struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	texts   texts
-	conn    *handover.PacketConn
-	w       *ctf.StreamWriter
-	written uint64 // events in the open packet
-	opened  uint64 // when the first of them was written
-	untold  bool   // something was lost, and no packet has told
-	full    bool   // the consumer did not take the last packet
+	texts texts
+	out   source.Outlet
 }
 
 func newChannel(t *trace, class *schema.Stream, name string, set agent.ChannelSettings) *channel {
 	c := &channel{
 		t: t, class: class, name: name, log: t.s.log.With("session", t.info.Name, "channel", name),
-		settings: set, age: packetAge,
+		age: packetAge,
 	}
+	c.out = source.Outlet{Name: name, Class: class, Settings: set, Now: t.now, Log: c.log}
 	if set.SwitchTimer > 0 {
 		c.age = min(c.age, set.SwitchTimer)
 	}
@@ -153,27 +143,9 @@ func (c *channel) Describe(*handover.Channel) (*os.File, error) { return nil, ni
 
 // Streams implements source.Channel: a new socket, for a new consumer.
 func (c *channel) Streams() ([]source.Stream, error) {
-	conn, theirs, err := handover.PacketPair()
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.SetBuffer(int(min(c.settings.SubbufBytes*c.settings.SubbufCount, maxBuffer))); err != nil {
-		return nil, errors.Join(err, conn.Close(), theirs.Close())
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != nil {
-		c.conn.Close()
-	}
-	c.conn = conn
-	if c.w == nil {
-		size := int(min(c.settings.SubbufBytes, handover.MaxPacket))
-		o := ctf.StreamOptions{Name: c.name, PacketBytes: size, MaxPacketBytes: handover.MaxPacket, PadBytes: 1}
-		if c.w, err = ctf.NewStreamWriter(c.class, c, o); err != nil {
-			return nil, errors.Join(err, theirs.Close())
-		}
-	}
-	return []source.Stream{{Files: []*os.File{theirs}}}, nil
+	return c.out.Streams()
 }
 
 // Start implements source.Channel.
@@ -200,7 +172,7 @@ func (c *channel) Stop() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Join(c.end(), c.tell())
+	return errors.Join(c.out.End(), c.out.Tell())
 }
 
 // Rest implements source.Resting: no file system is watched for a session that is
@@ -213,59 +185,38 @@ func (c *channel) Rest() error {
 	return errors.Join(errs...)
 }
 
-// WritePacket hands a packet over. It implements ctf.PacketSink; what the consumer
-// does not take is lost: the writer counts its events, and the next packet tells so.
-// The caller holds mu.
-func (c *channel) WritePacket(packet []byte, info ctf.PacketInfo) error {
-	events := c.written
-	c.written = 0
-	err := c.conn.Send(packet, info, events)
-	c.untold = err != nil
-	switch {
-	case err != nil && !c.full:
-		c.log.Warn("the consumer takes no packets, events are lost", "err", err)
-	case err == nil && c.full:
-		c.log.Info("the consumer takes packets again")
-	}
-	c.full = err != nil
-	return err
-}
-
 // write writes a record of a directory as an event, at a time or when the one before
 // was.
 func (c *channel) write(dir string, r *changelog.Record, at uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.w == nil {
-		return // there is no consumer yet, and so no recording
+	w := c.out.Writer()
+	if w == nil {
+		return
 	}
 	if n := lost(r); n > 0 {
-		c.w.Discard(n)
-		c.untold = true
+		c.out.Lose(n)
 	}
 	l := layoutOf(r.Type)
 	if l == nil {
 		c.lose(fmt.Errorf("record %d of %s is of type %v, which is no event", r.Index, dir, r.Type))
 		return
 	}
-	floor := c.w.Now()
+	floor := w.Now()
 	if now := c.t.now(); c.lag > 0 && now > c.lag {
 		floor = max(floor, now-c.lag)
 	}
-	if err := l.write(c.w.Event(c.classes[r.Type], max(at, floor)), &c.texts, dir, r); err != nil {
+	if err := l.write(w.Event(c.classes[r.Type], max(at, floor)), &c.texts, dir, r); err != nil {
 		c.lose(err)
 		return
 	}
-	if c.written++; c.written == 1 {
-		c.opened = c.t.now()
-	}
+	c.out.Wrote()
 }
 
 // lose counts an event that was not written. The caller holds mu.
 func (c *channel) lose(err error) {
-	c.w.Discard(1)
-	c.untold = true
-	if !c.full {
+	c.out.Lose(1)
+	if !c.out.Full() {
 		c.log.Warn("event is lost", "err", err)
 	}
 }
@@ -274,13 +225,14 @@ func (c *channel) lose(err error) {
 func (c *channel) left() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.written == 0 {
+	since, open := c.out.Open()
+	if !open {
 		return c.age
 	}
-	if old := time.Duration(c.t.now() - c.opened); old < c.age {
+	if old := time.Duration(c.t.now() - since); old < c.age {
 		return c.age - old
 	}
-	_ = c.end() // a packet that is lost is counted, and told in the next one
+	_ = c.out.End() // a packet that is lost is counted, and told in the next one
 	return c.age
 }
 
@@ -291,43 +243,14 @@ func (c *channel) endBatch() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.end() // a packet that is lost is counted, and told in the next one
-}
-
-// end ends the packet, if it has events. Its end is its last event: what comes next may
-// have been read before now. The caller holds mu.
-func (c *channel) end() error {
-	if c.written == 0 || c.w == nil {
-		return nil
-	}
-	return c.w.ClosePacket(c.w.Now())
-}
-
-// tell has an empty packet tell of losses that no later one will. The caller holds mu.
-func (c *channel) tell() error {
-	if !c.untold || c.w == nil {
-		return nil
-	}
-	// An event that was too large has left a packet without any.
-	if err := c.w.ClosePacket(c.w.Now()); err != nil || !c.untold {
-		return err
-	}
-	if err := c.w.OpenPacket(c.w.Now()); err != nil {
-		return err
-	}
-	return c.w.ClosePacket(c.w.Now())
+	_ = c.out.End() // a packet that is lost is counted, and told in the next one
 }
 
 // hasRoom reports whether the consumer takes about half a buffer at once.
 func (c *channel) hasRoom() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
-		return false
-	}
-	fds := []unix.PollFd{{Fd: int32(c.conn.FD()), Events: unix.POLLOUT}}
-	n, err := unix.Poll(fds, 0)
-	return err == nil && n == 1 && fds[0].Revents&unix.POLLOUT != 0
+	return c.out.HasRoom()
 }
 
 // warnings are what a user should know.
@@ -343,11 +266,7 @@ func (c *channel) warnings() (all []string) {
 func (c *channel) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
-		return nil
-	}
-	defer func() { c.conn, c.w = nil, nil }()
-	return c.conn.Close()
+	return c.out.Close()
 }
 
 // Close implements source.Trace.

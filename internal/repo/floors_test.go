@@ -190,6 +190,8 @@ var sideDoors = map[edge]string{
 	{"internal/agent/agenttest", "internal/agent"}:           "callers are those of the interface",
 	{"internal/handover", "ctf"}:                             "finished packets travel with their index",
 	{"internal/source", "client/agent"}:                      "settings and rules are those of the daemon's documents",
+	{"internal/source", "ctf"}:                               "an outlet writes the packets of a source that makes them itself",
+	{"internal/source", "ctf/schema"}:                        "an outlet writes events as they are declared",
 	{"internal/source", "internal/handover"}:                 "a source says what the consumer is told",
 	{"internal/kernelfilter", "internal/filter"}:             "expressions are those of LTTng's language",
 	{"internal/ust/bytecode", "internal/filter"}:             "programs are made of expressions of LTTng's language",

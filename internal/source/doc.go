@@ -12,5 +12,5 @@
 // A source makes events and says what they are like. It does not move them: what
 // it hands out goes to the session's consumer process, which reads a ring by
 // the channel's table (see package kerneltrace), or takes whole packets from a
-// socket.
+// socket. Sources that make packets have an [Outlet] for them.
 package source

@@ -41,7 +41,7 @@ func ticker(t testing.TB, patterns ...string) func() int {
 	return func() (bytes int) {
 		s.tick(ctx)
 		r.mu.Lock()
-		err := r.end()
+		err := r.out.End()
 		r.mu.Unlock()
 		if err != nil {
 			t.Fatal(err)

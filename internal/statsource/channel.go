@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/source"
 )
@@ -26,21 +25,18 @@ const (
 	// primeTimeout bounds the sample that shows what there is to declare. Sections
 	// that hang are late by a second each, once.
 	primeTimeout = 5 * time.Second
-	// maxBuffer bounds what waits in the socket to the consumer.
-	maxBuffer = 8 << 20
 )
 
 // channel is a set of rules with their events, in one stream.
 type channel struct {
 	// Immutable.
-	t        *trace
-	d        *declared
-	name     string
-	log      *slog.Logger
-	settings agent.ChannelSettings
-	age      uint64 // ns, after which a packet ends
-	lag      uint64 // ns, by which events of live sessions may be late; 0: not live
-	each     bool   // packets end with each sample
+	t    *trace
+	d    *declared
+	name string
+	log  *slog.Logger
+	age  uint64 // ns, after which a packet ends
+	lag  uint64 // ns, by which events of live sessions may be late; 0: not live
+	each bool   // packets end with each sample
 
 	// Owned by the session.
 	rules  []*rule
@@ -55,21 +51,17 @@ type channel struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	shapes  shapes
-	conn    *handover.PacketConn
-	w       *ctf.StreamWriter
-	written uint64 // events in the open packet
-	opened  uint64 // when the first of them was written
-	untold  bool   // something was lost, and no packet has told
-	lost    string // why events were lost, as last logged
-	full    bool   // the consumer did not take the last packet
+	shapes shapes
+	out    source.Outlet
+	lost   string // why events were lost, as last logged
 }
 
 func newChannel(t *trace, d *declared, name string, set agent.ChannelSettings) *channel {
 	c := &channel{
 		t: t, d: d, name: name, log: t.s.log.With("session", t.info.Name, "channel", name),
-		settings: set, age: uint64(packetAge), changed: make(chan struct{}, 1),
+		age: uint64(packetAge), changed: make(chan struct{}, 1),
 	}
+	c.out = source.Outlet{Name: name, Class: d.Class(), Settings: set, Now: t.now, Log: c.log}
 	if set.SwitchTimer > 0 {
 		c.age = min(c.age, uint64(set.SwitchTimer))
 	}
@@ -188,27 +180,9 @@ func (c *channel) Describe(*handover.Channel) (*os.File, error) { return nil, ni
 
 // Streams implements source.Channel: a new socket, for a new consumer.
 func (c *channel) Streams() ([]source.Stream, error) {
-	conn, theirs, err := handover.PacketPair()
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.SetBuffer(int(min(c.settings.SubbufBytes*c.settings.SubbufCount, maxBuffer))); err != nil {
-		return nil, errors.Join(err, conn.Close(), theirs.Close())
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != nil {
-		c.conn.Close()
-	}
-	c.conn = conn
-	if c.w == nil {
-		size := int(min(c.settings.SubbufBytes, handover.MaxPacket))
-		o := ctf.StreamOptions{Name: c.name, PacketBytes: size, MaxPacketBytes: handover.MaxPacket, PadBytes: 1}
-		if c.w, err = ctf.NewStreamWriter(c.d.Class(), c, o); err != nil {
-			return nil, errors.Join(err, theirs.Close())
-		}
-	}
-	return []source.Stream{{Files: []*os.File{theirs}}}, nil
+	return c.out.Streams()
 }
 
 // Start implements source.Channel.
@@ -239,50 +213,28 @@ func (c *channel) Stop() error {
 	c.cancel = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.end() // as in endIfOld; what is told of it goes by a reserve of room
-	return errors.Join(err, c.tell())
-}
-
-// WritePacket hands a packet over. It implements ctf.PacketSink; what the consumer
-// does not take is lost: the writer counts its events, and the next packet tells so.
-// The caller holds mu.
-func (c *channel) WritePacket(packet []byte, info ctf.PacketInfo) error {
-	events := c.written
-	c.written = 0
-	err := c.conn.Send(packet, info, events)
-	c.untold = err != nil
-	switch {
-	case err != nil && !c.full:
-		c.log.Warn("the consumer takes no packets, samples are lost", "err", err)
-	case err == nil && c.full:
-		c.log.Info("the consumer takes packets again")
-	}
-	c.full = err != nil
-	return err
+	_ = c.out.End() // as in endIfOld; what is told of it goes by a reserve of room
+	return errors.Join(err, c.out.Tell())
 }
 
 // write writes an event at a time, or when the one before was. The caller holds mu.
 func (c *channel) write(ev *event, sh *shape, at uint64) {
-	if c.w == nil {
-		return // there is no consumer yet, and so no recording
+	w := c.out.Writer()
+	if w == nil {
+		return
 	}
-	if err := ev.write(c.w.Event(sh.class, max(at, c.w.Now()))); err != nil {
+	if err := ev.write(w.Event(sh.class, max(at, w.Now()))); err != nil {
 		c.lose(err)
 		return
 	}
-	if c.written++; c.written == 1 {
-		c.opened = c.t.now()
-	}
+	c.out.Wrote()
 }
 
 // lose counts an event that was not written, and logs why if it is not the consumer
 // and not what was logged last. The caller holds mu.
 func (c *channel) lose(err error) {
-	if c.w != nil {
-		c.w.Discard(1)
-		c.untold = true
-	}
-	if text := err.Error(); !c.full && c.lost != text {
+	c.out.Lose(1)
+	if text := err.Error(); !c.out.Full() && c.lost != text {
 		c.lost = text
 		c.log.Warn("events are lost", "err", err)
 	}
@@ -291,35 +243,10 @@ func (c *channel) lose(err error) {
 // endIfOld ends the packet if it would be too old at the next sample. The caller
 // holds mu.
 func (c *channel) endIfOld(next uint64) {
-	if !c.each && next < c.opened+c.age {
+	if since, _ := c.out.Open(); !c.each && next < since+c.age {
 		return
 	}
-	_ = c.end() // a packet that is lost is counted, and told in the next one
-}
-
-// end ends the packet, if it has events. Its end is its last event: what comes next
-// may have been read before now. The caller holds mu.
-func (c *channel) end() error {
-	if c.written == 0 || c.w == nil {
-		return nil
-	}
-	return c.w.ClosePacket(c.w.Now())
-}
-
-// tell has an empty packet tell of losses that no later one will. The caller holds
-// mu.
-func (c *channel) tell() error {
-	if !c.untold || c.w == nil {
-		return nil
-	}
-	// An event that was too large has left a packet without any.
-	if err := c.w.ClosePacket(c.w.Now()); err != nil || !c.untold {
-		return err
-	}
-	if err := c.w.OpenPacket(c.w.Now()); err != nil {
-		return err
-	}
-	return c.w.ClosePacket(c.w.Now())
+	_ = c.out.End() // a packet that is lost is counted, and told in the next one
 }
 
 // warnings are what a user should know.
@@ -336,9 +263,5 @@ func (c *channel) warnings() (all []string) {
 func (c *channel) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn == nil {
-		return nil
-	}
-	defer func() { c.conn, c.w = nil, nil }()
-	return c.conn.Close()
+	return c.out.Close()
 }

@@ -90,11 +90,7 @@ func TestFieldsComeAndGo(t *testing.T) {
 	r := newRecording(t, h, source.SessionInfo{}, agent.ChannelSettings{}, agent.EventRule{Pattern: "loadavg", Period: often})
 	declared := strings.Count(string(r.text), `name = "proc/loadavg"`)
 	r.start()
-	wait.Until(t, "there is an event", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.written > 0
-	})
+	wait.Until(t, "there is an event", r.holdsEvent)
 	await := func(n int, want string) {
 		t.Helper()
 		wait.Until(t, "there is "+want, func() bool {
@@ -178,7 +174,7 @@ func TestBackPressure(t *testing.T) {
 		wait.Until(t, fmt.Sprintf("the socket is full: %v", want), func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return r.full == want
+			return r.out.Full() == want
 		})
 	}
 	r.start()
@@ -217,15 +213,15 @@ func TestStopWithAFullSocket(t *testing.T) {
 	h.mu.Unlock()
 	r.start()
 	<-reading
-	wait.Until(t, "an event waits", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.written == 1
-	})
+	wait.Until(t, "an event waits", r.holdsEvent)
+	r.mu.Lock()
 	for _, size := range []int{4096, 1} { // what the large ones leave the small ones fill
-		for r.channel.conn.Send(make([]byte, size), ctf.PacketInfo{}, 1) == nil {
+		for r.out.WritePacket(make([]byte, size), ctf.PacketInfo{}) == nil {
+			r.out.Wrote() // a packet with an event leaves the reserve
 		}
+		r.out.Wrote() // the event that waits
 	}
+	r.mu.Unlock()
 	// The next reading, if it has begun, ends when the sampler is to end.
 	cancel, ended := r.cancel, r.ended
 	r.cancel = func() {
@@ -517,11 +513,7 @@ func TestRegenerate(t *testing.T) {
 		r.text = text
 		r.lock.Unlock()
 		r.start()
-		wait.Until(t, "there is an event", func() bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			return r.written > 0
-		})
+		wait.Until(t, "there is an event", r.holdsEvent)
 		r.stop()
 		if all := r.read(); len(all) == 0 {
 			t.Error("no event")

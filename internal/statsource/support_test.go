@@ -223,6 +223,14 @@ func newRecording(t testing.TB, host Host, info source.SessionInfo, set agent.Ch
 	return r
 }
 
+// holdsEvent reports whether an event waits in the open packet.
+func (r *recording) holdsEvent() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, open := r.out.Open()
+	return open
+}
+
 func (r *recording) must(err error) {
 	r.Helper()
 	if err != nil {
