@@ -57,10 +57,9 @@ func TestPendingOfASessionIsBounded(t *testing.T) {
 			}
 			tt.fill(all[0], 0, limit/streams)
 			tt.closed(all[0])
-			wait.Until(t, "what waited in the session is given up", func() bool { return c.Pending.Load() == limit })
-			if got := r.Store.StreamCount(); got != streams+1 {
-				t.Errorf("%d streams open, want the %d of the other session", got, streams+1)
-			}
+			wait.Until(t, "what waited in the session is given up, with its streams", func() bool {
+				return c.Pending.Load() == limit && r.Store.StreamCount() == streams+1 // those of the other session
+			})
 			if got := c.PendingRefused.Load(); got != 1 {
 				t.Errorf("%d refused, want 1", got)
 			}
