@@ -112,10 +112,10 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 	}
 	s.loop = loop
 	defer s.closeAll()
-	acceptors := make([]*acceptor, 0, len(listeners))
+	acceptors := make([]*epoll.Acceptor, 0, len(listeners))
 	defer func() {
 		for _, a := range acceptors {
-			a.close()
+			a.Close()
 		}
 	}()
 	for _, l := range listeners {

@@ -4,10 +4,8 @@
 package relay
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,106 +14,19 @@ import (
 	"github.com/weir-io/weir/internal/kernel/epoll"
 )
 
-// acceptPause is how long accepting rests when descriptors have run out.
-const acceptPause = 100 * time.Millisecond
-
-// maxAccepts bounds the connections taken in one round.
-const maxAccepts = 64
-
-// acceptor takes connections from a listener. It runs on the first worker.
-type acceptor struct {
-	server *Server
-	kind   connKind
-	fd     int
-	paused bool
-}
-
-// newAcceptor takes over a listener's descriptor.
-func newAcceptor(s *Server, kind connKind, l net.Listener) (*acceptor, error) {
-	fd, err := listenFD(l)
-	if err != nil {
-		return nil, err
-	}
-	a := &acceptor{server: s, kind: kind, fd: fd}
-	if err := s.workers[0].loop.Add(fd, a, epoll.Readable); err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	return a, nil
-}
-
-// listenFD returns a non-blocking duplicate of a listener's descriptor and
-// closes the listener, so that only the event loop waits on the socket.
-func listenFD(l net.Listener) (int, error) {
-	filer, ok := l.(*net.TCPListener)
-	if !ok {
-		return -1, fmt.Errorf("%T is not a TCP listener", l)
-	}
-	return takeFD(filer)
-}
-
-// takeFD returns a non-blocking duplicate of a socket's descriptor and closes
-// the socket.
-func takeFD(c interface {
-	File() (*os.File, error)
-	Close() error
-},
-) (int, error) {
-	f, err := c.File()
-	if err != nil {
-		return -1, err
-	}
-	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return -1, err
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, c.Close()
-}
-
-// Ready accepts what waits.
-func (a *acceptor) Ready(bool, bool) {
-	for range maxAccepts {
-		fd, peer, err := epoll.Accept(a.fd)
-		switch err {
-		case nil:
-			a.accept(fd, peer)
-		case unix.EAGAIN:
-			return
-		case unix.EINTR, unix.ECONNABORTED, unix.EPROTO:
-		default:
-			a.pause(err)
-			return
-		}
-	}
-}
-
-// pause stops accepting for a while: the daemon serves on what it has.
-func (a *acceptor) pause(err error) {
-	s := a.server
-	if s.counters.AcceptErrors.Add(1) == 1 {
-		s.log.Error("accept failed, trying again", "port", a.kind.String(), "err", err)
-	}
-	loop := s.workers[0].loop
-	loop.Remove(a.fd)
-	a.paused = true
-	loop.After(acceptPause, func() {
-		if !a.paused {
-			return // closed meanwhile
-		}
-		a.paused = false
-		if err := loop.Add(a.fd, a, epoll.Readable); err != nil {
-			s.log.Error("accepting not resumed", "port", a.kind.String(), "err", err)
+// newAcceptor takes connections from a listener, which it takes over, on the first
+// worker.
+func newAcceptor(s *Server, kind connKind, l net.Listener) (*epoll.Acceptor, error) {
+	accept := func(fd int, peer netip.Addr) { s.accept(kind, fd, peer) }
+	return epoll.NewAcceptor(s.workers[0].loop, l, accept, func(err error) {
+		if s.counters.AcceptErrors.Add(1) == 1 {
+			s.log.Error("accept failed, trying again", "port", kind.String(), "err", err)
 		}
 	})
 }
 
-func (a *acceptor) accept(fd int, peer netip.Addr) {
-	s := a.server
+// accept gives a connection to a worker.
+func (s *Server) accept(kind connKind, fd int, peer netip.Addr) {
 	displaced, ok := s.gate.Enter(peer)
 	if !ok {
 		s.counters.Refused.Add(1)
@@ -128,24 +39,14 @@ func (a *acceptor) accept(fd int, peer netip.Addr) {
 		_ = displaced.worker.loop.Post(func() { displaced.worker.drop(displaced) })
 	}
 	s.prepare(fd)
-	w := s.pick(a.kind, peer)
+	w := s.pick(kind, peer)
 	w.load.Add(1)
-	err := w.loop.Post(func() { w.adopt(a.kind, fd, peer) })
+	err := w.loop.Post(func() { w.adopt(kind, fd, peer) })
 	if err != nil {
 		w.load.Add(-1)
 		s.gate.Leave(peer, new(gate.Seat))
 		unix.Close(fd)
 	}
-}
-
-func (a *acceptor) close() {
-	loop := a.server.workers[0].loop
-	if a.paused {
-		a.paused = false
-	} else {
-		loop.Remove(a.fd)
-	}
-	unix.Close(a.fd)
 }
 
 // prepare sets the socket options of a producer's connection. None is worth

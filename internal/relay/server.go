@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/internal/gate"
+	"github.com/weir-io/weir/internal/kernel/epoll"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/lttng"
 )
@@ -132,11 +133,11 @@ func (s *Server) Serve(ctx context.Context, control, data []net.Listener) error 
 }
 
 // acceptors registers the listeners with the first worker, before it runs.
-func (s *Server) acceptors(control, data []net.Listener) ([]*acceptor, error) {
-	var all []*acceptor
-	fail := func(at net.Addr, err error) ([]*acceptor, error) {
+func (s *Server) acceptors(control, data []net.Listener) ([]*epoll.Acceptor, error) {
+	var all []*epoll.Acceptor
+	fail := func(at net.Addr, err error) ([]*epoll.Acceptor, error) {
 		for _, made := range all {
-			made.close()
+			made.Close()
 		}
 		for _, made := range s.udpPorts {
 			made.close()
@@ -162,11 +163,11 @@ func (s *Server) acceptors(control, data []net.Listener) ([]*acceptor, error) {
 	return all, nil
 }
 
-func (s *Server) stopAccepting(acceptors []*acceptor) {
+func (s *Server) stopAccepting(acceptors []*epoll.Acceptor) {
 	done := make(chan struct{})
 	err := s.workers[0].loop.Post(func() {
 		for _, a := range acceptors {
-			a.close()
+			a.Close()
 		}
 		for _, p := range s.udpPorts {
 			p.close()

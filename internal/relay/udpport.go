@@ -90,7 +90,7 @@ func newUDPPort(s *Server, l net.Listener) (*udpPort, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, err := takeFD(c)
+	fd, err := epoll.TakeFD(c)
 	if err != nil {
 		return nil, err
 	}

@@ -116,14 +116,16 @@ func (l *Loop) Modify(fd int, want Interest) error {
 }
 
 // Remove ends the watch. It must precede the close of fd. A handler is not
-// called again after it, not even for an event already taken.
+// called again after it, not even for an event already taken. Once the loop has ended
+// there is nothing to do.
 func (l *Loop) Remove(fd int) {
 	if fd < 0 || fd >= len(l.slots) || l.slots[fd].handler == nil {
 		return
 	}
 	l.slots[fd].handler = nil
 	l.slots[fd].gen++
-	// The descriptor is open, and registered by Add: this cannot fail.
+	// The descriptor is open, and registered by Add: this cannot fail while the loop
+	// has not ended.
 	_ = unix.EpollCtl(l.epfd, unix.EPOLL_CTL_DEL, fd, nil)
 }
 
@@ -266,4 +268,5 @@ func (l *Loop) close() {
 	l.mu.Unlock()
 	unix.Close(l.wakefd)
 	unix.Close(l.epfd)
+	l.epfd = -1 // the number may be another's soon
 }
