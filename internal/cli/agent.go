@@ -54,16 +54,16 @@ is 1.`,
   weir agent --socket /run/weir/agent.sock --state-dir /var/lib/weir`,
 	}
 	f := c.Flags()
-	f.StringVar(&o.Socket, "socket", agent.OwnSocket(), "listen on this Unix socket")
-	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below this directory")
-	f.StringVar(&o.Hostname, "hostname", "", "name of this host in traces; default: the kernel's")
+	f.StringVar(&o.Socket, "socket", agent.OwnSocket(), "listen on the Unix socket `PATH`")
+	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below `DIR`")
+	f.StringVar(&o.Hostname, "hostname", "", "`NAME` of this host in traces; default: the kernel's")
 	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
-	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for so long")
-	f.StringVar(&o.UST.Dir, "ust-dir", o.UST.Dir, "applications register at the socket lttng-ust-sock-8 of this directory")
+	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for `TIME`")
+	f.StringVar(&o.UST.Dir, "ust-dir", o.UST.Dir, "applications register at the socket lttng-ust-sock-8 of `DIR`")
 	f.BoolVar(&o.UST.Take, "take-ust-socket", false, "take that socket over from another session daemon")
 	f.Uint16Var(&o.AgentPort, "agent-tcp-port", 0, "agents of Python and Java programs register at this `PORT` of the loopback\ninterface, which agent.port of --ust-dir tells them; default: the first free one of 5345 to 5354")
-	f.StringVar(&level, "log-level", "info", "log from this level on: debug, info, warn or error")
-	f.StringVar(&format, "log-format", "text", "form of the log: text or json")
+	f.StringVar(&level, "log-level", "info", "log from `LEVEL` on: debug, info, warn or error")
+	f.StringVar(&format, "log-format", "text", "`FORM` of the log: text or json")
 	stat.addFlags(c)
 	stat.feeds.addFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

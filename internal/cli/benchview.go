@@ -40,7 +40,7 @@ converting are left out.`,
 	}
 	f := c.Flags()
 	f.StringVar(&b.Trace, "trace", "", "read the trace in `DIR`")
-	f.StringVar(&b.Where, "where", "", "filter that keeps few events, with --trace")
+	f.StringVar(&b.Where, "where", "", "filter `EXPR` that keeps few events, with --trace")
 	f.IntVar(&b.Events, "events", 0, "make a trace of `N` events; default: 10 million, with --quick 50000")
 	p := benchPlan{plan: &b.Plan, peer: "babeltrace2", file: &b.Babeltrace}
 	p.addFlags(c, viewbench.Names(), viewbench.DefaultRuns)

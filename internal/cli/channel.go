@@ -34,8 +34,8 @@ func newEnableChannelCommand() *cobra.Command {
 rings, one a processor, with the same properties, which are fixed once an event
 rule is in it.
 
-Sizes take k, M and G. Sub-buffer sizes and counts that are no powers of two
-are rounded up.`,
+Sizes take k, M and G; times are in µs, or take ms, s, m and h. Sub-buffer sizes
+and counts that are no powers of two are rounded up.`,
 		Example: `  weir enable-channel -k fast --subbuf-size 1M --num-subbuf 8
   weir enable-channel -k flight --overwrite`,
 		Args:              cobra.ExactArgs(1),
@@ -52,13 +52,13 @@ func (f *channelFlags) add(c *cobra.Command) {
 	fl.BoolVar(&f.overwrite, "overwrite", false, "overwrite the oldest events when there is no room")
 	fl.Var(&f.subbufSize, "subbuf-size", "size of a sub-buffer, which is a packet of the trace")
 	fl.Uint64Var(&f.subbufCount, "num-subbuf", 0, "`COUNT` of sub-buffers of each ring")
-	fl.Var(&f.switchTimer, "switch-timer", "close packets at least so often, in µs; at least 10 ms")
-	fl.Var(&f.readTimer, "read-timer", "look for data at least so often, in µs; at least 10 ms")
-	fl.Var(&f.monitorTimer, "monitor-timer", "look how full the rings are so often, in µs; at least 10 ms")
-	fl.Var(&f.blockingTimeout, "blocking-timeout", "of -u: programs that run with LTTNG_UST_ALLOW_BLOCKING wait so long for room, in µs, or inf")
+	fl.Var(&f.switchTimer, "switch-timer", "close packets at least so often; at least 10 ms")
+	fl.Var(&f.readTimer, "read-timer", "look for data at least so often; at least 10 ms")
+	fl.Var(&f.monitorTimer, "monitor-timer", "look how full the rings are so often; at least 10 ms")
+	fl.Var(&f.blockingTimeout, "blocking-timeout", "of -u: programs that run with LTTNG_UST_ALLOW_BLOCKING wait so long for room, or inf")
 	fl.Var(&f.tracefileSize, "tracefile-size", "largest size of a file of the trace")
 	fl.Uint64Var(&f.tracefileCount, "tracefile-count", 0, "keep only the newest `COUNT` files of each stream")
-	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: mmap or splice")
+	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: `HOW`, mmap or splice")
 	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user, as -u has them")
 	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; refused, as there are none")
 	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host, as other domains have them")

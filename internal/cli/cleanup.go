@@ -43,7 +43,7 @@ With --dry-run it prints what it would remove. With --json: removed, left.`,
 	f.BoolVar(&instances, "instances", false, "tracing instances and probes")
 	f.BoolVar(&dryRun, "dry-run", false, "remove nothing")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
-	f.StringVar(&socket, "socket", agent.OwnSocket(), "of the daemon that listened on this Unix socket")
+	f.StringVar(&socket, "socket", agent.OwnSocket(), "of the daemon that listened on the Unix socket `PATH`")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !instances {
 			return usageErrorf("what to clean up? --instances")

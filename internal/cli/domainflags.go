@@ -143,7 +143,7 @@ func (m *microsFlag) Set(text string) error {
 }
 
 // Type names the kind of value in help texts.
-func (m *microsFlag) Type() string { return "US" }
+func (m *microsFlag) Type() string { return "TIME" }
 
 // blockingFlag is a time, or "inf".
 type blockingFlag time.Duration
@@ -168,7 +168,7 @@ func (b *blockingFlag) Set(text string) error {
 }
 
 // Type names the kind of value in help texts.
-func (b *blockingFlag) Type() string { return "US" }
+func (b *blockingFlag) Type() string { return "TIME" }
 
 // splitNames splits "a,b" of an argument; an escaped comma belongs to a name.
 func splitNames(list string) []string {

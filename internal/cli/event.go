@@ -129,7 +129,7 @@ Presets (--preset) choose events for a purpose:
 	fl.StringSliceVarP(&f.exclude, "exclude", "x", nil, "but not these `NAME,...`")
 	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; of -u and of loggers")
 	fl.StringVar(&f.loglevelOnly, "loglevel-only", "", "events of this `LEVEL`; of -u and of loggers")
-	fl.StringVar(&f.preset, "preset", "", "events for a purpose: "+strings.Join(presetNames(), ", "))
+	fl.StringVar(&f.preset, "preset", "", "events for a `PURPOSE`: "+strings.Join(presetNames(), ", "))
 	fl.DurationVar(&f.period, "period", 0, "take a sample each `TIME`, 10ms at least, at multiples of it; of --stat; default: 1s")
 	fl.StringVar(&f.source, "source", "", "changes at or below `DIR`; of --fs")
 	c = agentCommand(c, true, f.run)

@@ -39,7 +39,7 @@ whatever is killed and whenever.`,
 	f := c.Flags()
 	f.StringVar(&o.Dir, "dir", "", "write to files in this `DIR`, which is made if it is missing")
 	f.Var(&size, "size", "begin a new file when one has so many bytes; default: 64M")
-	f.DurationVar(&o.Every, "every", 0, "begin a new file after so long; 0s: never for that")
+	f.DurationVar(&o.Every, "every", 0, "begin a new file after `TIME`; 0s: never for that")
 	f.IntVar(&o.Keep, "keep", 0, "keep the last `N` files; 0: all")
 	f.IntVar(&o.Batch, "batch", audit.DefaultBatch, "sync after `N` records at most")
 	f.BoolVar(&once, "once", false, "end when there is nothing more to read")

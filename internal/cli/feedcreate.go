@@ -28,7 +28,7 @@ type feedLimits struct {
 
 func (l *feedLimits) addFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.DurationVar(&l.timeout, "abort-timeout", 0, "give the feed up when it has not cancelled for so long; 0s: never; default: 720h")
+	f.DurationVar(&l.timeout, "abort-timeout", 0, "give it up when it has not cancelled for `TIME`; 0s: never; default: 720h")
 	f.Uint64Var(&l.size, "abort-size", 0, "give it up when it is `N` records behind; 0: never; default: 100000000")
 	f.Var(&l.bytes, "abort-bytes", "give it up when it is so many bytes behind; 0: never; default: 10G")
 	f.StringArrayVarP(&l.filter, "filter", "f", nil, "deliver only what has `FIELD=LIST`, or a filter as JSON; may be repeated:\ntypes, uid, gid, owner, path, name, kind, comm, job, pid, synth, merged")
@@ -73,12 +73,12 @@ thousand files; the feed begins then, unless --start says otherwise.`,
 		Args: noArguments,
 	}
 	f := c.Flags()
-	f.StringVarP(&o.Name, "name", "u", "", "name of the feed: a letter, then letters, digits, - or _")
+	f.StringVarP(&o.Name, "name", "u", "", "`NAME` of the feed: a letter, then letters, digits, - or _")
 	f.StringVar(&o.Source, "source", "", "watch the file system of this `DIR`, or of a UUID that is watched")
 	f.StringVarP(&o.Mask, "mask", "m", "", "deliver records of these `TYPES`, as in CREAT,UNLNK or -CLOSE+ATIME; default: all but\nATIME, OPEN, GXATR, NOPEN")
-	f.StringVar(&mode, "mode", "", "oneshot: the next read cancels; explicit: only cancel does; default: oneshot")
+	f.StringVar(&mode, "mode", "", "`MODE` oneshot: the next read cancels; explicit: only cancel does; default: oneshot")
 	f.StringVar(&o.Start, "start", "", "begin at now, oldest, or an `INDEX`; default: now")
-	f.StringVar(&o.Index, "index", "", "what to know of the file system: full, or dirs; default: full")
+	f.StringVar(&o.Index, "index", "", "know `WHAT` of the file system: full, or dirs; default: full")
 	f.BoolVar(&o.Restricted, "restricted", false, "deliver what the owner could see by himself")
 	f.BoolVar(&keepMoves, "no-expand-moves", false, "do not tell of what lies below a directory that is moved in")
 	f.BoolVarP(&brief, "brief", "n", false, "print the id only")

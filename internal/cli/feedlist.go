@@ -292,7 +292,7 @@ there is a reader, so that there is one only.`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeFeeds,
 	}
-	c.Flags().StringVar(&format, "format", "text", "write records as text, json, lustre or native")
+	c.Flags().StringVar(&format, "format", "text", "write records as `FORMAT`: text, json, lustre or native")
 	return feedCommand(c, func(call *feedCall) error {
 		path, err := filepath.Abs(call.args[1])
 		if err != nil {

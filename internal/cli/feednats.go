@@ -100,8 +100,8 @@ command was killed is printed again.`,
 	addNATSFlags(c, &s.Server)
 	f := c.Flags()
 	f.StringVar(&s.Name, "name", "", "keep the place under this `NAME`; one command at a time may have it")
-	f.DurationVar(&s.Lag, "lag", time.Second, "how long records wait for earlier ones of hosts that have sent nothing")
-	f.StringVar(&s.format, "format", "text", "print records as text, behind the host, or as json")
+	f.DurationVar(&s.Lag, "lag", time.Second, "records wait for `TIME` for earlier ones of hosts that have sent nothing")
+	f.StringVar(&s.format, "format", "text", "print records as `FORMAT`: text, behind the host, or json")
 	f.BoolVar(&s.follow, "follow", false, "wait for more, until the command is interrupted")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if s.format != "text" && s.format != "json" {

@@ -30,7 +30,7 @@ with each other. The agent must not run. The exit code is 1 if something is wron
 			return err
 		},
 	}
-	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory of the agent")
+	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory `DIR` of the agent")
 	return c
 }
 
@@ -54,6 +54,6 @@ which must not run meanwhile.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory of the agent")
+	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory `DIR` of the agent")
 	return c
 }

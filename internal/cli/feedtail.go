@@ -58,7 +58,7 @@ the tree is compared with what was known. Paths are from DIR then.`,
 	f.StringVarP(&r.o.Mask, "mask", "m", "", "print records of these `TYPES`")
 	f.StringArrayVarP(&r.filter, "filter", "f", nil, "print only what has `FIELD=LIST`; may be repeated")
 	f.IntVar(&r.max, "max", 0, "end after `N` records; 0: none")
-	f.StringVar(&r.format, "format", "text", "print records as text, json, lustre or native")
+	f.StringVar(&r.format, "format", "text", "print records as `FORMAT`: text, json, lustre or native")
 	f.BoolVar(&r.tree, "tree", false, "follow the directory tree by inotify, without an agent")
 	feedCommand(c, nil)
 	c.RunE = func(c *cobra.Command, args []string) error {

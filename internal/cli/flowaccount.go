@@ -70,7 +70,7 @@ POST /midonet-api/login, and no token is made.`,
 	}
 	fl := c.Flags()
 	fl.StringVar(&role, "role", "", "`ROLE`: admin, tenant_admin, tenant_user or agent")
-	fl.StringArrayVar(&a.Tenants, "tenant", nil, "a `TENANT` of the account; may be given again")
+	fl.StringArrayVar(&a.Tenants, "tenant", nil, "a `TENANT` of the account; may be repeated")
 	fl.StringVar(&host, "host", "", "the `ID` of the host of an agent")
 	fl.BoolVar(&password, "password", false, "read a password from standard input")
 	mustComplete(c, "role", words([]string{string(rest.Admin), string(rest.TenantAdmin), string(rest.TenantUser), string(rest.Agent)}))

@@ -23,7 +23,7 @@ type probeFlags struct {
 
 func (f *probeFlags) add(c *cobra.Command, document string) {
 	c.Flags().StringArrayVar(&f.probes, "probe", nil,
-		"try `PACKET`: icmp, tcp/PORT, udp/PORT or the number of a protocol; can be repeated. Default: icmp, and the ports that rules tell apart")
+		"try `PACKET`: icmp, tcp/PORT, udp/PORT or the number of a protocol; may be repeated; default: icmp, and the ports that rules tell apart")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON, see "+document)
 }
 

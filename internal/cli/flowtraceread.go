@@ -26,7 +26,7 @@ func newFlowTraceFlowsCommand(n *networksFlag) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	parse := addFlowQuery(c, &q, "oldest", flow.Ascending)
-	c.Flags().StringVar(&q.Verdict, "verdict", "", "only those that ended so, as `Drop`")
+	c.Flags().StringVar(&q.Verdict, "verdict", "", "only those that ended with `RESULT`, as Drop")
 	c.Flags().StringVar(&q.Host, "host", "", "only those that were traced on the host `ID`")
 	form.add(c, "text", "tree", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {

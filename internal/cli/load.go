@@ -52,7 +52,7 @@ a session of its own. This needs no session daemon.`,
 	fl.StringVarP(&f.input, "input-path", "i", "", "load from `PATH`, a file or a directory; default: ~/.config/weir/sessions")
 	fl.StringVar(&f.overrideName, "override-name", "", "give the session this `NAME`")
 	fl.BoolVar(&f.spool, "spool", false, "packets that were kept for a relay")
-	fl.StringVar(&f.stateDir, "state-dir", stateDir(), "that of the session daemon, with --spool")
+	fl.StringVar(&f.stateDir, "state-dir", stateDir(), "state directory `DIR` of the session daemon, with --spool")
 	fl.StringVar(&f.url, "override-url", "", "send the session's data to `URL`")
 	return agentCommand(c, false, f.run)
 }

@@ -71,7 +71,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
 	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")
-	f.StringVar(&m.logLevel, "log-level", "warn", "log from this level on: debug, info, warn or error")
+	f.StringVar(&m.logLevel, "log-level", "warn", "log from `LEVEL` on: debug, info, warn or error")
 	return feedCommandIf(c, func() bool { return (!m.verify || m.repair) && !m.dryRun && !m.status }, func(call *feedCall) error { return m.run(call) })
 }
 

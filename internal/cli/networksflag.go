@@ -27,7 +27,7 @@ type networksFlag struct{ url, token string }
 // addNetworks adds the flags to a command and all below it.
 func addNetworks(c *cobra.Command) *networksFlag {
 	n := new(networksFlag)
-	c.PersistentFlags().StringVar(&n.url, "api", flow.DefaultURL, "URL of the hub")
+	c.PersistentFlags().StringVar(&n.url, "api", flow.DefaultURL, "`URL` of the hub")
 	c.PersistentFlags().StringVar(&n.token, "token", "", "ask with `TOKEN`; default: $"+tokenVariable+", else that of the administrator of a hub on this machine")
 	return n
 }

@@ -34,9 +34,9 @@ func (r *remoteFeeds) addFlags(c *cobra.Command) {
 	f.StringVar(&r.at, "feeds-listen", "", "serve feeds by HTTP at `HOST:PORT` to whoever shows a token, as a hub does for its clients")
 	f.StringVar(&r.file, "feeds-tokens", "", "the tokens are in `FILE`, a line each: SECRET, then feed:admin or feed:read:FEED")
 	f.StringVar(&r.cert, "feeds-cert", "", "certificate of that listener: `FILE`; other addresses than loopback need it")
-	f.DurationVar(&r.settings.scrub, "feeds-scrub", 24*time.Hour, "compare each watched file system with what is known of it so often, as for what is written through memory maps; 0s: never")
+	f.DurationVar(&r.settings.scrub, "feeds-scrub", 24*time.Hour, "compare each watched file system with what is known of it every `TIME`, as for what is written through memory maps; 0s: never")
 	f.StringVar(&r.job, "feeds-job", string(capture.JobCommUID), "what records of feeds name as the `JOB` of a process: none, comm_uid, cgroup or env:NAME, a variable of its environment")
-	f.DurationVar(&r.settings.mtimeInterval, "feeds-mtime-interval", 0, "leave out records of a file's contents that change again within this time; 0s: none")
+	f.DurationVar(&r.settings.mtimeInterval, "feeds-mtime-interval", 0, "leave out records of a file's contents that change again within `TIME`; 0s: none")
 	f.StringVar(&r.key, "feeds-key", "", "its key: `FILE`")
 }
 

@@ -43,35 +43,23 @@ rule of a virtual network stops a packet.
 	root.Version = version.Number
 	root.SetVersionTemplate("weir {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
+	for _, g := range commandGroups() {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
 	root.AddCommand(
-		newUpCommand(),
-		newRelaydCommand(),
-		newXmlsysdCommand(),
 		newConfigCommand(),
+		newCleanupCommand(),
 		newVersionCommand(),
 		newGenCommand(),
 		newGuardCommand(),
-		newAgentCommand(),
 		newConsumerCommand(),
-		newFeedCommand(),
-		newFlowCommand(),
 		newFeedHolderCommand(),
-		newMirrorCommand(),
-		newCleanupCommand(),
-		newRepairCommand(),
 		newBenchCommand(),
-		newSessionsCommand(),
-		newViewCommand(),
-		newConvertCommand(),
-		newTopCommand(),
-		newStatCommand(),
-		newHostsCommand(),
 	)
-	root.AddGroup(&cobra.Group{ID: sessionGroup, Title: "Record this host (the session daemon's commands):"})
-	for _, c := range sessionCommands() {
-		c.GroupID = sessionGroup
-		root.AddCommand(c)
-	}
 	root.SetHelpCommand(newHelpCommand())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -79,8 +67,22 @@ rule of a virtual network stops a packet.
 	return root
 }
 
-// sessionGroup is the id of the commands for the session daemon in help texts.
-const sessionGroup = "session"
+// commandGroup is a chapter of the list of commands in help texts.
+type commandGroup struct {
+	id, title string
+	commands  []*cobra.Command
+}
+
+func commandGroups() []commandGroup {
+	return []commandGroup{
+		{"daemons", "Start a daemon:", []*cobra.Command{newUpCommand(), newAgentCommand(), newRelaydCommand(), newXmlsysdCommand()}},
+		{"session", "Record this host (the session daemon's commands):", sessionCommands()},
+		{"traces", "Read and keep traces:", []*cobra.Command{newViewCommand(), newConvertCommand(), newSessionsCommand(), newRepairCommand()}},
+		{"hosts", "Watch hosts:", []*cobra.Command{newTopCommand(), newStatCommand(), newHostsCommand()}},
+		{"files", "Follow changes of files:", []*cobra.Command{newFeedCommand(), newMirrorCommand()}},
+		{"networks", "Ask virtual networks:", []*cobra.Command{newFlowCommand()}},
+	}
+}
 
 // sessionCommands are the commands for the session daemon, with the names that
 // LTTng's users know.

@@ -57,7 +57,7 @@ func newEnableRotationCommand() *cobra.Command {
 		Example: "  weir enable-rotation --timer 10m\n  weir enable-rotation --size 500M",
 		Args:    noArguments,
 	}
-	c.Flags().Var(&timer, "timer", "rotate so often, in µs")
+	c.Flags().Var(&timer, "timer", "rotate so often, in µs or as 10m")
 	c.Flags().Var(&size, "size", "rotate each time so much has been recorded")
 	return agentCommand(c, true, func(c *agentCall) error {
 		if timer == 0 && size == 0 {

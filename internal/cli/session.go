@@ -85,7 +85,7 @@ not being written, also of an active session. What is deleted is gone.`,
   weir sessions delete 9f86d081884c7d65 --chunk 20261120T101639+0000-20261120T101640+0000-1`,
 		Args: cobra.ExactArgs(1),
 	}
-	c.Flags().StringVar(&chunk, "chunk", "", "delete only this chunk")
+	c.Flags().StringVar(&chunk, "chunk", "", "delete only this `CHUNK`")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if chunk == "" && c.Flags().Changed("chunk") {
 			return usageErrorf("--chunk: want the ID of a chunk")
@@ -113,7 +113,7 @@ a file that could not be completed is removed.`,
   weir sessions download 9f86d081884c7d65 .session -o - | tar --zstd -t`,
 		Args: cobra.ExactArgs(2),
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "file to write (required)")
+	c.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` (required)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if output == "" {
 			return usageErrorf("--output: want a file, or - for standard output")

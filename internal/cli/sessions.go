@@ -41,9 +41,9 @@ With --json: an array of the sessions as /api/v1/sessions has them.`,
 	hub := addHub(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	c.Flags().BoolVar(&watch, "watch", false, "show the table again and again")
-	c.Flags().StringVar(&filter.Host, "host", "", "only sessions of this host")
-	c.Flags().StringVar(&filter.Name, "name", "", "only sessions of this name")
-	c.Flags().StringVar(&state, "state", "", "only sessions in this state: active or closed")
+	c.Flags().StringVar(&filter.Host, "host", "", "only sessions of this `HOST`")
+	c.Flags().StringVar(&filter.Name, "name", "", "only sessions of this `NAME`")
+	c.Flags().StringVar(&state, "state", "", "only sessions in this `STATE`: active or closed")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if filter.State = client.State(state); state != "" && filter.State != client.Active && filter.State != client.Closed {
 			return usageErrorf("--state: want active or closed, got %q", state)
@@ -68,7 +68,7 @@ type hubFlag struct{ url string }
 // addHub adds the flag to a command and all below it.
 func addHub(c *cobra.Command) *hubFlag {
 	h := new(hubFlag)
-	c.PersistentFlags().StringVar(&h.url, "api", client.DefaultURL, "URL of the hub")
+	c.PersistentFlags().StringVar(&h.url, "api", client.DefaultURL, "`URL` of the hub")
 	return h
 }
 

@@ -34,13 +34,13 @@ func addSettings(c *cobra.Command) *settings {
 		{name: "output", key: "hub.output_dir", usage: "store the traces in `DIR`"},
 		{name: "control", key: "relay.control_url", usage: "accept control connections of producers at `URL`s, separated by commas"},
 		{name: "data", key: "relay.data_url", usage: "accept data connections of producers at `URL`s"},
-		{name: "data-udp", key: "relay.data_udp", usage: "take packets by UDP on the same ports: `true` or false"},
+		{name: "data-udp", key: "relay.data_udp", usage: "take packets by UDP on the same ports: `BOOL`, true or false"},
 		{name: "live", key: "relay.live_url", usage: "accept viewers at `URL`s"},
 		{name: "hop-listen", key: "hop.listen", usage: "pass connections to `HOST:PORT` on to other relays"},
 		{name: "hop-allow", key: "hop.allow", usage: "pass connections on to `HOST/CIDR:PORT`, separated by commas"},
 		{name: "http", key: "http.listen", usage: "serve HTTP at `HOST:PORT`"},
-		{name: "agent", key: "agent.enable", usage: "run the session daemon: `true` or false"},
-		{name: "xmlsysd", key: "xmlsysd.enable", usage: "serve host statistics: `true` or false"},
+		{name: "agent", key: "agent.enable", usage: "run the session daemon: `BOOL`, true or false"},
+		{name: "xmlsysd", key: "xmlsysd.enable", usage: "serve host statistics: `BOOL`, true or false"},
 		{name: "log-level", key: "hub.log_level", usage: "log from `LEVEL` on: debug, info, warn or error"},
 	}
 	for i := range s.values {

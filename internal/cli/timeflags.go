@@ -15,9 +15,9 @@ import (
 type timeFlags struct{ begin, end, timerange string }
 
 func (f *timeFlags) add(fl *pflag.FlagSet) {
-	fl.StringVar(&f.begin, "begin", "", "no events before this time: [YYYY-MM-DD ]hh:mm[:ss[.n]] or seconds[.n]")
-	fl.StringVar(&f.end, "end", "", "no events after this time")
-	fl.StringVar(&f.timerange, "timerange", "", "BEGIN,END instead of --begin and --end")
+	fl.StringVar(&f.begin, "begin", "", "no events before `TIME`: [YYYY-MM-DD ]hh:mm[:ss[.n]] or seconds[.n]")
+	fl.StringVar(&f.end, "end", "", "no events after `TIME`")
+	fl.StringVar(&f.timerange, "timerange", "", "`BEGIN,END` instead of --begin and --end")
 }
 
 // parse reads the flags; what was not given is not set.

@@ -62,10 +62,10 @@ func trackCommand(use, short, long, example, text string, do func(*agent.Client,
 	}{
 		{&f.pid, "pid", "p", "processes, by their `PID,...`"},
 		{&f.uid, "uid", "", "users, by name or number: `USER,...`"},
-		{&f.vpid, "vpid", "", "of -u: processes, by their number here or in their own name space"},
-		{&f.vuid, "vuid", "", "of -u: as --uid"},
+		{&f.vpid, "vpid", "", "of -u: processes, by their `PID,...` here or in their own name space"},
+		{&f.vuid, "vuid", "", "of -u: users, `USER,...`, as --uid"},
 		{&f.gid, "gid", "", "groups, by name or number: `GROUP,...`"},
-		{&f.vgid, "vgid", "", "of -u: as --gid"},
+		{&f.vgid, "vgid", "", "of -u: groups, `GROUP,...`, as --gid"},
 	} {
 		fl.StringVarP(o.to, o.name, o.short, "", o.text)
 		fl.Lookup(o.name).NoOptDefVal = anyOne

@@ -86,13 +86,13 @@ snapshot-session, each with the name of a session behind it.
 func (f *triggerFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.condition, "condition", "", "when: `TYPE` of condition")
 	fl.Var(nameOrder{f}, "name", "`NAME` of the trigger, or after --condition of the event")
-	fl.StringVarP(&f.kind, "type", "t", "kernel:tracepoint", "kind of event: `kernel:tracepoint`, kernel:syscall[:entry|:exit], kernel:kprobe, kernel:uprobe")
+	fl.StringVarP(&f.kind, "type", "t", "kernel:tracepoint", "`KIND` of event: kernel:tracepoint, kernel:syscall[:entry|:exit], kernel:kprobe, kernel:uprobe")
 	fl.StringVarP(&f.filter, "filter", "f", "", "only events for which `EXPR` is true")
 	fl.StringSliceVarP(&f.exclude, "exclude-name", "x", nil, "but not events of these `NAME,...`")
 	fl.StringVarP(&f.location, "location", "L", "", "`LOCATION` of a probe")
 	fl.StringVar(&f.session, "session-name", "", "the `SESSION` of the condition")
 	fl.StringVar(&f.channel, "channel", "", "the `CHANNEL` of the condition")
-	fl.Float64Var(&f.ratio, "threshold-ratio", 0, "part of the rings, `0 to 1`")
+	fl.Float64Var(&f.ratio, "threshold-ratio", 0, "`PART` of the rings, 0 to 1")
 	fl.Var(&f.threshold, "threshold-size", "bytes recorded")
 	fl.StringArrayVar(&f.actions, "action", nil, "what: `TYPE` of action; may be repeated")
 }
