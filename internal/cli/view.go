@@ -89,7 +89,7 @@ traces has is told on standard error:
 			TTY: isTerminal(c.OutOrStdout()) && isTerminal(c.ErrOrStderr()),
 		}
 		if len(args) == 0 {
-			args = []string{currentOutput(c.Context())}
+			args = []string{currentOutput(c)}
 		}
 		if f.reader != "" {
 			return f.runReader(c, args)

@@ -5,29 +5,34 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client/agent"
 )
 
 // currentOutput returns the directory of the current session's trace, or "."
-// where there is none: without a session, a daemon, or with a trace elsewhere.
-func currentOutput(ctx context.Context) string {
+// where there is none: without a session, a daemon, or with a trace elsewhere, of
+// which it tells.
+func currentOutput(c *cobra.Command) string {
 	const here = "."
 	name, err := readCurrentSession(os.Getenv)
 	if err != nil || name == "" {
 		return here
 	}
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	ctx, cancel := context.WithTimeout(c.Context(), completeTimeout)
 	defer cancel()
 	api := agent.New("")
 	defer api.Close()
 	s, err := api.Session(ctx, name)
-	if err != nil || !filepath.IsAbs(s.Output) {
+	if err != nil {
+		return here
+	}
+	if !filepath.IsAbs(s.Output) {
+		fmt.Fprintf(c.ErrOrStderr(), "weir: session %s records to %s: the current directory is read instead\n", printable(name), printable(s.Output))
 		return here
 	}
 	return s.Output
