@@ -10,9 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/hoststat/metrics"
 	"github.com/weir-io/weir/internal/hub"
 )
@@ -53,17 +52,10 @@ func runUp(c *cobra.Command, s *settings) error {
 	if cfg.Hub.LogEvents {
 		log = withEvents(log)
 	}
-	h, err := hub.New(cfg, log)
+	h, err := newHub(cfg, log)
 	if err != nil {
 		return err
 	}
-	h.UseGuard(ownProgram())
-	h.UseNetworks()
-	given, err := daemon.ActivatedListeners(listenControl, listenData, listenLive, listenHTTP)
-	if err != nil {
-		return err
-	}
-	h.UseListeners(given)
 	var manager daemon.Readiness
 	ctx, restore := untilSignal(c)
 	defer restore()
@@ -95,18 +87,7 @@ func runUp(c *cobra.Command, s *settings) error {
 		warn(log, manager.Ready())
 	}
 	if cfg.Agent.Enable {
-		set := feedSettings{
-			scrub: cfg.Agent.FeedsScrub, mtimeInterval: cfg.Agent.FeedsMtimeInterval,
-			job: capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
-		}
-		feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
-		if feeds != nil {
-			h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
-		}
-		// They outlive the hub, which serves them, and the sessions, which may record them.
-		_, stopFeeds := feeds.start(context.WithoutCancel(ctx), true)
-		defer stopFeeds()
-		err = runBoth(ctx, h, hostSources{stat.engine, feeds.manager()}, cfg, log, ready)
+		err = runWithFeeds(ctx, h, stat.engine, cfg, log, ready)
 	} else {
 		err = h.Run(ctx, func(at hub.Addresses) { ready(at, "") })
 	}
@@ -114,6 +95,23 @@ func runUp(c *cobra.Command, s *settings) error {
 		return err
 	}
 	return printErr
+}
+
+// newHub constructs the hub of a configuration, on the service manager's sockets where
+// there are some.
+func newHub(cfg *config.Config, log *slog.Logger) (*hub.Hub, error) {
+	h, err := hub.New(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	h.UseGuard(ownProgram())
+	h.UseNetworks()
+	given, err := daemon.ActivatedListeners(listenControl, listenData, listenLive, listenHTTP)
+	if err != nil {
+		return nil, err
+	}
+	h.UseListeners(given)
+	return h, nil
 }
 
 // warn logs that the service manager could not be told. That is no reason to

@@ -11,8 +11,10 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	daemon "github.com/weir-io/weir/internal/agent"
+	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/hub"
 	"github.com/weir-io/weir/internal/ustsource"
@@ -98,4 +100,20 @@ func runOwnAgent(ctx context.Context, from hostSources, cfg *config.Config, log 
 		}
 		ready(socket)
 	})
+}
+
+// runWithFeeds runs the hub, the session daemon and the feeds of this host.
+func runWithFeeds(ctx context.Context, h *hub.Hub, stat *hoststat.Engine, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
+	set := feedSettings{
+		scrub: cfg.Agent.FeedsScrub, mtimeInterval: cfg.Agent.FeedsMtimeInterval,
+		job: capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
+	}
+	feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
+	if feeds != nil {
+		h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
+	}
+	// They outlive the hub, which serves them, and the sessions, which may record them.
+	_, stop := feeds.start(context.WithoutCancel(ctx), true)
+	defer stop()
+	return runBoth(ctx, h, hostSources{stat, feeds.manager()}, cfg, log, ready)
 }
