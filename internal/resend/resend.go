@@ -171,37 +171,11 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 	if err != nil {
 		return err
 	}
-	host := environment(declared, "hostname")
-	if host == "" {
-		host, _ = os.Hostname() // the relay refuses none
-	}
-	name := environment(declared, "trace_name")
-	if name == "" {
-		name = t.Name
-	}
 	origin, err := t.readOrigin()
 	if err != nil {
 		return err
 	}
-	own := relay.Options{Session: name, Hostname: host, BasePath: t.Name, Created: t.Time}
-	if origin.known { // so that what is sent in part goes on there
-		own.UUID, own.SessionID = origin.identity.UUID, origin.identity.SessionID
-	}
-	options := make([]relay.StreamOptions, 0, len(streams)+1)
-	for _, s := range streams {
-		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: cmp.Or(origin.place, t.Domain)}
-		limits := origin.limits[o.Channel]
-		o.TracefileSize, o.TracefileCount = limits.Bytes, limits.Count
-		if len(s.packets) > 0 {
-			o.ClassID, o.Instance = s.packets[0].StreamClass, s.packets[0].InstanceID
-		}
-		options = append(options, o)
-	}
-	meta := relay.StreamOptions{Channel: metadataFile, Path: cmp.Or(origin.place, t.Domain), BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1}
-	if declared.UUID != nil {
-		meta.TraceUUID = *declared.UUID
-	}
-	r, made, err := origin.open(ctx, control, data, own, append(options, meta))
+	r, made, err := origin.open(ctx, control, data, t.sessionOptions(declared, origin), t.streamOptions(declared, origin, streams))
 	if err != nil {
 		return err
 	}
@@ -222,6 +196,42 @@ func (t *Trace) Send(ctx context.Context, control, data lttng.URL) (err error) {
 		t.There += there
 	}
 	return r.Close(ctx)
+}
+
+// sessionOptions are those of the session that the relay gets.
+func (t *Trace) sessionOptions(declared *schema.Trace, from origin) relay.Options {
+	host := environment(declared, "hostname")
+	if host == "" {
+		host, _ = os.Hostname() // the relay refuses none
+	}
+	o := relay.Options{
+		Session:  cmp.Or(environment(declared, "trace_name"), t.Name),
+		Hostname: host, BasePath: t.Name, Created: t.Time,
+	}
+	if from.known { // so that what is sent in part goes on there
+		o.UUID, o.SessionID = from.identity.UUID, from.identity.SessionID
+	}
+	return o
+}
+
+// streamOptions are those of the streams, and behind them of the metadata.
+func (t *Trace) streamOptions(declared *schema.Trace, from origin, streams []stream) []relay.StreamOptions {
+	place := cmp.Or(from.place, t.Domain)
+	all := make([]relay.StreamOptions, 0, len(streams)+1)
+	for _, s := range streams {
+		o := relay.StreamOptions{Channel: filepath.Base(s.path), Path: place}
+		limits := from.limits[o.Channel]
+		o.TracefileSize, o.TracefileCount = limits.Bytes, limits.Count
+		if len(s.packets) > 0 {
+			o.ClassID, o.Instance = s.packets[0].StreamClass, s.packets[0].InstanceID
+		}
+		all = append(all, o)
+	}
+	meta := relay.StreamOptions{Channel: metadataFile, Path: place, BigEndian: binary.NativeEndian.Uint16([]byte{0, 1}) == 1}
+	if declared.UUID != nil {
+		meta.TraceUUID = *declared.UUID
+	}
+	return append(all, meta)
 }
 
 func environment(t *schema.Trace, name string) string {
