@@ -218,11 +218,16 @@ func (v *view) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if wk.fleet != nil {
 		wk.fleet.scrape.sel = others
 	}
-	body := wk.scrape.run(r.Context(), f, sel, more)
-	wk.more = body
+	wk.more = wk.scrape.run(r.Context(), f, sel, more)
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return // nobody waits for it
 	}
+	v.reply(w, r, wk, f)
+}
+
+// reply sends the exposition that a worker has made.
+func (v *view) reply(w http.ResponseWriter, r *http.Request, wk *worker, f format) {
+	body := wk.more
 	h := w.Header()
 	h.Set("Content-Type", typeText)
 	if f == openMetrics {
