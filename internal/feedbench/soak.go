@@ -26,7 +26,7 @@ const (
 // soak measures whether disk use and memory stay what they are while consumers read
 // what a steady load makes.
 func (b *Bench) soak(ctx context.Context) ([]bench.Row, error) {
-	var bytes, memory []float64
+	var use usage
 	var records uint64
 	err := b.with(ctx, setting{kind: "ext4"}, func(s *stand) error {
 		g, err := b.startLoad(Load{Kind: Churn, Dir: s.fs.dir, Threads: stormThreads, Rate: soakRate})
@@ -56,16 +56,9 @@ func (b *Bench) soak(ctx context.Context) ([]bench.Row, error) {
 			if err := benchproc.Pause(ctx, b.sizes.soak/soakSamples); err != nil {
 				return err
 			}
-			used, err := diskUse(filepath.Join(s.dir, "state"))
-			if err != nil {
+			if err := use.sample(s); err != nil {
 				return err
 			}
-			bytes = append(bytes, float64(used)/1e6)
-			now, _, err := s.resident()
-			if err != nil {
-				return err
-			}
-			memory = append(memory, now)
 		}
 		if _, err := g.stop(ctx); err != nil {
 			return err
@@ -83,14 +76,33 @@ func (b *Bench) soak(ctx context.Context) ([]bench.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("soak of %v, %d files a second: ", b.sizes.soak, soakRate)
+	return use.rows(fmt.Sprintf("soak of %v, %d files a second: ", b.sizes.soak, soakRate), records), nil
+}
+
+// usage is what an agent takes, sample by sample.
+type usage struct{ disk, memory []float64 } // MB
+
+func (u *usage) sample(s *stand) error {
+	used, err := diskUse(filepath.Join(s.dir, "state"))
+	if err != nil {
+		return err
+	}
+	memory, _, err := s.resident()
+	if err != nil {
+		return err
+	}
+	u.disk, u.memory = append(u.disk, float64(used)/1e6), append(u.memory, memory)
+	return nil
+}
+
+func (u *usage) rows(name string, records uint64) []bench.Row {
 	disk := bench.Row{Name: name + "disk use, last quarter by second", Unit: "×", Bar: &bench.Bar{Most: true, Must: 1.1, Aim: 1.1}}
-	disk.Set([]float64{quarters(bytes)})
-	disk.Note = fmt.Sprintf("%d records; %.1f MB in the second quarter, %.1f in the last, at most %.1f", records, quarter(bytes, 1), quarter(bytes, 3), bench.Quantile(bytes, 1))
+	disk.Set([]float64{quarters(u.disk)})
+	disk.Note = fmt.Sprintf("%d records; %.1f MB in the second quarter, %.1f in the last, at most %.1f", records, quarter(u.disk, 1), quarter(u.disk, 3), bench.Quantile(u.disk, 1))
 	ram := bench.Row{Name: name + "memory, last quarter by second", Unit: "×"}
-	ram.Set([]float64{quarters(memory)})
-	ram.Note = fmt.Sprintf("%.1f MB and %.1f", quarter(memory, 1), quarter(memory, 3))
-	return []bench.Row{disk, ram}, nil
+	ram.Set([]float64{quarters(u.memory)})
+	ram.Note = fmt.Sprintf("%.1f MB and %.1f", quarter(u.memory, 1), quarter(u.memory, 3))
+	return []bench.Row{disk, ram}
 }
 
 // quarter is the mean of the i-th quarter of samples: what is used swings with each
