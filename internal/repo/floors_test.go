@@ -6,6 +6,7 @@ package repo
 import (
 	"go/ast"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -343,6 +344,27 @@ func TestWithin(t *testing.T) {
 		if got := within(tt.path, tt.prefix); got != tt.want {
 			t.Errorf("within(%q, %q) = %v, want %v", tt.path, tt.prefix, got, tt.want)
 		}
+	}
+}
+
+// floorRow is a row of the table in docs/architecture.md: floor and room.
+var floorRow = regexp.MustCompile("(?m)^\\| (\\d) \\| `([^`]+)`")
+
+// The table that people read has the floors of this one, from the top.
+func TestArchitectureHasTheFloors(t *testing.T) {
+	rows := floorRow.FindAllStringSubmatch(openRepository(t).read(t, "docs/architecture.md"), -1)
+	if len(rows) == 0 {
+		t.Fatal("docs/architecture.md has no table of floors")
+	}
+	above := "9"
+	for _, row := range rows {
+		if want, known := floors[row[2]]; !known || row[1] != strconv.Itoa(want) {
+			t.Errorf("docs/architecture.md: %s is on floor %s, want %d (known: %v)", row[2], row[1], want, known)
+		}
+		if row[1] > above {
+			t.Errorf("docs/architecture.md: %s of floor %s stands below one of floor %s", row[2], row[1], above)
+		}
+		above = row[1]
 	}
 }
 
