@@ -17,6 +17,7 @@ type Error struct {
 	Want   string
 }
 
+// Error says on one line what of which form is wrong.
 func (e *Error) Error() string {
 	field := e.Field
 	if field != "" {

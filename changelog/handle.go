@@ -17,6 +17,8 @@ const (
 	FSTmpfs
 )
 
+// String returns the kind's name as /proc/filesystems has it, "other" for those that
+// are not told apart.
 func (k FSKind) String() string {
 	names := [...]string{"other", "ext4", "xfs", "btrfs", "tmpfs"}
 	if int(k) < len(names) {

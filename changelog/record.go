@@ -72,6 +72,7 @@ const (
 	EdgeOut       // the object is outside now
 )
 
+// String returns the word that texts and JSON have for it.
 func (e Edge) String() string {
 	switch e {
 	case EdgeIn:

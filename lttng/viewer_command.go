@@ -70,7 +70,7 @@ func (c ViewerCommand) RequestLen() int {
 
 // ViewerHeader precedes each viewer request. Replies have no header.
 type ViewerHeader struct {
-	DataSize   uint64 // not to be trusted, see [ViewerCommand.RequestLen]
+	DataSize   uint64 // bytes of the request; not to be trusted, see [ViewerCommand.RequestLen]
 	Cmd        ViewerCommand
 	CmdVersion uint32 // sent 0, ignored
 }

@@ -22,7 +22,7 @@ var (
 // reason: [ErrTruncated], [ErrTooLong] or [ErrSyntax].
 type ProtocolError struct {
 	Op     string // "header", "body" or "document"
-	Offset int    // in the header, or in the document after decompression
+	Offset int    // bytes, in the header, or in the document after decompression
 	Got    string // what is there, cut to a few bytes
 	Want   string
 	Err    error

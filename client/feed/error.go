@@ -30,6 +30,7 @@ type Error struct {
 	Aborted *Abort `json:"aborted,omitempty"` // of CodeAborted
 }
 
+// Error returns the message of the agent.
 func (e *Error) Error() string { return e.Message }
 
 // Errorf makes an error.

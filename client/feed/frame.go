@@ -82,6 +82,7 @@ const (
 // formatNames are the formats in texts.
 var formatNames = [...]string{"native", "lustre", "json", "text"}
 
+// String returns the name by which commands and requests ask for it.
 func (f Format) String() string {
 	if int(f) < len(formatNames) {
 		return formatNames[f]
@@ -128,10 +129,11 @@ type Frame struct {
 // FrameError tells of bytes that are no frame.
 type FrameError struct {
 	Op     Op
-	Offset int // in the payload; -1: of the header
+	Offset int // bytes, in the payload; -1: of the header
 	What   string
 }
 
+// Error says on one line what of which frame is wrong.
 func (e *FrameError) Error() string {
 	if e.Offset < 0 {
 		return "feed protocol: " + e.What

@@ -19,28 +19,28 @@ type Info struct {
 	Kind   string          `json:"kind"`           // persistent or transient
 	Mode   Mode            `json:"mode"`
 	State  string          `json:"state"` // active or aborted
-	Owner  uint32          `json:"owner"`
-	Mask   string          `json:"mask"`
+	Owner  uint32          `json:"owner"` // user id
+	Mask   string          `json:"mask"`  // types of records, with commas between
 	Filter json.RawMessage `json:"filter,omitempty"`
 
 	First          uint64 `json:"first"` // first index not cancelled; 0: none
-	Last           uint64 `json:"last"`  // of the journal
-	Available      uint64 `json:"available"`
-	AvailableExact bool   `json:"available_exact"`
-	Bytes          int64  `json:"bytes"`
-	Cancelled      uint64 `json:"cancelled"`
-	Delivered      uint64 `json:"delivered"`
-	Consumer       *Lease `json:"consumer,omitempty"`
+	Last           uint64 `json:"last"`  // index of the journal
+	Available      uint64 `json:"available"`          // records not cancelled
+	AvailableExact bool   `json:"available_exact"`    // false: those that a filter drops are among them
+	Bytes          int64  `json:"bytes"`              // of them, about
+	Cancelled      uint64 `json:"cancelled"`          // through this index
+	Delivered      uint64 `json:"delivered"`          // through this index
+	Consumer       *Lease `json:"consumer,omitempty"` // nil: nobody reads it
 
 	Created    time.Time `json:"created"`
 	LastRead   time.Time `json:"last_read,omitzero"`
 	LastCancel time.Time `json:"last_cancel,omitzero"`
 
 	AbortTimeout Seconds `json:"abort_timeout"`
-	AbortSize    uint64  `json:"abort_size"`
-	AbortBytes   uint64  `json:"abort_bytes"`
-	AbortIn      string  `json:"abort_in,omitempty"`
-	Aborted      *Abort  `json:"aborted,omitempty"`
+	AbortSize    uint64  `json:"abort_size"`         // records behind; 0: never
+	AbortBytes   uint64  `json:"abort_bytes"`        // bytes behind; 0: never
+	AbortIn      string  `json:"abort_in,omitempty"` // how far it is from being given up, as "719h59m0s or 99999000 records"
+	Aborted      *Abort  `json:"aborted,omitempty"`  // nil: it was not given up
 	Gaps         uint64  `json:"gaps"`
 	LastGap      uint64  `json:"last_gap,omitempty"` // index
 	Rate         float64 `json:"rate_1m"`            // records a second

@@ -69,6 +69,7 @@ func (c *Condition) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// String returns the condition as JSON, {} for the empty one.
 func (c Condition) String() string {
 	if len(c) == 0 {
 		return "{}"

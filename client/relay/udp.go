@@ -35,15 +35,15 @@ type UDPStats struct {
 
 // UDPState is what a successor has to know of a session's datagrams.
 type UDPState struct {
-	Token         uint64  `json:"token"`
-	Payload       int     `json:"payload"`
-	Window        int64   `json:"window"`
-	Unreliable    bool    `json:"unreliable,omitempty"`
-	Most          int64   `json:"most,omitempty"`
-	Rate          float64 `json:"rate"`
-	Number        uint64  `json:"number"`
-	Retransmitted uint64  `json:"retransmitted,omitempty"`
-	Lost          uint64  `json:"lost,omitempty"`
+	Token         uint64  `json:"token"`                   // by which the relay knows the session
+	Payload       int     `json:"payload"`                 // bytes of a packet in one datagram
+	Window        int64   `json:"window"`                  // bytes of packets that are kept for sending again
+	Unreliable    bool    `json:"unreliable,omitempty"`    // nothing is sent again
+	Most          int64   `json:"most,omitempty"`          // bytes a second; 0 = no limit
+	Rate          float64 `json:"rate"`                    // bytes a second, at present
+	Number        uint64  `json:"number"`                  // of the next datagram
+	Retransmitted uint64  `json:"retransmitted,omitempty"` // datagrams
+	Lost          uint64  `json:"lost,omitempty"`          // packets given up
 }
 
 // UDP returns the figures of the datagrams; ok is false where packets go by a
