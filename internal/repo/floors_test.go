@@ -88,6 +88,7 @@ var floors = map[string]int{
 	"internal/hoststat/fleet":    3,
 	"internal/hoststat/screen":   3,
 	"internal/feed/fstest":       0, // tests only
+	"internal/feed/feedtest":     2, // tests only
 	"internal/hoststat/polltest": 0, // tests only; knows nothing but the text
 
 	"internal/cli": 4,
@@ -186,6 +187,8 @@ var sideDoors = map[edge]string{
 	{"internal/feed", "internal/feed/capture"}:               "feeds are read from sources, which the manager opens and stops",
 	{"internal/feed/access", "internal/feed"}:                "a viewer is what a manager of feeds asks",
 	{"internal/feed/server", "internal/feed"}:                "a server answers for the manager of feeds",
+	{"internal/feed/feedtest", "internal/feed"}:              "an agent for tests has a manager of feeds",
+	{"internal/feed/feedtest", "internal/feed/server"}:       "an agent for tests has a socket",
 	{"internal/feed/fstest", "internal/peer"}:                "what a test's file systems need of the machine",
 	{"client/agent", "lttng"}:                                "URIs of consumers are those of the protocol",
 	{"internal/agent/agenttest", "internal/agent"}:           "callers are those of the interface",

@@ -13,16 +13,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/feedtest"
 	"github.com/weir-io/weir/internal/feed/fstest"
-	"github.com/weir-io/weir/internal/feed/journal"
-	"github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -75,31 +71,9 @@ func childMain() error {
 // agent serves a feed of a directory until the test ends.
 func agent(t *testing.T, dir string) (socket string, api *client.Client) {
 	t.Helper()
-	store, err := journal.OpenMemory()
-	must(t, err)
-	log := slog.New(slog.DiscardHandler)
-	m, err := feed.New(feed.Options{Store: store, Log: log})
-	must(t, err)
-	socket = filepath.Join(t.TempDir(), "feed.sock")
-	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- m.Run(ctx) }()
-	go func() { ended <- server.New(server.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		must(t, <-ended, <-ended, store.Close())
-	})
-	api, err = client.Dial(t.Context(), socket)
-	must(t, err)
-	t.Cleanup(func() { api.Close() })
-	wait.Until(t, "the agent to run", func() bool {
-		_, err = api.Create(t.Context(), client.CreateOptions{Source: dir, Mode: client.ModeExplicit})
-		return err == nil || !strings.Contains(err.Error(), "does not run yet")
-	})
-	must(t, err)
-	return socket, api
+	a := feedtest.Start(t)
+	a.Create(client.CreateOptions{Source: dir, Mode: client.ModeExplicit})
+	return a.Socket, a.API
 }
 
 // take takes the feed, as soon as nobody has it.

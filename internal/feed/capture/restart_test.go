@@ -113,7 +113,7 @@ func TestReplayOfStormsOverKillsIsTheDisk(t *testing.T) {
 			stormed := make(chan struct{})
 			go func() {
 				defer close(stormed)
-				storm(uint64(len(kind)), fs.Dir, 2, 4**tries)
+				fstest.Scramble(uint64(len(kind)), fs.Dir, 2, 4**tries)
 			}()
 			r := rand.New(rand.NewPCG(2, uint64(len(kind))))
 			killed := 0

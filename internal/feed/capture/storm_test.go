@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -89,51 +86,6 @@ func fidAt(path string) (changelog.FID, error) {
 	return fidOf(h)
 }
 
-// storm has several workers do all that changes names, at random and on few names, so
-// that they meet.
-func storm(seed uint64, dir string, workers, tries int) {
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			r := rand.New(rand.NewPCG(seed, uint64(w)))
-			for range tries {
-				tryOne(r, dir)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// tryOne tries one operation; most fail for want of names.
-func tryOne(r *rand.Rand, dir string) {
-	pick := func() string {
-		p := dir
-		for range r.IntN(3) {
-			p = filepath.Join(p, fmt.Sprintf("d%d", r.IntN(3)))
-		}
-		return filepath.Join(p, fmt.Sprintf("%c%d", "df"[r.IntN(2)], r.IntN(4)))
-	}
-	a, b := pick(), pick()
-	switch r.IntN(11) {
-	case 0, 1:
-		_ = os.WriteFile(a, []byte("x"), 0o600)
-	case 2, 3:
-		_ = os.Mkdir(a, 0o700)
-	case 4:
-		_ = os.Remove(a)
-	case 5, 6:
-		_ = os.Rename(a, b)
-	case 7:
-		_ = os.Link(a, b)
-	case 8:
-		_ = os.Symlink("x", a)
-	case 9:
-		_ = unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
-	case 10:
-		_ = os.Chmod(a, fs.FileMode(0o700|r.IntN(64)))
-	}
-}
-
 func TestReplayOfStormsIsTheDisk(t *testing.T) {
 	for _, kind := range fstest.Kinds {
 		for seed := range *seeds {
@@ -141,7 +93,7 @@ func TestReplayOfStormsIsTheDisk(t *testing.T) {
 				fs := fstest.New(t, kind)
 				s := watch(t, memory(t), fs.Dir)
 				p := &replay{names: onDisk(t, fs.Dir)}
-				storm(uint64(seed), fs.Dir, 1+seed%4, *tries)
+				fstest.Scramble(uint64(seed), fs.Dir, 1+seed%4, *tries)
 				all := s.records()
 				for i := range all {
 					if err := p.apply(&all[i]); err != nil {

@@ -11,17 +11,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/feedtest"
 	"github.com/weir-io/weir/internal/feed/fstest"
-	"github.com/weir-io/weir/internal/feed/journal"
-	feedserver "github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -84,38 +79,15 @@ func childMain() error {
 func TestExactlyOnceOverKills(t *testing.T) {
 	source := fstest.New(t, "tmpfs").Dir
 	url := newServer(t).ClientURL()
-	store, err := journal.OpenMemory()
-	must(t, err)
-	log := slog.New(slog.DiscardHandler)
-	m, err := feed.New(feed.Options{Store: store, Log: log})
-	must(t, err)
-	socket := filepath.Join(t.TempDir(), "feed.sock")
-	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- m.Run(ctx) }()
-	go func() { ended <- feedserver.New(feedserver.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		must(t, <-ended, <-ended, store.Close())
-	})
-	api, err := client.Dial(t.Context(), socket)
-	must(t, err)
-	defer api.Close()
-	var info client.Info
-	wait.Until(t, "the agent to run", func() bool {
-		info, err = api.Create(t.Context(), client.CreateOptions{Source: source})
-		return err == nil || !strings.Contains(err.Error(), "does not run yet")
-	})
-	must(t, err)
+	a := feedtest.Start(t)
+	info := a.Create(client.CreateOptions{Source: source})
 	storm := exec.Command("sh", "-c", "i=0; while :; do i=$((i+1)); echo x >f$i; mv f$i g$i; rm g$i; done")
 	storm.Dir = source
 	must(t, storm.Start())
 	r := rand.New(rand.NewPCG(5, 5))
 	for range *kills {
 		c := exec.Command("/proc/self/exe", "-test.run", "^$")
-		c.Env = append(os.Environ(), envSocket+"="+socket, envURL+"="+url)
+		c.Env = append(os.Environ(), envSocket+"="+a.Socket, envURL+"="+url)
 		c.Stderr = t.Output()
 		out, err := c.StdoutPipe()
 		must(t, err, c.Start())
@@ -128,12 +100,12 @@ func TestExactlyOnceOverKills(t *testing.T) {
 	}
 	must(t, storm.Process.Kill())
 	_ = storm.Wait()
-	p, err := openAgent(t.Context(), socket, url)
+	p, err := openAgent(t.Context(), a.Socket, url)
 	must(t, err)
 	defer p.Close()
 	wait.Until(t, "all to be published", func() bool {
 		must(t, p.Run(t.Context(), true))
-		now, err := api.Info(t.Context(), "cl1")
+		now, err := a.API.Info(t.Context(), "cl1")
 		must(t, err)
 		return now.Cancelled == now.Last && p.Through() == now.Last
 	})

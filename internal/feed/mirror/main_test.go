@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, envStorm, err)
 			os.Exit(1)
 		}
-		storm(seed, dir, workers, tries)
+		fstest.Scramble(seed, dir, workers, tries, fstest.SetXattr, fstest.Truncate)
 		return
 	}
 	if text := os.Getenv(envMirror); text != "" {

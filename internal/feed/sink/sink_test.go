@@ -4,31 +4,25 @@
 package sink
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/feedtest"
 	"github.com/weir-io/weir/internal/feed/fstest"
-	"github.com/weir-io/weir/internal/feed/journal"
-	"github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -44,28 +38,6 @@ func must(tb testing.TB, errs ...error) {
 	}
 }
 
-// agent serves feeds until the test ends, and returns its socket.
-func agent(t *testing.T) string {
-	t.Helper()
-	store, err := journal.OpenMemory()
-	must(t, err)
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	m, err := feed.New(feed.Options{Store: store, Log: log})
-	must(t, err)
-	socket := filepath.Join(t.TempDir(), "feed.sock")
-	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- m.Run(ctx) }()
-	go func() { ended <- server.New(server.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		must(t, <-ended, <-ended, store.Close())
-	})
-	return socket
-}
-
 // sunk is a directory, its feed, and a database that is to have it.
 type sunk struct {
 	t      *testing.T
@@ -78,17 +50,9 @@ type sunk struct {
 
 func newSunk(t *testing.T, dir, to string) *sunk {
 	t.Helper()
-	socket := agent(t)
-	api, err := client.Dial(t.Context(), socket)
-	must(t, err)
-	t.Cleanup(func() { api.Close() })
-	k := &sunk{t: t, socket: socket, dir: dir, api: api, to: to}
-	wait.Until(t, "the agent to run", func() bool {
-		k.info, err = api.Create(t.Context(), client.CreateOptions{Source: dir, Mode: client.ModeExplicit})
-		return err == nil || !strings.Contains(err.Error(), "does not run yet")
-	})
-	must(t, err)
-	return k
+	a := feedtest.Start(t)
+	info := a.Create(client.CreateOptions{Source: dir, Mode: client.ModeExplicit})
+	return &sunk{t: t, socket: a.Socket, dir: dir, api: a.API, info: info, to: to}
 }
 
 // sqliteIn is a database in a new directory.
@@ -292,7 +256,7 @@ func doMain(what string) error {
 	case "exchange":
 		return unix.Renameat2(unix.AT_FDCWD, words[1], unix.AT_FDCWD, words[2], unix.RENAME_EXCHANGE)
 	case "storm":
-		storm(uint64(number(2)), words[1], number(3), number(4))
+		fstest.Scramble(uint64(number(2)), words[1], number(3), number(4), fstest.Truncate)
 		return nil
 	}
 	return fmt.Errorf("%q: nothing to do", what)
@@ -485,51 +449,4 @@ func TestCursorIsMovedByOne(t *testing.T) {
 			t.Errorf("second sink: got %v, want %v", err, errMoved)
 		}
 	})
-}
-
-// storm has several workers do all that changes a file system, at random and on few
-// names, so that they meet.
-func storm(seed uint64, dir string, workers, tries int) {
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			r := rand.New(rand.NewPCG(seed, uint64(w)))
-			for range tries {
-				tryOne(r, dir)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// tryOne tries one operation; most fail for want of names.
-func tryOne(r *rand.Rand, dir string) {
-	pick := func() string {
-		p := dir
-		for range r.IntN(3) {
-			p = filepath.Join(p, fmt.Sprintf("d%d", r.IntN(3)))
-		}
-		return filepath.Join(p, fmt.Sprintf("%c%d", "df"[r.IntN(2)], r.IntN(4)))
-	}
-	a, b := pick(), pick()
-	switch r.IntN(12) {
-	case 0, 1:
-		_ = os.WriteFile(a, fmt.Append(nil, r.Uint64()), 0o600)
-	case 2, 3:
-		_ = os.Mkdir(a, 0o700)
-	case 4:
-		_ = os.Remove(a)
-	case 5, 6:
-		_ = os.Rename(a, b)
-	case 7:
-		_ = os.Link(a, b)
-	case 8:
-		_ = os.Symlink("x", a)
-	case 9:
-		_ = unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
-	case 10:
-		_ = os.Chmod(a, fs.FileMode(0o700|r.IntN(64)))
-	case 11:
-		_ = os.Truncate(a, int64(r.IntN(5000)))
-	}
 }
