@@ -91,6 +91,7 @@ func run(t *testing.T, args ...string) string {
 	return stdout.String()
 }
 
+// scrape gets a page.
 func scrape(t *testing.T, url string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -243,27 +242,6 @@ func TestXmlsysdListens(t *testing.T) {
 	p.stop(t)
 }
 
-// fetch gets a page.
-func fetch(t *testing.T, url string) string {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &http.Client{Timeout: wait.Patience}
-	defer client.CloseIdleConnections()
-	answer, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s, %v", url, answer.Status, err)
-	}
-	return string(body)
-}
-
 // Both views of Prometheus are served beside the daemon, from the same engine.
 func TestXmlsysdMetrics(t *testing.T) {
 	p := startXmlsysd(t, "-d", "0", "--metrics", "0")
@@ -277,7 +255,7 @@ func TestXmlsysdMetrics(t *testing.T) {
 		t.Fatalf("it says %q", line)
 	}
 	for i, want := range []string{"\nweir_load1 ", "\nnode_load1 "} {
-		if body := fetch(t, urls[i]); !strings.Contains(body, want) {
+		if body := scrape(t, urls[i]); !strings.Contains(body, want) {
 			t.Errorf("%s: no %q", urls[i], want)
 		}
 	}
