@@ -49,14 +49,7 @@ func watch(t *testing.T, o monitor.Options) func() map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.Run(ctx, nil); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); running.Wait() })
+	run(t, m, nil)
 	return func() map[string]bool {
 		all := make(map[string]bool)
 		m.Cluster.View(func(hosts []*poll.Host) {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -53,6 +52,19 @@ func log(t *testing.T, o monitor.Options, l monitor.LogOptions) string {
 		t.Error(err)
 	}
 	return out.String()
+}
+
+// run runs a monitor until the test ends.
+func run(t *testing.T, m *monitor.Monitor, reload <-chan os.Signal) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := m.Run(ctx, reload); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
 }
 
 func view(t *testing.T, name string) *table.View {
@@ -168,15 +180,7 @@ func TestFileChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	reload := make(chan os.Signal)
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.Run(ctx, reload); err != nil {
-			t.Error(err)
-		}
-	})
-	defer running.Wait()
-	defer cancel()
+	run(t, m, reload)
 	names := func() (text string) {
 		m.Cluster.View(func(hosts []*poll.Host) {
 			for _, h := range hosts {
@@ -211,15 +215,7 @@ func TestFileChangesAlarms(t *testing.T) {
 		t.Fatal(err)
 	}
 	reload := make(chan os.Signal)
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.Run(ctx, reload); err != nil {
-			t.Error(err)
-		}
-	})
-	defer running.Wait()
-	defer cancel()
+	run(t, m, reload)
 	firing := func() (text string) {
 		m.Cluster.View(func(hosts []*poll.Host) {
 			for _, h := range hosts {
@@ -259,15 +255,7 @@ func TestAlarmCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.Run(ctx, nil); err != nil {
-			t.Error(err)
-		}
-	})
-	defer running.Wait()
-	defer cancel()
+	run(t, m, nil)
 	wait.Until(t, "the command has run", func() bool {
 		got, _ := os.ReadFile(script + ".out")
 		return string(got) == "busy a firing crit 7\n"
