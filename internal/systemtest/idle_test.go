@@ -39,38 +39,26 @@ func besideIdle(m *machine, viewing func(), prefix ...string) (*app, []span) {
 // has none: it is given empty ones. The others' streams have long been closed
 // when it asks.
 func TestApplicationsBesideAnIdleOne(t *testing.T) {
-	isolated(t, func(m *machine) {
-		m.startSessiond()
-		w := m.startWeir()
-		s := m.createLive("two", "--buffers-pid", "--subbuf-size=4096", "--num-subbuf=8")
-		var v *viewer
-		idle, spans := besideIdle(m, func() {
-			v = m.view(s.name + "@begin")
-			v.await(0, 1)
-		})
-		for _, s := range spans[1:] {
-			v.await(s.run, s.to)
-		}
-		idle.emit(1, 0)
-		idle.finish()
-		s.destroy()
-		m.wantEvents("viewer", v.finishWhole(), spans...)
-		m.wantEvents("stored", m.readTree(m.out), spans...)
-		w.stop()
-	})
+	viewBesideIdle(t, "--buffers-pid")
 }
 
 // Buffers for each user: another user's are new streams.
 func TestUsersBesideAnIdleOne(t *testing.T) {
+	viewBesideIdle(t, "--buffers-uid", asNobody...)
+}
+
+// viewBesideIdle has babeltrace2 view what applications emit that are started by
+// prefix, beside an idle one.
+func viewBesideIdle(t *testing.T, buffers string, prefix ...string) {
 	isolated(t, func(m *machine) {
 		m.startSessiond()
 		w := m.startWeir()
-		s := m.createLive("two", "--buffers-uid", "--subbuf-size=4096", "--num-subbuf=8")
+		s := m.createLive("two", buffers, "--subbuf-size=4096", "--num-subbuf=8")
 		var v *viewer
 		idle, spans := besideIdle(m, func() {
 			v = m.view(s.name + "@begin")
 			v.await(0, 1)
-		}, asNobody...)
+		}, prefix...)
 		for _, s := range spans[1:] {
 			v.await(s.run, s.to)
 		}
