@@ -19,8 +19,8 @@ type Info struct {
 	Kind   string          `json:"kind"`           // persistent or transient
 	Mode   Mode            `json:"mode"`
 	State  string          `json:"state"` // active or aborted
-	Owner  uint32          `json:"owner"` // user id
-	Mask   string          `json:"mask"`  // types of records, with commas between
+	Owner  uint32          `json:"owner"`
+	Mask   string          `json:"mask"`
 	Filter json.RawMessage `json:"filter,omitempty"`
 
 	First          uint64 `json:"first"` // first index not cancelled; 0: none

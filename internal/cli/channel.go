@@ -58,7 +58,7 @@ func (f *channelFlags) add(c *cobra.Command) {
 	fl.Var(&f.blockingTimeout, "blocking-timeout", "of -u: programs that run with LTTNG_UST_ALLOW_BLOCKING wait so long for room, or inf")
 	fl.Var(&f.tracefileSize, "tracefile-size", "largest size of a file of the trace")
 	fl.Uint64Var(&f.tracefileCount, "tracefile-count", 0, "keep only the newest `COUNT` files of each stream")
-	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: `HOW`, mmap or splice")
+	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: mmap or splice")
 	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user, as -u has them")
 	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; refused, as there are none")
 	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host, as other domains have them")
