@@ -23,8 +23,8 @@ type Info struct {
 	Mask   string          `json:"mask"`
 	Filter json.RawMessage `json:"filter,omitempty"`
 
-	First          uint64 `json:"first"` // first index not cancelled; 0: none
-	Last           uint64 `json:"last"`  // index of the journal
+	First          uint64 `json:"first"`              // first index not cancelled; 0: none
+	Last           uint64 `json:"last"`               // index of the journal
 	Available      uint64 `json:"available"`          // records not cancelled
 	AvailableExact bool   `json:"available_exact"`    // false: those that a filter drops are among them
 	Bytes          int64  `json:"bytes"`              // of them, about
