@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -127,17 +128,16 @@ func (c *Config) applyEnviron(environ []string) error {
 	sort.Strings(sorted)
 	for _, item := range sorted {
 		name, value, _ := strings.Cut(item, "=")
-		key, ok := keys[name]
-		if !ok {
-			for _, p := range prefixes {
-				if strings.HasPrefix(name, p) {
-					return &Error{Origin: name, Err: fmt.Errorf("unknown variable: no key of section %s has this name", strings.ToLower(p[len("WEIR_"):len(p)-1]))}
-				}
+		if key, ok := keys[name]; ok {
+			if err := c.set(key, value, name); err != nil {
+				return err
 			}
 			continue
 		}
-		if err := c.set(key, value, name); err != nil {
-			return err
+		i := slices.IndexFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+		if i >= 0 {
+			section := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(prefixes[i], "WEIR_"), "_"))
+			return &Error{Origin: name, Err: fmt.Errorf("unknown variable: no key of section %s has this name", section)}
 		}
 	}
 	return nil

@@ -290,26 +290,36 @@ func (c *channel) openStreams(cpus []int) ([]source.Stream, error) {
 	}
 	var all []source.Stream
 	for _, cpu := range cpus {
-		pipe, err := c.instance.OpenPipe(cpu)
-		if err == nil {
-			var stats *os.File
-			if stats, err = c.instance.OpenStats(cpu); err == nil {
-				var st source.Stream
-				if st, err = c.stream(cpu, pipe, stats); err == nil {
-					st.SubbufBytes = subbuf
-					all = append(all, st)
-					continue
-				}
-				stats.Close()
+		st, err := c.openStream(cpu)
+		if err != nil {
+			for _, made := range all {
+				handover.CloseAll(made.Files)
 			}
-			pipe.Close()
+			return nil, err
 		}
-		for _, st := range all {
-			handover.CloseAll(st.Files)
-		}
-		return nil, err
+		st.SubbufBytes = subbuf
+		all = append(all, st)
 	}
 	return all, nil
+}
+
+// openStream opens a ring with its counts.
+func (c *channel) openStream(cpu int) (source.Stream, error) {
+	pipe, err := c.instance.OpenPipe(cpu)
+	if err != nil {
+		return source.Stream{}, err
+	}
+	stats, err := c.instance.OpenStats(cpu)
+	if err != nil {
+		pipe.Close()
+		return source.Stream{}, err
+	}
+	st, err := c.stream(cpu, pipe, stats)
+	if err != nil {
+		stats.Close()
+		pipe.Close()
+	}
+	return st, err
 }
 
 // stream describes a ring, with a ledger of its own that a later consumer goes on

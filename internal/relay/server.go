@@ -135,43 +135,45 @@ func (s *Server) Serve(ctx context.Context, control, data []net.Listener) error 
 // acceptors registers the listeners with the first worker, before it runs.
 func (s *Server) acceptors(control, data []net.Listener) ([]*epoll.Acceptor, error) {
 	var all []*epoll.Acceptor
-	fail := func(at net.Addr, err error) ([]*epoll.Acceptor, error) {
-		for _, made := range all {
-			made.Close()
+	listen := func(kind connKind, l net.Listener) error {
+		if s.opts.UDP && kind == kindData {
+			p, err := newUDPPort(s, l)
+			if err != nil {
+				return fmt.Errorf("UDP: %w", err)
+			}
+			s.udpPorts = append(s.udpPorts, p)
 		}
-		for _, made := range s.udpPorts {
-			made.close()
+		a, err := newAcceptor(s, kind, l)
+		if err == nil {
+			all = append(all, a)
 		}
-		return nil, fmt.Errorf("listen on %s: %w", at, err)
+		return err
 	}
 	for kind, listeners := range [][]net.Listener{kindControl: control, kindData: data} {
 		for _, l := range listeners {
-			if s.opts.UDP && connKind(kind) == kindData {
-				p, err := newUDPPort(s, l)
-				if err != nil {
-					return fail(l.Addr(), fmt.Errorf("UDP: %w", err))
-				}
-				s.udpPorts = append(s.udpPorts, p)
+			if err := listen(connKind(kind), l); err != nil {
+				s.close(all)
+				return nil, fmt.Errorf("listen on %s: %w", l.Addr(), err)
 			}
-			a, err := newAcceptor(s, connKind(kind), l)
-			if err != nil {
-				return fail(l.Addr(), err)
-			}
-			all = append(all, a)
 		}
 	}
 	return all, nil
 }
 
+// close closes the ports, on the first worker or before it runs.
+func (s *Server) close(acceptors []*epoll.Acceptor) {
+	for _, a := range acceptors {
+		a.Close()
+	}
+	for _, p := range s.udpPorts {
+		p.close()
+	}
+}
+
 func (s *Server) stopAccepting(acceptors []*epoll.Acceptor) {
 	done := make(chan struct{})
 	err := s.workers[0].loop.Post(func() {
-		for _, a := range acceptors {
-			a.Close()
-		}
-		for _, p := range s.udpPorts {
-			p.close()
-		}
+		s.close(acceptors)
 		close(done)
 	})
 	if err == nil {
