@@ -205,7 +205,9 @@ func TestStacksOfTheKernel(t *testing.T) {
 	n := writeTrace(t, dir, table, i.allPages(), ConverterOptions{})
 	text := babeltrace2(t, dir)
 	with := strings.Count(text, "callstack_kernel = [ [0] = 0xFFFF")
-	if n.Events == 0 || uint64(with) != n.Events || n.OrphanStacks > 0 {
+	// Tracing may be switched on between an event, which is not recorded then, and its
+	// stack: that is the first record of a ring, and an event by itself.
+	if n.Events == 0 || uint64(with)+n.OrphanStacks != n.Events || n.OrphanStacks > uint64(runtime.NumCPU()) {
 		t.Errorf("%d events have stacks, counts %+v", with, n)
 	}
 }
