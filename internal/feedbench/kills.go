@@ -49,8 +49,8 @@ func (b *Bench) killed(ctx context.Context, kind string) (wrong int, note string
 		if err != nil {
 			return err
 		}
-		defer g.end()
-		if err := g.begin(); err != nil {
+		defer g.End()
+		if err := g.Begin(); err != nil {
 			return err
 		}
 		r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))

@@ -53,7 +53,7 @@ func (s *stand) late(ctx context.Context) (late []float64, each float64, err err
 	if err != nil {
 		return nil, 0, err
 	}
-	defer g.end()
+	defer g.End()
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	var group errgroup.Group
@@ -73,7 +73,7 @@ func (s *stand) late(ctx context.Context) (late []float64, each float64, err err
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := g.begin(); err != nil {
+	if err := g.Begin(); err != nil {
 		return nil, 0, err
 	}
 	if err := benchproc.Pause(ctx, s.b.sizes.latency); err != nil {

@@ -33,7 +33,7 @@ func (b *Bench) soak(ctx context.Context) ([]bench.Row, error) {
 		if err != nil {
 			return err
 		}
-		defer g.end()
+		defer g.End()
 		reading, stop := context.WithCancel(ctx)
 		defer stop()
 		var group errgroup.Group
@@ -49,7 +49,7 @@ func (b *Bench) soak(ctx context.Context) ([]bench.Row, error) {
 		if err := s.client.Destroy(ctx, s.feed.ID); err != nil { // nobody reads it
 			return err
 		}
-		if err := g.begin(); err != nil {
+		if err := g.Begin(); err != nil {
 			return err
 		}
 		for range soakSamples {

@@ -35,7 +35,7 @@ func (s *stand) blow(ctx context.Context, files int) (got stormed, err error) {
 	if err != nil {
 		return got, err
 	}
-	defer g.end()
+	defer g.End()
 	first, err := s.records(ctx)
 	if err != nil {
 		return got, err
@@ -45,7 +45,7 @@ func (s *stand) blow(ctx context.Context, files int) (got stormed, err error) {
 		return got, err
 	}
 	begun := time.Now()
-	if err := g.begin(); err != nil {
+	if err := g.Begin(); err != nil {
 		return got, err
 	}
 	if got.load, err = g.done(ctx); err != nil {

@@ -121,7 +121,7 @@ func (b *Bench) shortLife(ctx context.Context, l Load) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer g.end()
+	defer g.End()
 	_, _, err = g.run(ctx)
 	return g.tids, err
 }

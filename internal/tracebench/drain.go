@@ -134,7 +134,7 @@ func (b *Bench) measure(ctx context.Context, s *session, l Load, t *took) (err e
 	if err != nil {
 		return err
 	}
-	defer g.end()
+	defer g.End()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (b *Bench) recordTraceCmd(ctx context.Context, c contest) (t took, err erro
 	if err != nil {
 		return t, err
 	}
-	defer g.end()
+	defer g.End()
 	r, err := b.startTraceCmd(ctx, c.events, ringBytes, true)
 	if err != nil {
 		return t, err

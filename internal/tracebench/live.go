@@ -68,7 +68,7 @@ func (b *Bench) watch(ctx context.Context, s *session, r *benchproc.Relay) (_ []
 	if err != nil {
 		return nil, err
 	}
-	defer g.end()
+	defer g.End()
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (b *Bench) watch(ctx context.Context, s *session, r *benchproc.Relay) (_ []
 		late, err = latencies(bufio.NewScanner(out), first)
 		seen <- err
 	}()
-	if err = g.begin(); err == nil {
+	if err = g.Begin(); err == nil {
 		if err = v.Await(ctx, "it shows an event", func() bool { return len(first) > 0 }); err == nil {
 			err = benchproc.Pause(ctx, b.sizes.live)
 		}

@@ -128,11 +128,11 @@ func (b *Bench) carry(ctx context.Context, s *session, c *carried, rate int, do 
 	if err != nil {
 		return err
 	}
-	defer g.end()
+	defer g.End()
 	if err := s.start(ctx); err != nil {
 		return err
 	}
-	if err := g.begin(); err != nil {
+	if err := g.Begin(); err != nil {
 		return err
 	}
 	if err := do(g); err != nil {

@@ -4,12 +4,9 @@
 package ustbench
 
 import (
-	"bufio"
 	"context"
-	_ "embed" // the program's source
-	"errors"
+	_ "embed"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,66 +60,26 @@ func beside(p *benchproc.Process, command ...string) []string {
 }
 
 // loading is the program, ready to emit.
-type loading struct {
-	p     *benchproc.Process
-	in    io.WriteCloser
-	out   io.Closer
-	lines *bufio.Scanner
-}
+type loading struct{ *benchproc.Load }
 
 // startLoad starts the program beside a session daemon.
-func (b *Bench) startLoad(daemon *benchproc.Process, dir string, l load) (*loading, error) {
-	stdin, in, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer stdin.Close()
-	p, out, err := benchproc.Program{
-		Name: "load", Dir: dir, Stdin: stdin,
+func (b *Bench) startLoad(daemon *benchproc.Process, dir string, l load) (loading, error) {
+	g, _, err := benchproc.Program{
+		Name: "load", Dir: dir,
 		Command: beside(daemon, b.program, strconv.Itoa(l.threads), strconv.Itoa(l.events), strconv.Itoa(l.pause)),
-	}.StartPiped()
-	if err != nil {
-		in.Close()
-		return nil, err
-	}
-	g := &loading{p: p, in: in, out: out, lines: bufio.NewScanner(out)}
-	if _, err := g.hear("ready"); err != nil {
-		g.end()
-		return nil, err
-	}
-	return g, nil
-}
-
-// hear reads what the program says.
-func (g *loading) hear(word string) (string, error) {
-	if !g.lines.Scan() {
-		return "", g.p.Explain(errors.Join(errors.New("load: says nothing more"), g.lines.Err()))
-	}
-	rest, ok := strings.CutPrefix(g.lines.Text(), word)
-	if !ok {
-		return "", fmt.Errorf("load: got %q, want %q", g.lines.Text(), word)
-	}
-	return strings.TrimSpace(rest), nil
+	}.StartLoad("ready")
+	return loading{g}, err
 }
 
 // run has it emit, and returns how long that took.
-func (g *loading) run(ctx context.Context) (time.Duration, error) {
-	defer context.AfterFunc(ctx, g.p.Kill)()
-	if _, err := io.WriteString(g.in, "\n"); err != nil {
+func (g loading) run(ctx context.Context) (time.Duration, error) {
+	if err := g.Begin(); err != nil {
 		return 0, err
 	}
-	text, err := g.hear("done")
+	text, err := g.Done(ctx, "done")
 	if err != nil {
-		return 0, errors.Join(err, context.Cause(ctx))
+		return 0, err
 	}
 	ns, err := strconv.ParseInt(text, 10, 64)
 	return time.Duration(ns), err
-}
-
-// end ends the program, which is to end with its input.
-func (g *loading) end() {
-	_ = g.in.Close()
-	defer g.out.Close()
-	defer time.AfterFunc(10*time.Second, g.p.Kill).Stop()
-	_ = g.p.Status() // one that is ended before its time may end in any way
 }

@@ -123,7 +123,7 @@ func (b *Bench) measure(ctx context.Context, daemon *benchproc.Process, consumer
 	if err != nil {
 		return t, err
 	}
-	defer g.end()
+	defer g.End()
 	before, err := clocks(consumer, daemon.PID())
 	if err != nil {
 		return t, err
