@@ -66,8 +66,3 @@ func scrambleOne(r *rand.Rand, dir string, more []Change) {
 
 // Truncate gives a file another length.
 func Truncate(r *rand.Rand, path string) { _ = os.Truncate(path, int64(r.IntN(5000))) }
-
-// SetXattr gives an object another value of the extended attribute user.x.
-func SetXattr(r *rand.Rand, path string) {
-	_ = unix.Setxattr(path, "user.x", fmt.Append(nil, r.IntN(3)), 0)
-}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, envStorm, err)
 			os.Exit(1)
 		}
-		fstest.Scramble(seed, dir, workers, tries, fstest.SetXattr, fstest.Truncate)
+		storm(seed, dir, workers, tries)
 		return
 	}
 	if text := os.Getenv(envMirror); text != "" {

@@ -8,18 +8,24 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/feed/feedtest"
+	"github.com/weir-io/weir/internal/daemon"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -36,7 +42,26 @@ func must(t *testing.T, errs ...error) {
 }
 
 // agent serves feeds until the test ends, and returns its socket.
-func agent(t *testing.T) string { return feedtest.Start(t).Socket }
+func agent(t *testing.T) string {
+	t.Helper()
+	store, err := journal.OpenMemory()
+	must(t, err)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	m, err := feed.New(feed.Options{Store: store, Log: log})
+	must(t, err)
+	socket := filepath.Join(t.TempDir(), "feed.sock")
+	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- m.Run(ctx) }()
+	go func() { ended <- server.New(server.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-ended, <-ended, store.Close())
+	})
+	return socket
+}
 
 // mirrored is a file system, its feed, and a directory on another that is to be equal.
 type mirrored struct {
@@ -186,4 +211,53 @@ func (m *mirrored) storm(seed uint64, workers, tries int) <-chan struct{} {
 		}
 	}()
 	return done
+}
+
+// storm has several workers do all that changes a file system, at random and on few
+// names, so that they meet.
+func storm(seed uint64, dir string, workers, tries int) {
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(seed, uint64(w)))
+			for range tries {
+				tryOne(r, dir)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// tryOne tries one operation; most fail for want of names.
+func tryOne(r *rand.Rand, dir string) {
+	pick := func() string {
+		p := dir
+		for range r.IntN(3) {
+			p = filepath.Join(p, fmt.Sprintf("d%d", r.IntN(3)))
+		}
+		return filepath.Join(p, fmt.Sprintf("%c%d", "df"[r.IntN(2)], r.IntN(4)))
+	}
+	a, b := pick(), pick()
+	switch r.IntN(13) {
+	case 0, 1:
+		_ = os.WriteFile(a, fmt.Append(nil, r.Uint64()), 0o600)
+	case 2, 3:
+		_ = os.Mkdir(a, 0o700)
+	case 4:
+		_ = os.Remove(a)
+	case 5, 6:
+		_ = os.Rename(a, b)
+	case 7:
+		_ = os.Link(a, b)
+	case 8:
+		_ = os.Symlink("x", a)
+	case 9:
+		_ = unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE)
+	case 10:
+		_ = os.Chmod(a, fs.FileMode(0o700|r.IntN(64)))
+	case 11:
+		_ = unix.Setxattr(a, "user.x", fmt.Append(nil, r.IntN(3)), 0)
+	case 12:
+		_ = os.Truncate(a, int64(r.IntN(5000)))
+	}
 }
