@@ -87,10 +87,7 @@ func (c *client) serve(ctx context.Context) error {
 	}
 	defer c.notify.close()
 	c.objects, c.last = make(map[uint32]any), 0
-	defer func() {
-		c.objects = nil
-		c.tracer.publish(c, nil)
-	}()
+	defer c.forget()
 	c.conn.Store(command)
 	defer c.conn.Store(nil)
 	for ctx.Err() == nil {
@@ -99,6 +96,17 @@ func (c *client) serve(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// forget ends what the daemon has had recorded.
+func (c *client) forget() {
+	c.tracer.publish(c, nil)
+	for _, o := range c.objects {
+		if ch, ok := o.(*channel); ok {
+			ch.retire()
+		}
+	}
+	c.objects = nil
 }
 
 // step does one thing: what other events need, or what the daemon wants.

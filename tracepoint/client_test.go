@@ -5,6 +5,7 @@ package tracepoint
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,26 @@ func TestSessionsEndWhileGoroutinesWrite(t *testing.T) {
 		return
 	}
 	t.Error("nothing was written")
+}
+
+// What a program holds for a session goes with it, and with its daemon, though nothing
+// else in the program allocates and so has the garbage collector run.
+func TestMemoryGoesWithSessions(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	for what, end := range map[string]func(r *recorder){
+		"session": func(r *recorder) { r.want(wire.Command{Handle: r.session, Op: wire.OpRelease}, nil) },
+		"channel": func(r *recorder) { r.want(wire.Command{Handle: r.channel, Op: wire.OpRelease}, nil) },
+		"daemon":  func(r *recorder) { r.command.Close() },
+	} {
+		r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 4}, 2, anything)
+		e := New0(newProvider(r.tracer, "app"), "tick", Info)
+		wait.Until(t, "the event is recorded", e.Enabled)
+		w := e.targets.Load().list[0].rings[0] // as one who is writing
+		end(r)
+		wait.Until(t, "the memory goes with the "+what, w.Retired)
+		e.Write()
+		r.close()
+	}
 }
 
 // A daemon that dies leaves nothing enabled; one that says nothing good is left.

@@ -183,8 +183,13 @@ func (c *client) release(handle uint32, o any) error {
 	delete(c.objects, handle)
 	switch o := o.(type) {
 	case *session:
+		all := o.channels
 		o.active, o.channels = false, nil
-		return c.sync()
+		err := c.sync()
+		for _, ch := range all {
+			ch.retire()
+		}
+		return err
 	case *channel:
 		o.disabled = true
 		s := o.session
@@ -194,7 +199,9 @@ func (c *client) release(handle uint32, o any) error {
 				break
 			}
 		}
-		return c.sync()
+		err := c.sync()
+		o.retire()
+		return err
 	}
 	return nil
 }

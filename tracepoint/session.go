@@ -5,6 +5,7 @@ package tracepoint
 
 import (
 	"slices"
+	"time"
 
 	"github.com/weir-io/weir/internal/filter"
 	"github.com/weir-io/weir/internal/ust/ring"
@@ -55,6 +56,24 @@ type rule struct {
 // a context was refused: events without would not be what the channel's are, and a
 // daemon that is told of such refuses the next program that has all contexts.
 func (ch *channel) complete() bool { return !ch.refused && len(ch.rings) == int(ch.object.Streams) }
+
+// grace is the time that those have who are writing an event when it is recorded no more.
+// One who is later leaves a gap in the trace, where the ring is still read.
+const grace = time.Second
+
+// retire has the rings given back, where events are not recorded any more.
+func (ch *channel) retire() {
+	rings := ch.rings
+	ch.rings = nil
+	if len(rings) == 0 {
+		return
+	}
+	time.AfterFunc(grace, func() {
+		for _, w := range rings {
+			_ = w.Retire() // what remains goes when the writer does
+		}
+	})
+}
 
 // wants reports whether a rule of the channel selects an event.
 func (ch *channel) wants(e *Event) bool {

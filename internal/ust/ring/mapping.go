@@ -20,11 +20,11 @@ type WriterConfig struct {
 	Now     func() uint64 // the trace's clock
 }
 
-// Map maps the memory file of a stream for writing. It is unmapped once nobody has the
-// writer any more: those who are writing when tracing ends need not be waited for. They
-// keep it alive until after Commit. The descriptors become the writer's; wake is the
-// end of a pipe that a byte is written to when there is something to read. Length is
-// what the daemon says that the memory has.
+// Map maps the memory file of a stream for writing, until Retire. What is mapped is
+// unmapped once nobody has the writer any more: those who are writing when tracing ends
+// need not be waited for. They keep it alive until after Commit. The descriptors become
+// the writer's; wake is the end of a pipe that a byte is written to when there is
+// something to read. Length is what the daemon says that the memory has.
 func Map(c WriterConfig, memory, wake *os.File, length uint64) (*Writer, error) {
 	defer memory.Close()
 	w, err := mapWriter(c, memory, length)
@@ -32,11 +32,12 @@ func Map(c WriterConfig, memory, wake *os.File, length uint64) (*Writer, error) 
 		wake.Close()
 		return nil, err
 	}
-	w.wake, err = keep(wake)
+	fd, err := keep(wake)
 	if err != nil {
 		return nil, fmt.Errorf("ring: wake-up descriptor: %w", joinClose(err, w))
 	}
-	runtime.AddCleanup(w, held.release, held{w.mem, w.wake})
+	w.held = newHeld(w.mem, fd)
+	runtime.AddCleanup(w, (*held).release, w.held)
 	return w, nil
 }
 
@@ -82,7 +83,7 @@ func mapWriter(c WriterConfig, memory *os.File, length uint64) (*Writer, error) 
 		return nil, fmt.Errorf("ring: map %d bytes: %w", length, err)
 	}
 	w := &Writer{
-		mem: mem, base: unsafe.Pointer(&mem[0]), wake: -1, now: c.Now,
+		mem: mem, base: unsafe.Pointer(&mem[0]), now: c.Now,
 		subMask: g.SubbufBytes - 1, ringMask: g.Bytes() - 1, countMask: g.mask(),
 		subOrder: uint(bits.TrailingZeros64(g.SubbufBytes)), countOrder: g.order(),
 		overwrite: g.Overwrite, pages: g.pages(), instance: c.Stream, class: c.Channel.ID, uuid: c.Channel.UUID,
@@ -148,15 +149,4 @@ func (w *Writer) locatePages(g Geometry, refs uint64) error {
 	}
 	w.pageInfo = unsafe.Add(w.base, first)
 	return nil
-}
-
-// held is what a writer has of the kernel.
-type held struct {
-	mem  []byte
-	wake int
-}
-
-func (h held) release() {
-	_ = unix.Munmap(h.mem) // it is mapped
-	_ = unix.Close(h.wake) // it is open
 }

@@ -6,8 +6,6 @@ package ring
 import (
 	"sync/atomic"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Writer writes to a ring, as a program does. It is safe for concurrent use.
@@ -42,7 +40,9 @@ type Writer struct {
 	class      uint32
 	uuid       [16]byte
 	now        func() uint64
-	wake       int
+	held       *held // nil: there is nobody to wake
+
+	retired atomic.Bool
 
 	mem []byte
 }
@@ -287,8 +287,8 @@ func (w *Writer) deliver(at, i, sum uint64) {
 		atomic.StoreUint64((*uint64)(unsafe.Add(w.table, 8*i)), id(at/(w.ringMask+1), page))
 	}
 	atomic.StoreUint64(w.coldAt(i), sum)
-	if atomic.LoadUint64(w.word(ActiveReaders)) != 0 {
-		w.wakeReader()
+	if w.held != nil && atomic.LoadUint64(w.word(ActiveReaders)) != 0 {
+		w.held.wakeReader()
 	}
 }
 
@@ -312,12 +312,6 @@ func (w *Writer) lostBy(at, i uint64) uint64 {
 // Lost is how many events found no room.
 func (w *Writer) Lost() uint64 {
 	return atomic.LoadUint64(w.word(LostFull)) + atomic.LoadUint64(w.word(LostWrap)) + atomic.LoadUint64(w.word(LostBig))
-}
-
-func (w *Writer) wakeReader() {
-	if w.wake >= 0 {
-		_, _ = unix.Write(w.wake, []byte{0}) // full: the reader is awake; broken: it is gone
-	}
 }
 
 // push takes the oldest sub-buffer from the reader where writers have come round to it.

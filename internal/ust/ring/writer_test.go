@@ -5,6 +5,7 @@ package ring
 
 import (
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,5 +244,53 @@ func TestWriterRefusesCorruptMemory(t *testing.T) {
 		if _, err := Map(WriterConfig{Channel: Channel{Geometry: g}}, f, wake, g.Layout().Size); err == nil {
 			t.Errorf("reference at %d beyond the memory: no error", at)
 		}
+	}
+}
+
+// A writer that retires gives back its memory and its descriptor at once, and those who
+// write meanwhile do so to memory that nobody reads.
+func TestWriterRetires(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 4}
+	for _, overwrite := range []bool{false, true} {
+		g.Overwrite = overwrite
+		w, r := writerOf(t, g, func() uint64 { return 1 })
+		atomic.StoreUint64(w.word(ActiveReaders), 1) // who wakes the reader finds the descriptor gone
+		late, ok := w.Reserve(w.Position(), 1, shortEvent, longEvent)
+		if !ok {
+			t.Fatal("no room in an empty ring")
+		}
+		var stop atomic.Bool
+		var writers sync.WaitGroup
+		for range 4 {
+			writers.Go(func() {
+				for n := uint64(1); !stop.Load(); n++ {
+					emit(w, n)
+				}
+			})
+		}
+		if err := w.Retire(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Retire(); err != nil {
+			t.Errorf("retired twice: %v", err)
+		}
+		before, _, err := r.Positions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		*(*byte)(late.Data) = 1
+		w.Commit(&late)
+		for range 4 * g.Bytes() / shortEvent {
+			emit(w, 7)
+		}
+		stop.Store(true)
+		writers.Wait()
+		if after, _, err := r.Positions(); err != nil || after != before {
+			t.Errorf("overwrite %v: the ring is at %d, %v after its writer has retired, want %d", overwrite, after, err, before)
+		}
+		if _, err := unix.FcntlInt(uintptr(w.held.wake), unix.F_GETFD, 0); err == nil {
+			t.Errorf("overwrite %v: the descriptor of the pipe is open", overwrite)
+		}
+		runtime.KeepAlive(w)
 	}
 }
