@@ -27,6 +27,7 @@ type client struct {
 
 	// Guarded by tracer.mu.
 	active map[*Event][]target
+	seen   int // how many of the tracer's events active has been made of
 
 	// Owned by run.
 	notify  *socket
@@ -88,6 +89,7 @@ func (c *client) serve(ctx context.Context) error {
 	defer c.notify.close()
 	c.objects, c.last = make(map[uint32]any), 0
 	defer c.forget()
+	c.dirty.Store(true) // events are seen before the daemon wants one
 	c.conn.Store(command)
 	defer c.conn.Store(nil)
 	for ctx.Err() == nil {
@@ -100,7 +102,7 @@ func (c *client) serve(ctx context.Context) error {
 
 // forget ends what the daemon has had recorded.
 func (c *client) forget() {
-	c.tracer.publish(c, nil)
+	c.tracer.publish(c, nil, 0)
 	for _, o := range c.objects {
 		if ch, ok := o.(*channel); ok {
 			ch.retire()

@@ -4,6 +4,7 @@
 package tracepoint
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -78,6 +79,29 @@ func TestMemoryGoesWithSessions(t *testing.T) {
 		wait.Until(t, "the memory goes with the "+what, w.Retired)
 		e.Write()
 		r.close()
+	}
+}
+
+// An event that is declared when the daemon has long told what it records is recorded
+// from its first one on by who waits for it, and nobody waits for a daemon that is gone.
+func TestReadyAfterLateEvents(t *testing.T) {
+	r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, anything)
+	defer r.close()
+	r.want(wire.Command{Op: wire.OpRegisterDone}, nil)
+	p := newProvider(r.tracer, "app")
+	for i := range 50 {
+		e := New0(p, fmt.Sprintf("late%d", i), Info)
+		if err := r.tracer.ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !e.Enabled() {
+			t.Fatalf("event %d is not recorded though the program is ready", i)
+		}
+	}
+	r.command.Close()
+	New0(p, "last", Info)
+	if err := r.tracer.ready(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

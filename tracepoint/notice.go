@@ -30,7 +30,7 @@ func (c *client) sync() error {
 			}
 		}
 	}
-	c.tracer.publish(c, active)
+	c.tracer.publish(c, active, len(events))
 	return nil
 }
 

@@ -23,6 +23,7 @@ type tracer struct {
 	mu     sync.Mutex
 	events []*Event
 	names  map[string]bool
+	news   chan struct{} // closed, and replaced, when a client has published
 }
 
 // daemon is where a session daemon would listen.
@@ -88,7 +89,7 @@ var process = sync.OnceValue(func() *tracer {
 // startTracer starts a goroutine for each daemon; close ends them.
 func startTracer(all []daemon) *tracer {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tracer{cancel: cancel, names: make(map[string]bool)}
+	t := &tracer{cancel: cancel, names: make(map[string]bool), news: make(chan struct{})}
 	for _, d := range all {
 		t.clients = append(t.clients, newClient(t, d))
 	}
@@ -132,11 +133,12 @@ func (t *tracer) list() []*Event {
 	return t.events[:len(t.events):len(t.events)]
 }
 
-// publish tells events where they are recorded by a client, and by the others.
-func (t *tracer) publish(c *client, active map[*Event][]target) {
+// publish tells events where they are recorded by a client, and by the others. So far the
+// client has looked at as many of them as it says.
+func (t *tracer) publish(c *client, active map[*Event][]target, seen int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c.active = active
+	c.active, c.seen = active, seen
 	for _, e := range t.events {
 		var all []target
 		for _, c := range t.clients {
@@ -144,20 +146,44 @@ func (t *tracer) publish(c *client, active map[*Event][]target) {
 		}
 		e.aim(all)
 	}
+	close(t.news)
+	t.news = make(chan struct{})
 }
 
-// Ready waits until each session daemon that listens has told what it records, or until
-// the context ends. A program that ends soon calls it first; without, what it does in
-// its first milliseconds may not be recorded.
+// Ready waits until each session daemon that listens has told what it records of the
+// events that are declared so far, or until the context ends. A program that ends soon
+// calls it first, and one that declares events late before it writes them; without, what
+// they do in the first milliseconds may not be recorded.
 func Ready(ctx context.Context) error { return process().ready(ctx) }
 
 func (t *tracer) ready(ctx context.Context) error {
+	declared := len(t.list())
 	for _, c := range t.clients {
 		select {
 		case <-c.registered:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		if err := t.await(ctx, c, declared); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// await waits until a client has looked at that many events, unless its daemon is gone.
+func (t *tracer) await(ctx context.Context, c *client, events int) error {
+	for {
+		t.mu.Lock()
+		done, news := c.conn.Load() == nil || c.seen >= events, t.news
+		t.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
