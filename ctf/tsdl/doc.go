@@ -42,8 +42,8 @@
 // characters are text. A monotonic clock of LTTng counts from the epoch.
 //
 // The reader is as strict as babeltrace2 2.0.4, with these exceptions: labels
-// have to fit an enumeration's integer, alignments are powers of two, and a
-// variant has options; aliases of variants with a tag are fine, so are tags of
+// that name no value have to fit an enumeration's integer, alignments are powers
+// of two, and a variant has options; aliases of variants with a tag are fine, so are tags of
 // more than one name, two fields that differ by a leading underscore only, and
 // a stream id without stream_id in the packet header. What that program accepts
 // with a warning gives a [Warning].

@@ -3,11 +3,7 @@
 
 package tsdl
 
-import (
-	"fmt"
-
-	"github.com/weir-io/weir/ctf/schema"
-)
+import "github.com/weir-io/weir/ctf/schema"
 
 // enumerators reads the braces of an enumeration.
 func (b *batch) enumerators(e *schema.Integer) error {
@@ -66,13 +62,13 @@ func (b *batch) label() (string, error) {
 // valueRange reads a value, or two with an ellipsis between.
 func (b *batch) valueRange(e *schema.Integer) (schema.Range, error) {
 	pos := b.tok.pos
-	low, err := b.enumValue(e)
+	low, err := b.enumValue()
 	if err != nil {
 		return schema.Range{}, err
 	}
 	r := schema.Range{Low: low, High: low}
 	if b.accept(tEllipsis) {
-		if r.High, err = b.enumValue(e); err != nil {
+		if r.High, err = b.enumValue(); err != nil {
 			return schema.Range{}, err
 		}
 	}
@@ -82,8 +78,9 @@ func (b *batch) valueRange(e *schema.Integer) (schema.Range, error) {
 	return r, nil
 }
 
-func (b *batch) enumValue(e *schema.Integer) (uint64, error) {
-	pos := b.tok.pos
+// enumValue reads a value. It need not fit the integer: programs have labels for values
+// that one of their fields is too narrow for, and events never have them there.
+func (b *batch) enumValue() (uint64, error) {
 	neg := b.tok.kind == tMinus
 	if neg || b.tok.kind == tPlus {
 		b.next()
@@ -95,14 +92,10 @@ func (b *batch) enumValue(e *schema.Integer) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	bits := v.num
 	if v.neg {
-		bits = -v.num
+		return -v.num, nil
 	}
-	if v.neg && !e.Signed || !v.neg && e.Signed && v.num>>63 != 0 || !fits(bits, e) {
-		return 0, b.mismatch(pos, "value of a label", v.describe(), bounds(e))
-	}
-	return bits, nil
+	return v.num, nil
 }
 
 // fits reports whether a value can be held by an integer.
@@ -120,12 +113,4 @@ func highest(e *schema.Integer) uint64 {
 		return 1<<(e.Size-1) - 1
 	}
 	return ^uint64(0) >> (64 - e.Size)
-}
-
-// bounds names the values of an integer for an error.
-func bounds(e *schema.Integer) string {
-	if e.Signed {
-		return fmt.Sprintf("%d to %d", -int64(highest(e))-1, highest(e))
-	}
-	return fmt.Sprintf("0 to %d", highest(e))
 }
