@@ -87,9 +87,6 @@ func (f *createFlags) run(c *agentCall) error {
 	if f.shmPath != "" {
 		c.warn("--shm-path has no effect")
 	}
-	if f.snapshot {
-		r.URIs = nil // they are for the snapshots
-	}
 	s, done, err := c.api.CreateSession(c.ctx, r)
 	if err != nil {
 		return err
@@ -99,21 +96,19 @@ func (f *createFlags) run(c *agentCall) error {
 	if err := writeCurrentSession(os.Getenv, s.Name); err != nil {
 		return err
 	}
-	return f.tell(c, s, uris)
+	f.tell(c, s, uris)
+	return nil
 }
 
-// tell says what was made, and gives a snapshot session its output.
-func (f *createFlags) tell(c *agentCall, s agent.Session, uris []agent.URI) error {
+// tell says what was made.
+func (f *createFlags) tell(c *agentCall, s agent.Session, uris []agent.URI) {
 	switch f.mode() {
 	case agent.Snapshot:
 		c.say("Snapshot session %s created.", s.Name)
 		if len(uris) > 0 {
-			if _, err := c.api.AddSnapshotOutput(c.ctx, s.Name, agent.SnapshotOutput{URIs: uris}); err != nil {
-				return err
-			}
 			c.say("Default snapshot output set to %s", agent.FormatURIs(uris))
 		}
-		return nil
+		return
 	case agent.Live:
 		c.say("Live session %s created.", s.Name)
 	default:
@@ -125,7 +120,6 @@ func (f *createFlags) tell(c *agentCall, s agent.Session, uris []agent.URI) erro
 	if s.LiveTimer > 0 {
 		c.say("Live timer interval set to %d µs", s.LiveTimer.Microseconds())
 	}
-	return nil
 }
 
 func (f *createFlags) mode() agent.Mode {

@@ -196,20 +196,41 @@ func (l *loading) request() (agent.CreateSession, error) {
 	}, nil
 }
 
-// fill gives the session all that it had.
-func (l *loading) fill(uris []agent.URI) error {
-	c, s := l.call, l.saved.Session
+// outputs gives a snapshot session the places that it had. The new one has a directory
+// of its own, which goes unless the saved one had such a place.
+func (l *loading) outputs() error {
+	c := l.call
+	own := len(l.saved.Outputs) == 0
+	var places []agent.SnapshotOutput
 	for _, o := range l.saved.Outputs {
 		o.ID = 0
 		if len(l.uris) > 0 {
 			o.URIs = l.uris
 		}
 		if len(o.URIs) == 1 && ownDirectory.MatchString(filepath.Base(o.URIs[0].Path)) {
-			continue // the default output, which the new session has
+			own = true
+			continue
 		}
+		places = append(places, o)
+	}
+	if !own {
+		if err := c.api.RemoveSnapshotOutput(c.ctx, l.name, "1"); err != nil {
+			return err
+		}
+	}
+	for _, o := range places {
 		if _, err := c.api.AddSnapshotOutput(c.ctx, l.name, o); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// fill gives the session all that it had.
+func (l *loading) fill(uris []agent.URI) error {
+	c, s := l.call, l.saved.Session
+	if err := l.outputs(); err != nil {
+		return err
 	}
 	for _, d := range s.Domains {
 		if err := l.domain(d); err != nil {
