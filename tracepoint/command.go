@@ -184,6 +184,7 @@ func (c *client) release(handle uint32, o any) error {
 	switch o := o.(type) {
 	case *session:
 		all := o.channels
+		defer last(all...)()
 		o.active, o.channels = false, nil
 		err := c.sync()
 		for _, ch := range all {
@@ -191,6 +192,7 @@ func (c *client) release(handle uint32, o any) error {
 		}
 		return err
 	case *channel:
+		defer last(o)()
 		o.disabled = true
 		s := o.session
 		for i, ch := range s.channels {
@@ -214,6 +216,7 @@ func (c *client) onSession(s *session, op wire.Op) error {
 		}
 		s.active = true
 	case wire.OpDisable, wire.OpSessionStop:
+		defer last(s.channels...)()
 		s.active = false
 	case wire.OpStatedump:
 		return nil // addresses are told by the program's file alone
@@ -237,6 +240,9 @@ func (c *client) onChannel(ch *channel, m *wire.Command) (uint32, error) {
 		}
 		return handle, err
 	case wire.OpEnable, wire.OpDisable:
+		if m.Op == wire.OpDisable {
+			defer last(ch)()
+		}
 		ch.disabled = m.Op == wire.OpDisable
 		return 0, c.sync()
 	case opFlush:
@@ -248,6 +254,9 @@ func (c *client) onChannel(ch *channel, m *wire.Command) (uint32, error) {
 func (c *client) onRule(r *rule, op wire.Op) error {
 	switch op {
 	case wire.OpEnable, wire.OpDisable:
+		if op == wire.OpDisable {
+			defer last(r.channel)()
+		}
 		r.enabled = op == wire.OpEnable
 		return c.sync()
 	}

@@ -88,6 +88,40 @@ func TestRecordGoroutines(t *testing.T) {
 	})
 }
 
+// What was traced until a session stops is recorded, though the runtime has not handed it
+// out by then. Another session goes on, and is told that there is a gap.
+func TestGoroutinesUntilStop(t *testing.T) {
+	namespaced(t, func(m *machine) {
+		m.sessiond()
+		p := m.startRole(roleGoroutines)
+		other := m.trace("other")
+		m.record(other, "go:sched_*", "--subbuf-size=1M")
+		p.do("on")
+		m.run("lttng", "create", "brief", "--output="+m.trace("brief"))
+		m.run("lttng", "enable-channel", "-u", "-s", "brief", "--subbuf-size=1M", "c")
+		m.run("lttng", "enable-event", "-u", "-s", "brief", "-c", "c", "go:sched_*")
+		m.run("lttng", "start", "brief")
+		p.do("work")
+		m.run("lttng", "stop", "brief")
+		m.run("lttng", "destroy", "brief")
+		p.do("on")
+		p.do("work")
+		m.run("lttng", "destroy", "-a")
+		p.do("off")
+		for _, dir := range []string{m.trace("brief"), other} {
+			r := m.read(dir)
+			got := goroutineOf(r, ".waiter")
+			if len(got) < 6 || got[len(got)-1] != "NONE -" || r.discarded != 0 {
+				m.Errorf("%s: the goroutine's states: %q, %d discarded, want all until it ended", dir, got, r.discarded)
+			}
+			text := strings.Join(r.lines, "\n")
+			if gap := strings.Contains(text, "another session has stopped"); gap != (dir == other) {
+				m.Errorf("%s: told of a gap: %v", dir, gap)
+			}
+		}
+	})
+}
+
 // lines are what a program logs.
 type lines chan string
 

@@ -10,6 +10,7 @@ import (
 	"github.com/weir-io/weir/internal/filter"
 	"github.com/weir-io/weir/internal/ust/ring"
 	"github.com/weir-io/weir/internal/ust/wire"
+	"github.com/weir-io/weir/tracepoint/internal/stopping"
 )
 
 // session is a recording session of the daemon, with what it has in this program. Its
@@ -78,6 +79,27 @@ func (ch *channel) retire() {
 // wants reports whether a rule of the channel selects an event.
 func (ch *channel) wants(e *Event) bool {
 	return slices.ContainsFunc(ch.rules, func(r *rule) bool { return r.enabled && r.match(e) })
+}
+
+// last has recorded what is recorded late, where channels are about to record no more.
+// The function that it returns is called when they do not.
+func last(channels ...*channel) (over func()) {
+	return stopping.Flush(func(event string) bool {
+		return slices.ContainsFunc(channels, func(ch *channel) bool { return ch.records(event) })
+	})
+}
+
+// records reports whether an event of a name is recorded now.
+func (ch *channel) records(event string) bool {
+	if !ch.session.active || ch.disabled || ch.header == 0 || !ch.complete() {
+		return false
+	}
+	for e, d := range ch.events {
+		if e.name == event {
+			return !d.refused && ch.wants(e)
+		}
+	}
+	return false
 }
 
 // filters are the programs one of which an event has to pass; none where a rule lets

@@ -27,6 +27,8 @@ var floors = map[string]int{
 	"internal/version":      0,
 	"internal/wait":         0, // tests only
 
+	"tracepoint/internal/stopping": 0,
+
 	"internal/bench":         1,
 	"internal/benchproc":     1,
 	"changelog":              1,

@@ -31,8 +31,10 @@
 //
 // # Limits
 //
-// What happened in the last two seconds before a session stops is not recorded: it has
-// not been handed out by then. When Run's context ends, all of it is.
+// A session that stops, and Run when its context ends, has what happened until then
+// recorded first, though it has not been handed out by then. The session waits for that
+// up to a second; what takes longer is missing at its end. For other sessions there is a
+// gap, which is told.
 //
 // The runtime has one trace of this kind. When the program has it itself, as by
 // runtime/trace.Start or the profiles of net/http/pprof, it keeps it: the gap is told,

@@ -14,6 +14,7 @@ import (
 	exptrace "golang.org/x/exp/trace"
 
 	"github.com/weir-io/weir/tracepoint"
+	"github.com/weir-io/weir/tracepoint/internal/stopping"
 )
 
 const (
@@ -22,9 +23,9 @@ const (
 	// maxHeld bounds the bytes of the runtime's trace that wait for conversion. A busy
 	// program's second takes a few millions.
 	maxHeld = 32 << 20
-	// rest is the time from a failure to the next attempt: it is likely to fail too, and
+	// pause is the time from a failure to the next attempt: it is likely to fail too, and
 	// each holds up the program.
-	rest = 10 * time.Second
+	pause = 10 * time.Second
 )
 
 // Tracer has what the Go runtime traces recorded as events go:sched_….
@@ -32,6 +33,7 @@ type Tracer struct {
 	log    *slog.Logger
 	events *events
 	limit  int
+	asked  chan *rest // for what was traced, before a session stops
 
 	// Of Run alone.
 	inUse bool // the trace, by another, and that was told
@@ -40,12 +42,15 @@ type Tracer struct {
 // New declares the events. It panics when they are declared already: the runtime has
 // one trace, and a program one Tracer.
 func New(log *slog.Logger) *Tracer {
-	return &Tracer{log: log, events: declare(tracepoint.NewProvider("go")), limit: maxHeld}
+	return &Tracer{log: log, events: declare(tracepoint.NewProvider("go")), limit: maxHeld, asked: make(chan *rest)}
 }
 
 // Run has the runtime trace while somebody records the events, until the context ends.
-// It returns when what was traced until then is recorded.
+// It returns when what was traced until then is recorded. A session that stops waits up
+// to a second for that.
 func (t *Tracer) Run(ctx context.Context) error {
+	e := t.events
+	defer stopping.Register(t.flush, e.goroutine.Name(), e.proc.Name(), e.begin.Name(), e.end.Name())()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	var failed time.Time
@@ -53,16 +58,24 @@ func (t *Tracer) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		case r := <-t.asked:
+			close(r.recorded) // nothing is traced
+			continue
 		case <-tick.C:
 		}
 		switch {
 		case !t.events.wanted():
 			t.inUse = false
 			continue
-		case time.Since(failed) < rest:
+		case time.Since(failed) < pause:
 			continue
 		}
-		if err := t.trace(ctx, tick.C); err != nil {
+		err := t.trace(ctx, tick.C)
+		for err == errFlushed && t.events.wanted() {
+			t.events.gap.Write(monotonic(), "another session has stopped")
+			err = t.trace(ctx, tick.C)
+		}
+		if err != nil && err != errFlushed {
 			t.lost(err)
 			failed = time.Now()
 		}
@@ -83,7 +96,7 @@ func (t *Tracer) trace(ctx context.Context, tick <-chan time.Time) error {
 	t.inUse = false
 	done := make(chan error, 1)
 	go func() { done <- t.convert(q) }()
-	why := t.watch(ctx, tick, q, done)
+	r, why := t.watch(ctx, tick, q, done)
 	if why == errStopped {
 		q.finish()
 	} else {
@@ -96,7 +109,7 @@ func (t *Tracer) trace(ctx context.Context, tick <-chan time.Time) error {
 	}
 	switch err := <-done; why {
 	case nil:
-		return err
+		return r.tell(ctx, err)
 	case errUnwanted:
 		return nil
 	default:
@@ -108,27 +121,29 @@ func (t *Tracer) trace(ctx context.Context, tick <-chan time.Time) error {
 var errStopped = errors.New("the runtime's trace: the program has stopped it")
 
 // watch waits until the trace is to end, and returns why. After nil, what is there is
-// converted.
-func (t *Tracer) watch(ctx context.Context, tick <-chan time.Time, q *queue, done chan error) error {
+// converted, for who has asked if one has.
+func (t *Tracer) watch(ctx context.Context, tick <-chan time.Time, q *queue, done chan error) (r *rest, why error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil, nil
+		case r := <-t.asked:
+			return r, nil
 		case err := <-done: // it has failed
 			done <- err
 			if failed := q.failed(); failed != nil {
-				return failed // the parser says what it misses, not why
+				return nil, failed // the parser says what it misses, not why
 			}
-			return err
+			return nil, err
 		case <-tick:
 		}
 		switch {
 		case !t.events.wanted():
-			return errUnwanted
+			return nil, errUnwanted
 		case !trace.IsEnabled():
-			return errStopped
+			return nil, errStopped
 		case q.failed() != nil:
-			return q.failed()
+			return nil, q.failed()
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func newTracer(limit int) (*Tracer, *bytes.Buffer) {
 	var log bytes.Buffer
-	return &Tracer{log: slog.New(slog.NewTextHandler(&log, nil)), events: declared(), limit: limit}, &log
+	return &Tracer{log: slog.New(slog.NewTextHandler(&log, nil)), events: declared(), limit: limit, asked: make(chan *rest)}, &log
 }
 
 // A trace ends with what it is for, and leaves the runtime's tracer free.
