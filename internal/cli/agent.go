@@ -31,6 +31,7 @@ import (
 func newAgentCommand() *cobra.Command {
 	o := daemon.Options{UST: ustsource.DefaultOptions()}
 	var level, format string
+	var events bool
 	var stat agentStat
 	c := &cobra.Command{
 		Use:   "agent",
@@ -64,6 +65,7 @@ is 1.`,
 	f.Uint16Var(&o.AgentPort, "agent-tcp-port", 0, "agents of Python and Java programs register at this `PORT` of the loopback\ninterface, which agent.port of --ust-dir tells them; default: the first free one of 5345 to 5354")
 	f.StringVar(&level, "log-level", "info", "log from `LEVEL` on: debug, info, warn or error")
 	f.StringVar(&format, "log-format", "text", "`FORM` of the log: text or json")
+	f.BoolVar(&events, "log-events", false, "make log lines events too, weir:log_info and its like, which this\nagent records at the default --ust-dir, as LTTng's session daemon does")
 	stat.addFlags(c)
 	stat.feeds.addFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -73,6 +75,9 @@ is 1.`,
 		}
 		if o.ConsumerTimeout < time.Second {
 			return usageErrorf("--consumer-timeout=%v: want 1s at least", o.ConsumerTimeout)
+		}
+		if events {
+			log = withEvents(log)
 		}
 		o.Log, o.RunDir = log, filepath.Dir(o.Socket)
 		if ownProgram() == "" {

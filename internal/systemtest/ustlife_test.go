@@ -341,3 +341,23 @@ func TestUserLive(t *testing.T) {
 		r.stop()
 	})
 }
+
+// The daemon's own log lines are events that it records, as those of any program: those
+// of orders while it records too, and none makes another.
+func TestAgentLogEvents(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent("--take-ust-socket", "--log-events")
+		dir := filepath.Join(m.dir, "log")
+		a.do("create", "s", "-o", dir)
+		a.do("enable-event", "-u", "weir:log_*", "--loglevel", "INFO")
+		a.do("start")
+		a.do("create", "other", "-o", filepath.Join(m.dir, "other"))
+		a.do("destroy", "other")
+		a.do("destroy", "s")
+		a.end()
+		text := m.run("babeltrace2", dir)
+		if n := strings.Count(text, `weir:log_info: `); n == 0 || n > 20 || !strings.Contains(text, `message = "session destroyed", attributes = "session=other"`) {
+			m.Errorf("%d log lines, want few, and the one of the session that was destroyed:\n%s", n, text)
+		}
+	})
+}
