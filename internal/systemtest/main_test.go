@@ -100,7 +100,7 @@ var build = sync.OnceValue(func() error {
 	dir := os.Getenv(programsEnv)
 	// Reading the sources here makes go test know that results depend on them.
 	const sources = "testdata/app"
-	for _, name := range []string{"app.c", "tick.c", "tick.h", "kinds.c", "kinds.h", "life.c", "late.c", "library.c"} {
+	for _, name := range []string{"app.c", "tick.c", "tick.h", "kinds.c", "kinds.h", "life.c", "late.c", "library.c", "nested.c"} {
 		text, err := os.ReadFile(filepath.Join(sources, name))
 		if err != nil {
 			return err
@@ -114,6 +114,7 @@ var build = sync.OnceValue(func() error {
 		run(dir, "gcc", "-O2", "-I.", "-o", "life", "life.c", "tick.c", "-llttng-ust", "-ldl"),
 		run(dir, "gcc", "-O2", "-o", "late", "late.c", "-Wl,--no-as-needed", "-llttng-ust", "-ldl"),
 		run(dir, "gcc", "-O2", "-I.", "-shared", "-fPIC", "-o", "library.so", "library.c", "tick.c", "-llttng-ust", "-ldl"),
+		run(dir, "gcc", "-O2", "-o", "nested", "nested.c", "-llttng-ust", "-ldl"),
 		run(dir, "gcc", "-O2", "-I.", "-o", "kinds", "kinds.c", "-llttng-ust", "-ldl", "-lm"),
 		run(".", "go", "build", "-o", filepath.Join(dir, "weir"), "github.com/weir-io/weir/cmd/weir"),
 		run(".", "go", "build", "-o", filepath.Join(dir, "goapp"), "./testdata/goapp"),

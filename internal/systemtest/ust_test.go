@@ -87,6 +87,50 @@ func TestUserEventsAsSessiond(t *testing.T) {
 	})
 }
 
+// TestUserNestedFields records fields that a program has from a provider written by hand:
+// variants as LTTng's session daemon does, and structs in structs, which that one leaves
+// out.
+func TestUserNestedFields(t *testing.T) {
+	isolated(t, func(m *machine) {
+		record := func(do func(args ...string), dir string) (events []string) {
+			do("create", "s", "-o", dir)
+			do("enable-event", "-u", "weirnested:*")
+			do("start")
+			m.run(filepath.Join(m.programs, "nested"), "6")
+			do("destroy")
+			for _, line := range m.userEvents(dir) {
+				events = append(events, numbersOfCPUs.ReplaceAllString(line, ""))
+			}
+			return events
+		}
+		m.startSessiond()
+		theirs := record(func(args ...string) { m.lttng(args...) }, filepath.Join(m.dir, "theirs"))
+		m.killLTTng()
+		a := m.startAgent("--take-ust-socket")
+		ours := record(func(args ...string) { a.do(args...) }, filepath.Join(m.dir, "ours"))
+		a.end()
+
+		var structs, variants []string
+		for _, line := range ours {
+			if strings.Contains(line, ":structs:") {
+				structs = append(structs, line)
+			} else {
+				variants = append(variants, line)
+			}
+		}
+		if len(variants) != 6 || !slices.Equal(variants, theirs) {
+			m.Errorf("variants:\n%s\nof LTTng's:\n%s", strings.Join(variants, "\n"), strings.Join(theirs, "\n"))
+		}
+		want := `{ outer = { x = 3, inner = { a = 6, s = "abc" }, y = 4 }, last = -3 }`
+		if len(structs) != 6 || !strings.HasSuffix(structs[3], want) {
+			m.Errorf("structs, want six, the fourth of them %s:\n%s", want, strings.Join(structs, "\n"))
+		}
+	})
+}
+
+// numbersOfCPUs are where events were recorded.
+var numbersOfCPUs = regexp.MustCompile(`cpu_id = \d+`)
+
 // TestUserChoicesAsSessiond chooses events by names, levels and filters, by LTTng's
 // session daemon and by weir's, each choice in a session of its own: the same events
 // are recorded.
