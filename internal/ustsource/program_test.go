@@ -6,6 +6,7 @@ package ustsource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -68,6 +69,7 @@ type fake struct {
 	streams  int
 	endless  bool   // has lists without an end
 	declare  bool   // an event when its session is enabled
+	abi      uint32 // that it speaks
 	id       uint32 // that it got
 	done     chan error
 
@@ -94,12 +96,13 @@ func registration(kind uint32) wire.Registration {
 // join registers a program, and has it answer.
 func join(t *testing.T, s *Source, change func(*fake)) *fake {
 	t.Helper()
-	f := &fake{t: t, command: dial(t, s), notify: dial(t, s), done: make(chan error, 1), registered: make(chan struct{})}
+	f := &fake{t: t, command: dial(t, s), notify: dial(t, s), done: make(chan error, 1), registered: make(chan struct{}), abi: wire.OldestABI}
 	if change != nil {
 		change(f)
 	}
 	for kind, conn := range []*net.UnixConn{f.command, f.notify} {
 		r := registration(uint32(kind))
+		r.Major = f.abi
 		if _, err := conn.Write(r.Append(nil)); err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +141,7 @@ func (f *fake) serve() error {
 func (f *fake) obey(c wire.Command, r *wire.Reply) error {
 	switch c.Op {
 	case wire.OpTracerVersion:
-		r.Body = wire.Version{Major: 2, Minor: 13, Patch: 5}.Append(nil)
+		r.Body = wire.Version{Major: 2, Minor: f.abi + 4}.Append(nil) // 2.13 is of ABI 9
 	case wire.OpSession, wire.OpEvent:
 		f.handle++
 		r.Value = f.handle
@@ -238,8 +241,14 @@ func (f *fake) tell() error {
 // A program that comes before the start gets its session, channel, streams and rule in
 // order, and what it declares is in the metadata before it has its answer.
 func TestProgram(t *testing.T) {
+	for abi := uint32(wire.OldestABI); abi <= wire.NewestABI; abi++ {
+		t.Run(fmt.Sprint("ABI ", abi), func(t *testing.T) { testProgram(t, abi) })
+	}
+}
+
+func testProgram(t *testing.T, abi uint32) {
 	s := serve(t)
-	f := join(t, s, func(f *fake) { f.declare = true })
+	f := join(t, s, func(f *fake) { f.declare, f.abi = true, abi })
 	<-f.registered
 	var text []byte
 	var tr source.Trace
@@ -336,6 +345,7 @@ func TestStrangers(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"another pid": change(func(r *wire.Registration) { r.PID++ }),
 		"another uid": change(func(r *wire.Registration) { r.UID++ }),
+		"ABI 8":       change(func(r *wire.Registration) { r.Major = 8 }),
 		"ABI 11":      change(func(r *wire.Registration) { r.Major = 11 }),
 		"32 bits":     change(func(r *wire.Registration) { r.LongBits = 32 }),
 		"garbage":     []byte(strings.Repeat("garbage ", wire.RegistrationLen)),
