@@ -138,7 +138,16 @@ Presets (--preset) choose events for a purpose:
 	return c
 }
 
+// choices are flags that choose among events: an empty one, as of a shell's variable
+// that is not set, does not stand for all.
+var choices = []string{"filter", "loglevel", "loglevel-only"}
+
 func (f *enableEventFlags) run(c *agentCall) error {
+	for _, name := range choices {
+		if flag := c.cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return usageErrorf("--%s: it is empty", name)
+		}
+	}
 	if f.preset != "" && f.domain == (domainFlags{}) {
 		f.domain.kernel = true // no other domain has presets
 	}
