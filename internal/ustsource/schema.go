@@ -116,14 +116,24 @@ type translator struct {
 	p     *part
 	scope schema.Scope
 	left  []wire.Field
-	names map[*schema.Struct]map[string]int // of members, with the next number for each
-	size  int                               // of the text of enumerations, about
+	names map[*schema.Struct]map[string]*named // of members
+	tags  map[*schema.Integer]map[string]int   // labels of variants' tags, with their places
+	size  int                                  // of the text of enumerations, about
 	err   error
+}
+
+// named is the member that has a name.
+type named struct {
+	member int // its place
+	next   int // number for the next one of that name
 }
 
 // structure makes the struct of a scope. The caller holds trace.mu.
 func (p *part) structure(scope schema.Scope, fields []wire.Field) (*schema.Struct, error) {
-	tr := &translator{p: p, scope: scope, left: fields, names: make(map[*schema.Struct]map[string]int)}
+	tr := &translator{
+		p: p, scope: scope, left: fields,
+		names: make(map[*schema.Struct]map[string]*named), tags: make(map[*schema.Integer]map[string]int),
+	}
 	st := &schema.Struct{}
 	for len(tr.left) > 0 && tr.err == nil {
 		tr.member(st, nil, 0)
@@ -179,27 +189,47 @@ func (tr *translator) member(st *schema.Struct, path []string, depth int) {
 	f := tr.next()
 	name := tr.unused(st, spell(f.Name))
 	c := tr.class(&f, st, append(slices.Clone(path), name), depth)
+	tr.names[st][name] = &named{member: len(st.Members)}
 	st.Members = append(st.Members, schema.Member{Name: name[1:], Spelled: name, Class: c})
 }
 
 // unused is a name for the next member of a struct, with a number if it has that name
 // already. All members may have the same one.
 func (tr *translator) unused(st *schema.Struct, name string) string {
-	next := tr.names[st]
-	if next == nil {
-		next = make(map[string]int)
-		tr.names[st] = next
+	all := tr.names[st]
+	if all == nil {
+		all = make(map[string]*named)
+		tr.names[st] = all
 	}
+	first, taken := all[name]
 	free := name
-	for taken := true; taken; {
-		n, ok := next[name]
-		if _, taken = next[free]; taken && ok {
-			free = fmt.Sprintf("%s_%d", name, n)
-			next[name] = n + 1
-		}
+	for taken {
+		free = fmt.Sprintf("%s_%d", name, first.next)
+		first.next++
+		_, taken = all[free]
 	}
-	next[free] = 0
 	return free
+}
+
+// before is the member of a struct that a field names, or -1.
+func (tr *translator) before(st *schema.Struct, name string) int {
+	if n := tr.names[st][spell(name)]; n != nil {
+		return n.member
+	}
+	return -1
+}
+
+// labels are those of a tag.
+func (tr *translator) labels(tag *schema.Integer) map[string]int {
+	all := tr.tags[tag]
+	if all == nil {
+		all = make(map[string]int, len(tag.Mappings))
+		for i, m := range tag.Mappings {
+			all[m.Label] = i
+		}
+		tr.tags[tag] = all
+	}
+	return all
 }
 
 // class makes the class of a field; st has the fields before it, path leads to it.
@@ -324,8 +354,7 @@ func (tr *translator) array(f *wire.Field, st *schema.Struct, path []string, dep
 
 // ref leads to the field beside another one that tells about it.
 func (tr *translator) ref(f *wire.Field, st *schema.Struct, path []string) *schema.Ref {
-	name := spell(f.Ref)
-	m := slices.IndexFunc(st.Members, func(m schema.Member) bool { return m.Spelled == name })
+	m := tr.before(st, f.Ref)
 	if m < 0 {
 		tr.fail("field %s: there is no field %s before it", f.Name, f.Ref)
 		return nil
@@ -333,7 +362,7 @@ func (tr *translator) ref(f *wire.Field, st *schema.Struct, path []string) *sche
 	if _, ok := st.Members[m].Class.(*schema.Integer); !ok {
 		tr.fail("field %s: field %s is no integer", f.Name, f.Ref)
 	}
-	return &schema.Ref{Scope: tr.scope, Path: append(slices.Clone(path[:len(path)-1]), name)}
+	return &schema.Ref{Scope: tr.scope, Path: append(slices.Clone(path[:len(path)-1]), st.Members[m].Spelled)}
 }
 
 // variant makes one of the choices that follow.
@@ -342,20 +371,17 @@ func (tr *translator) variant(f *wire.Field, st *schema.Struct, path []string, d
 	if tr.err != nil {
 		return v
 	}
-	i := slices.IndexFunc(st.Members, func(m schema.Member) bool { return m.Spelled == spell(f.Ref) })
-	tag := st.Members[i].Class.(*schema.Integer)
+	tag := st.Members[tr.before(st, f.Ref)].Class.(*schema.Integer)
+	labels := tr.labels(tag)
 	v.TagSigned = tag.Signed
 	for range f.Length {
 		choice := tr.next()
 		o := schema.Option{Name: choice.Name, Class: tr.class(&choice, &schema.Struct{}, append(slices.Clone(path), choice.Name), depth+1)}
-		labeled := func(label string) int {
-			return slices.IndexFunc(tag.Mappings, func(m schema.Mapping) bool { return m.Label == label })
+		m, ok := labels[choice.Name]
+		if !ok { // as in contexts of a program's own
+			m, ok = labels["_"+choice.Name]
 		}
-		m := labeled(choice.Name)
-		if m < 0 { // as in contexts of a program's own
-			m = labeled("_" + choice.Name)
-		}
-		if m < 0 {
+		if !ok {
 			tr.fail("field %s: choice %s is no label of field %s", f.Name, choice.Name, f.Ref)
 		}
 		if tr.err != nil {
