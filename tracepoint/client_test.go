@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/ust/ring"
 	"github.com/weir-io/weir/internal/ust/wire"
@@ -103,6 +106,35 @@ func TestReadyAfterLateEvents(t *testing.T) {
 	if err := r.tracer.ready(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// Waiting for a writer that never ends, as that of another program which has died, takes
+// no processor.
+func TestSettleWithoutSpinning(t *testing.T) {
+	r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 4}, 1, anything)
+	defer r.close()
+	e := New0(newProvider(r.tracer, "app"), "tick", Info)
+	wait.Until(t, "the event is recorded", e.Enabled)
+	w := e.targets.Load().list[0].rings[0]
+	if _, ok := w.Reserve(w.Position(), now(), 10, 20); !ok {
+		t.Fatal("no room in an empty ring")
+	}
+	begin, spent := time.Now(), processorTime(t)
+	r.want(wire.Command{Op: wire.OpWaitQuiescent}, nil)
+	spent = processorTime(t) - spent
+	if took := time.Since(begin); took < settleLate || spent > took/4 {
+		t.Errorf("waited for %v, which took %v of processors; want %v and a quarter of it at most", took, spent, settleLate)
+	}
+}
+
+// processorTime is that of this process so far.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // A daemon that dies leaves nothing enabled; one that says nothing good is left.

@@ -151,18 +151,30 @@ func (c *client) root(m *wire.Command, r *wire.Reply) (uint32, error) {
 	return 0, wire.CodeNoSys
 }
 
-// settle waits for those who have begun to write. What they need is in memory: it takes
-// them no time, unless they are out of the processor, or have died.
+// Waiting for those who write: they need no time at all, unless they are out of the
+// processor. Those who have died amid an event, perhaps of another program, never end.
+const (
+	settleTurns = 100
+	settleLate  = time.Second
+)
+
+// settle waits for those who have begun to write.
 func (c *client) settle() {
-	late := time.Now().Add(time.Second)
+	late := time.Now().Add(settleLate)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
 	for _, o := range c.objects {
 		ch, ok := o.(*channel)
 		if !ok {
 			continue
 		}
 		for _, w := range ch.rings {
-			for !w.Quiet() && time.Now().Before(late) {
-				runtime.Gosched()
+			for turn := 0; !w.Quiet() && time.Now().Before(late); turn++ {
+				if turn < settleTurns {
+					runtime.Gosched()
+				} else {
+					<-tick.C
+				}
 			}
 		}
 	}
