@@ -11,53 +11,16 @@ import (
 	"strings"
 
 	"github.com/weir-io/weir/internal/filter"
+	"github.com/weir-io/weir/internal/ust/bytecode"
 	"github.com/weir-io/weir/internal/ust/wire"
 )
 
-// bytecode is a filter as the daemon sends it: instructions, and then the names that
+// filterCode is a filter as the daemon sends it: instructions, and then the names that
 // they refer to.
-type bytecode struct {
+type filterCode struct {
 	code  []byte
 	names []byte // entries of the place of an instruction, u16, and a text
 }
-
-// Instructions: a byte, and operands. Values are on a stack; an operation of two takes
-// both and leaves one.
-const (
-	insReturn       = 1
-	insShiftRight   = 7 // the first of two integers that leaves one
-	insShiftLeft    = 8
-	insAnd          = 9
-	insOr           = 10
-	insXor          = 11 // the last
-	insEqual        = 12 // the first comparison
-	insNotEqual     = 13
-	insGreater      = 14
-	insLess         = 15
-	insGreaterEqual = 16
-	insLessEqual    = 17 // the last
-	insPlus         = 48
-	insMinus        = 49
-	insNot          = 50
-	insBoth         = 57 // u16: where to go on when the value is 0, else it is taken away
-	insEither       = 58 // u16: where to go on when it is not
-	insField        = 59 // u16, for which there is a name
-	insText         = 64 // text, which a star ends
-	insInteger      = 65 // s64
-	insFloat        = 66 // double
-	insToInteger    = 67
-	insFloatToInt   = 68
-	insAsItIs       = 69
-	insContext      = 70 // u16, for which there is a name
-	insPattern      = 76 // text with stars
-	insContexts     = 79 // then a symbol
-	insPayload      = 81 // then a symbol
-	insSymbol       = 82 // u16: where in the names; an index may follow
-	insIndex16      = 84 // u16
-	insIndex64      = 85 // u64
-	insLoad         = 86
-	insBitNot       = 98
-)
 
 // Limits of a program.
 const (
@@ -68,12 +31,12 @@ const (
 // instruction is one of a linked program.
 type instruction struct {
 	op      uint8
-	to      int // insBoth, insEither: instruction to go on at
+	to      int // bytecode.OpSkipIfFalse, bytecode.OpSkipIfTrue: instruction to go on at
 	integer int64
 	float   float64
 	text    literal
-	field   int // insField
-	index   int // insField: element of a slice, or -1
+	field   int // bytecode.OpField
+	index   int // bytecode.OpField: element of a slice, or -1
 	context contextWriter
 }
 
@@ -110,19 +73,19 @@ func firstStar(pattern string) string {
 
 // linker makes a program of bytecode for an event.
 type linker struct {
-	*bytecode
+	*filterCode
 	event  *Event
 	at     int // in the code
 	starts map[int]int
 	jumps  []int // instructions that have a place of the code for their to
 	made   []instruction
-	root   uint8 // insContexts or insPayload, for the symbol that follows
+	root   uint8 // bytecode.OpContexts or bytecode.OpPayload, for the symbol that follows
 }
 
 // link makes a program of the bytecode for an event. An error is one of the bytecode,
 // or tells of what the event does not have: none of its events passes.
-func (b *bytecode) link(e *Event) ([]instruction, error) {
-	l := &linker{bytecode: b, event: e, starts: make(map[int]int)}
+func (b *filterCode) link(e *Event) ([]instruction, error) {
+	l := &linker{filterCode: b, event: e, starts: make(map[int]int)}
 	for l.at < len(b.code) {
 		if err := l.next(); err != nil {
 			return nil, fmt.Errorf("filter of %s, instruction at %d: %w", e.name, l.at, err)
@@ -172,33 +135,33 @@ func (l *linker) next() error {
 	}
 	in := instruction{op: b[0], index: -1}
 	switch op := in.op; {
-	case op == insReturn, op >= insShiftRight && op <= insLessEqual, op >= insPlus && op <= insNot, op == insBitNot,
-		op >= insToInteger && op <= insAsItIs:
-	case op == insBoth || op == insEither:
+	case op == bytecode.OpReturn, op >= bytecode.OpRightShift && op <= bytecode.OpLessEqual, op >= bytecode.OpPlus && op <= bytecode.OpNot, op == bytecode.OpInvert,
+		op >= bytecode.OpTruth && op <= bytecode.OpNothing:
+	case op == bytecode.OpSkipIfFalse || op == bytecode.OpSkipIfTrue:
 		if b, err = l.operand(2); err == nil {
 			in.to = int(le.Uint16(b))
 			l.jumps = append(l.jumps, len(l.made))
 		}
-	case op == insInteger, op == insFloat:
+	case op == bytecode.OpInteger, op == bytecode.OpFloat:
 		if b, err = l.operand(8); err == nil {
 			in.integer, in.float = int64(le.Uint64(b)), math.Float64frombits(le.Uint64(b))
 		}
-	case op == insText, op == insPattern:
+	case op == bytecode.OpText, op == bytecode.OpPattern:
 		var text string
 		if text, err = l.literal(); err == nil {
-			if before := firstStar(text); op == insText && before != text {
+			if before := firstStar(text); op == bytecode.OpText && before != text {
 				text = before + "*" // what is behind is not looked at
 			}
-			in.op, in.text = insText, newLiteral(text)
+			in.op, in.text = bytecode.OpText, newLiteral(text)
 		}
-	case op == insField, op == insContext:
+	case op == bytecode.OpField, op == bytecode.OpContext:
 		if _, err = l.operand(2); err == nil {
 			err = l.resolve(&in, strings.TrimPrefix(l.nameOf(start), "$ctx."), op)
 		}
-	case op == insPayload, op == insContexts:
+	case op == bytecode.OpPayload, op == bytecode.OpContexts:
 		l.root = op
 		return nil
-	case op == insSymbol:
+	case op == bytecode.OpName:
 		return l.symbol()
 	default:
 		err = errBytecode
@@ -233,9 +196,9 @@ func (l *linker) symbol() error {
 	if end < 0 {
 		return errBytecode
 	}
-	in := instruction{op: insField, index: -1}
-	if l.root == insContexts {
-		in.op = insContext
+	in := instruction{op: bytecode.OpField, index: -1}
+	if l.root == bytecode.OpContexts {
+		in.op = bytecode.OpContext
 	}
 	if err := l.resolve(&in, string(name[:end]), in.op); err != nil {
 		return err
@@ -257,20 +220,20 @@ func (l *linker) element(in *instruction) error {
 		}
 		n := uint64(0)
 		switch b[0] {
-		case insLoad:
+		case bytecode.OpLoad:
 			return nil
-		case insIndex16:
+		case bytecode.OpIndex16:
 			if b, err = l.operand(2); err == nil {
 				n = uint64(le.Uint16(b))
 			}
-		case insIndex64:
+		case bytecode.OpIndex:
 			if b, err = l.operand(8); err == nil {
 				n = le.Uint64(b)
 			}
 		default:
 			err = errBytecode
 		}
-		if err != nil || in.op != insField || in.index >= 0 || n > math.MaxInt32 {
+		if err != nil || in.op != bytecode.OpField || in.index >= 0 || n > math.MaxInt32 {
 			return errBytecode
 		}
 		in.index = int(n)
@@ -279,7 +242,7 @@ func (l *linker) element(in *instruction) error {
 
 // resolve finds a field of the event, or a context.
 func (l *linker) resolve(in *instruction, name string, op uint8) error {
-	if op == insContext {
+	if op == bytecode.OpContext {
 		kind, ok := wire.ParseContextName(name)
 		if ok {
 			in.context, ok = newContext(kind)

@@ -6,6 +6,8 @@ package tracepoint
 import (
 	"encoding/hex"
 	"testing"
+
+	"github.com/weir-io/weir/internal/ust/bytecode"
 )
 
 // filtered is an event for filters, and what it is written with.
@@ -44,7 +46,7 @@ func TestBytecode(t *testing.T) {
 	defer tr.close()
 	e, args := filtered(tr)
 	for _, c := range bytecodes {
-		b := bytecode{unhex(t, c.code), unhex(t, c.names)}
+		b := filterCode{unhex(t, c.code), unhex(t, c.names)}
 		code, err := b.link(e)
 		if err != nil {
 			t.Errorf("%s: %v", c.source, err)
@@ -58,7 +60,7 @@ func TestBytecode(t *testing.T) {
 			t.Errorf("%s: %v allocations", c.source, n)
 		}
 		for n := range b.code { // torn anywhere, it is refused, or lets nothing pass
-			torn := bytecode{b.code[:n], b.names}
+			torn := filterCode{b.code[:n], b.names}
 			if code, err := torn.link(e); err == nil && (&program{code, e.fields}).passes(0, args) {
 				t.Errorf("%s: passes when cut to %d bytes", c.source, n)
 			}
@@ -71,13 +73,13 @@ func FuzzBytecode(f *testing.F) {
 	for _, c := range bytecodes {
 		f.Add(unhex(f, c.code), unhex(f, c.names))
 	}
-	f.Add([]byte{insBoth, 0, 0}, []byte{})
-	f.Add([]byte{insContexts, insSymbol, 0, 0, insLoad, insReturn}, []byte("vpid\x00"))
+	f.Add([]byte{bytecode.OpSkipIfFalse, 0, 0}, []byte{})
+	f.Add([]byte{bytecode.OpContexts, bytecode.OpName, 0, 0, bytecode.OpLoad, bytecode.OpReturn}, []byte("vpid\x00"))
 	tr := startTracer(nil)
 	f.Cleanup(tr.close)
 	e, args := filtered(tr)
 	f.Fuzz(func(t *testing.T, code, names []byte) {
-		b := bytecode{code, names}
+		b := filterCode{code, names}
 		if made, err := b.link(e); err == nil {
 			(&program{made, e.fields}).passes(0, args)
 		}

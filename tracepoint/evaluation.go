@@ -9,6 +9,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/weir-io/weir/internal/ust/bytecode"
 	"github.com/weir-io/weir/internal/ust/wire"
 )
 
@@ -41,14 +42,14 @@ func (p *program) passes(processor int, args []arg) bool {
 	for at := 0; at < len(p.code); at++ {
 		in := &p.code[at]
 		switch op := in.op; op {
-		case insReturn:
+		case bytecode.OpReturn:
 			return m.top == 1 && m.stack[0].true()
-		case insBoth, insEither:
+		case bytecode.OpSkipIfFalse, bytecode.OpSkipIfTrue:
 			if m.top == 0 || m.stack[m.top-1].kind == isText {
 				return false
 			}
-			if m.stack[m.top-1].true() == (op == insEither) {
-				m.stack[m.top-1] = boolean(op == insEither)
+			if m.stack[m.top-1].true() == (op == bytecode.OpSkipIfTrue) {
+				m.stack[m.top-1] = boolean(op == bytecode.OpSkipIfTrue)
 				at = in.to - 1
 				continue
 			}
@@ -85,13 +86,13 @@ type evaluation struct {
 // do does an instruction. It reports false for what makes no sense: nothing passes.
 func (m *evaluation) do(in *instruction) bool {
 	switch in.op {
-	case insField, insContext, insText, insInteger, insFloat:
+	case bytecode.OpField, bytecode.OpContext, bytecode.OpText, bytecode.OpInteger, bytecode.OpFloat:
 		if m.top == maxStack {
 			return false
 		}
 		m.top++
 		return m.load(&m.stack[m.top-1], in)
-	case insPlus, insMinus, insNot, insBitNot, insToInteger, insFloatToInt, insAsItIs:
+	case bytecode.OpPlus, bytecode.OpNegate, bytecode.OpNot, bytecode.OpInvert, bytecode.OpTruth, bytecode.OpFloatTruth, bytecode.OpNothing:
 		return m.top > 0 && m.stack[m.top-1].alter(in.op)
 	}
 	if m.top < 2 {
@@ -99,7 +100,7 @@ func (m *evaluation) do(in *instruction) bool {
 	}
 	m.top--
 	a, b := &m.stack[m.top-1], &m.stack[m.top]
-	if in.op <= insXor {
+	if in.op <= bytecode.OpXor {
 		return a.combine(in.op, b)
 	}
 	return a.compare(in.op, b)
@@ -107,13 +108,13 @@ func (m *evaluation) do(in *instruction) bool {
 
 func (m *evaluation) load(v *value, in *instruction) bool {
 	switch in.op {
-	case insText:
+	case bytecode.OpText:
 		*v = value{kind: isText, text: in.text.prefix, literal: &in.text}
-	case insInteger:
+	case bytecode.OpInteger:
 		*v = value{integer: in.integer}
-	case insFloat:
+	case bytecode.OpFloat:
 		*v = value{kind: isFloat, float: in.float}
-	case insContext:
+	case bytecode.OpContext:
 		if c := &in.context; c.text != nil {
 			*v = value{kind: isText, text: zeroEnded(c.text[:])}
 		} else {
@@ -178,18 +179,18 @@ func element(p unsafe.Pointer, size uint64) uint64 {
 // alter does an operation of one value.
 func (v *value) alter(op uint8) bool {
 	switch {
-	case op == insAsItIs:
+	case op == bytecode.OpNothing:
 	case v.kind == isText:
 		return false
-	case op == insToInteger, op == insFloatToInt:
+	case op == bytecode.OpTruth, op == bytecode.OpFloatTruth:
 		if v.kind == isFloat {
 			*v = value{integer: int64(v.float)}
 		}
-	case op == insMinus:
+	case op == bytecode.OpNegate:
 		v.integer, v.float = -v.integer, -v.float
-	case op == insNot:
+	case op == bytecode.OpNot:
 		*v = boolean(!v.true())
-	case op == insBitNot:
+	case op == bytecode.OpInvert:
 		v.integer = ^v.integer
 		return v.kind == isInteger
 	}
@@ -202,20 +203,20 @@ func (v *value) combine(op uint8, w *value) bool {
 		return false
 	}
 	switch op {
-	case insShiftRight, insShiftLeft:
+	case bytecode.OpRightShift, bytecode.OpLeftShift:
 		if w.integer < 0 || w.integer > 63 {
 			return false
 		}
-		if op == insShiftLeft {
+		if op == bytecode.OpLeftShift {
 			v.integer <<= w.integer
 		} else {
 			v.integer = int64(uint64(v.integer) >> w.integer)
 		}
-	case insAnd:
+	case bytecode.OpAnd:
 		v.integer &= w.integer
-	case insOr:
+	case bytecode.OpOr:
 		v.integer |= w.integer
-	case insXor:
+	case bytecode.OpXor:
 		v.integer ^= w.integer
 	default:
 		return false
@@ -238,17 +239,17 @@ func (v *value) compare(op uint8, w *value) bool {
 		order, number = cmp.Compare(a, b), a == a && b == b
 	}
 	switch op {
-	case insEqual:
+	case bytecode.OpEqual:
 		*v = boolean(number && order == 0)
-	case insNotEqual:
+	case bytecode.OpNotEqual:
 		*v = boolean(!number || order != 0)
-	case insGreater:
+	case bytecode.OpGreater:
 		*v = boolean(number && order > 0)
-	case insLess:
+	case bytecode.OpLess:
 		*v = boolean(number && order < 0)
-	case insGreaterEqual:
+	case bytecode.OpGreaterEqual:
 		*v = boolean(number && order >= 0)
-	case insLessEqual:
+	case bytecode.OpLessEqual:
 		*v = boolean(number && order <= 0)
 	}
 	return true

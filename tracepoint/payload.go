@@ -83,7 +83,7 @@ func (c *client) filter(s *socket, m *wire.Command) error {
 		return err
 	}
 	if r, ok := c.objects[m.Handle].(*rule); ok {
-		r.filter = &bytecode{b[:f.Relocations], b[f.Relocations:]}
+		r.filter = &filterCode{b[:f.Relocations], b[f.Relocations:]}
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ type rule struct {
 	kind    int32
 	level   Level
 	without []filter.Glob
-	filter  *bytecode // or nil
+	filter  *filterCode // or nil
 	enabled bool
 }
 

@@ -33,7 +33,7 @@ func Compile(e *filter.Expr) (*Program, error) {
 	}
 	var c compiler
 	c.node(e.Root(), 1)
-	c.code = append(c.code, opReturn)
+	c.code = append(c.code, OpReturn)
 	switch size := len(c.code) + len(c.table); {
 	case c.deepest > maxStack:
 		return nil, fmt.Errorf("filter %q: %d values are needed at a time, applications have room for %d", e.Text(), c.deepest, maxStack)
@@ -60,9 +60,9 @@ func (c *compiler) node(n filter.Node, depth int) {
 	c.deepest = max(c.deepest, depth)
 	switch n := n.(type) {
 	case *filter.Int: // also a large one is taken as signed
-		c.code = le.AppendUint64(append(c.code, opInteger), n.Value)
+		c.code = le.AppendUint64(append(c.code, OpInteger), n.Value)
 	case *filter.Float:
-		c.code = le.AppendUint64(append(c.code, opFloat), math.Float64bits(n.Value))
+		c.code = le.AppendUint64(append(c.code, OpFloat), math.Float64bits(n.Value))
 	case *filter.Text:
 		c.text(n)
 	case *filter.Field:
@@ -84,19 +84,19 @@ func (c *compiler) node(n filter.Node, depth int) {
 func (c *compiler) unary(op filter.Op) {
 	switch op {
 	case filter.Not:
-		c.code = append(c.code, opNot)
+		c.code = append(c.code, OpNot)
 	case filter.BitNot:
-		c.code = append(c.code, opInvert)
+		c.code = append(c.code, OpInvert)
 	case filter.Negate:
-		c.code = append(c.code, opNegate)
+		c.code = append(c.code, OpNegate)
 	}
 }
 
 // logical appends && or ||, whose right side is skipped if the left one decides.
 func (c *compiler) logical(n *filter.Binary, depth int) {
-	op := byte(opSkipIfFalse)
+	op := byte(OpSkipIfFalse)
 	if n.Op == filter.LogicalOr {
-		op = opSkipIfTrue
+		op = OpSkipIfTrue
 	}
 	c.node(n.X, depth)
 	c.truth(n.X)
@@ -113,9 +113,9 @@ func (c *compiler) truth(n filter.Node) {
 	case *filter.Unary:
 		c.truth(n.X)
 	case *filter.Float:
-		c.code = append(c.code, opFloatTruth)
+		c.code = append(c.code, OpFloatTruth)
 	case *filter.Field:
-		c.code = append(c.code, opTruth)
+		c.code = append(c.code, OpTruth)
 	}
 }
 
@@ -123,9 +123,9 @@ func (c *compiler) truth(n filter.Node) {
 // something.
 func (c *compiler) text(n *filter.Text) {
 	text := n.Pattern.String()
-	op := byte(opText)
+	op := byte(OpText)
 	if star := strings.IndexByte(unescaped(text), '*'); star >= 0 && star < len(text)-1 {
-		op = opPattern
+		op = OpPattern
 	}
 	c.zero = c.zero || strings.IndexByte(text, 0) >= 0
 	c.code = append(append(append(c.code, op), text...), 0)
@@ -149,9 +149,9 @@ func unescaped(text string) string {
 // know.
 func (c *compiler) field(n *filter.Field) {
 	if !slices.ContainsFunc(n.Path, func(s filter.Step) bool { return s.Name == "" }) {
-		op := byte(opContext)
+		op := byte(OpContext)
 		if n.Root == filter.Bare {
-			op = opField
+			op = OpField
 		}
 		c.entry(len(c.code), n.String())
 		c.code = append(c.code, op, 0xff, 0xff)
@@ -160,14 +160,14 @@ func (c *compiler) field(n *filter.Field) {
 	c.code = append(c.code, roots[n.Root])
 	for _, step := range n.Path {
 		if step.Name == "" {
-			c.code = le.AppendUint64(append(c.code, opIndex), step.Index)
+			c.code = le.AppendUint64(append(c.code, OpIndex), step.Index)
 			continue
 		}
 		at := len(c.code)
-		c.code = le.AppendUint16(append(c.code, opName), uint16(len(c.table)+2))
+		c.code = le.AppendUint16(append(c.code, OpName), uint16(len(c.table)+2))
 		c.entry(at, step.Name)
 	}
-	c.code = append(c.code, opLoad)
+	c.code = append(c.code, OpLoad)
 }
 
 // entry appends a name to the table, with the instruction that it is for.

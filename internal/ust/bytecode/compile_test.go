@@ -49,7 +49,7 @@ func TestCompile(t *testing.T) {
 		if got := hex.EncodeToString(p.Bytes); got != want {
 			t.Errorf("%s:\n%s, table at %d, want\n%s", text, got, p.Table, want)
 		}
-		if at := strings.LastIndex(want, "01"); p.Bytes[p.Table-1] != opReturn || at < 0 {
+		if at := strings.LastIndex(want, "01"); p.Bytes[p.Table-1] != OpReturn || at < 0 {
 			t.Errorf("%s: the table begins at %d, behind %#x", text, p.Table, p.Bytes[p.Table-1])
 		}
 	}

@@ -5,55 +5,60 @@ package bytecode
 
 import "github.com/weir-io/weir/internal/filter"
 
-// Operations that do not depend on types: applications replace them by those that do.
+// Operations of programs: a byte, and operands. Values are on a stack; an operation of two
+// takes both and leaves one. Those here do not depend on types: applications replace them
+// by those that do.
 const (
-	opReturn       = 1
-	opRightShift   = 7
-	opLeftShift    = 8
-	opAnd          = 9
-	opOr           = 10
-	opXor          = 11
-	opEqual        = 12
-	opNotEqual     = 13
-	opGreater      = 14
-	opLess         = 15
-	opGreaterEqual = 16
-	opLessEqual    = 17
-	opNegate       = 49
-	opNot          = 50
-	opSkipIfFalse  = 57 // u16: where to; else the value is dropped
-	opSkipIfTrue   = 58
-	opField        = 59 // u16: of no meaning, the table tells the name
-	opText         = 64 // text with a zero byte; a star at its end is any bytes
-	opInteger      = 65 // i64
-	opFloat        = 66 // f64
-	opTruth        = 67 // of a value of any type
-	opFloatTruth   = 68
-	opContext      = 70 // as opField
-	opPattern      = 76 // as opText, with stars anywhere
-	opContexts     = 79 // what follows leads from there
-	opAppContexts  = 80
-	opPayload      = 81
-	opName         = 82 // u16: offset of the name in the table
-	opIndex        = 85 // u64
-	opLoad         = 86 // what the path has led to
-	opInvert       = 98
+	OpReturn       = 1
+	OpRightShift   = 7 // the first of two integers that leaves one
+	OpLeftShift    = 8
+	OpAnd          = 9
+	OpOr           = 10
+	OpXor          = 11 // the last
+	OpEqual        = 12 // the first comparison
+	OpNotEqual     = 13
+	OpGreater      = 14
+	OpLess         = 15
+	OpGreaterEqual = 16
+	OpLessEqual    = 17 // the last
+	OpPlus         = 48
+	OpNegate       = 49
+	OpNot          = 50
+	OpSkipIfFalse  = 57 // u16: where to go on when the value is 0, else it is dropped
+	OpSkipIfTrue   = 58 // u16: where to go on when it is not
+	OpField        = 59 // u16: of no meaning, the table tells the name
+	OpText         = 64 // text with a zero byte; a star at its end is any bytes
+	OpInteger      = 65 // i64
+	OpFloat        = 66 // f64
+	OpTruth        = 67 // of a value of any type
+	OpFloatTruth   = 68
+	OpNothing      = 69
+	OpContext      = 70 // as OpField
+	OpPattern      = 76 // as OpText, with stars anywhere
+	OpContexts     = 79 // what follows leads from there
+	OpAppContexts  = 80
+	OpPayload      = 81
+	OpName         = 82 // u16: offset of the name in the table
+	OpIndex16      = 84 // u16
+	OpIndex        = 85 // u64
+	OpLoad         = 86 // what the path has led to
+	OpInvert       = 98
 )
 
 // operations are those between two values.
 var operations = map[filter.Op]byte{
-	filter.ShiftRight:   opRightShift,
-	filter.ShiftLeft:    opLeftShift,
-	filter.BitAnd:       opAnd,
-	filter.BitOr:        opOr,
-	filter.BitXor:       opXor,
-	filter.Equal:        opEqual,
-	filter.NotEqual:     opNotEqual,
-	filter.Greater:      opGreater,
-	filter.Less:         opLess,
-	filter.GreaterEqual: opGreaterEqual,
-	filter.LessEqual:    opLessEqual,
+	filter.ShiftRight:   OpRightShift,
+	filter.ShiftLeft:    OpLeftShift,
+	filter.BitAnd:       OpAnd,
+	filter.BitOr:        OpOr,
+	filter.BitXor:       OpXor,
+	filter.Equal:        OpEqual,
+	filter.NotEqual:     OpNotEqual,
+	filter.Greater:      OpGreater,
+	filter.Less:         OpLess,
+	filter.GreaterEqual: OpGreaterEqual,
+	filter.LessEqual:    OpLessEqual,
 }
 
 // roots are where paths begin.
-var roots = map[filter.Root]byte{filter.Bare: opPayload, filter.Context: opContexts, filter.App: opAppContexts}
+var roots = map[filter.Root]byte{filter.Bare: OpPayload, filter.Context: OpContexts, filter.App: OpAppContexts}
