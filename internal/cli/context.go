@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // newAddContextCommand returns "weir add-context".
@@ -24,7 +25,7 @@ of all channels of a domain. --list shows what there is.
 Applications (-u) can have contexts of their own, which their code tells:
 '$app.PROVIDER:NAME'. Java programs tell such with the messages of their loggers; --jul
 and --log4j add to the channels of these.`,
-		Example: "  weir add-context -k -t pid -t procname\n  weir add-context --jul -t '$app.web:user'\n  weir add-context -k --list",
+		Example: "  weir add-context -k -t pid -t procname\n  weir add-context --jul -t '$app.web:user'\n  weir add-context -u --list",
 		Args:    noArguments,
 	}
 	fl := c.Flags()
@@ -36,7 +37,7 @@ and --log4j add to the channels of these.`,
 	fl.BoolVarP(&list, "list", "l", false, "list the types")
 	c = agentCommand(c, true, func(c *agentCall) error {
 		if list {
-			return listContexts(c)
+			return listContexts(c, domain.user || domain.loggers())
 		}
 		if len(types) == 0 {
 			return usageErrorf("want a context: -t TYPE, or --list")
@@ -55,10 +56,14 @@ and --log4j add to the channels of these.`,
 	return c
 }
 
-func listContexts(c *agentCall) error {
-	all, err := c.api.KernelContexts(c.ctx)
-	if err != nil {
-		return err
+// listContexts lists the contexts of the kernel's events, or of applications'.
+func listContexts(c *agentCall, user bool) error {
+	all := wire.ContextNames()
+	if !user {
+		var err error
+		if all, err = c.api.KernelContexts(c.ctx); err != nil {
+			return err
+		}
 	}
 	c.set("contexts", all)
 	for _, name := range all {

@@ -149,6 +149,9 @@ func (f *listFlags) userEvents(c *agentCall) error {
 	c.set("events", all)
 	c.say("UST events:")
 	c.say("-------------")
+	if len(all) == 0 {
+		c.say("None")
+	}
 	pid := int32(-1)
 	for _, e := range all {
 		if e.PID != pid {

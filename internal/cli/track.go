@@ -172,7 +172,7 @@ func (f *trackFlags) lists(r *agent.Track) error {
 		for _, text := range splitNames(f.pid) {
 			n, err := strconv.ParseInt(text, 10, 32)
 			if err != nil || n < 0 {
-				return usageErrorf("--pid: want numbers of processes, got %q", text)
+				return usageErrorf("--pid and --vpid: want numbers of processes, got %q", text)
 			}
 			r.PIDs = append(r.PIDs, int32(n))
 		}
