@@ -4,6 +4,8 @@
 package tracepoint
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -105,6 +107,22 @@ func TestReadyAfterLateEvents(t *testing.T) {
 	New0(p, "last", Info)
 	if err := r.tracer.ready(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A daemon that has stopped in the middle holds a program up for as long as that wants.
+func TestReadyIsBounded(t *testing.T) {
+	d := newDouble(t) // it tells nothing
+	defer d.close()
+	New0(newProvider(d.tracer, "app"), "tick", Info)
+	begin := time.Now()
+	if err := d.tracer.readyWithin(t.Context(), 10*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > wait.Patience {
+		t.Errorf("ready after %v: %v, want that it is late", time.Since(begin), err)
+	}
+	for value, want := range map[string]time.Duration{"": readyTimeout, "0": 0, "1500": 1500 * time.Millisecond, "-1": -time.Millisecond, "soon": readyTimeout} {
+		if got := timeout(value); got != want {
+			t.Errorf("%s=%s: %v, want %v", readyVariable, value, got, want)
+		}
 	}
 }
 

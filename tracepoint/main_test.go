@@ -196,7 +196,7 @@ func (m *machine) startRole(role string, env ...string) *traced {
 func (m *machine) startProgram(path string, env ...string) *traced {
 	m.Helper()
 	cmd := exec.CommandContext(m.Context(), path)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), readyVariable+"=-1"), env...) // the machine may be busy
 	cmd.Stderr = m.errors
 	in, err := cmd.StdinPipe()
 	if err != nil {
