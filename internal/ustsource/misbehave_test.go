@@ -210,6 +210,21 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// Each event that a program declares asks what is new, and the program waits for it: that
+// takes no measurement of clocks, and nothing where there is nothing.
+func TestNothingNew(t *testing.T) {
+	tr := watch(t, New(Options{}))
+	tr.part(0)
+	if _, err := tr.Texts(false); err != nil {
+		t.Fatal(err)
+	}
+	var text []source.Text
+	var err error
+	if n := testing.AllocsPerRun(100, func() { text, err = tr.Texts(false) }); n != 0 || len(text) > 0 || err != nil {
+		t.Errorf("%v allocations for %d texts, %v; want none", n, len(text), err)
+	}
+}
+
 // Fields of one name have others in the metadata, however many they are.
 func TestSameNames(t *testing.T) {
 	tr := watch(t, New(Options{}))
