@@ -5,12 +5,9 @@ package bolt
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
-
-	"go.etcd.io/bbolt"
 
 	"github.com/weir-io/weir/internal/store"
 )
@@ -158,28 +155,6 @@ func farewell(l *layer, s *Session) []store.Op {
 		}
 	}
 	return ops
-}
-
-// persist writes what changes in the file, and syncs it.
-func (d *DB) persist(l *layer, last int64) error {
-	if len(l.dirty) == 0 {
-		return nil
-	}
-	return d.bolt.Update(func(tx *bbolt.Tx) error {
-		nodes := tx.Bucket(nodesBucket)
-		for _, path := range slices.Sorted(maps.Keys(l.dirty)) {
-			var err error
-			if n := l.nodes[path]; n != nil {
-				err = nodes.Put([]byte(path), n.append(nil))
-			} else {
-				err = nodes.Delete([]byte(path))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return tx.Bucket(storeBucket).Put(lastKey, binary.BigEndian.AppendUint64(nil, uint64(last)))
-	})
 }
 
 // publish puts changes into the tree, fires watches and ends sessions.

@@ -65,6 +65,11 @@ type DB struct {
 	// Guarded by mu. Only who holds the token of lead takes one out.
 	sessions map[int64]*Session
 
+	// Owned by who holds the token of lead.
+	journal *journal            // nil before the first transaction
+	pending map[string]struct{} // paths that are in the journal, and not as they are in the store
+	plain   bool                // no journal can be made
+
 	watches watches // locked after mu
 }
 
@@ -72,11 +77,15 @@ var (
 	nodesBucket = []byte("nodes")
 	storeBucket = []byte("store")
 	formatKey   = []byte("format")
+	journalKey  = []byte("journal")
 	lastKey     = []byte("transaction")
 )
 
-// format is the version of the file's layout.
-const format = 1
+// Versions of the file's layout.
+const (
+	format        = 1
+	formatJournal = 2 // a journal belongs to it, which programs that know only format 1 would overlook
+)
 
 // Open opens the store in a file, which it makes if there is none. The directory must
 // be there.
@@ -96,9 +105,12 @@ func Open(file string, opt Options) (*DB, error) {
 	d := &DB{
 		file: file, bolt: b, lead: make(chan struct{}, 1),
 		nodes: make(map[string]*node), children: make(map[string]map[string]struct{}), sessions: make(map[int64]*Session),
-		watches: watches{armed: make(map[watchKey][]armed)},
+		pending: make(map[string]struct{}), watches: watches{armed: make(map[watchKey][]armed)},
 	}
 	if err := b.View(d.load); err != nil {
+		if d.journal != nil {
+			err = errors.Join(err, d.journal.f.Close())
+		}
 		return nil, errors.Join(err, b.Close())
 	}
 	return d, nil
@@ -153,11 +165,7 @@ func create(file string) error {
 	if err := os.Link(tmp.Name(), file); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(dir)
 }
 
 // load reads all nodes of the file.
@@ -170,10 +178,18 @@ func (d *DB) load(tx *bbolt.Tx) error {
 	if len(got) != 8 || len(last) != 8 {
 		return &CorruptError{File: d.file, Err: fmt.Errorf("format of %d bytes and transaction of %d, want 8 each", len(got), len(last))}
 	}
-	if v := binary.BigEndian.Uint64(got); v != format {
-		return &CorruptError{File: d.file, Err: fmt.Errorf("format %d, this version knows %d", v, format)}
+	v := binary.BigEndian.Uint64(got)
+	if v != format && v != formatJournal {
+		return &CorruptError{File: d.file, Err: fmt.Errorf("format %d, this version knows %d and %d", v, format, formatJournal)}
 	}
 	d.last = int64(binary.BigEndian.Uint64(last))
+	if err := d.loadNodes(nodes); err != nil || v == format {
+		return err
+	}
+	return d.recover(meta)
+}
+
+func (d *DB) loadNodes(nodes *bbolt.Bucket) error {
 	return nodes.ForEach(func(k, v []byte) error {
 		path := string(k)
 		n, err := parseNode(v)
@@ -240,7 +256,7 @@ func (d *DB) Close() error {
 	}
 	d.mu.Unlock()
 	d.answer(d.take(), store.ErrSessionExpired)
-	if err := d.bolt.Close(); err != nil {
+	if err := errors.Join(d.retire(), d.bolt.Close()); err != nil {
 		return fmt.Errorf("close control store %s: %w", d.file, err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func write(file string) error {
 				last, _ := strconv.Atoi(string(data))
 				n := last + 1
 				ops := []store.Op{
-					store.Create(fmt.Sprintf("%s-%d-a", own, n), make([]byte, rand.IntN(5000)), store.Persistent),
+					store.Create(fmt.Sprintf("%s-%d-a", own, n), make([]byte, length()), store.Persistent),
 					store.Create(fmt.Sprintf("%s-%d-b", own, n), nil, store.Persistent),
 					store.Create(fmt.Sprintf("%s-%d-e", own, n), nil, store.Ephemeral),
 					store.Set(own, fmt.Append(nil, n), stat.Version),
@@ -88,12 +88,21 @@ func write(file string) error {
 	return errors.New("a transaction failed")
 }
 
+// length returns a length of data. Some are so long that the journal is often full, and
+// some too long for it.
+func length() int {
+	if rand.IntN(10) == 0 {
+		return rand.IntN(320 << 10)
+	}
+	return rand.IntN(5000)
+}
+
 // A process that is killed amid transactions leaves whole ones only, and all that were
 // answered.
 func TestKill(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "control.db")
 	var answered [writers]int
-	for life := range 6 {
+	for life := range 10 {
 		cmd := exec.Command("/proc/self/exe", "-test.run", "^$")
 		cmd.Env = append(os.Environ(), childFile+"="+file)
 		cmd.Stderr = os.Stderr

@@ -19,6 +19,9 @@ type node struct {
 	names uint32 // children it ever had: the number of its next sequential child
 }
 
+// persistent reports whether there is a node and it is one of the file.
+func (n *node) persistent() bool { return n != nil && n.stat.Owner == 0 }
+
 // nodeHeaderLen is the length of the numbers before a node's data: version, names,
 // created, modified.
 const nodeHeaderLen = 4 + 4 + 8 + 8

@@ -1,0 +1,160 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/weir-io/weir/internal/store"
+)
+
+// persist has what a layer changes on the disk: in the journal, or with all that is there
+// in the store.
+func (d *DB) persist(l *layer, last int64) error {
+	if len(l.dirty) == 0 {
+		return nil
+	}
+	var lost error
+	if j := d.journal; j != nil && !j.spent {
+		err := j.append(l, last)
+		if err == nil {
+			maps.Copy(d.pending, l.dirty)
+			return nil
+		}
+		j.spent = true
+		if !errors.Is(err, errNoRoom) {
+			lost = fmt.Errorf("journal: %w", err)
+		}
+	}
+	if err := d.checkpoint(l, last); err != nil {
+		maps.Copy(d.pending, l.dirty) // they may be in the store all the same
+		return errors.Join(lost, err)
+	}
+	return nil
+}
+
+// checkpoint writes what a layer changes, and all that is in the journal, into the
+// store. The journal begins anew, or for the first time.
+func (d *DB) checkpoint(l *layer, last int64) error {
+	j := d.journal
+	if j == nil && !d.plain {
+		var err error
+		if j, err = createJournal(d.file + journalSuffix); err != nil {
+			d.plain = true // slower, and as safe
+		}
+	}
+	epoch := newEpoch()
+	err := d.bolt.Update(func(tx *bbolt.Tx) error {
+		if err := d.flush(tx, l, last); err != nil || j == nil {
+			return err
+		}
+		meta := tx.Bucket(storeBucket)
+		return errors.Join(
+			meta.Put(formatKey, binary.BigEndian.AppendUint64(nil, formatJournal)),
+			meta.Put(journalKey, binary.BigEndian.AppendUint64(j.id[:], epoch)))
+	})
+	switch {
+	case err == nil && j != nil:
+		j.begin(epoch)
+		d.journal = j
+		clear(d.pending)
+	case err != nil && d.journal == nil && j != nil:
+		return errors.Join(err, j.f.Close(), remove(j.file))
+	}
+	return err
+}
+
+// flush puts what a layer changes, and what the journal has, into the store.
+func (d *DB) flush(tx *bbolt.Tx, l *layer, last int64) error {
+	nodes, paths := tx.Bucket(nodesBucket), maps.Clone(d.pending)
+	maps.Copy(paths, l.dirty)
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		var err error
+		if n := l.node(path); n.persistent() {
+			err = nodes.Put([]byte(path), n.append(nil))
+		} else {
+			err = nodes.Delete([]byte(path))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(storeBucket).Put(lastKey, binary.BigEndian.AppendUint64(nil, uint64(last)))
+}
+
+// retire puts what the journal has into the store, and removes it. If that fails the
+// journal stays: nothing is lost.
+func (d *DB) retire() error {
+	j := d.journal
+	if j == nil {
+		return nil
+	}
+	d.journal = nil
+	err := d.bolt.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(storeBucket)
+		return errors.Join(
+			d.flush(tx, newLayer(func(path string) *node { return d.nodes[path] }), d.last),
+			meta.Put(formatKey, binary.BigEndian.AppendUint64(nil, format)),
+			meta.Delete(journalKey))
+	})
+	if err == nil {
+		err = remove(j.file)
+	}
+	return errors.Join(err, j.f.Close())
+}
+
+// recover opens the journal that the store says that it has, and makes the transactions
+// in it. They go into the store with the next one: a disk that is full may be read.
+func (d *DB) recover(meta *bbolt.Bucket) error {
+	key := meta.Get(journalKey)
+	if len(key) != len(journalID{})+8 {
+		return &CorruptError{File: d.file, Err: fmt.Errorf("journal of %d bytes, want %d", len(key), len(journalID{})+8)}
+	}
+	j, err := openJournal(d.file+journalSuffix, journalID(key), binary.BigEndian.Uint64(key[len(journalID{}):]))
+	if err != nil {
+		return err
+	}
+	d.journal = j
+	j.spent = true
+	return j.replay(func(r journalRecord) error {
+		for _, c := range r.changes {
+			if err := d.restore(c); err != nil {
+				return err
+			}
+			d.pending[c.path] = struct{}{}
+		}
+		d.last = r.last
+		return nil
+	})
+}
+
+// restore makes a change of the journal in the tree. Changes come in the order of their
+// paths, those of parents before those of children.
+func (d *DB) restore(c change) error {
+	old, parent := d.nodes[c.path], d.nodes[store.Parent(c.path)]
+	switch {
+	case c.node != nil && old != nil:
+		c.node.stat.Children = old.stat.Children
+		d.nodes[c.path] = c.node
+	case c.node != nil && parent == nil:
+		return fmt.Errorf("node %q has no parent", c.path)
+	case c.node != nil:
+		parent.stat.Children++
+		d.adopt(c.path)
+		d.nodes[c.path] = c.node
+	case old != nil:
+		if parent != nil {
+			parent.stat.Children--
+		}
+		d.disown(c.path)
+		delete(d.nodes, c.path)
+	}
+	return nil
+}
