@@ -561,3 +561,22 @@ func TestUnboundedEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingToForget looks that a request that nothing was traced for costs no write when
+// it is made, enabled, disabled and deleted.
+func TestNothingToForget(t *testing.T) {
+	a := newTest(t, Options{})
+	writes := func() (n int) {
+		if err := a.db.View(func(tx *bbolt.Tx) error { n = tx.ID(); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := writes()
+	if err := errors.Join(a.ResetStatus(request), a.DeleteRequest(request)); err != nil {
+		t.Fatal(err)
+	}
+	if got := writes(); got != before {
+		t.Errorf("%d transactions of the file, want none", got-before)
+	}
+}
