@@ -57,7 +57,7 @@ func get[T any](ctx context.Context, v *Inventory, k topology.Kind, path string,
 	if err != nil {
 		return value, unanswered(err)
 	}
-	if err := json.Unmarshal(data, &value); err != nil {
+	if err := decode(data, &value); err != nil {
 		return value, fmt.Errorf("node %s: %w", path, err)
 	}
 	return value, nil

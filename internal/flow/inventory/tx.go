@@ -101,7 +101,7 @@ func (t *tx) load(path string, value any) (bool, error) {
 	if err != nil || !e.exists {
 		return false, err
 	}
-	if err := json.Unmarshal(e.data, value); err != nil {
+	if err := decode(e.data, value); err != nil {
 		return false, fmt.Errorf("node %s: %w", path, err)
 	}
 	return true, nil
@@ -148,6 +148,15 @@ func encode(value any) ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(value)
+}
+
+// decode reads a value. Those of objects look themselves whether it is JSON, so that
+// each byte is not looked at three times.
+func decode(data []byte, value any) error {
+	if u, ok := value.(json.Unmarshaler); ok {
+		return u.UnmarshalJSON(bytes.TrimSpace(data))
+	}
+	return json.Unmarshal(data, value)
 }
 
 // ensure makes a node without data unless it is there.

@@ -5,7 +5,6 @@ package inventory
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"strings"
@@ -250,7 +249,7 @@ func read[T any](ctx context.Context, f *view, path string) (*T, error) {
 		return nil, err
 	}
 	value := new(T)
-	if err := json.Unmarshal(data, value); err != nil {
+	if err := decode(data, value); err != nil {
 		f.v.cfg.Log.Warn("a node of the control store is not readable, it is left out", "path", path, "error", err)
 		return nil, nil
 	}

@@ -11,8 +11,9 @@ import (
 
 // route is a method of a path, with what the gates and the document know of it.
 type route struct {
-	method, path string // "/bridges/{id}", below Base
-	kind         string // of the media type, as "Bridge-v4"; "" for plain JSON alone
+	method, path string   // "/bridges/{id}", below Base
+	segments     []string // of path; set by New
+	kind         string   // of the media type, as "Bridge-v4"; "" for plain JSON alone
 	collection   bool
 	handle       func(*request) error
 
@@ -68,12 +69,11 @@ func split(path string) []string {
 // fits reports whether the route's path has these segments, and what stands for its
 // variables.
 func (rt *route) fits(segments []string) (map[string]string, bool) {
-	pattern := split(rt.path)
-	if len(pattern) != len(segments) {
+	if len(rt.segments) != len(segments) {
 		return nil, false
 	}
 	var vars map[string]string
-	for i, p := range pattern {
+	for i, p := range rt.segments {
 		name, variable := strings.CutPrefix(p, "{")
 		switch {
 		case variable && segments[i] != "":

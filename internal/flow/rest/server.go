@@ -73,7 +73,11 @@ func New(opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{opts: opts, routes: routes(), document: sync.OnceValues(Document)}
+	s := &Server{opts: opts, routes: routes(), document: sync.OnceValues(Document)}
+	for i := range s.routes {
+		s.routes[i].segments = split(s.routes[i].path)
+	}
+	return s
 }
 
 // ServeHTTP answers a request.
