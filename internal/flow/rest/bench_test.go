@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +63,9 @@ func benchmarkCycle(b *testing.B, clients int) {
 		if err != nil || resp.StatusCode >= 300 {
 			b.Errorf("%s %s: %v, %v", method, path, resp, err)
 			return ""
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil { // the next request takes the same connection
+			b.Error(err)
 		}
 		resp.Body.Close()
 		return resp.Header.Get("Location")
