@@ -36,6 +36,8 @@ type TraceRequest struct {
 
 	Warning string       `json:"warning,omitempty"`    // "rule missing": nothing is traced
 	Hosts   []HostStatus `json:"hostStatus,omitempty"` // of a single request
+
+	FlowsDropped uint64 `json:"flowsDropped,omitempty"` // of a single request: flows that have made room for others
 }
 
 // HostStatus is how a host counts for a request.
@@ -178,6 +180,9 @@ type Flow struct {
 	SrcPort      int       `json:"srcPort,omitempty"`
 	DstPort      int       `json:"dstPort,omitempty"`
 	Redacted     bool      `json:"redacted,omitempty"` // it came in at another tenant's
+
+	Incomplete    bool   `json:"incomplete,omitempty"`    // it has more events than are kept
+	EventsDropped uint64 `json:"eventsDropped,omitempty"` // how many more; administrators are told
 }
 
 // Event is a step of what became of a packet, as JSON: its members depend on its kind.

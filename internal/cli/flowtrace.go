@@ -200,6 +200,9 @@ func writeTrace(w io.Writer, r *flow.TraceRequest) error {
 		}
 		fmt.Fprintf(t, "host %s\t%d flows%s\n", h.Host, h.Hits, reached)
 	}
+	if r.FlowsDropped > 0 {
+		fmt.Fprintf(t, "not kept\t%d flows\n", r.FlowsDropped)
+	}
 	return t.Flush()
 }
 

@@ -61,7 +61,14 @@ func writeFlow(w io.Writer, f *flow.Flow) error {
 	if !f.Redacted {
 		packet = flowPacket(f)
 	}
-	_, err := fmt.Fprintf(w, "%s  %s  %s  %s\n", f.Time.Local().Format("2006-01-02 15:04:05.000"), f.ID, f.Verdict, packet)
+	lost := ""
+	switch {
+	case f.EventsDropped > 0:
+		lost = fmt.Sprintf("  (%d events are not kept)", f.EventsDropped)
+	case f.Incomplete:
+		lost = "  (not all events are kept)"
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s%s\n", f.Time.Local().Format("2006-01-02 15:04:05.000"), f.ID, f.Verdict, packet, lost)
 	return err
 }
 

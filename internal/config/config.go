@@ -162,8 +162,10 @@ type Flow struct {
 	Accounts  string        `toml:"accounts" doc:"JSON file of users with their roles, tenants and tokens; absolute. It is read again when it changes. Empty means flow/accounts.json below state_dir, which the first start makes with an administrator, whose token is in flow/token."`
 	TokenLife time.Duration `toml:"token_life" doc:"How long the token of a login is valid."`
 
-	TraceAge   time.Duration `toml:"trace_age" doc:"How long traced flows are kept."`
-	TraceFlows int           `toml:"trace_flows" doc:"How many flows of a trace request are kept; a further one takes the place of the oldest."`
+	TraceAge    time.Duration `toml:"trace_age" doc:"How long traced flows are kept."`
+	TraceFlows  int           `toml:"trace_flows" doc:"How many flows of a trace request are kept; a further one takes the place of the oldest."`
+	TraceEvents int           `toml:"trace_events" doc:"How many events of a flow are kept, and no more than 16 MiB: the first, and the result. The others are counted."`
+	TraceBytes  Bytes         `toml:"trace_bytes" doc:"How much the flows of all trace requests take together; a further one takes the place of the oldest of all."`
 }
 
 // Default returns the built-in configuration. The directories are empty: Load
@@ -187,7 +189,7 @@ func Default() *Config {
 		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour, FeedsJob: "comm_uid"},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
-		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000},
+		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000, TraceEvents: 10000, TraceBytes: GiB},
 		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
 	}
 }

@@ -125,6 +125,8 @@ func (c *Config) otherChecks() []check {
 		{"flow.token_life", atLeast(c.Flow.TokenLife, time.Second)},
 		{"flow.trace_age", atLeast(c.Flow.TraceAge, time.Second)},
 		{"flow.trace_flows", between(c.Flow.TraceFlows, 1, maxCount)},
+		{"flow.trace_events", between(c.Flow.TraceEvents, 1, maxCount)},
+		{"flow.trace_bytes", sizeBetween(c.Flow.TraceBytes, 32*MiB, TiB)},
 	}
 }
 

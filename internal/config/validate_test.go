@@ -49,7 +49,7 @@ func TestValidateRefuses(t *testing.T) {
 		"hosts.listen": "9348", "hosts.tls_cert": "relative", "hosts.tls_key": "/key", "hosts.tls_client_ca": "/ca", "hosts.feeds_ca": "relative", "hosts.allow": "everyone", "hosts.watch": "\x01",
 		"hosts.file": "wulfhosts", "hosts.poll": "100ms", "hosts.max": "0", "hosts.forget": "0s",
 		"flow.store": "etcd", "flow.accounts": "accounts.json", "flow.token_life": "0s",
-		"flow.trace_age": "0s", "flow.trace_flows": "0",
+		"flow.trace_age": "0s", "flow.trace_flows": "0", "flow.trace_events": "0", "flow.trace_bytes": "1MiB",
 	}
 	for key, text := range tests {
 		c, err := Load("", []string{"HOME=/h"})

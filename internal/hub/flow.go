@@ -134,7 +134,9 @@ func (f *flows) try(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
-	a, err := archive.Open(f.file("traces.db"), archive.Options{MaxAge: f.cfg.Flow.TraceAge, MaxFlows: f.cfg.Flow.TraceFlows, Log: f.log})
+	a, err := archive.Open(f.file("traces.db"), archive.Options{
+		MaxAge: f.cfg.Flow.TraceAge, MaxFlows: f.cfg.Flow.TraceFlows, MaxEvents: f.cfg.Flow.TraceEvents, MaxBytes: int64(f.cfg.Flow.TraceBytes), Log: f.log,
+	})
 	if err != nil {
 		return errors.Join(err, v.Close(), st.Close())
 	}

@@ -76,6 +76,11 @@ func (t flowTraces) Delete(_ context.Context, request topology.ID) error {
 	return t.archive.DeleteRequest(request)
 }
 
+// Lost returns how many flows of a request have made room for others.
+func (t flowTraces) Lost(ctx context.Context, request topology.ID) (uint64, error) {
+	return t.archive.Lost(ctx, request)
+}
+
 // Status returns how the hosts count for a request.
 func (t flowTraces) Status(ctx context.Context, request topology.ID) ([]rest.HostStatus, error) {
 	hosts, err := t.archive.Status(ctx, request)

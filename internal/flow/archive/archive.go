@@ -27,8 +27,12 @@ var ErrNotFound = errors.New("no such flow")
 type Options struct {
 	MaxAge   time.Duration    // how long flows are kept: 24 h
 	MaxFlows int              // how many a request has: 10,000
+	MaxBytes int64            // what all flows have together: 1 GiB
 	Now      func() time.Time // time.Now
 	Log      *slog.Logger     // nothing is logged
+
+	MaxEvents    int   // how many a flow has: 10,000
+	MaxFlowBytes int64 // what these have together: 16 MiB, which is what one who reads them needs in memory
 }
 
 // Archive is a store of flow traces. It is safe for concurrent use.
@@ -56,8 +60,11 @@ var (
 	countKey       = []byte("count")  // flows
 )
 
-// format is the version of the file's layout.
-const format = 1
+// Versions of the file's layout. The first has no sizes.
+const (
+	formatUnmeasured = 1
+	format           = 2
+)
 
 // lockTimeout is how long Open waits for a file that another process has.
 const lockTimeout = 3 * time.Second
@@ -72,6 +79,15 @@ func Open(file string, opts Options) (*Archive, error) {
 	}
 	if opts.MaxFlows == 0 {
 		opts.MaxFlows = 10_000
+	}
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = 1 << 30
+	}
+	if opts.MaxEvents == 0 {
+		opts.MaxEvents = 10_000
+	}
+	if opts.MaxFlowBytes == 0 {
+		opts.MaxFlowBytes = 16 << 20
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -97,16 +113,18 @@ func (a *Archive) prepare(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
+	if _, err := tx.CreateBucketIfNotExists(requestsBucket); err != nil {
+		return err
+	}
 	switch have := meta.Get(formatKey); {
 	case have == nil:
-		if err := meta.Put(formatKey, number(format)); err != nil {
-			return err
-		}
+		return meta.Put(formatKey, number(format))
+	case bytes.Equal(have, number(formatUnmeasured)):
+		return errors.Join(measure(tx), meta.Put(formatKey, number(format)))
 	case !bytes.Equal(have, number(format)):
 		return fmt.Errorf("format %x, this version knows %x", have, number(format))
 	}
-	_, err = tx.CreateBucketIfNotExists(requestsBucket)
-	return err
+	return nil
 }
 
 // Close closes the file.
@@ -139,7 +157,7 @@ func (a *Archive) Append(ctx context.Context, batch []record.Record) error {
 		}
 	}
 	err := a.db.Batch(func(tx *bbolt.Tx) error {
-		w := &writer{tx: tx, maxFlows: uint64(a.opts.MaxFlows), flows: make(map[openKey]*openFlow)}
+		w := &writer{tx: tx, opts: &a.opts, flows: make(map[openKey]*openFlow)}
 		for i := range batch {
 			for _, request := range batch[i].Scope.Requests {
 				if err := w.keep(request, &batch[i], events[i], &views[i]); err != nil {
@@ -216,8 +234,12 @@ func (a *Archive) DeleteRequest(request topology.ID) error {
 		return err
 	}
 	err := a.db.Update(func(tx *bbolt.Tx) error {
-		if open(tx, request) == nil {
+		s := open(tx, request)
+		if s == nil {
 			return nil
+		}
+		if err := s.grow(-int64(counter(s.all, bytesKey))); err != nil {
+			return err
 		}
 		return tx.Bucket(requestsBucket).DeleteBucket(request[:])
 	})
@@ -225,6 +247,15 @@ func (a *Archive) DeleteRequest(request topology.ID) error {
 		return fmt.Errorf("flow archive %s: %w", a.file, err)
 	}
 	return nil
+}
+
+// Lost returns how many flows of a request have made room for others.
+func (a *Archive) Lost(ctx context.Context, request topology.ID) (n uint64, err error) {
+	if err := context.Cause(ctx); err != nil {
+		return 0, err
+	}
+	_, err = a.has(request, func(s *shelf) bool { n = counter(s.all, lostKey); return true })
+	return n, err
 }
 
 // has reports whether there is something of a request, as f says.
@@ -283,7 +314,7 @@ func (a *Archive) Expire() (n int, err error) {
 					if err := json.Unmarshal(value, &v); err != nil {
 						return err
 					}
-					if err := s.drop(bytes.Clone(key), v.Done); err != nil {
+					if err := s.drop(bytes.Clone(key), &v); err != nil {
 						return err
 					}
 					deleted++

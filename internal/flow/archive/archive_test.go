@@ -338,7 +338,7 @@ func TestDeleteRequest(t *testing.T) {
 func TestOpen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "flows.db")
 	a := openTest(t, file, Options{})
-	err := a.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(archiveBucket).Put(formatKey, number(2)) })
+	err := a.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(archiveBucket).Put(formatKey, number(format+1)) })
 	if err := errors.Join(err, a.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -545,7 +545,7 @@ func TestResetStatus(t *testing.T) {
 
 // TestUnboundedEvents reads a flow that has more events than are returned at most.
 func TestUnboundedEvents(t *testing.T) {
-	a := newTest(t, Options{})
+	a := newTest(t, Options{MaxEvents: MaxLimit + 1})
 	s := scope(1, near)
 	batch := make([]record.Record, MaxLimit+1)
 	for i := range batch {

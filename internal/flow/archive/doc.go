@@ -11,5 +11,8 @@
 // # Retention
 //
 // Run deletes flows that are older than the archive keeps them. A request that has more
-// flows than it may loses its oldest when others come.
+// flows than it may loses its oldest when others come, and so does the archive when all
+// flows together are larger than it may be; a request counts those that it has lost. Of a
+// flow that has more events than it may the first stay, and its result; it counts the
+// others.
 package archive

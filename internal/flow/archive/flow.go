@@ -21,6 +21,7 @@ type Flow struct {
 	Hosts   []topology.ID
 	Verdict string          // outcome of the simulation at the ingress; empty until it is known
 	Header  json.RawMessage // an object: ethSrc … dstPort of the packet as it came
+	Dropped uint64          // events that are not kept, because there were too many
 }
 
 // flowValue is a Flow as it is stored.
@@ -31,6 +32,9 @@ type flowValue struct {
 	Verdict string          `json:"verdict,omitempty"`
 	Header  json.RawMessage `json:"header,omitempty"`
 	Done    uint64          `json:"done,omitempty"` // number among the flows whose verdict is known
+	Events  int             `json:"events"`         // how many are kept
+	Bytes   int64           `json:"bytes"`          // of these and the flow itself
+	Lost    []hostLoss      `json:"lost,omitempty"`
 }
 
 // Roles of hosts.

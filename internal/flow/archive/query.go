@@ -26,7 +26,7 @@ func parseFlow(key, value []byte) (Flow, error) {
 	if err := json.Unmarshal(value, &v); err != nil {
 		return Flow{}, fmt.Errorf("flow %x: %w", key, err)
 	}
-	f := Flow{Time: keyTime(key), Ingress: v.Ingress, Host: v.Host, Hosts: v.Hosts, Verdict: v.Verdict, Header: v.Header}
+	f := Flow{Time: keyTime(key), Ingress: v.Ingress, Host: v.Host, Hosts: v.Hosts, Verdict: v.Verdict, Header: v.Header, Dropped: v.dropped()}
 	copy(f.ID[:], key[8:])
 	return f, nil
 }

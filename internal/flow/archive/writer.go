@@ -53,13 +53,14 @@ type openFlow struct {
 	shelf *shelf
 	key   []byte // time, flow
 	value flowValue
+	grown int64 // bytes that its request does not count yet
 }
 
 // writer keeps a batch of records. What is known of flows is written at its end, once.
 type writer struct {
-	tx       *bbolt.Tx
-	maxFlows uint64
-	flows    map[openKey]*openFlow
+	tx    *bbolt.Tx
+	opts  *Options
+	flows map[openKey]*openFlow
 }
 
 // keep keeps a record for a request.
@@ -68,7 +69,8 @@ func (w *writer) keep(request topology.ID, r *record.Record, event []byte, view 
 	if err != nil {
 		return err
 	}
-	if f.value.learn(r, view) {
+	decided := f.value.learn(r, view)
+	if decided {
 		if f.value.Done, err = f.shelf.done.NextSequence(); err != nil {
 			return err
 		}
@@ -78,7 +80,11 @@ func (w *writer) keep(request topology.ID, r *record.Record, event []byte, view 
 	}
 	key := make([]byte, 0, 40)
 	key = append(append(key, r.Scope.Flow[:]...), r.Scope.Host[:]...)
-	return f.shelf.events.Put(binary.BigEndian.AppendUint64(key, r.Seq), event)
+	key = binary.BigEndian.AppendUint64(key, r.Seq)
+	if !f.admit(r.Scope.Host, r.Seq, f.shelf.events.Get(key), event, decided, w.opts) {
+		return nil
+	}
+	return f.shelf.events.Put(key, event)
 }
 
 // open opens the flow of a record, which is made if the request does not have it.
@@ -99,6 +105,7 @@ func (w *writer) open(request topology.ID, r *record.Record) (*openFlow, error) 
 		}
 	} else {
 		f.key = flowKey(timeKey(r.Time), flow)
+		f.grow(flowCost)
 		if err := errors.Join(s.index.Put(flow[:], f.key[:8]), s.count(1), w.trim(request, s), s.flows.Put(f.key, []byte("{}"))); err != nil {
 			return nil, err
 		}
@@ -107,37 +114,29 @@ func (w *writer) open(request topology.ID, r *record.Record) (*openFlow, error) 
 	return f, nil
 }
 
-// flush writes what is known of flows.
+// flush writes what is known of flows, and makes room for them.
 func (w *writer) flush() error {
 	for _, f := range w.flows {
 		data, err := json.Marshal(&f.value)
 		if err != nil {
 			return err
 		}
-		if err := f.shelf.flows.Put(f.key, data); err != nil {
+		if err := errors.Join(f.shelf.flows.Put(f.key, data), f.shelf.grow(f.grown)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return makeRoom(w.tx, w.opts.MaxBytes)
 }
 
 // flowCount returns how many flows a request has.
-func (s *shelf) flowCount() uint64 {
-	b := s.all.Get(countKey)
-	if len(b) != 8 {
-		return 0
-	}
-	return binary.BigEndian.Uint64(b)
-}
+func (s *shelf) flowCount() uint64 { return counter(s.all, countKey) }
 
-func (s *shelf) count(by int64) error {
-	return s.all.Put(countKey, number(s.flowCount()+uint64(by)))
-}
+func (s *shelf) count(by int64) error { return addTo(s.all, countKey, by) }
 
 // trim deletes the oldest flows of a request that has too many. The one that is being
 // added is counted, but not there yet.
 func (w *writer) trim(request topology.ID, s *shelf) error {
-	for s.flowCount() > w.maxFlows {
+	for s.flowCount() > uint64(w.opts.MaxFlows) {
 		key, value := s.flows.Cursor().First()
 		if key == nil {
 			return nil
@@ -146,11 +145,14 @@ func (w *writer) trim(request topology.ID, s *shelf) error {
 		var v flowValue
 		if f := w.flows[openKey{request, topology.ID(key[8:])}]; f != nil {
 			v = f.value
+			if err := s.grow(f.grown); err != nil {
+				return err
+			}
 			delete(w.flows, openKey{request, topology.ID(key[8:])})
 		} else if err := json.Unmarshal(value, &v); err != nil {
 			return err
 		}
-		if err := s.drop(key, v.Done); err != nil {
+		if err := errors.Join(s.drop(key, &v), addTo(s.all, lostKey, 1)); err != nil {
 			return err
 		}
 	}
@@ -158,7 +160,7 @@ func (w *writer) trim(request topology.ID, s *shelf) error {
 }
 
 // drop deletes a flow with its events.
-func (s *shelf) drop(key []byte, done uint64) error {
+func (s *shelf) drop(key []byte, v *flowValue) error {
 	flow := key[8:]
 	c := s.events.Cursor()
 	var events [][]byte
@@ -170,10 +172,10 @@ func (s *shelf) drop(key []byte, done uint64) error {
 			return err
 		}
 	}
-	if done > 0 {
-		if err := s.done.Delete(number(done)); err != nil {
+	if v.Done > 0 {
+		if err := s.done.Delete(number(v.Done)); err != nil {
 			return err
 		}
 	}
-	return errors.Join(s.flows.Delete(key), s.index.Delete(flow), s.count(-1))
+	return errors.Join(s.flows.Delete(key), s.index.Delete(flow), s.count(-1), s.grow(-v.Bytes))
 }

@@ -119,6 +119,12 @@ func representFlow(q *request, v *viewer, f Flow) (json.RawMessage, error) {
 		{"time", f.Time.UTC().Format(time.RFC3339Nano)},
 		{"verdict", f.Verdict},
 	}
+	if f.Dropped > 0 { // how many there were tells of what is on devices of others
+		members = append(members, member{"incomplete", true})
+	}
+	if f.Dropped > 0 && v.admin {
+		members = append(members, member{"eventsDropped", f.Dropped})
+	}
 	if !v.sees("port", f.Ingress.String()) {
 		return represent(struct{}{}, append(members, member{"redacted", true})...)
 	}

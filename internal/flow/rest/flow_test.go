@@ -48,6 +48,28 @@ func TestFlowsAreSelected(t *testing.T) {
 	f.want(http.StatusNotAcceptable, red, "GET", "/traces/"+id+"/flows", "", "Accept", "text/html")
 }
 
+// What was not kept is told: of a flow that there was more, to administrators how much.
+func TestFlowsTellWhatWasNotKept(t *testing.T) {
+	f := newFixture(t)
+	id := f.trace(red, "bridges/"+redLAN)
+	request, _ := topology.ParseID(id)
+	port, _ := topology.ParseID(redPort)
+	whole, cut := Flow{ID: topology.ID{15: 1}, Ingress: port}, Flow{ID: topology.ID{15: 2}, Ingress: port, Dropped: 7}
+	f.traces.flows = map[topology.ID][]Flow{request: {whole, cut}}
+	for token, dropped := range map[string]any{root: 7.0, red: nil} {
+		list := f.want(http.StatusOK, token, "GET", "/traces/"+id+"/flows", "").array(t)
+		if list[0]["incomplete"] != nil || list[0]["eventsDropped"] != nil {
+			t.Errorf("a whole flow: %v", list[0])
+		}
+		if list[1]["incomplete"] != true || list[1]["eventsDropped"] != dropped {
+			t.Errorf("one that is cut: %v, want %v dropped", list[1], dropped)
+		}
+	}
+	if one := f.want(http.StatusOK, red, "GET", "/traces/"+id, "").object(t); one["flowsDropped"] != 2.0 {
+		t.Errorf("the request: %v", one)
+	}
+}
+
 func TestFlowsOfWhatIsGoneAreForAdmins(t *testing.T) {
 	f := newFixture(t)
 	gone, _ := topology.ParseID(absent)

@@ -148,6 +148,7 @@ type Flow struct {
 	Hosts   []topology.ID
 	Verdict string
 	Header  json.RawMessage // an object: ethSrc … dstPort of the packet as it came
+	Dropped uint64          // events that are not kept, because there were too many
 }
 
 // Select says which flows or events are wanted.
@@ -183,6 +184,8 @@ type Traces interface {
 	ResetStatus(ctx context.Context, request topology.ID) error
 	// Delete forgets what a request has traced.
 	Delete(ctx context.Context, request topology.ID) error
+	// Lost returns how many flows of a request have made room for others.
+	Lost(ctx context.Context, request topology.ID) (uint64, error)
 	// Status returns how the hosts count for a request.
 	Status(ctx context.Context, request topology.ID) ([]HostStatus, error)
 }

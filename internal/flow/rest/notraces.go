@@ -44,4 +44,6 @@ func (noTraces) ResetStatus(context.Context, topology.ID) error { return nil }
 
 func (noTraces) Delete(context.Context, topology.ID) error { return nil }
 
+func (noTraces) Lost(context.Context, topology.ID) (uint64, error) { return 0, nil }
+
 func (noTraces) Status(context.Context, topology.ID) ([]HostStatus, error) { return nil, nil }

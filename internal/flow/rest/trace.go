@@ -224,7 +224,11 @@ func (q *request) traceStatus(t ownedTrace) (more []member, err error) {
 	if hosts == nil {
 		hosts = []HostStatus{}
 	}
-	return append(more, member{"hostStatus", hosts}), nil
+	lost, err := q.server.opts.Traces.Lost(q.ctx(), t.ID)
+	if err != nil {
+		return nil, err
+	}
+	return append(more, member{"hostStatus", hosts}, member{"flowsDropped", lost}), nil
 }
 
 // updateTrace changes all but the device.

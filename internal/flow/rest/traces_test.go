@@ -44,6 +44,10 @@ func (m *memoryTraces) ResetStatus(_ context.Context, request topology.ID) error
 	return nil
 }
 
+func (m *memoryTraces) Lost(_ context.Context, request topology.ID) (uint64, error) {
+	return uint64(len(m.flows[request])), nil // as many as there are, for the tests
+}
+
 func (m *memoryTraces) Flows(_ context.Context, request topology.ID, s Select) ([]Flow, error) {
 	m.asked = append(m.asked, s)
 	return m.flows[request], nil
