@@ -17,8 +17,9 @@ import (
 )
 
 // Import makes the objects of a snapshot, and replaces those that are there, with the
-// rules and members that they have; objects that it does not have stay. Ports without
-// a tunnel key get one. Requests that are enabled stay so.
+// rules and members that they have; objects that it does not have stay, and nothing
+// becomes another tenant's. Ports without a tunnel key get one. Requests that are enabled
+// stay so.
 //
 // What fits goes into one transaction. More goes into several, chains and groups
 // first, ports after devices: an import that ends amid them leaves a tree that is in
@@ -154,6 +155,9 @@ func merge(base, s *topology.Snapshot) (*topology.Snapshot, error) {
 	overlay(&m.Bridges, s.Bridges)
 	overlay(&m.Routers, s.Routers)
 	if err := mergePorts(m, s); err != nil {
+		return nil, err
+	}
+	if err := keepOwners(base, m, s); err != nil {
 		return nil, err
 	}
 	overlay(&m.Routes, s.Routes)

@@ -4,6 +4,7 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -179,4 +180,48 @@ func TestImportMends(t *testing.T) {
 	must(s.raw().Set(s.ctx, s.paths.bridge(bridge), []byte("{"), store.AnyVersion))(s)
 	s.ok(s.Import(s.ctx, sample(2)))
 	s.equal("the bridge", must(s.Bridge(s.ctx, bridge))(s).Name, "b")
+}
+
+// An import does not make an object another tenant's, who would read what its requests
+// have traced; one that names no tenant stays whose it is.
+func TestImportKeepsOwners(t *testing.T) {
+	st := newStand(t, newBolt(t))
+	if err := st.Import(t.Context(), sample(2)); err != nil {
+		t.Fatal(err)
+	}
+	bridge, port := topology.NamedID(topology.KindBridge, "b"), topology.NamedID(topology.KindPort, "p0")
+	others := topology.ID{7}
+	for name, change := range map[string]func(s *topology.Snapshot){
+		"bridge": func(s *topology.Snapshot) { s.Bridges[bridge].TenantID = "t2" },
+		"router": func(s *topology.Snapshot) { s.Routers[topology.NamedID(topology.KindRouter, "r")].TenantID = "t2" },
+		"chain":  func(s *topology.Snapshot) { s.Chains[topology.NamedID(topology.KindChain, "c")].TenantID = "t2" },
+		"port group": func(s *topology.Snapshot) {
+			s.PortGroups[topology.NamedID(topology.KindPortGroup, "g")].TenantID = "t2"
+		},
+		"port": func(s *topology.Snapshot) {
+			s.Bridges[others] = &topology.Bridge{ID: others, TenantID: "t2"}
+			s.Ports[port].Device = others
+		},
+	} {
+		s := sample(2)
+		change(s)
+		var bad *Error
+		if err := st.Import(t.Context(), s); !errors.As(err, &bad) || bad.Object != name || !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s of another tenant: got %v, want that the %s stays whose it is", name, err, name)
+		}
+		if _, err := st.Bridge(t.Context(), others); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: a part of it was imported: %v", name, err)
+		}
+	}
+	s := sample(2)
+	s.Bridges[bridge].TenantID, s.Bridges[bridge].Name = "", "renamed"
+	if err := st.Import(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := st.Bridge(t.Context(), bridge); err != nil || b.TenantID != "t1" || b.Name != "renamed" {
+		t.Errorf("one that names no tenant: %+v, %v", b, err)
+	}
+	if s.Bridges[bridge].TenantID != "" {
+		t.Error("the caller's snapshot was changed")
+	}
 }
