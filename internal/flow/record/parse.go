@@ -88,7 +88,9 @@ func (p *parser) take(key string, value json.RawMessage) (known bool, err error)
 	case "seq":
 		err = json.Unmarshal(value, &r.Seq)
 	case "kind":
-		err = json.Unmarshal(value, &r.Kind)
+		if err = json.Unmarshal(value, &r.Kind); err == nil && r.Kind == "" {
+			err = errors.New("got an empty text")
+		}
 	case KeyCookie:
 		s.Cookie, err = parseText(value, parseCookie)
 	case KeyFlow:
@@ -115,6 +117,9 @@ func (p *parser) take(key string, value json.RawMessage) (known bool, err error)
 		err = json.Unmarshal(value, &h.DstPort)
 	default:
 		return false, nil
+	}
+	if string(value) == "null" { // stands for absent
+		return true, nil
 	}
 	if p.seen[key] && err == nil {
 		err = errTwice

@@ -53,19 +53,25 @@ func TestParseRefuses(t *testing.T) {
 	if _, err := Parse([]byte("{" + head + "," + ids + "}")); err != nil {
 		t.Errorf("the least that a record has: %v", err)
 	}
+	if r, err := Parse([]byte("{" + head + "," + ids + `,"networkSrc":null,"srcPort":null}`)); err != nil || r.Scope.Header.Src.IsValid() {
+		t.Errorf("with members that are null: %+v, %v, want them absent", r, err)
+	}
 	for text, want := range map[string]string{
-		``:                                 "want an object",
-		`[]`:                               "want an object",
-		`{` + head + `}`:                   "flowTraceId: got none",
-		`{` + ids + `}`:                    "time: got none",
-		`{` + head + `,` + ids + `} {}`:    "after it",
-		`{"seq":-1}`:                       "seq: ",
-		`{"seq":1,"seq":2}`:                "seq: is there twice",
-		`{"time":5}`:                       "time: ",
-		`{"cookie":"7"}`:                   "cookie: got",
-		`{"networkProto":256}`:             "networkProto: ",
-		`{"ethSrc":"x"}`:                   "ethSrc: ",
-		`{"traceRequestId":"` + id + `,"}`: "traceRequestId: ",
+		``:                              "want an object",
+		`[]`:                            "want an object",
+		`{` + head + `}`:                "flowTraceId: got none",
+		`{` + ids + `}`:                 "time: got none",
+		`{` + head + `,` + ids + `} {}`: "after it",
+		`{"seq":-1}`:                    "seq: ",
+		`{"seq":1,"seq":2}`:             "seq: is there twice",
+		`{"kind":""}`:                   "kind: got an empty text",
+		`{"time":5}`:                    "time: ",
+		`{"time":"2026-11-29T05:06:07Z","kind":"rule","seq":null,` + ids + `}`: "seq: got none",
+		`{"time":"2026-11-29T05:06:07Z","kind":null,"seq":0,` + ids + `}`:      "kind: got none",
+		`{"cookie":"7"}`:                            "cookie: got",
+		`{"networkProto":256}`:                      "networkProto: ",
+		`{"ethSrc":"x"}`:                            "ethSrc: ",
+		`{"traceRequestId":"` + id + `,"}`:          "traceRequestId: ",
 		`{"traceRequestId":"` + manyIDs(101) + `"}`: "more than 100",
 	} {
 		if r, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
