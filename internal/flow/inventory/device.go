@@ -86,10 +86,8 @@ var (
 // createDevice makes the nodes of a bridge or router.
 func (t *tx) createDevice(f *filtered, nodes []string) error {
 	path := t.paths.device(f.kind, f.id)
-	if ok, err := t.exists(path); err != nil {
+	if err := t.unused(f.id); err != nil {
 		return err
-	} else if ok {
-		return &Error{Object: string(f.kind), ID: f.id, Err: ErrExists}
 	}
 	if err := t.create(path, f.value); err != nil {
 		return err
@@ -100,6 +98,20 @@ func (t *tx) createDevice(f *filtered, nodes []string) error {
 		}
 	}
 	return t.setFilters(f.kind, f.id, topology.ID{}, topology.ID{}, *f.in, *f.out)
+}
+
+// unused returns the error of an id that a bridge, a router or a port has. Events, trace
+// rules and tags name these by their ids alone: one that had the id of another tenant's
+// would pass for it.
+func (t *tx) unused(id topology.ID) error {
+	for _, k := range []topology.Kind{topology.KindBridge, topology.KindRouter, topology.KindPort} {
+		if ok, err := t.exists(t.paths.device(k, id)); err != nil {
+			return err
+		} else if ok {
+			return &Error{Object: string(k), ID: id, Err: ErrExists}
+		}
+	}
+	return nil
 }
 
 // updateDevice replaces a bridge, router or port; trace rules follow its filter.
@@ -139,7 +151,7 @@ func (v *Inventory) CreateBridge(ctx context.Context, b topology.Bridge) (topolo
 		return b, err
 	}
 	f := &filtered{kind: topology.KindBridge, id: b.ID, in: &b.InboundFilter, out: &b.OutboundFilter, value: &b, tenant: b.TenantID}
-	return b, v.change(ctx, nil, func(t *tx) error { return t.createDevice(f, bridgeNodes) })
+	return b, v.change(ctx, []any{b.ID}, func(t *tx) error { return t.createDevice(f, bridgeNodes) })
 }
 
 // Bridge returns a bridge.
@@ -168,7 +180,7 @@ func (v *Inventory) CreateRouter(ctx context.Context, r topology.Router) (topolo
 		return r, err
 	}
 	f := &filtered{kind: topology.KindRouter, id: r.ID, in: &r.InboundFilter, out: &r.OutboundFilter, value: &r, tenant: r.TenantID}
-	return r, v.change(ctx, nil, func(t *tx) error { return t.createDevice(f, routerNodes) })
+	return r, v.change(ctx, []any{r.ID}, func(t *tx) error { return t.createDevice(f, routerNodes) })
 }
 
 // Router returns a router.

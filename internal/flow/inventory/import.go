@@ -157,6 +157,9 @@ func merge(base, s *topology.Snapshot) (*topology.Snapshot, error) {
 	if err := mergePorts(m, s); err != nil {
 		return nil, err
 	}
+	if err := checkKinds(m, s); err != nil {
+		return nil, err
+	}
 	if err := keepOwners(base, m, s); err != nil {
 		return nil, err
 	}

@@ -56,6 +56,21 @@ func keepOwners(base, m, s *topology.Snapshot) error {
 	return nil
 }
 
+// checkKinds returns the error of a device or port that has the id of one of another kind.
+func checkKinds(m, s *topology.Snapshot) error {
+	kinds := []topology.Kind{topology.KindBridge, topology.KindRouter, topology.KindPort}
+	for i, ids := range [][]topology.ID{sorted(s.Bridges), sorted(s.Routers), sorted(s.Ports)} {
+		for _, id := range ids {
+			for _, k := range kinds {
+				if k != kinds[i] && has(m, k, id) {
+					return conflict(string(kinds[i]), id, "there is a %s of this id", k)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func keepTenant(k topology.Kind, id topology.ID, tenant *string, old string) error {
 	if *tenant == "" {
 		*tenant = old

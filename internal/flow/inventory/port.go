@@ -26,11 +26,9 @@ func (v *Inventory) CreatePort(ctx context.Context, p topology.Port) (topology.P
 	if err := valid("port", p.ID, p); err != nil {
 		return p, err
 	}
-	err := v.change(ctx, nil, func(t *tx) error {
-		if ok, err := t.exists(t.paths.port(p.ID)); err != nil {
+	err := v.change(ctx, []any{p.ID}, func(t *tx) error {
+		if err := t.unused(p.ID); err != nil {
 			return err
-		} else if ok {
-			return &Error{Object: "port", ID: p.ID, Err: ErrExists}
 		}
 		if err := t.checkDevice(&p); err != nil {
 			return err

@@ -71,7 +71,7 @@ func pathRoute(q *request) (topology.Route, error) {
 	if err != nil {
 		return r, err
 	}
-	tenant, err := q.owner(r.Router)
+	tenant, err := q.inventory().TenantOf(q.ctx(), topology.TraceRouter, r.Router)
 	if err != nil {
 		return r, err
 	}
@@ -217,11 +217,11 @@ func (q *request) hides(r *topology.Rule) bool {
 	if q.who.Role == Admin || r.Type != topology.TraceRule {
 		return false
 	}
-	device := r.Device
-	if p, err := q.inventory().Port(q.ctx(), device); err == nil {
-		device = p.Device
+	if p, err := q.inventory().Port(q.ctx(), r.Device); err == nil {
+		tenant, err := q.portOwner(&p)
+		return err != nil || !q.who.owns(tenant)
 	}
-	tenant, err := q.owner(device)
+	tenant, err := q.owner(r.Device)
 	return err != nil || !q.who.owns(tenant)
 }
 

@@ -52,11 +52,17 @@ func (q *request) negotiate() error {
 	if !rt.takes {
 		return nil
 	}
+	if coding := q.r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return faultf(http.StatusUnsupportedMediaType, "%s takes a body as it is, not in the coding %.100q", q.r.URL.Path, coding)
+	}
 	sent := q.r.Header.Get("Content-Type")
 	if sent == "" {
 		return nil
 	}
-	kind, _, err := mime.ParseMediaType(sent)
+	kind, params, err := mime.ParseMediaType(sent)
+	if set := params["charset"]; set != "" && !strings.EqualFold(set, "utf-8") {
+		return faultf(http.StatusUnsupportedMediaType, "%s takes UTF-8, not the charset %.100q", q.r.URL.Path, set)
+	}
 	for _, known := range rt.bodyTypes() {
 		if err == nil && strings.EqualFold(kind, known) {
 			return nil

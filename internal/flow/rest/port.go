@@ -43,17 +43,28 @@ func portRoutes() []route {
 	)...)
 }
 
-// owner returns whose a device or port is; the empty tenant for one that is gone.
+// owner returns the tenant of a device of a kind that is not known.
 func (q *request) owner(device topology.ID) (string, error) {
 	b, err := q.inventory().Bridge(q.ctx(), device)
-	if err == nil {
-		return b.TenantID, nil
-	}
-	if f := q.server.fault(err); f.Status != http.StatusNotFound {
+	if err != nil && q.server.fault(err).Status != http.StatusNotFound {
 		return "", err
 	}
-	r, err := q.inventory().Router(q.ctx(), device)
-	return r.TenantID, err
+	r, lost := q.inventory().Router(q.ctx(), device)
+	switch {
+	case lost == nil && err == nil && b.TenantID != r.TenantID: // by hand: the inventory makes no two with one id
+		return "", faultf(http.StatusConflict, "%v is a bridge and a router", device)
+	case err == nil:
+		return b.TenantID, nil
+	}
+	return r.TenantID, lost
+}
+
+// portOwner returns the tenant of a port, which is that of its device.
+func (q *request) portOwner(p *topology.Port) (string, error) {
+	if p.Type == topology.RouterPort {
+		return q.inventory().TenantOf(q.ctx(), topology.TraceRouter, p.Device)
+	}
+	return q.inventory().TenantOf(q.ctx(), topology.TraceBridge, p.Device)
 }
 
 // port returns a port that the caller owns.
@@ -62,7 +73,7 @@ func (q *request) port(id topology.ID) (topology.Port, error) {
 	if err != nil {
 		return p, err
 	}
-	tenant, err := q.owner(p.Device)
+	tenant, err := q.portOwner(&p)
 	if err != nil {
 		return p, err
 	}
@@ -119,7 +130,7 @@ func (q *request) answerPorts(ports []topology.Port) error {
 	see := func(p topology.Port) bool {
 		seen, known := owners[p.Device]
 		if !known {
-			tenant, err := q.owner(p.Device)
+			tenant, err := q.portOwner(&p)
 			seen = err == nil && q.who.owns(tenant)
 			owners[p.Device] = seen
 		}

@@ -4,8 +4,10 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -306,5 +308,59 @@ func TestSimulationsAreRedacted(t *testing.T) {
 		{`{"port":"` + named(topology.KindPort, "red-free") + `","frame":"ffffffffffff0200000000010800"}`, 400},
 	} {
 		f.want(tt.want, red, "POST", "/simulations", tt.body)
+	}
+}
+
+// Bridges, routers and ports are one space of ids: who has chosen the id of another
+// tenant's router for a bridge would pass for its owner.
+func TestIDsOfOthersAreTaken(t *testing.T) {
+	f := newFixture(t)
+	for _, id := range []string{redLAN, redRouter, redPort} {
+		body := `{"id":"` + id + `"}`
+		for _, path := range []string{"/bridges", "/routers", "/bridges/" + blueLAN + "/ports"} {
+			if got := f.want(http.StatusConflict, blue, "POST", path, body); !strings.Contains(got.body, id) {
+				t.Errorf("POST %s with the id of another: %s, want that it names %s", path, got.body, id)
+			}
+		}
+	}
+	for _, doc := range []string{
+		`{"bridges":[{"name":"x","id":"` + redRouter + `"}]}`, `{"routers":[{"name":"x","id":"` + redLAN + `"}]}`,
+		`{"bridges":[{"name":"x"}],"ports":[{"name":"y","id":"` + redLAN + `","device":"x"}]}`,
+	} {
+		f.want(http.StatusConflict, root, "POST", "/topology", doc)
+	}
+	got := f.want(http.StatusBadRequest, root, "POST", "/topology", `{"bridges":[{"name":"red-lan","tenantId":"blue"}]}`)
+	if !strings.Contains(got.body, "bridge "+redLAN) {
+		t.Errorf("a document that makes a bridge another's: %s, want that it names the bridge", got.body)
+	}
+}
+
+// twoKinds is a store in which a bridge of blue has the id of red's router, as two hubs
+// may make it at once.
+type twoKinds struct{ Inventory }
+
+func (i twoKinds) Bridge(ctx context.Context, id topology.ID) (topology.Bridge, error) {
+	if id.String() == redRouter {
+		return topology.Bridge{ID: id, TenantID: "blue"}, nil
+	}
+	return i.Inventory.Bridge(ctx, id)
+}
+
+func TestTwoDevicesOfOneID(t *testing.T) {
+	f := newFixture(t)
+	port := f.create(red, "/routers/"+redRouter+"/ports", `{"networkAddress":"10.77.0.0","networkLength":24,"portAddress":"10.77.0.1"}`)
+	f.server.opts.Inventory = twoKinds{f.inventory}
+	f.want(http.StatusOK, red, "GET", "/ports/"+port, "")
+	f.want(http.StatusForbidden, blue, "GET", "/ports/"+port, "")
+	f.want(http.StatusForbidden, blue, "DELETE", "/ports/"+port, "")
+	if strings.Contains(f.want(http.StatusOK, blue, "GET", "/ports", "").body, port) {
+		t.Error("blue lists a port of red's router")
+	}
+	route := f.want(http.StatusOK, red, "GET", "/routers/"+redRouter+"/routes", "").array(t)[0]["id"].(string)
+	f.want(http.StatusForbidden, blue, "GET", "/routes/"+route, "")
+	q := &request{server: f.server, r: httptest.NewRequest("GET", "/", nil), who: Identity{Role: TenantAdmin, Tenants: []string{"blue"}}}
+	id, _ := topology.ParseID(redRouter)
+	if q.sees("device", id) {
+		t.Error("blue sees what happens on red's router")
 	}
 }

@@ -5,11 +5,13 @@ package rest
 
 import (
 	"bytes"
+	"errors"
 	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
 
+	"github.com/weir-io/weir/internal/flow/inventory"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -59,7 +61,11 @@ func importTopology(q *request) error {
 	for _, p := range s.Ports {
 		p.TunnelKey = 0 // that of the document is one of others here
 	}
-	if err := q.inventory().Import(q.ctx(), s); err != nil {
+	err = q.inventory().Import(q.ctx(), s)
+	if bad, ok := errors.AsType[*inventory.Error](err); ok && errors.Is(err, inventory.ErrInvalid) { // which of them
+		return violation(bad.Property, "%s %v: %s", bad.Object, bad.ID, bad.Reason)
+	}
+	if err != nil {
 		return err
 	}
 	return q.done()

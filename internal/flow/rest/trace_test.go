@@ -244,6 +244,9 @@ func TestTraceMediaTypes(t *testing.T) {
 	for _, kind := range []string{"text/plain", "application/x-www-form-urlencoded", vendor + "Bridge-v4+json", "?"} {
 		f.want(http.StatusUnsupportedMediaType, red, "POST", "/traces", body, "Content-Type", kind)
 	}
+	f.want(http.StatusUnsupportedMediaType, red, "POST", "/traces", body, "Content-Type", "application/json; charset=iso-8859-1")
+	f.want(http.StatusUnsupportedMediaType, red, "POST", "/traces", body, "Content-Encoding", "gzip")
+	f.want(http.StatusCreated, red, "POST", "/traces", body, "Content-Encoding", "identity")
 	f.want(http.StatusCreated, red, "POST", "/traces", body, "Content-Type", "application/json; charset=utf-8")
 	f.want(http.StatusBadRequest, red, "POST", "/traces", `{"deviceType":"BRIDGE","deviceId":"`+redLAN+`","condition":{}}`, "Content-Type", vendorTrace)
 	got := f.want(http.StatusMethodNotAllowed, red, "PATCH", "/traces", "")
