@@ -4,6 +4,7 @@
 package inventory
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -223,5 +224,55 @@ func TestImportKeepsOwners(t *testing.T) {
 	}
 	if s.Bridges[bridge].TenantID != "" {
 		t.Error("the caller's snapshot was changed")
+	}
+}
+
+// What is exported is imported again without a change, also where objects share names and
+// ports are plugged in nowhere.
+func TestExportedIsImported(t *testing.T) {
+	st := newStand(t, newBolt(t))
+	ctx := t.Context()
+	for range 2 {
+		b, err := st.CreateBridge(ctx, topology.Bridge{Name: "lan", TenantID: "t1", AdminStateUp: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.CreatePort(ctx, topology.Port{Type: topology.BridgePort, Device: b.ID, AdminStateUp: true, VLAN: 5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := st.Load(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := topology.NewDocument(before, before.PortNames(), nil).Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	d, err := topology.ReadDocument(&text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.Ports {
+		p.TunnelKey = 0 // as the interface does
+	}
+	if err := st.Import(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	after, err := st.Load(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before.Bridges, after.Bridges); diff != "" {
+		t.Errorf("bridges changed: %s", diff)
+	}
+	for id, p := range after.Ports {
+		if old := before.Ports[id]; old == nil || old.VLAN != p.VLAN || old.Device != p.Device || old.TunnelKey != p.TunnelKey {
+			t.Errorf("a port changed: %+v, want %+v", p, old)
+		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // keepOwners has what an import replaces stay its tenant's: m is what the import makes of
 // base. What its requests have traced would be another's to read. Objects that name no
-// tenant keep theirs.
+// tenant keep theirs, and those that an export could not name keep their names.
 func keepOwners(base, m, s *topology.Snapshot) error {
 	for _, id := range sorted(s.Bridges) {
 		if old := base.Bridges[id]; old != nil {
@@ -17,6 +17,7 @@ func keepOwners(base, m, s *topology.Snapshot) error {
 			if err := keepTenant(topology.KindBridge, id, &b.TenantID, old.TenantID); err != nil {
 				return err
 			}
+			keepName(id, &b.Name, old.Name)
 			m.Bridges[id] = &b
 		}
 	}
@@ -26,6 +27,7 @@ func keepOwners(base, m, s *topology.Snapshot) error {
 			if err := keepTenant(topology.KindRouter, id, &r.TenantID, old.TenantID); err != nil {
 				return err
 			}
+			keepName(id, &r.Name, old.Name)
 			m.Routers[id] = &r
 		}
 	}
@@ -35,6 +37,7 @@ func keepOwners(base, m, s *topology.Snapshot) error {
 			if err := keepTenant(topology.KindChain, id, &c.TenantID, old.TenantID); err != nil {
 				return err
 			}
+			keepName(id, &c.Name, old.Name)
 			m.Chains[id] = &c
 		}
 	}
@@ -44,6 +47,7 @@ func keepOwners(base, m, s *topology.Snapshot) error {
 			if err := keepTenant(topology.KindPortGroup, id, &g.TenantID, old.TenantID); err != nil {
 				return err
 			}
+			keepName(id, &g.Name, old.Name)
 			m.PortGroups[id] = &g
 		}
 	}
@@ -69,6 +73,14 @@ func checkKinds(m, s *topology.Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// keepName keeps the name of an object whose id stands for it: in a document several
+// objects cannot have one name.
+func keepName(id topology.ID, name *string, old string) {
+	if *name == id.String() {
+		*name = old
+	}
 }
 
 func keepTenant(k topology.Kind, id topology.ID, tenant *string, old string) error {

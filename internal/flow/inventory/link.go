@@ -174,6 +174,8 @@ func (t *tx) checkBinding(p *topology.Port, b Binding) error {
 		return conflict("port", p.ID, "it is bound to interface %q of host %v", p.Interface, p.Host)
 	case p.Interior():
 		return conflict("port", p.ID, "it is linked to another") // whose id may be another tenant's
+	case p.VLAN != 0:
+		return conflict("port", p.ID, "it is for VLAN %d, which ports with a peer are alone", p.VLAN)
 	}
 	zones, err := t.children(t.paths.hostZones(b.Host))
 	if err != nil {

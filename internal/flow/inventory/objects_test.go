@@ -181,6 +181,12 @@ func testBindings(s *stand) {
 	s.checkTree()
 	s.want("port bound already", s.Bind(s.ctx, Binding{h.ID, p.ID, "eth1"}), ErrConflict)
 	s.want("interface used already", s.Bind(s.ctx, Binding{h.ID, q.ID, "eth0"}), ErrConflict)
+	bound := must(s.Port(s.ctx, p.ID))(s)
+	bound.VLAN = 5
+	s.want("a VLAN for a bound port", s.UpdatePort(s.ctx, bound), ErrConflict)
+	tagged := must(s.CreatePort(s.ctx, topology.Port{Type: topology.BridgePort, Device: b.ID, VLAN: 5}))(s)
+	s.want("binding of a port with a VLAN", s.Bind(s.ctx, Binding{h.ID, tagged.ID, "eth5"}), ErrConflict)
+	s.ok(s.DeletePort(s.ctx, tagged.ID))
 	s.want("link of a bound port", s.Link(s.ctx, p.ID, q.ID), ErrConflict)
 	s.ok(s.Bind(s.ctx, Binding{h.ID, q.ID, "eth1"}))
 	s.equal("bindings", len(must(s.Bindings(s.ctx, h.ID))(s)), 2)

@@ -146,6 +146,9 @@ func (v *Inventory) UpdatePort(ctx context.Context, p topology.Port) error {
 		if p.VLAN != old.VLAN && old.Interior() {
 			return conflict("port", p.ID, "it is linked, so its VLAN stays %d", old.VLAN)
 		}
+		if p.VLAN != 0 && old.Exterior() {
+			return conflict("port", p.ID, "it is bound to an interface, so it has no VLAN")
+		}
 		return t.moveLocalRoute(old, &p)
 	})
 }

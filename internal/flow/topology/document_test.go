@@ -216,12 +216,11 @@ func TestDocumentNamesPlaces(t *testing.T) {
 		{"peer of itself", `{"bridges":[{"name":"a"}],"ports":[{"name":"p","device":"a","peer":"p"}]}`, "ports[0].peer"},
 		{"peer of two", `{"routers":[{"name":"a"}],"ports":[{"name":"p","device":"a","peer":"q"},{"name":"q","device":"a"},{"name":"r","device":"a","peer":"q"}]}`, "ports[2].peer"},
 		{"bridges without a VLAN", `{"bridges":[{"name":"a"},{"name":"b"}],"ports":[{"name":"p","device":"a","peer":"q"},{"name":"q","device":"b"}]}`, "ports[0].peer"},
-		{"bridges with two VLANs", `{"bridges":[{"name":"a"},{"name":"b"}],"ports":[{"name":"p","device":"a","peer":"q","vlanId":1},{"name":"q","device":"b","vlanId":1}]}`, "ports[0].peer ports[0].vlanId ports[1].vlanId"},
-		{"VLAN without a peer", `{"bridges":[{"name":"a"}],"ports":[{"name":"p","device":"a","vlanId":1}]}`, "ports[0].vlanId"},
+		{"bridges with two VLANs", `{"bridges":[{"name":"a"},{"name":"b"}],"ports":[{"name":"p","device":"a","peer":"q","vlanId":1},{"name":"q","device":"b","vlanId":1}]}`, "ports[0].peer"},
 		{"VLAN twice", `{"bridges":[{"name":"a"},{"name":"b"}],"ports":[
 			{"name":"p","device":"a","vlanId":1,"peer":"q"},{"name":"q","device":"b"},
-			{"name":"r","device":"a","vlanId":1,"peer":"s"},{"name":"s","device":"b"}]}`, "ports[2].peer ports[2].vlanId"},
-		{"VLAN of a router port", `{"routers":[{"name":"a"}],"ports":[{"name":"p","device":"a","vlanId":1}]}`, "ports[0].vlanId ports[0].vlanId"},
+			{"name":"r","device":"a","vlanId":1,"peer":"s"},{"name":"s","device":"b"}]}`, "ports[2].peer"},
+		{"VLAN of a router port", `{"routers":[{"name":"a"}],"ports":[{"name":"p","device":"a","vlanId":1}]}`, "ports[0].vlanId"},
 		{"address of a bridge port", `{"bridges":[{"name":"a"}],"ports":[{"name":"p","device":"a","address":"10.0.0.1/8"}]}`, "ports[0].address"},
 		{"group address", `{"routers":[{"name":"a"}],"ports":[{"name":"p","device":"a","mac":"01:00:00:00:00:01"}]}`, "ports[0].mac"},
 		{"address", `{"routers":[{"name":"a"}],"ports":[{"name":"p","device":"a","address":"10.0.0.1/33"}]}`, "ports[0].address"},
@@ -242,6 +241,7 @@ func TestDocumentNamesPlaces(t *testing.T) {
 		{"condition in words", `{"chains":[{"name":"c","rules":[{"type":"drop","condition":"src x"}]}]}`, "chains[0].rules[0].condition"},
 		{"fragments", `{"chains":[{"name":"c","rules":[{"type":"drop","condition":{"fragmentPolicy":"any","tpDst":{"start":1}}}]}]}`, "chains[0].rules[0].condition.fragmentPolicy"},
 		{"group", `{"portGroups":[{"name":"g","ports":["x",7]}],"ipAddrGroups":[{"name":"g","addresses":["x"]}]}`, "ipAddrGroups[0].addresses[0] portGroups[0].ports[1]"},
+		{"VLAN at a host", `{"bridges":[{"name":"a"}],"ports":[{"name":"p","device":"a","host":"h","interface":"e","vlanId":5}]}`, "ports[0].vlanId"},
 		{"group of what is not there", `{"portGroups":[{"name":"g","ports":["x"]}]}`, "portGroups[0].ports[0]"},
 		{"tunnel zone", `{"tunnelZones":[{"name":"z","type":"gre","hosts":[{"host":"h"}]}]}`, "tunnelZones[0].hosts[0].address tunnelZones[0].type"},
 		{"tunnel zone of what is not there", `{"tunnelZones":[{"name":"z","hosts":[{"host":"h","address":"10.0.0.1"}]}]}`, "tunnelZones[0].hosts[0].host"},
@@ -323,4 +323,32 @@ func FuzzReadDocument(f *testing.F) {
 			t.Fatalf("%s: the export has other objects", data)
 		}
 	})
+}
+
+// A port that is plugged in nowhere may have a VLAN, as REST makes it, and is exported so
+// that it can be imported.
+func TestUnpluggedPortWithVLAN(t *testing.T) {
+	const text = `{"bridges":[{"name":"a"}],"ports":[{"name":"p","device":"a","vlanId":5}]}`
+	d, err := ReadDocument(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Ports[NamedID(KindPort, "p")]; p == nil || p.VLAN != 5 {
+		t.Fatalf("got %+v, want a port of VLAN 5", p)
+	}
+	var out bytes.Buffer
+	if err := NewDocument(s, s.PortNames(), nil).Write(&out); err != nil || !strings.Contains(out.String(), `"vlanId": 5`) {
+		t.Errorf("exported: %s, %v, want the VLAN", out.String(), err)
+	}
+	again, err := ReadDocument(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Snapshot(); err != nil {
+		t.Errorf("what was exported cannot be imported: %v", err)
+	}
 }

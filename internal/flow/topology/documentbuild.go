@@ -304,8 +304,8 @@ func (b *documentBuilder) links() {
 	}
 	for i, d := range b.doc.Ports {
 		p := b.s.Ports[idOr(d.ID, KindPort, d.Name)]
-		if p != nil && p.VLAN != 0 && !p.Interior() {
-			b.report(index("ports", i)+".vlanId", "got a VLAN, which ports with a peer have")
+		if p != nil && p.VLAN != 0 && (p.Exterior() || p.Workload != nil) { // one that is plugged in nowhere may get a peer
+			b.report(index("ports", i)+".vlanId", "got a VLAN, which ports at a host or with a workload do not have")
 		}
 	}
 }
