@@ -24,6 +24,7 @@ A topology is a JSON document; see docs/format/topology-json.md.`,
   weir flow reach --topology net.json
   weir flow diff net.json new.json`)
 	c.AddCommand(newFlowSimulateCommand(), newFlowReachCommand(), newFlowDiffCommand(), newFlowTopologyCommand(), newFlowTraceCommand(), newFlowAccountCommand())
+	c.AddCommand(newFlowDataPathCommands()...)
 	return c
 }
 
