@@ -159,5 +159,5 @@ func (f *flows) openStore() (store.Store, error) {
 	if servers := f.cfg.Flow.ZooKeeperServers(); len(servers) > 0 {
 		return zookeeper.New(zookeeper.Config{Servers: servers, Log: f.log})
 	}
-	return bolt.Open(f.file("store.db"), bolt.Options{})
+	return bolt.Open(f.file("store.db"), bolt.Options{Log: f.log})
 }

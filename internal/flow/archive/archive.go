@@ -207,7 +207,7 @@ func (a *Archive) SetStatus(request topology.ID, status HostStatus) error {
 // ResetStatus forgets how hosts count for a request. Where they do not, nothing is
 // written: requests are enabled and disabled before anything was traced.
 func (a *Archive) ResetStatus(request topology.ID) error {
-	if any, err := a.has(request, func(s *shelf) bool { k, _ := s.hosts.Cursor().First(); return k != nil }); err != nil || !any {
+	if counts, err := a.has(request, func(s *shelf) bool { k, _ := s.hosts.Cursor().First(); return k != nil }); err != nil || !counts {
 		return err
 	}
 	err := a.db.Batch(func(tx *bbolt.Tx) error {
@@ -230,7 +230,7 @@ func (a *Archive) ResetStatus(request topology.ID) error {
 // DeleteRequest deletes what was traced for a request. What comes for it later is kept
 // again: who appends knows which requests there are.
 func (a *Archive) DeleteRequest(request topology.ID) error {
-	if any, err := a.has(request, func(*shelf) bool { return true }); err != nil || !any {
+	if there, err := a.has(request, func(*shelf) bool { return true }); err != nil || !there {
 		return err
 	}
 	err := a.db.Update(func(tx *bbolt.Tx) error {
@@ -259,16 +259,16 @@ func (a *Archive) Lost(ctx context.Context, request topology.ID) (n uint64, err 
 }
 
 // has reports whether there is something of a request, as f says.
-func (a *Archive) has(request topology.ID, f func(*shelf) bool) (any bool, err error) {
+func (a *Archive) has(request topology.ID, f func(*shelf) bool) (there bool, err error) {
 	err = a.db.View(func(tx *bbolt.Tx) error {
 		s := open(tx, request)
-		any = s != nil && f(s)
+		there = s != nil && f(s)
 		return nil
 	})
 	if err != nil {
 		return false, fmt.Errorf("flow archive %s: %w", a.file, err)
 	}
-	return any, nil
+	return there, nil
 }
 
 // expirePeriod is how often Run looks for flows that are too old.

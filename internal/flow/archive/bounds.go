@@ -118,8 +118,9 @@ func (h *byAge) Pop() any {
 }
 
 // makeRoom deletes the oldest flows, of whichever request, until the archive has no more
-// than it may. The newest stays, however large it is.
-func makeRoom(tx *bbolt.Tx, most int64) error {
+// bytes than it may, or that many flows are deleted: an archive that may have less than
+// it had becomes smaller step by step. The newest flow stays, however large it is.
+func makeRoom(tx *bbolt.Tx, most int64, flows int) error {
 	meta := tx.Bucket(archiveBucket)
 	if int64(counter(meta, bytesKey)) <= most {
 		return nil
@@ -136,7 +137,7 @@ func makeRoom(tx *bbolt.Tx, most int64) error {
 		return err
 	}
 	heap.Init(&all)
-	for len(all) > 0 && int64(counter(meta, bytesKey)) > most {
+	for ; len(all) > 0 && flows > 0 && int64(counter(meta, bytesKey)) > most; flows-- {
 		first := &all[0]
 		if len(all) == 1 && first.shelf.flowCount() == 1 {
 			return nil

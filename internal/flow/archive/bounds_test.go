@@ -140,6 +140,29 @@ func TestTooManyBytes(t *testing.T) {
 	}
 }
 
+// An archive that may have less than it had becomes smaller step by step.
+func TestFewerBytes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "flows.db")
+	a := openTest(t, file, Options{MaxFlows: 1 << 20})
+	const many = 2*maxExpire + 300
+	var batch []record.Record
+	for i := range many {
+		batch = append(batch, event(scope(i, near), i, "start", ""))
+	}
+	appendAll(t, a, batch)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a = openTest(t, file, Options{MaxFlows: 1 << 20, MaxBytes: 1})
+	for i, want := range []int{maxExpire + 300, 300, 1} { // a batch makes room for itself, too
+		appendAll(t, a, flow(many+i, many+i, "Drop"))
+		if got := len(flows(t, a, Select{})); got != want {
+			t.Errorf("after batch %d: %d flows, want %d", i, got, want)
+		}
+		weigh(t, a, request)
+	}
+}
+
 // A flow that is larger than all may be is kept as long as it is the newest.
 func TestOneFlowTooLarge(t *testing.T) {
 	a := newTest(t, Options{MaxBytes: 1})

@@ -125,7 +125,7 @@ func (w *writer) flush() error {
 			return err
 		}
 	}
-	return makeRoom(w.tx, w.opts.MaxBytes)
+	return makeRoom(w.tx, w.opts.MaxBytes, len(w.flows)+maxExpire)
 }
 
 // flowCount returns how many flows a request has.

@@ -126,13 +126,18 @@ func representPort(q *request, p topology.Port) (json.RawMessage, error) {
 
 // answerPorts answers with those ports that the caller may see.
 func (q *request) answerPorts(ports []topology.Port) error {
-	owners := make(map[topology.ID]bool)
+	type device struct {
+		kind topology.PortType
+		id   topology.ID
+	}
+	owners := make(map[device]bool)
 	see := func(p topology.Port) bool {
-		seen, known := owners[p.Device]
+		of := device{p.Type, p.Device}
+		seen, known := owners[of]
 		if !known {
 			tenant, err := q.portOwner(&p)
 			seen = err == nil && q.who.owns(tenant)
-			owners[p.Device] = seen
+			owners[of] = seen
 		}
 		return seen
 	}

@@ -47,7 +47,8 @@ func (d *DB) checkpoint(l *layer, last int64) error {
 	if j == nil && !d.plain {
 		var err error
 		if j, err = createJournal(d.file + journalSuffix); err != nil {
-			d.plain = true // slower, and as safe
+			d.plain = true
+			d.log.Warn("the control store has no journal: it is slower, and as safe", "file", d.file, "error", err)
 		}
 	}
 	epoch := newEpoch()

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -42,12 +43,14 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // Options are settings of a DB. The zero value has the defaults.
 type Options struct {
 	LockTimeout time.Duration // how long Open waits for a file that is locked: 3 s
+	Log         *slog.Logger  // nothing is logged
 }
 
 // DB is a store in a file. It is safe for concurrent use.
 type DB struct {
 	// Immutable after Open.
 	file string
+	log  *slog.Logger
 	bolt *bbolt.DB
 	lead chan struct{} // holds a token while someone writes; never closed
 
@@ -93,6 +96,9 @@ func Open(file string, opt Options) (*DB, error) {
 	if opt.LockTimeout == 0 {
 		opt.LockTimeout = 3 * time.Second
 	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		if err := create(file); err != nil {
 			return nil, fmt.Errorf("make control store %s: %w", file, err)
@@ -103,7 +109,7 @@ func Open(file string, opt Options) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{
-		file: file, bolt: b, lead: make(chan struct{}, 1),
+		file: file, log: opt.Log, bolt: b, lead: make(chan struct{}, 1),
 		nodes: make(map[string]*node), children: make(map[string]map[string]struct{}), sessions: make(map[int64]*Session),
 		pending: make(map[string]struct{}), watches: watches{armed: make(map[watchKey][]armed)},
 	}

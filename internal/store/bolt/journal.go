@@ -66,12 +66,12 @@ func newEpoch() uint64 {
 }
 
 // createJournal makes a journal in place of any other. It gets its name when it is
-// complete and synced.
+// complete and synced. Nobody else makes one: the store is locked.
 func createJournal(file string) (*journal, error) {
 	j := &journal{file: file, at: blockLen}
 	rand.Read(j.id[:]) // never fails
 	dir := filepath.Dir(file)
-	f, err := os.CreateTemp(dir, filepath.Base(file)+".new-")
+	f, err := os.OpenFile(file+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -292,7 +292,7 @@ func TestNoJournal(t *testing.T) {
 	if d.journal != nil {
 		t.Fatal("there is a journal")
 	}
-	left, err := filepath.Glob(d.file + ".journal.new-*")
+	left, err := filepath.Glob(d.file + ".journal.*")
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
