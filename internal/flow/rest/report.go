@@ -5,6 +5,7 @@ package rest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -33,14 +34,39 @@ func reportRoutes() []route {
 // report is what an agent sends.
 type report struct {
 	Records []json.RawMessage `json:"records"`
-	Status  []requestStatus   `json:"status"`
+	Status  []struct {
+		Request      string `json:"request"`
+		Hits         int64  `json:"hits"`
+		LimitReached bool   `json:"limitReached"`
+	} `json:"status"`
 }
 
 // requestStatus is how the host counts for a request.
 type requestStatus struct {
-	Request      topology.ID `json:"request"`
-	Hits         int64       `json:"hits"`
-	LimitReached bool        `json:"limitReached"`
+	Request      topology.ID
+	Hits         int64
+	LimitReached bool
+}
+
+// readReport reads a body, but for its records.
+func readReport(raw json.RawMessage) (body report, status []requestStatus, err error) {
+	if err := json.Unmarshal(raw, &body); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return body, nil, violation(wrong.Field, "got a value of type %s", wrong.Value)
+		}
+		return body, nil, violation("", "%v", err)
+	}
+	for i, s := range body.Status {
+		id, err := topology.ParseID(s.Request)
+		if err != nil {
+			return body, nil, violation(fmt.Sprintf("status[%d].request", i), "%v", err)
+		}
+		if s.Hits < 0 {
+			return body, nil, violation(fmt.Sprintf("status[%d].hits", i), "got %d, want at least 0", s.Hits)
+		}
+		status = append(status, requestStatus{id, s.Hits, s.LimitReached})
+	}
+	return body, status, nil
 }
 
 // takeReport keeps records of a host. What is of requests that are gone is nobody's: it
@@ -57,20 +83,15 @@ func takeReport(q *request) error {
 	if err != nil {
 		return err
 	}
-	var body report
-	if err := json.Unmarshal(raw, &body); err != nil {
-		return violation("", "%v", err)
+	body, status, err := readReport(raw)
+	if err != nil {
+		return err
 	}
 	records, err := readRecords(body.Records, host.ID)
 	if err != nil {
 		return err
 	}
-	for i, s := range body.Status {
-		if s.Hits < 0 {
-			return violation(fmt.Sprintf("status[%d].hits", i), "got %d, want at least 0", s.Hits)
-		}
-	}
-	if err := q.keepReport(host.ID, records, body.Status); err != nil {
+	if err := q.keepReport(host.ID, records, status); err != nil {
 		return err
 	}
 	return q.done()

@@ -69,13 +69,15 @@ func TestReportIsRefused(t *testing.T) {
 	f.want(http.StatusForbidden, agent1, "PUT", "/traces/"+id+"/enabled", "")
 	other := f.create(root, "/tunnel_zones", `{"name":"z"}`) // any id that is not the host's
 	for body, property := range map[string]string{
-		`{"records":{}}`:   "",
+		`{"records":{}}`:   "records",
 		`{"records":[1]}`:  "records[0]",
 		`{"records":[{}]}`: "records[0]",
 		`{"records":[` + recordOf(other, id, time.Now(), "") + `]}`: "records[0].host",
 		`{"records":[1` + strings.Repeat(",1", 1000) + `]}`:         "records",
 		`{"status":[{"request":"` + id + `","hits":-1}]}`:           "status[0].hits",
-		`{"status":[{"request":"x","hits":1}]}`:                     "",
+		`{"status":[{"request":"x","hits":1}]}`:                     "status[0].request",
+		`{"status":[{"request":"` + id + `","hits":"1"}]}`:          "status.hits",
+		`{"status":7}`: "status",
 	} {
 		got := f.want(http.StatusBadRequest, agent1, "POST", at, body)
 		if want := fmt.Sprintf(`"violations":[{"property":%q`, property); !strings.Contains(got.body, want) {
