@@ -112,12 +112,27 @@ func (d *DB) write() {
 			last++
 		}
 	}
-	if err := d.persist(all, last); err != nil {
+	err := d.persist(all, last)
+	if len(all.dirty) > 0 {
+		d.tell(err)
+	}
+	if err != nil {
 		d.answer(batch, fmt.Errorf("%w: write %s: %w", store.ErrUnavailable, d.file, err))
 		return
 	}
 	d.publish(all, last, ending)
 	d.answer(batch, nil)
+}
+
+// tell has the log say when the file cannot be written, and when it can be again.
+func (d *DB) tell(err error) {
+	switch {
+	case err != nil && !d.failing:
+		d.log.Error("the control store cannot be written: changes are refused", "file", d.file, "error", err)
+	case err == nil && d.failing:
+		d.log.Info("the control store can be written again", "file", d.file)
+	}
+	d.failing = err != nil
 }
 
 // alive reports whether a session has not ended. It may begin meanwhile, so that mu is

@@ -4,12 +4,17 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"github.com/weir-io/weir/internal/store"
 	"github.com/weir-io/weir/internal/wait"
@@ -150,5 +155,42 @@ func TestWriteFails(t *testing.T) {
 	}
 	if err := s.Close(); err != nil { // writes nothing
 		t.Errorf("close: %v", err)
+	}
+}
+
+// A file that cannot be written is told of once, and so is that it can be again.
+func TestFailureIsTold(t *testing.T) {
+	var log bytes.Buffer
+	d, err := Open(filepath.Join(t.TempDir(), "control.db"), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	s, err := d.Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(path string, want error) {
+		t.Helper()
+		if _, err := s.Create(t.Context(), path, nil, store.Persistent); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", path, err, want)
+		}
+	}
+	create("/a", nil)
+	whole := d.bolt
+	d.journal.spent = true
+	d.bolt = new(bbolt.DB) // one that is not open
+	create("/b", store.ErrUnavailable)
+	if _, err := s.Create(t.Context(), "/e", nil, store.Ephemeral); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("its parent is not written: got %v, want %v", err, store.ErrUnavailable)
+	}
+	create("/c", store.ErrUnavailable)
+	d.bolt = whole
+	create("/d", nil)
+	create("/e", nil)
+	for _, line := range []string{"cannot be written: changes are refused", "can be written again"} {
+		if n := strings.Count(log.String(), line); n != 1 {
+			t.Errorf("%q is there %d times, want once:\n%s", line, n, log.String())
+		}
 	}
 }

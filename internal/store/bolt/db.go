@@ -72,6 +72,7 @@ type DB struct {
 	journal *journal            // nil before the first transaction
 	pending map[string]struct{} // paths that are in the journal, and not as they are in the store
 	plain   bool                // no journal can be made
+	failing bool                // the last transaction could not be written
 
 	watches watches // locked after mu
 }
