@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type feeder struct {
 
 // feedRing is the ring of a processor.
 type feedRing struct {
+	cpu   uint32
 	ring  *tracefs.Ring
 	page  []byte
 	stats []byte
@@ -98,13 +100,17 @@ func (f *feeder) add(o handover.Stream, files []*os.File) error {
 	if err := want(handover.OpStream, files, 2); err != nil {
 		return err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if slices.ContainsFunc(f.rings, func(r *feedRing) bool { return r.cpu == o.CPU }) { // the daemon has not got the answer
+		handover.CloseAll(files)
+		return nil
+	}
 	ring, err := tracefs.NewRing(files[0], files[1], o.SubbufBytes)
 	if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.rings = append(f.rings, &feedRing{ring: ring, page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024)})
+	f.rings = append(f.rings, &feedRing{cpu: o.CPU, ring: ring, page: make([]byte, o.SubbufBytes), stats: make([]byte, 0, 1024)})
 	return nil
 }
 

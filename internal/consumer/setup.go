@@ -119,6 +119,10 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 	if c.Shared {
 		s.class = uint64(o.Class)
 	}
+	if old := c.find(s); old != nil { // the daemon has not got the answer
+		handover.CloseAll(files)
+		return e.join(old)
+	}
 	if c.Ring || c.Shared { // weir's own domain would tell itself again
 		s.losses = e.losses
 	}
@@ -143,7 +147,12 @@ func (e *engine) addStream(o handover.Stream, files []*os.File) error {
 	e.mu.Lock()
 	e.streams = append(e.streams, s)
 	e.mu.Unlock()
-	if e.drains() { // the processor has come since
+	return e.join(s)
+}
+
+// join has a stream that has come while others are read be read too.
+func (e *engine) join(s *stream) error {
+	if e.drains() {
 		return s.source.start()
 	}
 	return nil

@@ -4,6 +4,7 @@
 package consumer
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/weir-io/weir/internal/handover"
@@ -14,6 +15,17 @@ type channel struct {
 	handover.Channel
 
 	streams []*stream
+}
+
+// find returns the stream of the same ring; nil if there is none.
+func (c *channel) find(like *stream) *stream {
+	i := slices.IndexFunc(c.streams, func(s *stream) bool {
+		return s.cpu == like.cpu && s.class == like.class && s.in == like.in
+	})
+	if i < 0 {
+		return nil
+	}
+	return c.streams[i]
 }
 
 // stream is what one ring, or one source of packets, gives. Its packets are

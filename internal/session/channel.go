@@ -31,6 +31,7 @@ type channel struct {
 	tells    bool // its consumer says when it records
 	rules    []*agent.EventRule
 	contexts []string
+	handing  handing
 }
 
 func (m *domain) channel(name string) *channel {
@@ -243,26 +244,12 @@ func (c *channel) tell(ctx context.Context, p *process, packetBytes uint64) erro
 	if err := c.describe(ctx, p, handover.OpChannel, &o); err != nil {
 		return err
 	}
+	c.handing.drop()
 	streams, err := c.Streams()
 	if err != nil {
 		return err
 	}
-	return tellStreams(ctx, p, c.id, streams)
-}
-
-// tellStreams hands streams of a channel to a consumer.
-func tellStreams(ctx context.Context, p *process, channel uint32, streams []source.Stream) error {
-	defer func() {
-		for _, st := range streams {
-			handover.CloseAll(st.Files)
-		}
-	}()
-	for _, st := range streams {
-		if err := p.Call(ctx, handover.OpStream, handover.Stream{Channel: channel, CPU: st.CPU, SubbufBytes: st.SubbufBytes, Resumed: st.Resumed, Class: st.Class, Part: st.Part}, nil, st.Files...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.handing.tell(ctx, p, c.id, streams)
 }
 
 // tellTable tells a consumer of events that were added.

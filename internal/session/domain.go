@@ -37,11 +37,12 @@ type domain struct {
 	kept  atomic.Pointer[string] // name of what the process keeps of packets that no relay has got; not guarded
 	woken chan struct{}          // has one when the trace is to follow; never closed, not guarded
 
-	proc   *process      // nil until recording begins
-	fed    *process      // that was told of what is recorded for it alone
-	texts  []source.Text // all metadata that a consumer was told
-	local  *local        // the directory in use; nil for a relay
-	deaths []time.Time
+	proc    *process      // nil until recording begins
+	fed     *process      // that was told of what is recorded for it alone
+	feeding handing       // of that
+	texts   []source.Text // all metadata that a consumer was told
+	local   *local        // the directory in use; nil for a relay
+	deaths  []time.Time
 
 	abandoned []*process // whose output did not answer; they may wait in the kernel yet
 

@@ -35,10 +35,13 @@ func (m *domain) tellFeed(ctx context.Context, p *process) error {
 	if err := p.Call(ctx, op, o, nil, events); err != nil {
 		return fmt.Errorf("feeds: %w", err)
 	}
-	m.fed = p
+	if m.fed != p {
+		m.fed = p
+		m.feeding.drop()
+	}
 	streams, err := open()
 	if err != nil {
 		return fmt.Errorf("feeds: %w", err)
 	}
-	return tellStreams(ctx, p, handover.FeedChannel, streams)
+	return m.feeding.tell(ctx, p, handover.FeedChannel, streams)
 }

@@ -93,6 +93,10 @@ func (m *domain) abandon(p *process) {
 // release takes the trace away. Processes that wait in the kernel have its rings open:
 // then that is done when they go, and the text says so.
 func (m *domain) release() (text string, err error) {
+	m.feeding.drop()
+	for _, c := range m.channels {
+		c.handing.drop()
+	}
 	lingering := slices.DeleteFunc(slices.Clone(m.abandoned), func(p *process) bool { return !p.lingers() })
 	if len(lingering) == 0 {
 		return "", m.trace.Close()

@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -105,10 +106,7 @@ func (c *channel) grow(ctx context.Context, p *process) error {
 		return nil
 	}
 	streams, err := g.MoreStreams()
-	if err != nil || len(streams) == 0 {
-		return err
-	}
-	return tellStreams(ctx, p, c.id, streams)
+	return errors.Join(err, c.handing.tell(ctx, p, c.id, streams))
 }
 
 // syncClock has it written down if the clock of the day has moved.

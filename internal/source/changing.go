@@ -60,7 +60,7 @@ type Leveled interface {
 // Growing is a channel that gets more rings.
 type Growing interface {
 	// MoreStreams opens the rings that have come since Streams, or since it was last
-	// asked. The files are the caller's.
+	// asked. The files are the caller's, who keeps those that no consumer has taken yet.
 	MoreStreams() ([]Stream, error)
 }
 
