@@ -100,7 +100,19 @@ type ChannelSettings struct {
 	// BlockingTimeout is how long applications that allow it wait for room in a ring
 	// before they discard an event; [Forever]: until there is some.
 	BlockingTimeout time.Duration `json:"blocking_timeout,omitempty"`
+	// Buffers is whose rings those of applications are; "" stands for those that the
+	// session has already, or else [BuffersUID]. It is the same in all channels of a domain.
+	Buffers Buffers `json:"buffers,omitempty"`
 }
+
+// Buffers is whose rings are.
+type Buffers string
+
+// Rings are a user's, for all of their programs, or each program has some of its own.
+const (
+	BuffersUID Buffers = "uid"
+	BuffersPID Buffers = "pid"
+)
 
 // Forever is a time without an end.
 const Forever time.Duration = -1

@@ -59,8 +59,8 @@ func (f *channelFlags) add(c *cobra.Command) {
 	fl.Var(&f.tracefileSize, "tracefile-size", "largest size of a file of the trace")
 	fl.Uint64Var(&f.tracefileCount, "tracefile-count", 0, "keep only the newest `COUNT` files of each stream")
 	fl.StringVar(&f.output, "output", "", "accepted for LTTng's sake, has no effect: mmap or splice")
-	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings by user, as -u has them")
-	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings by process; refused, as there are none")
+	fl.BoolVar(&f.buffersUID, "buffers-uid", false, "rings, and a trace, for each user of -u (default)")
+	fl.BoolVar(&f.buffersPID, "buffers-pid", false, "rings, and a trace, for each process of -u")
 	fl.BoolVar(&f.buffersGlobal, "buffers-global", false, "rings of the host, as other domains have them")
 }
 
@@ -88,10 +88,10 @@ func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
 	switch {
 	case f.discard && f.overwrite:
 		return s, usageErrorf("--discard and --overwrite exclude each other")
-	case f.buffersPID && f.domain.user:
-		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-pid: there are no rings by process; those of domain ust are by user (--buffers-uid)")
+	case f.buffersPID && f.buffersUID:
+		return s, usageErrorf("--buffers-uid and --buffers-pid exclude each other")
 	case f.buffersGlobal && f.domain.user:
-		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-global: the rings of domain ust are by user (--buffers-uid)")
+		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-global: the rings of domain ust are by user (--buffers-uid) or process (--buffers-pid)")
 	case (f.buffersPID || f.buffersUID) && !f.domain.user:
 		return s, agent.NewProblem(agent.CodeBufferType, "--buffers-uid and --buffers-pid are of the user domain (-u)")
 	case f.blockingTimeout != 0 && !f.domain.user:
@@ -101,7 +101,15 @@ func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
 	case f.output != "" && f.output != "mmap" && f.output != "splice":
 		return s, usageErrorf("--output: want mmap or splice, got %q", f.output)
 	}
+	var buffers agent.Buffers
+	switch {
+	case f.buffersPID:
+		buffers = agent.BuffersPID
+	case f.buffersUID:
+		buffers = agent.BuffersUID
+	}
 	return agent.ChannelSettings{
+		Buffers:        buffers,
 		Overwrite:      f.overwrite,
 		SubbufBytes:    roundUp(c, "sub-buffer size", uint64(f.subbufSize)),
 		SubbufCount:    roundUp(c, "sub-buffer count", f.subbufCount),

@@ -114,11 +114,11 @@ func (r *lttngReader) add(x *lttngDomain) error {
 		r.skip("domain %s is left out: not in this build", x.Type)
 		return nil
 	}
-	if x.Buffers == "PER_PID" && len(x.Channels) > 0 {
-		r.skip("domain %s: there are no rings by process: they are by user", x.Type)
-	}
 	for i := range x.Channels {
 		c := r.channel(name, &x.Channels[i])
+		if x.Buffers == "PER_PID" {
+			c.Buffers = agent.BuffersPID
+		}
 		if loggerTitles[name] != "" { // the channel is one of applications
 			r.domain(name).Channels = append(r.domain(name).Channels, agent.Channel{Name: c.Name, Enabled: c.Enabled, Events: c.Events})
 			c.Events, name = nil, domainUST

@@ -76,8 +76,8 @@ func TestLTTngApplications(t *testing.T) {
 	if got := all[0].skipped; len(got) != 1 || !strings.Contains(got[0], "perf_thread_instructions") {
 		t.Errorf("left out: %q, want a context", got)
 	}
-	if got := all[1].skipped; len(got) != 1 || !strings.Contains(got[0], "by process") {
-		t.Errorf("left out: %q, want rings by process", got)
+	if c := all[1].Session.Domains[0].Channels; len(all[1].skipped) > 0 || len(c) != 1 || c[0].Buffers != agent.BuffersPID || c[0].SubbufBytes != 16384 {
+		t.Errorf("channels %+v, left out %q; want one with rings by process", c, all[1].skipped)
 	}
 }
 

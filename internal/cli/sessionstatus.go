@@ -98,6 +98,14 @@ func sayDomain(c *agentCall, d agent.Domain, only bool) {
 		return
 	}
 	c.say("")
+	if d.Name == domainUST && len(d.Channels) > 0 {
+		scheme := "per-user"
+		if d.Channels[0].Buffers == agent.BuffersPID {
+			scheme = "per-process"
+		}
+		c.say("Buffering scheme: %s", scheme)
+		c.say("")
+	}
 	c.say("Tracked process attributes")
 	c.say("  Process IDs: %s", setText(d.PIDs))
 	if d.UIDs != nil {

@@ -139,6 +139,9 @@ func (e *engine) lost() (n uint64) {
 	for _, s := range e.streams {
 		n += s.lost.Load()
 	}
+	for i := range e.past {
+		n += e.past[i].Lost
+	}
 	return n
 }
 

@@ -60,6 +60,7 @@ type engine struct {
 	mu      sync.Mutex     // for accounts, given at any time
 	out     output         // guarded by mu, changed by the engine alone
 	streams []*stream      // likewise
+	past    pastStreams    // likewise
 	rest    handover.Ended // what became of packets of outputs that have ended; guarded by mu
 	owners  *users         // nil until somebody asks
 }
@@ -209,7 +210,7 @@ func (e *engine) current() output {
 // account says what was done. It may be called at any time.
 func (e *engine) account() handover.Status {
 	e.mu.Lock()
-	out, streams := e.out, slices.Clone(e.streams)
+	out, streams, past := e.out, slices.Clone(e.streams), slices.Clone(e.past)
 	e.mu.Unlock()
 	st := handover.Status{Streams: make([]handover.StreamStatus, len(streams))}
 	out.status(&st)
@@ -220,6 +221,11 @@ func (e *engine) account() handover.Status {
 			Discarded: s.discarded.Load(), Lost: s.lost.Load(), Confirmed: out.confirmed(s),
 		}
 		s.source.account(a)
+	}
+	st.Streams = append(st.Streams, past...)
+	for i := range past {
+		a := &st.Streams[len(streams)+i]
+		a.Confirmed = out.confirmedPast(a.Channel, a.CPU)
 	}
 	return st
 }

@@ -32,6 +32,8 @@ func (e *engine) obey(m handover.Message, files []*os.File) (any, error) {
 		return nil, with(m, files, e.addMetadata)
 	case handover.OpRegenerate:
 		return nil, with(m, files, e.replaceMetadata)
+	case handover.OpEndPart:
+		return nil, with(m, files, e.endPart)
 	case handover.OpOutput:
 		return nil, with(m, files, e.prepare)
 	case handover.OpRotate:

@@ -34,8 +34,12 @@ type output interface {
 	close(ctx context.Context) (unsent, error)
 	// status adds to a consumer's account.
 	status(to *handover.Status)
-	// confirmed is how many packets of a stream the relay has.
+	// endPart lets go of a part, whose streams give no packets any more.
+	endPart(p part) error
+	// confirmed is how many packets of a stream the relay has, and confirmedPast of those
+	// of a channel and processor that are in parts that ended.
 	confirmed(s *stream) uint64
+	confirmedPast(channel, cpu uint32) uint64
 }
 
 // packetWriter takes the packets of one stream.
@@ -71,7 +75,9 @@ func (nowhere) clear(handover.Chunk, *os.File) (func() error, error)  { return d
 func (nowhere) settle(context.Context) error                          { return nil }
 func (nowhere) close(context.Context) (unsent, error)                 { return unsent{}, nil }
 func (nowhere) status(to *handover.Status)                            { to.Output = handover.OutputNone }
+func (nowhere) endPart(part) error                                    { return nil }
 func (nowhere) confirmed(*stream) uint64                              { return 0 }
+func (nowhere) confirmedPast(uint32, uint32) uint64                   { return 0 }
 func (nowhere) beacon(uint64) error                                   { return nil }
 func (nowhere) write([]byte, ctf.PacketInfo) error                    { return nil }
 

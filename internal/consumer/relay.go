@@ -63,6 +63,8 @@ type relayOutput struct {
 	farewell context.Context    // of the session on the relay; set by close
 	numbered map[*stream]uint64 // confirmed packets, those given up included
 	given    map[*stream]uint64 // packets that were given up on their way by UDP
+	leaving  []*stream          // of parts that end, which the relay does not know yet
+	past     map[ringKey]uint64 // confirmed packets of those that have ended
 }
 
 // errNoAnswer is why an order that a relay does not answer comes to nothing.
@@ -79,7 +81,7 @@ var errNotLost = errors.New("the relay is not lost")
 // newRelayOutput begins to send to a session on a relay, which it takes over.
 func newRelayOutput(r *relay.Session, to handover.Output, q *spool, k *keeper, onLost func(error)) *relayOutput {
 	o := &relayOutput{
-		trace: to.Trace, opened: to.Known, known: to.Known, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
+		past: make(map[ringKey]uint64), trace: to.Trace, opened: to.Known, known: to.Known, spool: q, keeper: k, onLost: onLost, stopped: make(chan struct{}), next: make(chan *relay.Session, 1),
 		awaited: make(map[*stream]uint64), numbered: make(map[*stream]uint64), given: make(map[*stream]uint64),
 	}
 	o.ctx, o.cancel = context.WithCancel(context.Background())

@@ -90,6 +90,5 @@ func (o *relayOutput) dropQueued() {
 func (o *relayOutput) confirmed(s *stream) uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := o.numbered[s]
-	return n - min(n, o.given[s])
+	return o.storedLocked(s)
 }

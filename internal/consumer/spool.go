@@ -338,6 +338,13 @@ func (q *spool) empty(ctx context.Context) error {
 	}
 }
 
+// has reports whether there are packets of such streams.
+func (q *spool) has(of func(*stream) bool) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.ContainsFunc(q.items, func(it item) bool { return it.size > 0 && of(it.stream) })
+}
+
 // settled reports whether everything is confirmed.
 func (q *spool) settled() bool {
 	q.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -201,4 +202,27 @@ func (t *tree) status(to *handover.Status) {
 	to.Output, to.LastError = handover.OutputDirectory, text
 }
 
+// endPart lets go of the directory, which stays as it is.
+func (t *tree) endPart(p part) error {
+	i := slices.IndexFunc(t.parts, func(o treePart) bool { return o.place == p.place })
+	if i < 0 {
+		return nil
+	}
+	d := t.parts[i].directory
+	_, err := d.close(context.Background())
+	if errors.Is(err, errHung) {
+		return err // somebody is in it yet
+	}
+	t.mu.Lock()
+	failing := t.failing[d]
+	t.parts = slices.Delete(slices.Clone(t.parts), i, i+1) // others may look at what there was
+	t.mu.Unlock()
+	if failing {
+		t.failed(d, nil)
+	}
+	return err
+}
+
 func (t *tree) confirmed(*stream) uint64 { return 0 }
+
+func (t *tree) confirmedPast(uint32, uint32) uint64 { return 0 }

@@ -23,6 +23,7 @@ const (
 	OpTable      Op = "table"      // Channel.ID; the table of its events, with more of them (Blob)
 	OpMetadata   Op = "metadata"   // Part; text to append (Blob)
 	OpRegenerate Op = "regenerate" // Part; text that takes the place of all before (Blob)
+	OpEndPart    Op = "end-part"   // Part; its streams are read to their end, and it is forgotten
 	OpOutput     Op = "output"     // Output; a directory, or control and data socket; OpCommit or OpDrop follows
 	OpCommit     Op = "commit"     // nothing; the output that was prepared takes the place of the one there is
 	OpDrop       Op = "drop"       // nothing; the output that was prepared is not wanted

@@ -81,8 +81,11 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 	if err := checkTimers(set); err != nil {
 		return nil, err
 	}
-	set, err := settle(set, m.src.Defaults(m.s.mode), done)
+	def, err := m.defaults(&set)
 	if err != nil {
+		return nil, err
+	}
+	if set, err = settle(set, def, done); err != nil {
 		return nil, err
 	}
 	if err := m.checkBlocking(set); err != nil {
@@ -97,6 +100,25 @@ func (m *domain) addChannel(name string, set agent.ChannelSettings, done *agent.
 	m.channels = append(m.channels, c)
 	m.warnOfPackets(c, done)
 	return c, nil
+}
+
+// defaults are those of a channel, which has the kind of rings that the domain has already
+// unless it says.
+func (m *domain) defaults(set *agent.ChannelSettings) (agent.ChannelSettings, error) {
+	src, own := m.src.(source.ByProgram)
+	if !own && set.Buffers != "" {
+		return *set, problemf(agent.CodeBufferType, "rings by user or process are of applications: domain %s has none such", m.src.Domain())
+	}
+	if set.Buffers == "" && len(m.channels) > 0 {
+		set.Buffers = m.channels[0].settings.Buffers
+	}
+	switch set.Buffers {
+	case "", agent.BuffersUID:
+		return m.src.Defaults(m.s.mode), nil
+	case agent.BuffersPID:
+		return src.OwnDefaults(m.s.mode), nil
+	}
+	return *set, problemf(agent.CodeInvalid, "rings %q: want %s or %s", set.Buffers, agent.BuffersUID, agent.BuffersPID)
 }
 
 // checkBlocking refuses a wait for room where nobody waits.

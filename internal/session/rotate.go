@@ -137,6 +137,7 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	}
 	id := s.chunk
 	for _, m := range s.running() {
+		m.follow() // what has ended does not go along
 		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}
 		if m.local == nil {
 			var err error

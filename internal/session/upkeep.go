@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weir-io/weir/internal/handover"
@@ -86,6 +87,39 @@ func (m *domain) follow() {
 	for _, c := range m.channels {
 		m.complain("a processor that has come is not recorded", c.grow(ctx, m.proc))
 	}
+	m.complain("a trace that is complete is not ended", m.endParts(ctx))
+}
+
+// endParts ends parts of the trace that nothing is recorded in any more: the consumer reads
+// what is left, and frees what it has of them. While it reads nothing they wait.
+func (m *domain) endParts(ctx context.Context) error {
+	t, ok := m.trace.(source.Ending)
+	if _, stuck := m.isStuck(); !ok || stuck || m.s.consumer.paused {
+		return nil
+	}
+	var errs []error
+	for _, p := range t.Ended() {
+		if m.handing(p) {
+			continue
+		}
+		err := m.proc.Call(ctx, handover.OpEndPart, p, nil)
+		if err == nil {
+			m.texts = slices.DeleteFunc(m.texts, func(t source.Text) bool { return t.Part == p })
+			err = t.Forget(p)
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// handing reports whether the consumer has not taken all streams of a part.
+func (m *domain) handing(p handover.Part) bool {
+	return slices.ContainsFunc(m.channels, func(c *channel) bool {
+		return slices.ContainsFunc(c.handing.left, func(st source.Stream) bool { return st.Part == p })
+	})
 }
 
 // complain logs an error unless it was the last one.

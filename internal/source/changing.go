@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/handover"
 )
 
@@ -40,6 +41,21 @@ type Text struct {
 	handover.Part
 
 	Text []byte
+}
+
+// ByProgram is a source whose programs can have rings of their own.
+type ByProgram interface {
+	// OwnDefaults are Defaults of such.
+	OwnDefaults(mode agent.Mode) agent.ChannelSettings
+}
+
+// Ending is a trace of which parts end, as programs do.
+type Ending interface {
+	// Ended returns parts in which nothing is recorded any more and of which everything
+	// was returned, streams and metadata.
+	Ended() []handover.Part
+	// Forget frees what there is of a part that ended, once no consumer reads it.
+	Forget(handover.Part) error
 }
 
 // Blocking is a source whose programs can wait for room in a ring.

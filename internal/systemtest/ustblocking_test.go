@@ -79,7 +79,7 @@ func TestUserBlocking(t *testing.T) {
 			m.Errorf("%d events, %d discarded; want %d in all", n, lost, events+2)
 		}
 		for _, args := range [][]string{
-			{"-k", "--blocking-timeout", "inf"}, {"-u", "--blocking-timeout", "5", "--overwrite"}, {"-u", "--buffers-pid"}, {"-u", "--buffers-global"}, {"-k", "--buffers-uid"},
+			{"-k", "--blocking-timeout", "inf"}, {"-u", "--blocking-timeout", "5", "--overwrite"}, {"-u", "--buffers-pid", "--buffers-uid"}, {"-k", "--buffers-pid"}, {"-u", "--buffers-global"}, {"-k", "--buffers-uid"},
 		} {
 			a.do("create", "refused", "--no-output")
 			if _, text, code := m.try(append([]string{m.weir(), "enable-channel", "x"}, args...)...); code == 0 || !strings.Contains(text, args[1]) {

@@ -70,44 +70,53 @@ func TestUserLives(t *testing.T) {
 // TestUserCrowd starts 300 programs at once, each of which emits an event as soon as it is
 // registered, and more once all are.
 func TestUserCrowd(t *testing.T) {
-	isolated(t, func(m *machine) {
-		a := m.startAgent()
-		out := filepath.Join(m.dir, "crowd")
-		a.recordTicks(out, "--subbuf-size", "1M")
-		const programs, events = 300, 50
-		begin := time.Now()
-		crowd := make([]*app, programs)
-		for i := range crowd {
-			crowd[i] = m.startApp(i+1, 16)
+	isolated(t, func(m *machine) { m.crowd("--subbuf-size", "1M") })
+}
+
+// TestUserProcessCrowd does that with programs that have traces of their own.
+func TestUserProcessCrowd(t *testing.T) {
+	isolated(t, func(m *machine) { m.crowd("--buffers-pid") })
+}
+
+// crowd records many programs.
+func (m *machine) crowd(options ...string) {
+	m.Helper()
+	a := m.startAgent()
+	out := filepath.Join(m.dir, "crowd")
+	a.recordTicks(out, options...)
+	const programs, events = 300, 50
+	begin := time.Now()
+	crowd := make([]*app, programs)
+	for i := range crowd {
+		crowd[i] = m.startApp(i+1, 16)
+	}
+	started := time.Now()
+	// The program's constructor returns once it is registered.
+	for _, p := range crowd {
+		p.emit(1, 0)
+	}
+	m.Logf("%d programs started within %v, all registered after %v", programs, started.Sub(begin).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
+	if n := strings.Count(a.do("list", "-u"), "PID: "); n != programs {
+		m.Errorf("%d programs are listed, want %d", n, programs)
+	}
+	for _, p := range crowd {
+		p.tell(events-1, 0)
+	}
+	for _, p := range crowd {
+		p.finish()
+	}
+	a.do("stop")
+	if s := a.session("s"); len(s.Warnings) > 0 {
+		m.Errorf("warnings: %q", s.Warnings)
+	}
+	a.do("destroy")
+	a.end()
+	got := m.ticks(out)
+	for run := 1; run <= programs; run++ {
+		if got[run] != events {
+			m.Errorf("%d events of run %d, want %d", got[run], run, events)
 		}
-		started := time.Now()
-		// The program's constructor returns once it is registered.
-		for _, p := range crowd {
-			p.emit(1, 0)
-		}
-		m.Logf("%d programs started within %v, all registered after %v", programs, started.Sub(begin).Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
-		if n := strings.Count(a.do("list", "-u"), "PID: "); n != programs {
-			m.Errorf("%d programs are listed, want %d", n, programs)
-		}
-		for _, p := range crowd {
-			p.tell(events-1, 0)
-		}
-		for _, p := range crowd {
-			p.finish()
-		}
-		a.do("stop")
-		if s := a.session("s"); len(s.Warnings) > 0 {
-			m.Errorf("warnings: %q", s.Warnings)
-		}
-		a.do("destroy")
-		a.end()
-		got := m.ticks(out)
-		for run := 1; run <= programs; run++ {
-			if got[run] != events {
-				m.Errorf("%d events of run %d, want %d", got[run], run, events)
-			}
-		}
-	})
+	}
 }
 
 // TestUserTracked records one of several programs, by its number or its user's.

@@ -100,7 +100,7 @@ func (p *program) stop(a *attachment) error {
 // attach makes the session with its channels in the program.
 func (p *program) attach(t *trace, w wants) (*attachment, error) {
 	for _, cw := range w.channels { // before the program is told: it may go well the next time
-		if _, err := cw.c.of(p.uid); err != nil {
+		if _, err := cw.c.of(p); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", cw.c.name, err)
 		}
 	}
@@ -123,9 +123,9 @@ func (p *program) attach(t *trace, w wants) (*attachment, error) {
 	return a, nil
 }
 
-// attachChannel makes a channel in the program, with the rings of its user.
+// attachChannel makes a channel in the program, with its rings.
 func (p *program) attachChannel(a *attachment, w channelWants) (*attachedChannel, error) {
-	b, err := w.c.of(p.uid)
+	b, err := w.c.of(p)
 	if err != nil {
 		return nil, err
 	}
@@ -249,11 +249,11 @@ func (p *program) detach(t *trace) {
 	}
 }
 
-// buffers are the rings of a channel that the programs of a user share.
+// buffers are the rings of a channel that the programs of a user share, or that one has.
 type buffers struct {
 	// Immutable.
 	c      *channel
-	part   *part // of the user
+	part   *part // of the user, or program
 	class  *class
 	memory []*os.File // of each processor
 	wake   []*os.File // ends that programs write to

@@ -24,7 +24,7 @@ import (
 // filteredBy is who evaluates filters.
 const filteredBy = "application"
 
-// channel is a set of rules with the rings of the users whose programs they are for.
+// channel is a set of rules with the rings of the users, or programs, that they are for.
 type channel struct {
 	// Immutable.
 	t        *trace
@@ -38,7 +38,7 @@ type channel struct {
 	off      []bool // of rules
 	contexts []programContext
 	on       bool
-	users    map[uint32]*buffers
+	rings    map[owner]*buffers
 }
 
 // AddRule implements source.Channel.
@@ -97,7 +97,7 @@ func (c *channel) Streams() ([]source.Stream, error) { return c.streams(true) }
 // MoreStreams implements source.Growing.
 func (c *channel) MoreStreams() ([]source.Stream, error) { return c.streams(false) }
 
-// streams opens the rings of all users, or of those that have come.
+// streams opens the rings of all, or of those that have come.
 func (c *channel) streams(all bool) (streams []source.Stream, err error) {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
@@ -114,8 +114,8 @@ func (c *channel) streams(all bool) (streams []source.Stream, err error) {
 			b.told = true
 		}
 	}()
-	for _, b := range c.users {
-		if b.told && !all {
+	for _, b := range c.rings {
+		if b.told && !all || !b.part.shows() {
 			continue
 		}
 		for cpu := range b.memory {
@@ -163,31 +163,59 @@ func (c *channel) set(on bool) error {
 // ends, and whoever has numbers of users to spare (subuid(5)) is as many users.
 const mostUsers = 128
 
-// of returns the rings of a user, which are made for the first program.
-func (c *channel) of(uid uint32) (*buffers, error) {
+// Where programs have rings of their own: of how many, of all users or one, there are some
+// at a time in a channel. They are there until the consumer has read them.
+const (
+	mostPrograms       = 4096
+	mostProgramsOfUser = 2048
+)
+
+// of returns the rings of a program: those of its user are made for the first one.
+func (c *channel) of(p *program) (*buffers, error) {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	if b := c.users[uid]; b != nil {
+	o := c.t.owner(p)
+	if b := c.rings[o]; b != nil {
 		return b, nil
 	}
 	if c.t.closed {
 		return nil, errClosed
 	}
-	if len(c.users) >= mostUsers {
-		return nil, fmt.Errorf("channel %s: programs of user %d: rings of %d users are there, which is the limit", c.name, uid, mostUsers)
+	if err := c.checkRoom(o); err != nil {
+		return nil, err
 	}
-	b, err := c.makeBuffers(uid)
+	b, err := c.makeBuffers(o)
 	if err != nil {
 		return nil, err
 	}
-	c.users[uid] = b
+	c.rings[o] = b
 	defer c.t.ask() // the consumer is to read them
 	return b, nil
 }
 
-// makeBuffers makes the rings of a user. The caller holds trace.mu.
-func (c *channel) makeBuffers(uid uint32) (*buffers, error) {
-	part := c.t.part(uid)
+// checkRoom refuses rings beyond what a channel may have. The caller holds trace.mu.
+func (c *channel) checkRoom(o owner) error {
+	if o.p == nil {
+		if len(c.rings) >= mostUsers {
+			return fmt.Errorf("channel %s: programs of user %d: rings of %d users are there, which is the limit", c.name, o.uid, mostUsers)
+		}
+		return nil
+	}
+	own := 0
+	for of := range c.rings {
+		if of.uid == o.uid {
+			own++
+		}
+	}
+	if own >= mostProgramsOfUser || len(c.rings) >= mostPrograms {
+		return fmt.Errorf("channel %s: rings of %d programs are there, %d of them user %d's: want less than %d and %d", c.name, len(c.rings), own, o.uid, mostPrograms, mostProgramsOfUser)
+	}
+	return nil
+}
+
+// makeBuffers makes rings. The caller holds trace.mu.
+func (c *channel) makeBuffers(o owner) (*buffers, error) {
+	part := c.t.part(o)
 	class, err := part.newClass()
 	if err != nil {
 		return nil, err
@@ -241,13 +269,13 @@ func (b *buffers) close() error {
 	return errors.Join(closeAll(b.memory), closeAll(b.wake), closeAll(b.woken))
 }
 
-// close frees the rings. No program has them any more, or none that answers.
+// close frees all rings. No program has them any more, or none that answers.
 func (c *channel) close() (err error) {
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()
-	for _, b := range c.users {
+	for _, b := range c.rings {
 		err = errors.Join(err, b.close())
 	}
-	c.users = nil
+	c.rings = nil
 	return err
 }

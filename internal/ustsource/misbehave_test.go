@@ -233,7 +233,7 @@ func TestSameNames(t *testing.T) {
 		fields[i] = wire.Field{Name: "n", Kind: wire.String}
 	}
 	fields[1].Name = "n_0"
-	st, err := tr.part(0).structure(schema.EventPayload, fields)
+	st, err := tr.part(owner{}).structure(schema.EventPayload, fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,10 +254,10 @@ func TestLargeEnums(t *testing.T) {
 	for i := range entries {
 		entries[i] = wire.EnumEntry{Label: fmt.Sprintf("%0200d", i), Auto: true}
 	}
-	if _, ok := tr.declareEnum(0, "large", []byte("raw"), entries); !ok {
+	if _, ok := tr.declareEnum(new(program), "large", []byte("raw"), entries); !ok {
 		t.Fatal("the enumeration is refused")
 	}
-	p := tr.part(0)
+	p := tr.part(owner{})
 	class, err := p.newClass()
 	if err != nil {
 		t.Fatal(err)
@@ -354,12 +354,12 @@ func FuzzFields(f *testing.F) {
 			return
 		}
 		tr := watch(t, New(Options{}))
-		tr.declareEnum(0, "level", []byte("raw"), []wire.EnumEntry{{Label: "one", Start: wire.EnumValue{Value: 1}, End: wire.EnumValue{Value: 2}}, {Label: "a \"b\"", Auto: true}})
-		class, err := tr.part(0).newClass()
+		tr.declareEnum(new(program), "level", []byte("raw"), []wire.EnumEntry{{Label: "one", Start: wire.EnumValue{Value: 1}, End: wire.EnumValue{Value: 2}}, {Label: "a \"b\"", Auto: true}})
+		class, err := tr.part(owner{}).newClass()
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &buffers{c: &channel{t: tr}, part: tr.part(0), class: class}
+		b := &buffers{c: &channel{t: tr}, part: tr.part(owner{}), class: class}
 		_ = b.declareContexts(raw, fields) // may be refused
 		if b.class.contexts == nil {
 			if err := b.declareContexts(nil, nil); err != nil {
@@ -367,7 +367,7 @@ func FuzzFields(f *testing.F) {
 			}
 		}
 		_, err = b.declare(&wire.EventNotice{Name: name, Level: level}, raw, fields, uri)
-		text, merr := tr.part(0).metadata()
+		text, merr := tr.part(owner{}).metadata()
 		if merr != nil {
 			t.Fatalf("event taken (%v), no metadata: %v", err, merr)
 		}

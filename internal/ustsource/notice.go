@@ -158,7 +158,7 @@ func (p *program) hearEnum(head []byte) ([]byte, error) {
 	if t == nil {
 		return nil, fmt.Errorf("enumeration %s: session %d: %w", e.Name, e.Session, errHandle)
 	}
-	id, ok := t.declareEnum(p.uid, e.Name, rest, entries)
+	id, ok := t.declareEnum(p, e.Name, rest, entries)
 	a := wire.EnumAnswer{ID: id}
 	if !ok {
 		a.Code = codeNoMemory

@@ -6,7 +6,6 @@ package ustsource
 import (
 	"crypto/rand"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -19,12 +18,28 @@ import (
 	"github.com/weir-io/weir/internal/ust/wire"
 )
 
-// part is the trace of a user's programs: as with LTTng each user has one of their own.
+// owner is whose rings and trace are: as with LTTng each user has some of their own, for all
+// of their programs, or each program has.
+type owner struct {
+	uid uint32
+	p   *program // nil: the user
+}
+
+// owner is whose a program's events are. The caller holds trace.mu.
+func (t *trace) owner(p *program) owner {
+	if t.byProgram {
+		return owner{p.uid, p}
+	}
+	return owner{uid: p.uid}
+}
+
+// part is the trace of an owner.
 type part struct {
 	// Immutable.
-	t    *trace
-	uid  uint32
-	uuid [16]byte
+	t     *trace
+	of    owner
+	place string // below that of the domain
+	uuid  [16]byte
 
 	// Guarded by trace.mu.
 	builder  *ctf.Builder
@@ -34,34 +49,42 @@ type part struct {
 	text     int           // of them, whose text was returned
 	began    bool          // the text of the trace was
 	told     int           // bytes that programs have declared
+	ended    bool          // the program is gone
 }
 
 // declaration is something that the metadata tells.
 type declaration func(text []byte) ([]byte, error)
 
-// part returns the trace of a user, which is there then. The caller holds trace.mu.
-func (t *trace) part(uid uint32) *part {
-	if i := slices.IndexFunc(t.parts, func(p *part) bool { return p.uid == uid }); i >= 0 {
-		return t.parts[i]
+// part returns the trace of an owner, which is there then. The caller holds trace.mu.
+func (t *trace) part(o owner) *part {
+	if p := t.parts[o]; p != nil {
+		return p
 	}
 	var uuid [16]byte
 	rand.Read(uuid[:])
-	return t.addPart(uid, uuid)
+	return t.addPart(o, uuid)
 }
 
-// addPart begins the trace of a user.
-func (t *trace) addPart(uid uint32, uuid [16]byte) *part {
-	p := &part{t: t, uid: uid, uuid: uuid, builder: ctf.NewBuilder(ctf.BuilderOptions{
-		UUID: uuid, Clock: traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC)), Env: env(t.info, uid),
-	})}
-	t.parts = append(t.parts, p)
+// addPart begins the trace of an owner. The caller holds trace.mu.
+func (t *trace) addPart(o owner, uuid [16]byte) *part {
+	p := &part{t: t, of: o, uuid: uuid, place: fmt.Sprintf("%d/64-bit", o.uid)}
+	if o.p != nil {
+		p.place = t.placeOf(o.p)
+	}
+	p.builder = ctf.NewBuilder(ctf.BuilderOptions{
+		UUID: uuid, Clock: traceclock.Declare(traceclock.Mono, traceclock.Measure(unix.CLOCK_MONOTONIC)), Env: env(t.info, o),
+	})
+	t.parts[o] = p
+	t.order = append(t.order, p)
 	return p
 }
 
 // handle is by which the consumer knows the trace.
-func (p *part) handle() handover.Part {
-	return handover.Part{Place: fmt.Sprintf("%d/64-bit", p.uid), UUID: p.uuid}
-}
+func (p *part) handle() handover.Part { return handover.Part{Place: p.place, UUID: p.uuid} }
+
+// shows reports whether there is something of the trace for others: that of a program that
+// has declared nothing may never have any. The caller holds trace.mu.
+func (p *part) shows() bool { return p.of.p == nil || len(p.declared) > 0 }
 
 // declare has the metadata tell something. The caller holds trace.mu.
 func (p *part) declare(d declaration) {
@@ -77,7 +100,10 @@ func (t *trace) Texts(anew bool) (texts []source.Text, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, p := range t.parts {
+	for _, p := range t.order {
+		if !p.shows() {
+			continue
+		}
 		if anew {
 			c := p.builder.Trace().Clocks[0]
 			c.OffsetSeconds, c.OffsetCycles = now.OffsetSeconds, now.OffsetCycles
@@ -116,7 +142,7 @@ func (t *trace) Metadata() ([]byte, error) { return nil, errSplit }
 // Regenerate implements source.Trace.
 func (t *trace) Regenerate() ([]byte, error) { return nil, errSplit }
 
-// class is a stream class: the events of a user in a channel.
+// class is a stream class: the events of an owner in a channel.
 type class struct {
 	stream   *streamClass
 	contexts *string // as the first program has declared them; nil: none has
@@ -144,19 +170,20 @@ func newEnum(key string, entries []wire.EnumEntry) *enum {
 // afford counts bytes that a user's programs declare, and reports whether they may. The
 // caller holds trace.mu.
 func (p *part) afford(n int) bool {
-	if p.told+n > maxTold {
+	if p.t.told[p.of.uid]+n > maxTold {
 		return false
 	}
+	p.t.told[p.of.uid] += n
 	p.told += n
 	return true
 }
 
 // declareEnum gives an enumeration a number.
-func (t *trace) declareEnum(uid uint32, name string, raw []byte, entries []wire.EnumEntry) (uint64, bool) {
+func (t *trace) declareEnum(of *program, name string, raw []byte, entries []wire.EnumEntry) (uint64, bool) {
 	key := name + "\x00" + string(raw)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.part(uid)
+	p := t.part(t.owner(of))
 	for i, e := range p.enums {
 		if e.key == key {
 			return uint64(i), true

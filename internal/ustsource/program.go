@@ -27,6 +27,7 @@ type program struct {
 	vpid     int32 // in its own name space
 	uid, gid uint32
 	name     string
+	came     time.Time
 	notify   *net.UnixConn
 	jobs     chan func()
 	gone     chan struct{} // closed by leave
@@ -49,7 +50,7 @@ const maxJobs = 16
 func newProgram(s *Source, cred unix.Ucred, reg wire.Registration, command, notify *net.UnixConn) *program {
 	return &program{
 		s: s, log: s.log.With("pid", cred.Pid, "uid", cred.Uid, "name", reg.Name),
-		pid: cred.Pid, vpid: int32(reg.PID), uid: cred.Uid, gid: cred.Gid, name: reg.Name,
+		pid: cred.Pid, vpid: int32(reg.PID), uid: cred.Uid, gid: cred.Gid, name: reg.Name, came: time.Now(),
 		notify: notify, jobs: make(chan func(), maxJobs), gone: make(chan struct{}),
 		link: link{conn: command}, attached: make(map[*trace]*attachment),
 		sessions: make(map[uint32]*trace), buffers: make(map[uint32]*buffers),
@@ -87,11 +88,15 @@ func ended(err error) bool {
 		errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, wire.CodeExiting)
 }
 
-// leave takes a program out.
+// leave takes a program out, of which nothing goes on any more.
 func (s *Source) leave(p *program) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.programs = slices.DeleteFunc(s.programs, func(o *program) bool { return o == p })
+	traces := slices.Clone(s.traces)
+	s.mu.Unlock()
+	for _, t := range traces {
+		t.endPart(p)
+	}
 }
 
 // serve serves the program until it is gone.

@@ -28,14 +28,14 @@ func TestNoRoom(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if made.users[uint32(os.Getuid())] != nil {
+	if made.rings[owner{uid: uint32(os.Getuid())}] != nil {
 		t.Fatal("there are rings")
 	}
 	made.geometry.SubbufBytes = 4096
 	if err := errors.Join(c.Stop(), c.Start()); err != nil {
 		t.Fatal(err)
 	}
-	if b := made.users[uint32(os.Getuid())]; b == nil || b.class.stream.ID != 0 {
+	if b := made.rings[owner{uid: uint32(os.Getuid())}]; b == nil || b.class.stream.ID != 0 {
 		t.Errorf("rings %+v, want some of class 0", b)
 	}
 	if err := tr.Close(); err != nil {
@@ -54,15 +54,15 @@ func TestNoRoom(t *testing.T) {
 // Somebody who is many users gets no more rings than are for all.
 func TestTooManyUsers(t *testing.T) {
 	tr := watch(t, New(Options{}))
-	c := &channel{t: tr, name: "c", users: make(map[uint32]*buffers)}
+	c := &channel{t: tr, name: "c", rings: make(map[owner]*buffers)}
 	for uid := range uint32(mostUsers) {
-		c.users[uid] = nil
+		c.rings[owner{uid: uid}] = nil
 	}
 	const another = mostUsers + 7
-	if b, err := c.of(another); b != nil || err == nil || !strings.Contains(err.Error(), "user 135") {
+	if b, err := c.of(&program{uid: another}); b != nil || err == nil || !strings.Contains(err.Error(), "user 135") {
 		t.Errorf("got %v, %v; want an error that names the user", b, err)
 	}
-	if _, ok := c.users[another]; ok || len(tr.parts) > 1 {
+	if _, ok := c.rings[owner{uid: another}]; ok || len(tr.parts) > 1 {
 		t.Errorf("%d traces, want the owner's", len(tr.parts))
 	}
 }
@@ -70,25 +70,25 @@ func TestTooManyUsers(t *testing.T) {
 // Rings that cannot be handed on are not forgotten.
 func TestStreamsFail(t *testing.T) {
 	tr := watch(t, New(Options{}))
-	c := &channel{t: tr, users: make(map[uint32]*buffers)}
+	c := &channel{t: tr, rings: make(map[owner]*buffers)}
 	for uid := range uint32(2) {
 		f, err := os.Create(t.TempDir() + "/ring")
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := tr.part(uid)
+		p := tr.part(owner{uid: uid})
 		class, err := p.newClass()
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.users[uid] = &buffers{c: c, part: p, class: class, memory: []*os.File{f}, woken: []*os.File{f}}
+		c.rings[owner{uid: uid}] = &buffers{c: c, part: p, class: class, memory: []*os.File{f}, woken: []*os.File{f}}
 	}
-	whole, closed := c.users[1].woken, []*os.File{os.NewFile(1<<30, "none")}
-	c.users[1].woken = closed
+	whole, closed := c.rings[owner{uid: 1}].woken, []*os.File{os.NewFile(1<<30, "none")}
+	c.rings[owner{uid: 1}].woken = closed
 	if got, err := c.MoreStreams(); err == nil || len(got) > 0 {
 		t.Errorf("%d rings, %v, of a file that is not open", len(got), err)
 	}
-	c.users[1].woken = whole
+	c.rings[owner{uid: 1}].woken = whole
 	got, err := c.MoreStreams()
 	if err != nil || len(got) != 2 {
 		t.Errorf("%d rings, %v; want those of 2 users", len(got), err)
@@ -99,7 +99,7 @@ func TestStreamsFail(t *testing.T) {
 	if more, merr := c.MoreStreams(); len(more) > 0 || errors.Join(err, merr) != nil {
 		t.Errorf("%d rings more, %v", len(more), errors.Join(err, merr))
 	}
-	if err := errors.Join(closeAll(c.users[0].memory), closeAll(c.users[1].memory)); err != nil {
+	if err := errors.Join(closeAll(c.rings[owner{}].memory), closeAll(c.rings[owner{uid: 1}].memory)); err != nil {
 		t.Error(err)
 	}
 }

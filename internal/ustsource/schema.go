@@ -146,7 +146,7 @@ func (p *part) structure(scope schema.Scope, fields []wire.Field) (*schema.Struc
 
 // excess says that a user's programs have declared too much.
 func (p *part) excess() error {
-	return fmt.Errorf("programs of user %d have declared more than %d bytes", p.uid, maxTold)
+	return fmt.Errorf("programs of user %d have declared more than %d bytes", p.of.uid, maxTold)
 }
 
 // checkText refuses metadata that are too long.

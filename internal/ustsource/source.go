@@ -20,6 +20,7 @@ import (
 	"github.com/weir-io/weir/internal/complaint"
 	"github.com/weir-io/weir/internal/source"
 	"github.com/weir-io/weir/internal/traceclock"
+	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // Domain is the name of the domain.
@@ -28,6 +29,7 @@ const Domain = "ust"
 const (
 	// Defaults of channels, which are LTTng's.
 	defaultSubbufBytes = 512 << 10
+	ownSubbufBytes     = 16 << 10 // of one program
 	defaultSubbufCount = 4
 )
 
@@ -122,30 +124,53 @@ func (s *Source) Open(info source.SessionInfo) (source.Trace, error) {
 	if info.Clock != "" && info.Clock != traceclock.Mono {
 		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: clock "+info.Clock+": programs know mono only")
 	}
-	t := &trace{s: s, info: info, wanted: make(chan struct{}, 1), changed: make(chan struct{})}
-	t.addPart(info.Owner, info.UUID) // which is there whether or not the owner has programs
+	t := &trace{
+		s: s, info: info, wanted: make(chan struct{}, 1), changed: make(chan struct{}),
+		parts: make(map[owner]*part), places: make(map[string]time.Time), told: make(map[uint32]int),
+	}
+	t.addPart(owner{uid: info.Owner}, info.UUID) // which is there whether or not the owner has programs
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.traces = append(s.traces, t)
 	return t, nil
 }
 
-// env is what readers are told of the host.
-func env(info source.SessionInfo, uid uint32) []schema.EnvEntry {
+// OwnDefaults implements source.ByProgram.
+func (s *Source) OwnDefaults(mode agent.Mode) agent.ChannelSettings {
+	set := s.Defaults(mode)
+	set.SubbufBytes = ownSubbufBytes
+	return set
+}
+
+// env is what readers are told of the host, and of the program where one has the trace.
+func env(info source.SessionInfo, of owner) []schema.EnvEntry {
 	text := func(name, value string) schema.EnvEntry { return schema.EnvEntry{Name: name, String: value} }
 	number := func(name string, n int64) schema.EnvEntry { return schema.EnvEntry{Name: name, IsInt: true, Int: n} }
-	return []schema.EnvEntry{
+	scheme, id, version := "uid", int64(of.uid), wire.Version{Major: 2, Minor: 13}
+	if of.p != nil {
+		scheme, id, version = "pid", int64(of.p.pid), of.p.version
+	}
+	all := []schema.EnvEntry{
 		text("domain", Domain),
 		text("tracer_name", "lttng-ust"),
-		number("tracer_major", 2),
-		number("tracer_minor", 13),
-		text("tracer_buffering_scheme", "uid"),
-		number("tracer_buffering_id", int64(uid)),
+		number("tracer_major", int64(version.Major)),
+		number("tracer_minor", int64(version.Minor)),
+		text("tracer_buffering_scheme", scheme),
+		number("tracer_buffering_id", id),
 		number("architecture_bit_width", 64),
 		text("hostname", info.Hostname),
 		text("trace_name", info.Name),
 		text("trace_creation_datetime", info.Created),
 	}
+	if of.p == nil {
+		return all
+	}
+	return append(all,
+		number("tracer_patchlevel", int64(version.Patch)),
+		number("vpid", int64(of.p.vpid)),
+		text("procname", of.p.name),
+		text("vpid_datetime", of.p.came.Format("20060102T150405-0700")),
+	)
 }
 
 // permits reports whether a session of an owner may trace a user's programs.

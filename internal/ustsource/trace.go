@@ -43,22 +43,26 @@ type trace struct {
 
 	mu        sync.Mutex // guards what follows
 	channels  []*channel
-	parts     []*part       // of users, in the order in which they came
-	declared  int           // by all programs
-	published int           // of that, that the consumer knows
-	changed   chan struct{} // closed when that does
-	tracked   []int32       // sorted
-	tracks    bool          // programs that are tracked only
-	uids      []int64       // nil: all
-	gids      []int64       // nil: all
-	dropped   int           // programs
+	byProgram bool // programs have rings and traces of their own
+	parts     map[owner]*part
+	order     []*part              // in which they came
+	places    map[string]time.Time // of late, and when their programs came
+	told      map[uint32]int       // bytes that programs of users have declared
+	declared  int                  // by all programs
+	published int                  // of that, that the consumer knows
+	changed   chan struct{}        // closed when that does
+	tracked   []int32              // sorted
+	tracks    bool                 // programs that are tracked only
+	uids      []int64              // nil: all
+	gids      []int64              // nil: all
+	dropped   int                  // programs
 	lastDrop  string
 	closed    bool
 }
 
 // Channel implements source.Trace.
 func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (source.Channel, error) {
-	c := &channel{t: t, id: id, name: name, settings: set, users: make(map[uint32]*buffers)}
+	c := &channel{t: t, id: id, name: name, settings: set, rings: make(map[owner]*buffers)}
 	c.geometry.SubbufBytes, c.geometry.Subbufs, c.geometry.Overwrite = set.SubbufBytes, set.SubbufCount, set.Overwrite
 	if set.Overwrite && t.info.Mode != agent.Snapshot {
 		return nil, agent.NewProblem(agent.CodeNotSupported, "domain ust: channel "+name+": rings are overwritten in snapshot sessions only")
@@ -68,12 +72,42 @@ func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (sour
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.choose(set.Buffers); err != nil {
+		return nil, err
+	}
 	t.channels = append(t.channels, c)
 	return c, nil
 }
 
-// Place implements source.Placed: where LTTng has the traces of users.
-func (t *trace) Place() string { return Domain + "/uid" }
+// choose takes note whose rings there are to be, which is the same in all channels. The
+// caller holds trace.mu.
+func (t *trace) choose(b agent.Buffers) error {
+	byProgram := b == agent.BuffersPID
+	switch {
+	case byProgram == t.byProgram:
+		return nil
+	case len(t.channels) > 0:
+		return agent.NewProblem(agent.CodeBufferType, "domain ust: session "+t.info.Name+" has rings of the other kind: they are by user or by process in all of its channels")
+	}
+	t.byProgram = byProgram
+	if byProgram { // nobody has been told of the owner's
+		clear(t.parts)
+		t.order = nil
+	} else {
+		t.addPart(owner{uid: t.info.Owner}, t.info.UUID)
+	}
+	return nil
+}
+
+// Place implements source.Placed: where LTTng has the traces of users, or of programs.
+func (t *trace) Place() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byProgram {
+		return Domain + "/pid"
+	}
+	return Domain + "/uid"
+}
 
 // wants is what is wanted of a program now; false if nothing is.
 func (t *trace) wants(p *program) (w wants, ok bool) {
