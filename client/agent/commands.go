@@ -207,6 +207,12 @@ func (c *Client) KernelContexts(ctx context.Context) ([]string, error) {
 	return get[[]string](ctx, c, nil, "kernel", "contexts")
 }
 
+// UserContexts lists the contexts that events of applications can have, but for those of
+// their own: $app.PROVIDER:NAME.
+func (c *Client) UserContexts(ctx context.Context) ([]string, error) {
+	return get[[]string](ctx, c, nil, "user", "contexts")
+}
+
 // UserEvents lists the events of the applications that the caller may trace: those that
 // a pattern chooses, with their fields; "" is all.
 func (c *Client) UserEvents(ctx context.Context, pattern string, fields bool) ([]UserEvent, error) {

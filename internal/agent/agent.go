@@ -233,6 +233,9 @@ func (a *Agent) KernelContexts() []string {
 	}
 }
 
+// UserContexts lists the contexts of the applications' domain.
+func (a *Agent) UserContexts() []string { return ustsource.Contexts() }
+
 // Capabilities tells what this host can do.
 func (a *Agent) Capabilities() map[string]string {
 	c := a.kernel.Capabilities()

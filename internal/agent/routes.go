@@ -56,6 +56,7 @@ func routes() map[string]handler {
 		"GET /api/v1/kernel/contexts": listKernelContexts,
 		"GET /api/v1/stat/events":     listStatEvents,
 		"GET /api/v1/user/events":     listUserEvents,
+		"GET /api/v1/user/contexts":   listUserContexts,
 		"GET /api/v1/user/loggers":    listLoggers,
 		"GET /api/v1/capabilities":    getCapabilities,
 	}
@@ -178,6 +179,8 @@ func listKernelEvents(s service, q *request) (any, error) {
 }
 
 func listKernelContexts(s service, _ *request) (any, error) { return list(s.KernelContexts()), nil }
+
+func listUserContexts(s service, _ *request) (any, error) { return list(s.UserContexts()), nil }
 
 func listStatEvents(s service, q *request) (any, error) {
 	fields, err := q.flag("fields", false)

@@ -190,6 +190,7 @@ func TestEveryCallReachesTheService(t *testing.T) {
 			return err
 		}},
 		{"GET /kernel/contexts", "", func() error { _, err := c.KernelContexts(ctx); return err }},
+		{"GET /user/contexts", "", func() error { _, err := c.UserContexts(ctx); return err }},
 		{"GET /capabilities", "", func() error { _, err := c.Capabilities(ctx); return err }},
 		{"GET /watch", "", func() error {
 			w, err := c.Watch(ctx, name)

@@ -60,6 +60,7 @@ type service interface {
 	StatEvents(ctx context.Context, pattern string, fields bool) []agent.StatEvent
 	// UserEvents lists the events of the applications that the caller may trace.
 	UserEvents(ctx context.Context, by Caller, pattern string, fields bool) ([]agent.UserEvent, error)
+	UserContexts() []string
 	// Loggers lists the loggers of a domain in the programs that the caller may trace.
 	Loggers(ctx context.Context, by Caller, domain string) ([]agent.Logger, error)
 	// Capabilities tells what kernel and privileges allow, and why not.

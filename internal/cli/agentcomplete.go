@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // completeTimeout is how long a shell waits for names.
@@ -126,7 +125,7 @@ func completeEvents(c *cobra.Command, args []string, toComplete string) ([]strin
 func completeContexts(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	return completing(func(ctx context.Context, api *agent.Client, c *cobra.Command, _ string) ([]string, error) {
 		if f := c.Flags().Lookup("userspace"); f != nil && f.Value.String() == "true" {
-			return wire.ContextNames(), nil
+			return api.UserContexts(ctx)
 		}
 		return api.KernelContexts(ctx)
 	})(c, args, toComplete)

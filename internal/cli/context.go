@@ -4,10 +4,12 @@
 package cli
 
 import (
+	"context"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // newAddContextCommand returns "weir add-context".
@@ -20,12 +22,16 @@ func newAddContextCommand() *cobra.Command {
 		Use:   "add-context",
 		Short: "Record more with each event",
 		Long: `Add fields of the context, such as the process, to all events of a channel, or
-of all channels of a domain. --list shows what there is.
+of all channels of a domain. --list shows what there is, in both domains, or in that of -k or -u.
 
 Applications (-u) can have contexts of their own, which their code tells:
 '$app.PROVIDER:NAME'. Java programs tell such with the messages of their loggers; --jul
-and --log4j add to the channels of these.`,
-		Example: "  weir add-context -k -t pid -t procname\n  weir add-context --jul -t '$app.web:user'\n  weir add-context -u --list",
+and --log4j add to the channels of these.
+
+Applications read counters of perf for each of their threads, where the machine and the
+kernel let them: perf:thread:COUNTER, or by number perf:thread:raw:rHEX:NAME. Where one
+cannot, that context is left out, and "weir status" says so.`,
+		Example: "  weir add-context -k -t pid -t procname\n  weir add-context --jul -t '$app.web:user'\n  weir add-context -u -t perf:thread:cycles\n  weir add-context -u --list",
 		Args:    noArguments,
 	}
 	fl := c.Flags()
@@ -37,7 +43,7 @@ and --log4j add to the channels of these.`,
 	fl.BoolVarP(&list, "list", "l", false, "list the types")
 	c = agentCommand(c, true, func(c *agentCall) error {
 		if list {
-			return listContexts(c, domain.user || domain.loggers())
+			return listContexts(c, &domain)
 		}
 		if len(types) == 0 {
 			return usageErrorf("want a context: -t TYPE, or --list")
@@ -56,13 +62,28 @@ and --log4j add to the channels of these.`,
 	return c
 }
 
-// listContexts lists the contexts of the kernel's events, or of applications'.
-func listContexts(c *agentCall, user bool) error {
-	all := wire.ContextNames()
-	if !user {
-		var err error
-		if all, err = c.api.KernelContexts(c.ctx); err != nil {
+// listContexts lists those of the kernel, of applications, or of both.
+func listContexts(c *agentCall, f *domainFlags) error {
+	kernel, user := *f == domainFlags{kernel: true}, *f == domainFlags{user: true} || f.loggers()
+	if !kernel && !user && *f != (domainFlags{}) {
+		return usageErrorf("add-context --list: contexts are of -k or -u")
+	}
+	var all []string
+	for _, of := range []struct {
+		no   bool
+		list func(context.Context) ([]string, error)
+	}{{user, c.api.KernelContexts}, {kernel, c.api.UserContexts}} {
+		if of.no {
+			continue
+		}
+		names, err := of.list(c.ctx)
+		if err != nil {
 			return err
+		}
+		for _, name := range names {
+			if !slices.Contains(all, name) {
+				all = append(all, name)
+			}
 		}
 	}
 	c.set("contexts", all)

@@ -12,6 +12,7 @@ import (
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/loggers"
+	"github.com/weir-io/weir/internal/ust/wire"
 )
 
 // The elements of a domain in a file of "lttng save".
@@ -186,8 +187,12 @@ func (r *lttngReader) channel(domain string, x *lttngChannel) agent.Channel {
 	for _, t := range x.Contexts {
 		name := t.name()
 		if t.Perf != "" && domain != domainKernel {
-			r.skip("channel %s: context %s is left out: not in this build", x.Name, name)
-			continue
+			perf, ok := wire.FindPerfContext(t.Perf)
+			if !ok {
+				r.skip("channel %s: context %s is left out: there is no such counter", x.Name, name)
+				continue
+			}
+			name = perf.Name
 		}
 		c.Contexts = append(c.Contexts, name)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 
 	"github.com/weir-io/weir/internal/ust/ring"
 	"github.com/weir-io/weir/internal/ust/wire"
@@ -43,6 +44,7 @@ type attachment struct {
 // attachedChannel is what it has been told of a channel.
 type attachedChannel struct {
 	handle uint32
+	out    bool // it declares the channel in vain, and has no rules
 	off    bool
 	rules  map[*rule]*attachedRule
 }
@@ -71,7 +73,7 @@ func (p *program) bring(t *trace, w wants) error {
 		}
 	}
 	for _, cw := range w.channels {
-		if c := a.channels[cw.c]; c != nil {
+		if c := a.channels[cw.c]; c != nil && !c.out {
 			if err := p.bringChannel(c, cw, w.active); err != nil {
 				return fmt.Errorf("channel %s: %w", cw.c.name, err)
 			}
@@ -149,11 +151,59 @@ func (p *program) attachChannel(a *attachment, w channelWants) (*attachedChannel
 		}
 	}
 	for _, t := range w.contexts {
-		if _, err := p.link.with(handle, wire.OpContext, t.body, t.rest); err != nil {
+		err := p.attachContext(handle, b, t)
+		if errors.Is(err, errLeftOut) {
+			return &attachedChannel{handle: handle, out: true}, nil
+		}
+		if err != nil {
 			return nil, fmt.Errorf("context %s: %w", t.name, err)
 		}
 	}
 	return &attachedChannel{handle: handle, rules: make(map[*rule]*attachedRule)}, nil
+}
+
+// attachContext adds a context to a channel in the program. One that it cannot tell, such as
+// a counter that its processor or the kernel does not give it, is left out, for all who
+// write to these rings later too: their events are alike. That is not what others lose by a
+// program that knows of no such context at all: it is left out itself, where there are
+// others.
+func (p *program) attachContext(handle uint32, b *buffers, c programContext) error {
+	if b.lacks(c.name) {
+		return nil
+	}
+	_, err := p.link.with(handle, wire.OpContext, c.body, c.rest)
+	var broken *brokenError
+	if err == nil || errors.As(err, &broken) {
+		return err
+	}
+	p.s.complaints.Warn(p.log, "context is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "context", c.name, "err", err)
+	if errors.Is(err, wire.CodeNoSys) && b.part.of.p == nil {
+		p.mu.Lock()
+		p.out[handle] = true
+		p.mu.Unlock()
+		b.c.t.limit("channel %s of %s is not recorded: it knows no context %s (--buffers-pid would leave that out)", b.c.name, p, c.name)
+		return errLeftOut
+	}
+	b.refuse(c.name, p)
+	return nil
+}
+
+// errLeftOut reports a program that is left out of a channel.
+var errLeftOut = errors.New("the program is left out of the channel")
+
+// lacks reports whether a context was left out.
+func (b *buffers) lacks(context string) bool {
+	b.c.t.mu.Lock()
+	defer b.c.t.mu.Unlock()
+	return slices.Contains(b.refused, context)
+}
+
+// refuse leaves a context out that a program cannot tell, and has that told.
+func (b *buffers) refuse(context string, p *program) {
+	b.c.t.mu.Lock()
+	b.refused = append(b.refused, context)
+	b.c.t.mu.Unlock()
+	b.c.t.limit("channel %s: context %s is not recorded, as %s cannot tell it", b.c.name, context, p)
 }
 
 // bringChannel tells the program what it does not know of a channel.
@@ -241,7 +291,13 @@ func (p *program) detach(t *trace) {
 	}
 	p.mu.Lock()
 	delete(p.sessions, a.handle)
-	maps.DeleteFunc(p.buffers, func(_ uint32, b *buffers) bool { return b.c.t == t })
+	maps.DeleteFunc(p.buffers, func(h uint32, b *buffers) bool {
+		if b.c.t != t {
+			return false
+		}
+		delete(p.out, h)
+		return true
+	})
 	p.mu.Unlock()
 	var code wire.Code
 	if err != nil && !errors.As(err, &code) {
@@ -260,5 +316,7 @@ type buffers struct {
 	woken  []*os.File // ends that the consumer reads
 	first  ring.Header
 
-	told bool // to the consumer; guarded by trace.mu
+	// Guarded by trace.mu.
+	told    bool     // to the consumer
+	refused []string // contexts
 }

@@ -74,7 +74,7 @@ func (c *channel) SetRule(r *agent.EventRule, on bool) error {
 func (c *channel) AddContext(name string) error {
 	made, ok := newContext(name)
 	if !ok {
-		return agent.NewProblem(agent.CodeContextUnavailable, fmt.Sprintf("domain ust has no context %s: want $app.PROVIDER:NAME or one of %q", name, wire.ContextNames()))
+		return agent.NewProblem(agent.CodeContextUnavailable, fmt.Sprintf("domain ust has no context %s: want $app.PROVIDER:NAME, perf:thread:COUNTER, perf:thread:raw:rHEX:NAME or one of %q", name, wire.ContextNames()))
 	}
 	c.t.mu.Lock()
 	defer c.t.mu.Unlock()

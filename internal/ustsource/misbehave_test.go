@@ -214,7 +214,7 @@ func TestSlow(t *testing.T) {
 // takes no measurement of clocks, and nothing where there is nothing.
 func TestNothingNew(t *testing.T) {
 	tr := watch(t, New(Options{}))
-	tr.part(0)
+	tr.part(owner{})
 	if _, err := tr.Texts(false); err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +324,7 @@ func TestManyChoices(t *testing.T) {
 		least := time.Hour
 		for range 5 {
 			begin := time.Now()
-			if _, err := tr.part(0).structure(schema.EventPayload, fields); err != nil {
+			if _, err := tr.part(owner{}).structure(schema.EventPayload, fields); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			least = min(least, time.Since(begin))

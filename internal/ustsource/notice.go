@@ -82,10 +82,11 @@ func (p *program) session(handle uint32) *trace {
 	return p.sessions[handle]
 }
 
-func (p *program) channel(handle uint32) *buffers {
+// channel returns the rings of a channel, and whether the program is left out of it.
+func (p *program) channel(handle uint32) (b *buffers, out bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.buffers[handle]
+	return p.buffers[handle], p.out[handle]
 }
 
 func (p *program) hearEvent(head []byte) ([]byte, error) {
@@ -101,9 +102,12 @@ func (p *program) hearEvent(head []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := p.channel(e.Channel)
-	if b == nil {
+	b, out := p.channel(e.Channel)
+	switch {
+	case b == nil:
 		return nil, fmt.Errorf("event %s: channel %d: %w", e.Name, e.Channel, errHandle)
+	case out:
+		return (&wire.EventAnswer{Code: codeInvalid}).Append(nil), nil
 	}
 	id, err := b.declare(&e, rest, fields, uri)
 	a := wire.EventAnswer{ID: id}
@@ -129,12 +133,16 @@ func (p *program) hearChannel(head []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := p.channel(c.Channel)
-	if b == nil {
+	b, out := p.channel(c.Channel)
+	switch {
+	case b == nil:
 		return nil, fmt.Errorf("channel %d: %w", c.Channel, errHandle)
+	case out:
+		return (&wire.ChannelAnswer{Code: codeInvalid}).Append(nil), nil
 	}
 	if err := b.declareContexts(rest, fields); err != nil {
-		p.log.Warn("channel is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "err", fmt.Errorf("contexts: %w", err))
+		p.s.complaints.Warn(p.log, "channel is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "err", fmt.Errorf("contexts: %w", err))
+		b.c.t.limit("channel %s of %s is not recorded: contexts: %v", b.c.name, p, err)
 		return (&wire.ChannelAnswer{Code: codeInvalid}).Append(nil), nil
 	}
 	b.c.t.awaitPublished(p.gone) // also of events that were declared before

@@ -42,6 +42,7 @@ type program struct {
 	mu       sync.Mutex // guards what follows
 	sessions map[uint32]*trace
 	buffers  map[uint32]*buffers // by the handles of channels
+	out      map[uint32]bool     // channels that it is left out of, by their handles
 }
 
 // maxJobs is how many may wait for a program: one for each session that waits, mostly.
@@ -53,8 +54,15 @@ func newProgram(s *Source, cred unix.Ucred, reg wire.Registration, command, noti
 		pid: cred.Pid, vpid: int32(reg.PID), uid: cred.Uid, gid: cred.Gid, name: reg.Name, came: time.Now(),
 		notify: notify, jobs: make(chan func(), maxJobs), gone: make(chan struct{}),
 		link: link{conn: command}, attached: make(map[*trace]*attachment),
-		sessions: make(map[uint32]*trace), buffers: make(map[uint32]*buffers),
+		sessions: make(map[uint32]*trace), buffers: make(map[uint32]*buffers), out: make(map[uint32]bool),
 	}
+}
+
+// String names the program for people.
+func (p *program) String() string { return nameProgram(p.name, p.pid, p.uid) }
+
+func nameProgram(name string, pid int32, uid uint32) string {
+	return fmt.Sprintf("%q (process %d of user %d)", name, pid, uid)
 }
 
 // leave lets go of the program: it is told if there is a reason, but for its end.
@@ -62,7 +70,7 @@ func (p *program) leave(err error) {
 	p.leaving.Do(func() {
 		if err != nil && !ended(err) {
 			p.s.complaints.Warn(p.log, "application dropped", "err", err)
-			p.s.tellDropped(p.uid, fmt.Sprintf("%q (process %d of user %d): %v", p.name, p.pid, p.uid, err))
+			p.s.tellDropped(p.uid, fmt.Sprintf("%s: %v", p, err))
 		}
 		close(p.gone)
 		p.link.conn.Close()
@@ -75,8 +83,7 @@ func (s *Source) tellDropped(uid uint32, text string) {
 	for _, t := range s.sessions() {
 		if permits(t.info.Owner, uid) {
 			t.mu.Lock()
-			t.dropped++
-			t.lastDrop = text
+			t.drops.add(text)
 			t.mu.Unlock()
 		}
 	}

@@ -67,10 +67,12 @@ type fake struct {
 	commands []wire.Command
 	object   []byte // of the last channel
 	streams  int
-	endless  bool   // has lists without an end
-	declare  bool   // an event when its session is enabled
-	abi      uint32 // that it speaks
-	id       uint32 // that it got
+	endless  bool      // has lists without an end
+	declare  bool      // an event when its session is enabled
+	refuses  wire.Code // to tell counters; 0: it does
+	refused  int32     // code of the answer to its channel
+	abi      uint32    // that it speaks
+	id       uint32    // that it got
 	done     chan error
 
 	registered chan struct{} // closed when it need not wait any more
@@ -160,6 +162,10 @@ func (f *fake) obey(c wire.Command, r *wire.Reply) error {
 	case wire.OpStream:
 		f.streams++
 		return f.files(2)
+	case wire.OpContext:
+		if _, _, _, err := wire.ParsePerfContext(c.Body); err == nil {
+			r.Code = f.refuses
+		}
 	case wire.OpFilter:
 		x, err := wire.ParseFilter(c.Body)
 		if err != nil {
@@ -219,6 +225,10 @@ func (f *fake) tell() error {
 	}
 	b := make([]byte, wire.ChannelAnswerLen)
 	if _, err := io.ReadFull(f.notify, b); err != nil {
+		return err
+	}
+	if a, err := wire.ParseChannelAnswer(b); err != nil || a.Code != 0 {
+		f.refused = a.Code
 		return err
 	}
 	fields := []wire.Field{{Name: "n", Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}, {Name: "text", Kind: wire.String}}

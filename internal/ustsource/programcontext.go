@@ -12,11 +12,17 @@ type programContext struct {
 	rest []byte // that follows it
 }
 
-// newContext finds a context by its name: LTTng-UST's, or one of programs' own.
+// newContext finds a context by its name: LTTng-UST's, one of programs' own, or a counter.
 func newContext(name string) (programContext, bool) {
 	if app, ok := wire.ParseAppContextName(name); ok {
 		return programContext{name, app.Append(nil), app.AppendNames(nil)}, true
 	}
+	if perf, ok := wire.ParsePerfContextName(name); ok {
+		return programContext{name: name, body: perf.Append(nil)}, true
+	}
 	t, ok := wire.ParseContextName(name)
 	return programContext{name: name, body: (&wire.Context{Type: t}).Append(nil)}, ok
 }
+
+// Contexts lists the names of those that programs know, counters of their threads included.
+func Contexts() []string { return append(wire.ContextNames(), wire.PerfContextNames()...) }

@@ -197,7 +197,7 @@ func (s *Source) refuse(reg wire.Registration, cred unix.Ucred, err error) {
 		return // somebody has looked whether there is a daemon
 	}
 	if cred.Pid != 0 {
-		s.tellDropped(cred.Uid, fmt.Sprintf("%q (process %d of user %d): %v", reg.Name, cred.Pid, cred.Uid, err))
+		s.tellDropped(cred.Uid, fmt.Sprintf("%s: %v", nameProgram(reg.Name, cred.Pid, cred.Uid), err))
 	}
 	key := fmt.Sprintf("%d %v", cred.Uid, err)
 	s.mu.Lock()

@@ -87,7 +87,7 @@ func (r *rule) setFilter(text string) error {
 // checkContext refuses a context that applications do not have for filters.
 func checkContext(name string) error {
 	if strings.HasPrefix(name, "perf_") { // a filter of one would match nothing, silently
-		return fmt.Errorf("context %s: there are no counters of the processor in this domain", name)
+		return fmt.Errorf("context %s: applications do not compare counters", name)
 	}
 	if _, ok := wire.ParseContextName(name); !ok {
 		return fmt.Errorf("context %s: want one of %q", name, wire.ContextNames())

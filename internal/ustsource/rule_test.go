@@ -43,7 +43,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("rule %+v is taken", r)
 		}
 	}
-	for name, want := range map[string]string{"nothing": "want one of", "perf_thread_cpu_cycles": "no counters of the processor"} {
+	for name, want := range map[string]string{"nothing": "want one of", "perf_thread_cpu_cycles": "do not compare counters"} {
 		if err := checkContext(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("context %s: %v, want %q", name, err, want)
 		}

@@ -40,7 +40,7 @@ func (b *buffers) declareContexts(raw []byte, fields []wire.Field) error {
 	defer t.mu.Unlock()
 	if b.class.contexts != nil {
 		if *b.class.contexts != string(raw) {
-			return errors.New("they are others than those of programs before")
+			return errors.New("they are others than those of programs before, with which it shares rings (--buffers-pid gives each its own)")
 		}
 		return nil
 	}

@@ -55,8 +55,8 @@ type trace struct {
 	tracks    bool                 // programs that are tracked only
 	uids      []int64              // nil: all
 	gids      []int64              // nil: all
-	dropped   int                  // programs
-	lastDrop  string
+	drops     troubles             // programs that were dropped
+	limits    troubles             // what is not recorded of others
 	closed    bool
 }
 
@@ -268,14 +268,38 @@ func (t *trace) DumpState() error {
 func (t *trace) Warnings() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch t.dropped {
+	var all []string
+	switch t.drops.n {
 	case 0:
-		return nil
 	case 1:
-		return []string{"domain ust: dropped " + t.lastDrop}
+		all = append(all, "domain ust: dropped "+t.drops.last)
+	default:
+		all = append(all, fmt.Sprintf("domain ust: %d applications dropped, the last %s", t.drops.n, t.drops.last))
 	}
-	return []string{fmt.Sprintf("domain ust: %d applications dropped, the last %s", t.dropped, t.lastDrop)}
+	switch t.limits.n {
+	case 0:
+	case 1:
+		all = append(all, "domain ust: "+t.limits.last)
+	default:
+		all = append(all, fmt.Sprintf("domain ust: %d refusals of contexts or channels, the last: %s", t.limits.n, t.limits.last))
+	}
+	return all
 }
+
+// troubles counts what is told of, and keeps the last.
+type troubles struct {
+	n    int
+	last string
+}
+
+// limit takes note of something that is not recorded.
+func (t *trace) limit(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.limits.add(fmt.Sprintf(format, args...))
+}
+
+func (t *troubles) add(text string) { t.n, t.last = t.n+1, text }
 
 // Exclude implements source.Trace. The daemon's own processes are no applications.
 func (t *trace) Exclude([]int32) error { return nil }

@@ -300,6 +300,9 @@ func (s *Service) KernelEvents(_ context.Context, _ string, kind agent.EventType
 // KernelContexts lists two.
 func (s *Service) KernelContexts() []string { return []string{"pid", "procname"} }
 
+// UserContexts lists two.
+func (s *Service) UserContexts() []string { return []string{"procname", "perf:thread:cycles"} }
+
 // StatEvents lists three, one of which has a field and one is not shown.
 func (s *Service) StatEvents(_ context.Context, pattern string, fields bool) []agent.StatEvent {
 	all := []agent.StatEvent{

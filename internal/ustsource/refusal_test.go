@@ -1,0 +1,128 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package ustsource
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/ust/wire"
+)
+
+// A program that cannot tell a context is recorded without it, as are those that write to
+// the same rings later.
+func TestContextRefused(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	tr.info.Owner = uint32(os.Getuid())
+	f := join(t, s, func(f *fake) { f.declare, f.refuses = true, wire.CodeFailed })
+	<-f.registered
+	c, err := tr.Channel(0, "ch", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"vpid", "perf:thread:cycles", "perf:thread:raw:r1:mine", "vtid"} {
+		if err := c.AddContext(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"perf:cpu:cycles", "perf:thread:raw:r1"} {
+		if err := c.AddContext(name); err == nil {
+			t.Errorf("context %s is taken", name)
+		}
+	}
+	if _, err := c.AddRule(&agent.EventRule{Type: agent.Tracepoint, Pattern: "app:*", Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wantWarning(t, tr, "2 refusals", "context perf:thread:raw:r1:mine is not recorded", `"fake" (process`)
+	later := join(t, s, nil)
+	<-later.registered
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, x := range []struct {
+		f        *fake
+		contexts int
+	}{{f, 4}, {later, 2}} {
+		if err := errors.Join(x.f.command.Close(), x.f.notify.Close()); err != nil {
+			t.Error(err)
+		}
+		<-x.f.done
+		contexts, enabled := 0, 0
+		for _, c := range x.f.commands {
+			switch c.Op {
+			case wire.OpContext:
+				contexts++
+			case wire.OpEnable:
+				enabled++
+			}
+		}
+		if contexts != x.contexts || enabled != 2 { // the rule, and the session
+			t.Errorf("%d contexts and %d things enabled in a program, want %d and 2", contexts, enabled, x.contexts)
+		}
+	}
+	if all := Contexts(); !slices.Contains(all, "vpid") || !slices.Contains(all, "perf:thread:L1-dcache-loads") || strings.Contains(strings.Join(all, " "), "raw") {
+		t.Errorf("contexts %q", all)
+	}
+}
+
+// A program that knows of no such context takes none from others that it shares rings with:
+// it is left out of the channel. Alone it is recorded without.
+func TestContextUnknown(t *testing.T) {
+	for buffers, want := range map[agent.Buffers]struct {
+		code     int32
+		contexts int // of the next program
+		warning  string
+	}{
+		agent.BuffersUID: {codeInvalid, 1, "is not recorded: it knows no context perf:thread:cycles"},
+		agent.BuffersPID: {0, 1, "context perf:thread:cycles is not recorded"},
+	} {
+		s := serve(t)
+		tr := watch(t, s)
+		tr.info.Owner = uint32(os.Getuid())
+		f := join(t, s, func(f *fake) { f.declare, f.refuses = true, wire.CodeNoSys })
+		<-f.registered
+		c, err := tr.Channel(0, "ch", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2, Buffers: buffers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(c.AddContext("perf:thread:cycles"), c.Start()); err != nil {
+			t.Fatal(err)
+		}
+		wantWarning(t, tr, want.warning)
+		later := join(t, s, nil)
+		<-later.registered
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, x := range []*fake{f, later} {
+			if err := errors.Join(x.command.Close(), x.notify.Close()); err != nil {
+				t.Error(err)
+			}
+			<-x.done
+			contexts, released := 0, 0
+			for _, c := range x.commands {
+				switch c.Op {
+				case wire.OpContext:
+					contexts++
+				case wire.OpRelease:
+					released++
+				}
+			}
+			if contexts != want.contexts || released != 2 { // the channel, and the session
+				t.Errorf("%s: %d contexts and %d releases, want %d and 2", buffers, contexts, released, want.contexts)
+			}
+		}
+		if f.refused != want.code {
+			t.Errorf("%s: the channel is answered with %d, want %d", buffers, f.refused, want.code)
+		}
+	}
+}
