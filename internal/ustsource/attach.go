@@ -44,26 +44,52 @@ type attachment struct {
 // attachedChannel is what it has been told of a channel.
 type attachedChannel struct {
 	handle uint32
-	out    bool // it declares the channel in vain, and has no rules
+	out    bool // the program is left out of it, or could not be told all of it: it has no rules
 	off    bool
 	rules  map[*rule]*attachedRule
 }
 
 // attachedRule is what it has been told of a rule.
 type attachedRule struct {
-	handle uint32
-	on     bool
+	handle  uint32
+	refused bool // the program could not be told all of it: it is not enabled
+	on      bool
 }
 
-// bring tells the program what it does not know.
+// refusals are errors of things of which the program goes on with the others.
+type refusals []error
+
+// add takes an error that has to do with something, and returns it if nothing else goes on.
+func (all *refusals) add(err error, of, name string) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%s %s: %w", of, name, err)
+	var code wire.Code
+	if isBroken(err) || !errors.As(err, &code) {
+		return err
+	}
+	*all = append(*all, err)
+	return nil
+}
+
+// isBroken reports whether the program is not to be talked to any more.
+func isBroken(err error) bool {
+	var broken *brokenError
+	return errors.As(err, &broken)
+}
+
+// bring tells the program what it does not know. What it refuses keeps it from nothing
+// else.
 func (p *program) bring(t *trace, w wants) error {
+	var refused refusals
 	a := p.attached[t]
 	if a == nil {
 		if !w.active {
 			return nil
 		}
 		var err error
-		if a, err = p.attach(t, w); err != nil {
+		if a, err = p.attach(t, w, &refused); err != nil {
 			return err
 		}
 	}
@@ -74,19 +100,19 @@ func (p *program) bring(t *trace, w wants) error {
 	}
 	for _, cw := range w.channels {
 		if c := a.channels[cw.c]; c != nil && !c.out {
-			if err := p.bringChannel(c, cw, w.active); err != nil {
-				return fmt.Errorf("channel %s: %w", cw.c.name, err)
+			if err := refused.add(p.bringChannel(c, cw, w.active), "channel", cw.c.name); err != nil {
+				return err
 			}
 		}
 	}
 	if a.active || !w.active {
-		return nil
+		return errors.Join(refused...)
 	}
 	if _, err := p.link.simple(a.handle, wire.OpEnable); err != nil {
-		return err
+		return errors.Join(append(refused, err)...)
 	}
 	a.active = true
-	return nil
+	return errors.Join(refused...)
 }
 
 // stop ends recording. What was being written is written then.
@@ -100,7 +126,7 @@ func (p *program) stop(a *attachment) error {
 }
 
 // attach makes the session with its channels in the program.
-func (p *program) attach(t *trace, w wants) (*attachment, error) {
+func (p *program) attach(t *trace, w wants, refused *refusals) (*attachment, error) {
 	for _, cw := range w.channels { // before the program is told: it may go well the next time
 		if _, err := cw.c.of(p); err != nil {
 			return nil, fmt.Errorf("channel %s: %w", cw.c.name, err)
@@ -116,30 +142,30 @@ func (p *program) attach(t *trace, w wants) (*attachment, error) {
 	p.sessions[handle] = t
 	p.mu.Unlock()
 	for _, cw := range w.channels {
-		c, err := p.attachChannel(a, cw)
-		if err != nil {
-			return nil, fmt.Errorf("channel %s: %w", cw.c.name, err)
+		if err := refused.add(p.attachChannel(a, cw), "channel", cw.c.name); err != nil {
+			return nil, err
 		}
-		a.channels[cw.c] = c
 	}
 	return a, nil
 }
 
 // attachChannel makes a channel in the program, with its rings.
-func (p *program) attachChannel(a *attachment, w channelWants) (*attachedChannel, error) {
+func (p *program) attachChannel(a *attachment, w channelWants) error {
 	b, err := w.c.of(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	object, err := b.object()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	body := (&wire.Channel{Len: uint64(len(object))}).Append(nil)
 	handle, err := p.link.with(a.handle, wire.OpChannel, body, object, b.wake[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
+	c := &attachedChannel{handle: handle, out: true, rules: make(map[*rule]*attachedRule)}
+	a.channels[w.c] = c
 	p.mu.Lock()
 	p.buffers[handle] = b
 	p.mu.Unlock()
@@ -147,19 +173,20 @@ func (p *program) attachChannel(a *attachment, w channelWants) (*attachedChannel
 	for i := range b.memory {
 		body := (&wire.Stream{Len: size, Number: uint32(i)}).Append(nil)
 		if _, err := p.link.with(handle, wire.OpStream, body, nil, b.memory[i], b.wake[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, t := range w.contexts {
 		err := p.attachContext(handle, b, t)
 		if errors.Is(err, errLeftOut) {
-			return &attachedChannel{handle: handle, out: true}, nil
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("context %s: %w", t.name, err)
+			return fmt.Errorf("context %s: %w", t.name, err)
 		}
 	}
-	return &attachedChannel{handle: handle, rules: make(map[*rule]*attachedRule)}, nil
+	c.out = false
+	return nil
 }
 
 // attachContext adds a context to a channel in the program. One that it cannot tell, such as
@@ -172,8 +199,7 @@ func (p *program) attachContext(handle uint32, b *buffers, c programContext) err
 		return nil
 	}
 	_, err := p.link.with(handle, wire.OpContext, c.body, c.rest)
-	var broken *brokenError
-	if err == nil || errors.As(err, &broken) {
+	if err == nil || isBroken(err) {
 		return err
 	}
 	p.s.complaints.Warn(p.log, "context is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "context", c.name, "err", err)
@@ -208,9 +234,10 @@ func (b *buffers) refuse(context string, p *program) {
 
 // bringChannel tells the program what it does not know of a channel.
 func (p *program) bringChannel(c *attachedChannel, w channelWants, active bool) error {
+	var refused refusals
 	for _, rw := range w.rules {
-		if err := p.bringRule(c, rw); err != nil {
-			return fmt.Errorf("event rule %s: %w", rw.r.pattern, err)
+		if err := refused.add(p.bringRule(c, rw), "event rule", rw.r.pattern); err != nil {
+			return err
 		}
 	}
 	if off := !w.on; active && off != c.off {
@@ -219,11 +246,11 @@ func (p *program) bringChannel(c *attachedChannel, w channelWants, active bool) 
 			op = wire.OpDisable
 		}
 		if _, err := p.link.simple(c.handle, op); err != nil {
-			return err
+			return errors.Join(append(refused, err)...)
 		}
 		c.off = off
 	}
-	return nil
+	return errors.Join(refused...)
 }
 
 // bringRule tells the program what it does not know of a rule.
@@ -237,22 +264,14 @@ func (p *program) bringRule(c *attachedChannel, w ruleWants) error {
 		if err != nil {
 			return err
 		}
-		if f := w.r.filter; f != nil {
-			body := (&wire.Filter{Len: uint32(len(f.Bytes)), Relocations: f.Table, Sequence: w.r.sequence}).Append(nil)
-			if _, err := p.link.with(handle, wire.OpFilter, body, f.Bytes); err != nil {
-				return fmt.Errorf("filter: %w", err)
-			}
-		}
-		if names := w.r.exclusions; len(names) > 0 {
-			body := (&wire.Exclusion{Count: uint32(len(names))}).Append(nil)
-			if _, err := p.link.with(handle, wire.OpExclusion, body, wire.AppendNames(nil, names)); err != nil {
-				return err
-			}
-		}
-		r = &attachedRule{handle: handle}
+		r = &attachedRule{handle: handle, refused: true}
 		c.rules[w.r] = r
+		if err := p.completeRule(handle, w.r); err != nil {
+			return err
+		}
+		r.refused = false
 	}
-	if r.on == w.on {
+	if r.on == w.on || r.refused {
 		return nil
 	}
 	op := wire.OpEnable
@@ -266,7 +285,25 @@ func (p *program) bringRule(c *attachedChannel, w ruleWants) error {
 	return nil
 }
 
-// detach has the program let go of a trace.
+// completeRule tells the program what there is of a rule beside its pattern.
+func (p *program) completeRule(handle uint32, r *rule) error {
+	if f := r.filter; f != nil {
+		body := (&wire.Filter{Len: uint32(len(f.Bytes)), Relocations: f.Table, Sequence: r.sequence}).Append(nil)
+		if _, err := p.link.with(handle, wire.OpFilter, body, f.Bytes); err != nil {
+			return fmt.Errorf("filter: %w", err)
+		}
+	}
+	if names := r.exclusions; len(names) > 0 {
+		body := (&wire.Exclusion{Count: uint32(len(names))}).Append(nil)
+		if _, err := p.link.with(handle, wire.OpExclusion, body, wire.AppendNames(nil, names)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// detach has the program let go of a trace. What it cannot let go of keeps none of the rest
+// from that: as long as it has one object of a session it has all of that.
 func (p *program) detach(t *trace) {
 	a := p.attached[t]
 	if a == nil {
@@ -283,10 +320,15 @@ func (p *program) detach(t *trace) {
 		handles = append(handles, c.handle)
 	}
 	handles = append(handles, a.handle)
-	var err error
+	var broken error
 	for _, h := range handles {
-		if _, err = p.link.simple(h, wire.OpRelease); err != nil {
+		_, err := p.link.simple(h, wire.OpRelease)
+		if isBroken(err) {
+			broken = err
 			break
+		}
+		if err != nil {
+			p.s.complaints.Warn(p.log, "application does not let go of an object", "session", t.info.Name, "handle", h, "err", err)
 		}
 	}
 	p.mu.Lock()
@@ -299,9 +341,8 @@ func (p *program) detach(t *trace) {
 		return true
 	})
 	p.mu.Unlock()
-	var code wire.Code
-	if err != nil && !errors.As(err, &code) {
-		p.leave(err)
+	if broken != nil {
+		p.leave(broken)
 	}
 }
 

@@ -304,7 +304,7 @@ func TestManyChoices(t *testing.T) {
 	for i := range entries {
 		entries[i] = wire.EnumEntry{Label: fmt.Sprint("choice", i), Auto: true}
 	}
-	if _, ok := tr.declareEnum(0, "tags", []byte("raw"), entries); !ok {
+	if _, ok := tr.declareEnum(&program{}, "tags", []byte("raw"), entries); !ok {
 		t.Fatal("the enumeration is refused")
 	}
 	tag := []wire.Field{{Name: "tag", Kind: wire.Enum}, {Kind: wire.Integer, Bits: 32, Align: 8}}

@@ -194,13 +194,16 @@ func (p *program) follow(t *trace) {
 
 // settle takes what has come of a command.
 func (p *program) settle(t *trace, err error) {
-	var broken *brokenError
 	switch {
 	case err == nil:
-	case errors.As(err, &broken):
+	case isBroken(err):
 		p.leave(err)
 	case errors.Is(err, errClosed): // and nothing is wanted any more
 	default:
+		var code wire.Code
+		if errors.As(err, &code) { // else it is the daemon that could not
+			t.limit("%s does not do what is wanted: %v", p, err)
+		}
 		p.s.complaints.Warn(p.log, "application does not do what a session wants, or cannot be told", "session", t.info.Name, "err", err)
 	}
 }

@@ -67,12 +67,13 @@ type fake struct {
 	commands []wire.Command
 	object   []byte // of the last channel
 	streams  int
-	endless  bool      // has lists without an end
-	declare  bool      // an event when its session is enabled
-	refuses  wire.Code // to tell counters; 0: it does
-	refused  int32     // code of the answer to its channel
-	abi      uint32    // that it speaks
-	id       uint32    // that it got
+	endless  bool                  // has lists without an end
+	declare  bool                  // an event when its session is enabled
+	refuses  wire.Code             // to tell counters; 0: it does
+	refused  int32                 // code of the answer to its channel
+	codes    map[wire.Op]wire.Code // with which it answers some commands once
+	abi      uint32                // that it speaks
+	id       uint32                // that it got
 	done     chan error
 
 	registered chan struct{} // closed when it need not wait any more
@@ -129,6 +130,10 @@ func (f *fake) serve() error {
 		r := wire.Reply{Handle: c.Handle, Op: c.Op}
 		if err := f.obey(c, &r); err != nil {
 			return err
+		}
+		if code, ok := f.codes[c.Op]; ok {
+			r.Code = code
+			delete(f.codes, c.Op)
 		}
 		if _, err := f.command.Write(r.Append(nil)); err != nil {
 			return err

@@ -42,7 +42,7 @@ func TestContextRefused(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wantWarning(t, tr, "2 refusals", "context perf:thread:raw:r1:mine is not recorded", `"fake" (process`)
+	wantWarning(t, tr, "refused 2 things", "context perf:thread:raw:r1:mine is not recorded", `"fake" (process`)
 	later := join(t, s, nil)
 	<-later.registered
 	if err := tr.Close(); err != nil {
@@ -124,5 +124,65 @@ func TestContextUnknown(t *testing.T) {
 		if f.refused != want.code {
 			t.Errorf("%s: the channel is answered with %d, want %d", buffers, f.refused, want.code)
 		}
+	}
+}
+
+// A program that refuses one thing is told the rest, and refuses it once; when the session
+// ends it is to let go of all that it has, whatever it cannot let go of.
+func TestRefusalStandsAlone(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	tr.info.Owner = uint32(os.Getuid())
+	f := join(t, s, func(f *fake) {
+		f.codes = map[wire.Op]wire.Code{wire.OpFilter: wire.CodeInvalid, wire.OpRelease: wire.CodeNoEntry}
+	})
+	<-f.registered
+	for id, name := range []string{"one", "two"} {
+		c, err := tr.Channel(uint32(id), name, agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, filter := range []string{"n > 1", ""} {
+			if _, err := c.AddRule(&agent.EventRule{Type: agent.Tracepoint, Pattern: "app:*", Filter: filter, Enabled: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := tr.channels[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	wantWarning(t, tr, `"fake" (process`, "channel one: event rule app:*: filter: ")
+	for _, c := range tr.channels { // of which the program knows by now
+		if err := errors.Join(c.Stop(), c.Start()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := len(s.all()); n != 1 {
+		t.Errorf("%d programs, want one that is not dropped", n)
+	}
+	if err := errors.Join(f.command.Close(), f.notify.Close()); err != nil {
+		t.Error(err)
+	}
+	<-f.done
+	enabled := func(c wire.Command) bool { return c.Op == wire.OpEnable && c.Handle == 1 }
+	if first := slices.IndexFunc(f.commands, enabled); first < 0 || slices.ContainsFunc(f.commands[:first], func(c wire.Command) bool { return c.Op == wire.OpDisable && c.Handle == 1 }) {
+		t.Error("the session is not enabled at once")
+	}
+	counts := make(map[wire.Op]int)
+	released := make(map[uint32]bool)
+	for _, c := range f.commands {
+		counts[c.Op]++
+		if c.Op == wire.OpRelease {
+			released[c.Handle] = true
+		}
+	}
+	if counts[wire.OpEvent] != 4 || counts[wire.OpFilter] != 2 {
+		t.Errorf("%d rules and %d filters, want 4 and 2", counts[wire.OpEvent], counts[wire.OpFilter])
+	}
+	if len(released) != 7 || counts[wire.OpRelease] != 7 { // 4 rules, 2 channels, the session
+		t.Errorf("%d objects released by %d commands, want 7 each", len(released), counts[wire.OpRelease])
 	}
 }

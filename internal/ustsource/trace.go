@@ -281,7 +281,7 @@ func (t *trace) Warnings() []string {
 	case 1:
 		all = append(all, "domain ust: "+t.limits.last)
 	default:
-		all = append(all, fmt.Sprintf("domain ust: %d refusals of contexts or channels, the last: %s", t.limits.n, t.limits.last))
+		all = append(all, fmt.Sprintf("domain ust: applications have refused %d things, the last: %s", t.limits.n, t.limits.last))
 	}
 	return all
 }
