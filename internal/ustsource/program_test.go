@@ -63,18 +63,21 @@ type fake struct {
 	t               *testing.T
 	command, notify *net.UnixConn
 
-	handle   uint32
-	commands []wire.Command
-	object   []byte // of the last channel
-	streams  int
-	endless  bool                  // has lists without an end
-	declare  bool                  // an event when its session is enabled
-	refuses  wire.Code             // to tell counters; 0: it does
-	refused  int32                 // code of the answer to its channel
-	codes    map[wire.Op]wire.Code // with which it answers some commands once
-	abi      uint32                // that it speaks
-	id       uint32                // that it got
-	done     chan error
+	handle    uint32
+	commands  []wire.Command
+	object    []byte // of the last channel
+	streams   int
+	endless   bool                  // has lists without an end
+	declare   bool                  // an event when its session is enabled
+	refuses   wire.Code             // to tell counters; 0: it does
+	refused   int32                 // code of the answer to its channel
+	contexts  []wire.Field          // of its channel
+	fields    []wire.Field          // of its event; nil: two
+	eventCode int32                 // of the answer to that
+	codes     map[wire.Op]wire.Code // with which it answers some commands once
+	abi       uint32                // that it speaks
+	id        uint32                // that it got
+	done      chan error
 
 	registered chan struct{} // closed when it need not wait any more
 }
@@ -225,7 +228,8 @@ func (f *fake) files(n int) error {
 
 // tell declares the channel and an event, while a command waits for its answer.
 func (f *fake) tell() error {
-	if _, err := f.notify.Write((&wire.ChannelNotice{Session: 1, Channel: 2}).Append(nil)); err != nil {
+	c := wire.ChannelNotice{Session: 1, Channel: 2, FieldsLen: uint32(len(f.contexts)) * wire.FieldLen}
+	if _, err := f.notify.Write(wire.AppendFields(c.Append(nil), f.contexts)); err != nil {
 		return err
 	}
 	b := make([]byte, wire.ChannelAnswerLen)
@@ -236,7 +240,10 @@ func (f *fake) tell() error {
 		f.refused = a.Code
 		return err
 	}
-	fields := []wire.Field{{Name: "n", Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}, {Name: "text", Kind: wire.String}}
+	fields := f.fields
+	if fields == nil {
+		fields = []wire.Field{{Name: "n", Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}, {Name: "text", Kind: wire.String}}
+	}
 	e := wire.EventNotice{Session: 1, Channel: 2, Name: "app:tick", Level: 6, FieldsLen: uint32(len(fields)) * wire.FieldLen}
 	if _, err := f.notify.Write(wire.AppendFields(e.Append(nil), fields)); err != nil {
 		return err
@@ -246,10 +253,7 @@ func (f *fake) tell() error {
 		return err
 	}
 	a, err := wire.ParseEventAnswer(b)
-	if err == nil && a.Code != 0 {
-		err = errors.New("the event is refused")
-	}
-	f.id = a.ID
+	f.id, f.eventCode = a.ID, a.Code
 	return err
 }
 

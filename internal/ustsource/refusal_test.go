@@ -186,3 +186,53 @@ func TestRefusalStandsAlone(t *testing.T) {
 		t.Errorf("%d objects released by %d commands, want 7 each", len(released), counts[wire.OpRelease])
 	}
 }
+
+// What a program declares and cannot be taken is answered with EINVAL: a channel with other
+// contexts than those of programs before, and an event whose fields cannot be. Both are told,
+// and the program goes on.
+func TestInvalidDeclarations(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	tr.info.Owner = uint32(os.Getuid())
+	vpid := []wire.Field{{Name: "_vpid", Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}}
+	c, err := tr.Channel(0, "ch", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	one := func(change func(*fake)) *fake {
+		f := join(t, s, func(f *fake) {
+			f.declare, f.contexts = true, vpid
+			if change != nil {
+				change(f)
+			}
+		})
+		<-f.registered
+		return f
+	}
+	first := one(nil)
+	others := one(func(f *fake) { f.contexts = nil })
+	odd := one(func(f *fake) {
+		f.fields = []wire.Field{{Name: "s", Kind: wire.Sequence, Ref: "nowhere", Align: 8}, {Kind: wire.Integer, Bits: 32, Base: 10, Align: 8}}
+	})
+	wantWarning(t, tr, "channel ch of ", "contexts: they are others than those of programs before")
+	if n := len(s.all()); n != 3 {
+		t.Errorf("%d programs, want 3", n)
+	}
+	for _, f := range []*fake{first, others, odd} {
+		if err := errors.Join(f.command.Close(), f.notify.Close()); err != nil {
+			t.Error(err)
+		}
+		<-f.done
+	}
+	for _, x := range []struct {
+		f              *fake
+		channel, event int32
+	}{{first, 0, 0}, {others, codeInvalid, 0}, {odd, 0, codeInvalid}} {
+		if x.f.refused != x.channel || x.f.eventCode != x.event {
+			t.Errorf("answers %d and %d, want %d and %d", x.f.refused, x.f.eventCode, x.channel, x.event)
+		}
+	}
+}
