@@ -4,9 +4,11 @@
 package consumer
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,5 +53,49 @@ func TestStreamAgain(t *testing.T) {
 		if err := s.source.close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A ring whose memory is gone when its stream comes is told as broken, and nothing else: the
+// process has other rings.
+func TestMemoryGone(t *testing.T) {
+	g := ring.Geometry{SubbufBytes: ring.MinSubbufBytes, Subbufs: 4}
+	size := int64(g.Layout().Size)
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	pipe, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end.Close()
+	s := &stream{out: nowhere{}, channel: &channel{Channel: handover.Channel{Name: "c", RingBytes: int64(g.Bytes()), ReadTimer: time.Hour}}}
+	src, err := (&engine{log: slog.New(slog.DiscardHandler)}).readShared(s, g, ring.NewReader(b, g), pipe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.source = src
+	if err := errors.Join(src.start(), src.stop()); err != nil {
+		t.Error(err)
+	}
+	var st handover.StreamStatus
+	src.account(&st)
+	if st.Bad != 1 || st.Discarded != 0 {
+		t.Errorf("account %+v, want one bad record", st)
+	}
+	if err := src.close(); err != nil {
+		t.Error(err)
 	}
 }

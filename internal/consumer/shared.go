@@ -85,22 +85,28 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 		files[1].Close()
 		return nil, err
 	}
+	return e.readShared(s, g, r, files[1])
+}
+
+// readShared begins to wait for a ring, which it takes over with the pipe by which programs
+// wake its reader.
+func (e *engine) readShared(s *stream, g ring.Geometry, r *ring.Reader, pipe *os.File) (source, error) {
 	m, err := newMailbox()
 	if err != nil {
-		return nil, errors.Join(err, r.Close(), files[1].Close())
+		return nil, errors.Join(err, r.Close(), pipe.Close())
 	}
-	pipefd := int(files[1].Fd()) // which makes it one that blocks
+	pipefd := int(pipe.Fd()) // which makes it one that blocks
 	w, err := newWaiter(m.wakefd)
 	if err == nil {
 		err = unix.SetNonblock(pipefd, true)
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.Close(), files[1].Close(), unix.Close(m.wakefd))
+		return nil, errors.Join(err, r.Close(), pipe.Close(), unix.Close(m.wakefd))
 	}
 	d := &shared{
-		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: files[1], pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
+		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: pipe, pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
 		uuid: s.in.uuid, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
-		opened: time.Now(), lostBefore: min(r.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss)),
+		opened: time.Now(),
 	}
 	d.mayHold = len(e.streams) < maxHolding
 	if d.mayHold {
@@ -114,6 +120,7 @@ func (e *engine) newShared(s *stream, o handover.Stream, files []*os.File) (sour
 func (d *shared) run() {
 	defer close(d.ended)
 	debug.SetPanicOnFault(true) // the ring has its memory's faults told as errors
+	d.lostBefore = min(d.ring.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss))
 	for {
 		d.await()
 		if !d.obey() {

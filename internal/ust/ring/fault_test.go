@@ -58,3 +58,34 @@ func replace(t *testing.T, b []byte) {
 		t.Fatal(err)
 	}
 }
+
+// Memory that is gone when a ring is opened is corrupt too, also where the goroutine takes no
+// faults.
+func TestOpenMemoryGone(t *testing.T) {
+	for _, overwrite := range []bool{false, true} {
+		g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 4, Overwrite: overwrite}
+		size := int64(g.Layout().Size)
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := f.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		r := NewReader(b, g)
+		if _, _, err := r.Positions(); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("positions: %v, want %v", err, ErrCorrupt)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

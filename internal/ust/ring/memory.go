@@ -74,7 +74,7 @@ func Open(f *os.File, g Geometry) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ring: map %d bytes: %w", size, err)
 	}
-	return newReader(b, g), nil
+	return NewReader(b, g), nil
 }
 
 // Close unmaps the memory.

@@ -6,6 +6,7 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"unsafe"
 )
@@ -27,8 +28,12 @@ type Reader struct {
 	page  uint64 // that is the reader's, where they do
 }
 
-func newReader(b []byte, g Geometry) *Reader {
-	r := &Reader{g: g, l: g.Layout(), b: b}
+// NewReader reads a ring in memory that is mapped, of the size that the geometry's layout
+// has, until Close unmaps it. A page that is gone then already is told by Positions.
+func NewReader(b []byte, g Geometry) (r *Reader) {
+	r = &Reader{g: g, l: g.Layout(), b: b}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // whoever opens it reads from no memory else
+	defer r.catch()
 	r.at = r.load(ConsumedOffset)
 	r.page = g.Subbufs
 	if g.Overwrite {
@@ -80,7 +85,9 @@ func (r *Reader) Subbuf(at uint64) uint64 { return at / r.g.SubbufBytes }
 // Positions returns what is read next, and where writers are. What cannot be is an
 // error.
 func (r *Reader) Positions() (consumed, write uint64, err error) {
-	consumed, write, err = r.positions()
+	if r.fault == nil {
+		consumed, write, err = r.positions()
+	}
 	if r.fault != nil {
 		return 0, 0, r.fault
 	}

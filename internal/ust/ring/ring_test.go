@@ -348,9 +348,9 @@ func FuzzCorruptMemory(f *testing.F) {
 	f.Fuzz(func(t *testing.T, changes []byte, overwrite bool) {
 		g := small
 		g.Overwrite = overwrite
-		r := newReader(make([]byte, g.Layout().Size), g)
+		r := NewReader(make([]byte, g.Layout().Size), g)
 		g.Stream(r.b, Header{}, 0)
-		r = newReader(r.b, g)
+		r = NewReader(r.b, g)
 		w := &writer{t: t, r: r, now: 1}
 		for n := range 700 {
 			w.write(number(n), true)
