@@ -179,6 +179,9 @@ func (s *Session) unpause(ctx context.Context) error {
 		}
 	}
 	s.consumer.paused = false
+	for _, m := range s.domains {
+		m.wake() // what has ended meanwhile was not read
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/source"
 )
 
 // schedule rotates a session by itself. It is guarded by Session.mu.
@@ -137,7 +138,9 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	}
 	id := s.chunk
 	for _, m := range s.running() {
-		m.follow() // what has ended does not go along
+		if _, ends := m.trace.(source.Ending); ends {
+			m.follow() // what has ended does not go along
+		}
 		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}
 		if m.local == nil {
 			var err error

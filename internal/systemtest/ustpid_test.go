@@ -228,10 +228,12 @@ func TestUserProcesses(t *testing.T) {
 // not, and into snapshots; the session is saved and made again before.
 func TestUserProcessesElsewhere(t *testing.T) {
 	isolated(t, func(m *machine) {
-		r := m.startWeir()
+		r := m.startWeir("--data-udp")
 		a := m.startAgent()
 		shots, saved := filepath.Join(m.dir, "shots"), m.mkdir("saved")
-		for name, to := range map[string][]string{"net": {"-U", relayURL}, "live": {"--live=100000"}, "shot": {"--snapshot", "-o", shots}} {
+		for name, to := range map[string][]string{
+			"net": {"-U", relayURL}, "udp": {"-C", "tcp://127.0.0.1", "-D", "udp://127.0.0.1"}, "live": {"--live=100000"}, "shot": {"--snapshot", "-o", shots},
+		} {
 			a.do(append([]string{"create", name}, to...)...)
 			a.do("enable-channel", "-u", "c", "--buffers-pid", "-s", name)
 			a.do("enable-event", "-u", eventName, "-c", "c", "-s", name)
@@ -254,7 +256,7 @@ func TestUserProcessesElsewhere(t *testing.T) {
 		a.do("rotate", "net")
 		stays.emit(10, 0)
 		m.run(m.life("emit", 4, 10)...)
-		m.awaitRings(3) // of one program, in each session
+		m.awaitRings(4) // of one program, in each session
 		a.do("snapshot", "record", "-s", "shot")
 		v.await(4, 10)
 		stays.finish()
@@ -263,8 +265,8 @@ func TestUserProcessesElsewhere(t *testing.T) {
 		a.end()
 		r.stop()
 		for run, want := range map[int]int{1: 110, 2: 100, 3: 100, 4: 10} {
-			if got := m.ticks(filepath.Join(m.out, hostName))[run]; got != 2*want {
-				m.Errorf("%d events of run %d on the relay, want %d of two sessions", got, run, want)
+			if got := m.ticks(filepath.Join(m.out, hostName))[run]; got != 3*want {
+				m.Errorf("%d events of run %d on the relay, want %d of each of three sessions", got, run, want)
 			}
 			if shown[run] != want {
 				m.Errorf("%d events of run %d shown, want %d", shown[run], run, want)
@@ -272,6 +274,56 @@ func TestUserProcessesElsewhere(t *testing.T) {
 		}
 		if got := m.ticks(shots); got[1] != 110 || got[2]+got[3]+got[4] != 0 {
 			m.Errorf("the snapshot has events %v, want those of the program that runs", got)
+		}
+	})
+}
+
+// TestUserProcessesWait has programs end while nobody reads their rings, as the consumer is
+// disabled, and while the relay is away: they are recorded in full, and what they take is
+// freed then.
+func TestUserProcessesWait(t *testing.T) {
+	isolated(t, func(m *machine) {
+		r := m.startWeir()
+		a := m.startAgent()
+		for _, name := range []string{"away", "off"} {
+			a.do("create", name, "-U", relayURL)
+			a.do("enable-channel", "-u", "c", "--buffers-pid", "-s", name)
+			a.do("enable-event", "-u", eventName, "-c", "c", "-s", name)
+			a.do("start", name)
+		}
+		m.run(m.life("emit", 1, 100)...)
+		m.awaitRings(0)
+		a.do("disable-consumer", "-s", "off")
+		m.run(m.life("emit", 2, 100)...)
+		m.awaitRings(1) // of the session whose consumer is disabled
+		a.do("enable-consumer", "-s", "off")
+		m.awaitRings(0)
+		r.stop()
+		a.awaitConsumer("away", agent.ConsumerSpooling)
+		m.run(m.life("emit", 3, 100)...)
+		m.run(m.life("emit", 4, 100)...)
+		m.awaitRings(0) // the packets are in the spool
+		r = m.startWeir()
+		for _, name := range []string{"away", "off"} {
+			a.awaitConsumer(name, agent.ConsumerStreaming)
+		}
+		m.run(m.life("emit", 5, 100)...)
+		m.awaitRings(0)
+		for _, name := range []string{"away", "off"} {
+			a.do("stop", name)
+			c := a.await(name, "all packets confirmed", func(s agent.Session) bool { return s.Consumer.Packets == s.Consumer.Confirmed }).Consumer
+			if c.Packets != 5*2 && c.Packets != 5 || c.Lost != 0 {
+				m.Errorf("session %s: %d packets, %d lost; want one or two of each program and none", name, c.Packets, c.Lost)
+			}
+		}
+		a.do("destroy", "-a")
+		a.end()
+		r.stop()
+		got := m.ticks(m.out)
+		for run := 1; run <= 5; run++ {
+			if got[run] != 200 {
+				m.Errorf("%d events of run %d, want 200 of two sessions", got[run], run)
+			}
 		}
 	})
 }

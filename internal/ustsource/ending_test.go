@@ -36,8 +36,9 @@ func TestPartEnds(t *testing.T) {
 	if p := tr.Place(); p != "ust/pid" {
 		t.Errorf("place %s, want ust/pid", p)
 	}
-	silent, talks := join(t, s, nil), join(t, s, func(f *fake) { f.declare = true })
-	<-silent.registered
+	silent := join(t, s, nil)
+	<-silent.registered // of one process, one after the other
+	talks := join(t, s, func(f *fake) { f.declare = true })
 	<-talks.registered
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
