@@ -16,8 +16,8 @@ import (
 var errPrepared = errors.New("another output was prepared")
 
 // endPart reads the streams of a part to their end and lets go of it: nothing is recorded
-// there any more. As long as its packets find no room it stays; so does nothing of one that
-// is not there, as the daemon may not have heard how it ended.
+// there any more. As long as its packets find no room it stays. With one that is not there
+// nothing is to be done: the daemon may not have heard that it has ended.
 func (e *engine) endPart(of handover.Part, files []*os.File) error {
 	handover.CloseAll(files)
 	if e.next != nil {

@@ -51,6 +51,7 @@ type relayOutput struct {
 	opened  bool               // a relay may have had the streams
 	known   bool               // of a consumer that died; until they are found
 	awaited map[*stream]uint64 // packets that the relay wants next of those
+	ending  []part             // whose packets have been sent, and whose streams are to be closed
 	origin  *relay.Identity    // of the recording on a relay that keeps its place; read once it has stopped
 
 	mu       sync.Mutex
@@ -170,6 +171,9 @@ func (o *relayOutput) serve(r *relay.Session) error {
 		}
 		if time.Since(asked) >= confirmPeriod || o.spool.idle() {
 			if err := o.confirm(c); err != nil {
+				return err
+			}
+			if err := o.closeEnded(c); err != nil {
 				return err
 			}
 			asked = time.Now()

@@ -26,33 +26,44 @@ func (o *relayOutput) endPart(p part) error {
 	if !begun {
 		return nil
 	}
-	return o.putEnd(p)
-}
-
-func (o *relayOutput) putEnd(p part) error {
-	err := o.spool.put(item{do: func(c *connection) error { return o.closePart(c, p) }}, nil)
+	err := o.spool.put(item{do: func(*connection) error {
+		o.ending = append(o.ending, p)
+		return nil
+	}}, nil)
 	if errors.Is(err, errSpoolClosed) {
 		return nil // all of it ends
 	}
 	return err
 }
 
-// closePart closes them. Where that fails the relay is lost: the streams are there until
-// another one has their packets.
+// closeEnded closes the streams of parts that end of which everything is confirmed. A relay
+// that is slow is not waited for; after one that was lost it is the next one's turn.
+func (o *relayOutput) closeEnded(c *connection) error {
+	if len(o.ending) == 0 {
+		return nil
+	}
+	waiting := o.spool.parts()
+	var left []part
+	for i, p := range o.ending {
+		if waiting[p] {
+			left = append(left, p)
+			continue
+		}
+		if err := o.closePart(c, p); err != nil {
+			o.ending = append(left, o.ending[i:]...)
+			return err
+		}
+	}
+	o.ending = left
+	return nil
+}
+
+// closePart closes them.
 func (o *relayOutput) closePart(c *connection, p part) error {
 	ctx, cancel := o.within()
 	defer cancel()
-	err := c.session.Drain(ctx)
-	if err == nil {
-		if o.account(c); o.spool.has(func(s *stream) bool { return s.in == p }) {
-			err = errors.New("packets of a part that ends are not confirmed") // another relay gets them
-		}
-	}
-	if err == nil {
-		err = o.closeStreams(ctx, c, p)
-	}
-	if err != nil {
-		return errors.Join(err, o.putEnd(p))
+	if err := o.closeStreams(ctx, c, p); err != nil {
+		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

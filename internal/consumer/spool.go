@@ -338,11 +338,17 @@ func (q *spool) empty(ctx context.Context) error {
 	}
 }
 
-// has reports whether there are packets of such streams.
-func (q *spool) has(of func(*stream) bool) bool {
+// parts are those of which there are packets.
+func (q *spool) parts() map[part]bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.ContainsFunc(q.items, func(it item) bool { return it.size > 0 && of(it.stream) })
+	all := make(map[part]bool)
+	for i := range q.items {
+		if q.items[i].size > 0 {
+			all[q.items[i].stream.in] = true
+		}
+	}
+	return all
 }
 
 // settled reports whether everything is confirmed.

@@ -259,6 +259,10 @@ func TestUserProcessesElsewhere(t *testing.T) {
 		m.awaitRings(4) // of one program, in each session
 		a.do("snapshot", "record", "-s", "shot")
 		v.await(4, 10)
+		open := fmt.Sprintf(" %d stream(s)", runtime.NumCPU()+1) // of one program, metadata included
+		m.until("the streams of programs that are gone are closed on the relay", func() bool {
+			return strings.Count(m.run("babeltrace2", "-i", "lttng-live", "net://127.0.0.1"), open) == 4
+		})
 		stays.finish()
 		a.do("destroy", "-a")
 		shown := countEvents(v.finish())
