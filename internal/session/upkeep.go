@@ -85,7 +85,7 @@ func (m *domain) follow() {
 	defer cancel()
 	m.complain("a processor that has come does not tell of threads", m.tellFeed(ctx, m.proc))
 	for _, c := range m.channels {
-		m.complain("a processor that has come is not recorded", c.grow(ctx, m.proc))
+		m.complain("a ring that has come is not read", c.grow(ctx, m.proc))
 	}
 	m.complain("a trace that is complete is not ended", m.endParts(ctx))
 }

@@ -117,7 +117,7 @@ func TestUserCountersAsSessiond(t *testing.T) {
 	})
 }
 
-// TestUserCounterRefused asks for a counter that there is nowhere: the events are recorded
+// TestUserCounterRefused asks for a counter that no processor has: the events are recorded
 // without it, and that is told. (LTTng's session daemon records none of them.)
 func TestUserCounterRefused(t *testing.T) {
 	isolated(t, func(m *machine) {
@@ -125,12 +125,12 @@ func TestUserCounterRefused(t *testing.T) {
 		out := filepath.Join(m.dir, "out")
 		a.do("create", "s", "-o", out)
 		a.do("enable-event", "-u", eventName)
-		a.do("add-context", "-u", "-t", "vpid", "-t", "perf:thread:raw:rffffffffffffffff:none", "-t", "procname")
+		a.do("add-context", "-u", "-t", "vpid", "-t", "perf:thread:L1-icache-prefetch-misses", "-t", "procname")
 		a.do("start")
 		m.run(m.life("emit", 1, 100)...)
 		m.run(m.life("emit", 2, 100)...)
 		w := a.session("s").Warnings
-		if len(w) != 1 || !strings.Contains(w[0], `context perf:thread:raw:rffffffffffffffff:none is not recorded, as "life`) {
+		if len(w) != 1 || !strings.Contains(w[0], `context perf:thread:L1-icache-prefetch-misses is not recorded, as "life`) {
 			m.Errorf("warnings %q, want that a context is not recorded", w)
 		}
 		a.do("destroy")

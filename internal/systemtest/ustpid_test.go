@@ -115,6 +115,9 @@ func TestUserProcessesAsSessiond(t *testing.T) {
 			}
 			m.Errorf("%d events, want %d, 900 at least", len(got), len(want))
 		}
+		if n := strings.Count(m.run(m.weir(), "view", ours), "\n"); n != len(want) {
+			m.Errorf("weir view shows %d lines, want %d events", n, len(want))
+		}
 	})
 }
 
