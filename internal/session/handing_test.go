@@ -9,6 +9,8 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/weir-io/weir/internal/handover"
@@ -84,6 +86,24 @@ func streamsOf(t *testing.T, cpus ...uint32) (all []source.Stream) {
 	return all
 }
 
+// orders are the processors whose streams were handed over.
+type orders struct {
+	mu   sync.Mutex
+	cpus []uint32 // guarded by mu
+}
+
+func (o *orders) add(cpu uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.cpus = append(o.cpus, cpu)
+}
+
+func (o *orders) all() []uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.cpus)
+}
+
 // closed reports whether all files of streams are.
 func closed(all []source.Stream) bool {
 	return !slices.ContainsFunc(all, func(s source.Stream) bool {
@@ -94,10 +114,10 @@ func closed(all []source.Stream) bool {
 
 // A stream that the consumer refuses is handed over again, and others do not wait for it.
 func TestRefusedStreamAgain(t *testing.T) {
-	var got []uint32
+	var got orders
 	refuse := true
 	p := picky(t, func(cpu uint32) (string, bool) {
-		got = append(got, cpu)
+		got.add(cpu)
 		if cpu == 1 && refuse {
 			refuse = false
 			return "no room", true
@@ -115,8 +135,8 @@ func TestRefusedStreamAgain(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if want := []uint32{0, 1, 2, 1}; !slices.Equal(got, want) {
-		t.Errorf("streams handed over: %d, want %d", got, want)
+	if want := []uint32{0, 1, 2, 1}; !slices.Equal(got.all(), want) {
+		t.Errorf("streams handed over: %d, want %d", got.all(), want)
 	}
 	if !closed(streams) {
 		t.Error("files stay open")
@@ -127,11 +147,12 @@ func TestRefusedStreamAgain(t *testing.T) {
 // one nothing that was left.
 func TestUnansweredStreamsAgain(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	var got []uint32
-	silent := true
+	var got orders
+	var silent atomic.Bool
+	silent.Store(true)
 	p := picky(t, func(cpu uint32) (string, bool) {
-		got = append(got, cpu)
-		if silent && cpu == 1 {
+		got.add(cpu)
+		if silent.Load() && cpu == 1 {
 			cancel()
 			return "", false
 		}
@@ -142,12 +163,12 @@ func TestUnansweredStreamsAgain(t *testing.T) {
 	if err := c.grow(ctx, p); !errors.Is(err, context.Canceled) {
 		t.Errorf("without an answer: %v, want %v", err, context.Canceled)
 	}
-	silent = false
+	silent.Store(false)
 	if err := c.grow(t.Context(), p); err != nil {
 		t.Error(err)
 	}
-	if want := []uint32{0, 1, 1, 2}; !slices.Equal(got, want) {
-		t.Errorf("streams handed over: %d, want %d", got, want)
+	if want := []uint32{0, 1, 1, 2}; !slices.Equal(got.all(), want) {
+		t.Errorf("streams handed over: %d, want %d", got.all(), want)
 	}
 	left := streamsOf(t, 3)
 	c.handing.left = left
