@@ -171,6 +171,12 @@ func TestRefusalStandsAlone(t *testing.T) {
 	if first := slices.IndexFunc(f.commands, enabled); first < 0 || slices.ContainsFunc(f.commands[:first], func(c wire.Command) bool { return c.Op == wire.OpDisable && c.Handle == 1 }) {
 		t.Error("the session is not enabled at once")
 	}
+	refused := slices.IndexFunc(f.commands, func(c wire.Command) bool { return c.Op == wire.OpFilter })
+	if slices.ContainsFunc(f.commands, func(c wire.Command) bool {
+		return c.Op == wire.OpEnable && c.Handle == f.commands[refused].Handle
+	}) {
+		t.Error("a rule is enabled whose filter is refused: it would choose everything")
+	}
 	counts := make(map[wire.Op]int)
 	released := make(map[uint32]bool)
 	for _, c := range f.commands {
