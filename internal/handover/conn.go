@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +35,7 @@ type Message struct {
 type Conn struct {
 	// Immutable.
 	socket *net.UnixConn
+	raw    syscall.RawConn // of it
 
 	// Owned by the goroutine that receives.
 	in, oob []byte
@@ -68,7 +70,12 @@ func New(f *os.File) (*Conn, error) {
 		c.Close()
 		return nil, fmt.Errorf("handover: descriptor is a %T, want a Unix socket", c)
 	}
-	return &Conn{socket: u, in: make([]byte, MaxMessage+1), oob: make([]byte, unix.CmsgSpace(4*MaxFiles))}, nil
+	raw, err := u.SyscallConn()
+	if err != nil {
+		u.Close()
+		return nil, fmt.Errorf("handover: %w", err)
+	}
+	return &Conn{socket: u, raw: raw, in: make([]byte, MaxMessage+1), oob: make([]byte, unix.CmsgSpace(4*MaxFiles))}, nil
 }
 
 // Close ends the connection; the other end sees io.EOF.
@@ -101,7 +108,7 @@ func (c *Conn) Send(m Message, files ...*os.File) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, _, err := c.socket.WriteMsgUnix(b, rights, nil); err != nil {
+	if err := quietSend(c.raw, b, rights); err != nil {
 		return fmt.Errorf("handover: %s: %w", m.Op, err)
 	}
 	return nil
@@ -125,7 +132,7 @@ func (c *Conn) Answer(m Message) error {
 // Receive returns the next message and the files that came with it, which are
 // the caller's to close; io.EOF when the other end is gone.
 func (c *Conn) Receive() (Message, []*os.File, error) {
-	n, oobn, flags, _, err := c.socket.ReadMsgUnix(c.in, c.oob)
+	n, oobn, flags, err := quietReceive(c.raw, c.in, c.oob)
 	switch {
 	case errors.Is(err, unix.ECONNRESET), err == nil && n == 0 && oobn == 0:
 		return Message{}, nil, io.EOF
@@ -165,7 +172,6 @@ func received(oob []byte) ([]*os.File, error) {
 			continue // credentials
 		}
 		for _, fd := range fds {
-			unix.CloseOnExec(fd)
 			files = append(files, os.NewFile(uintptr(fd), fmt.Sprintf("received %d", fd)))
 		}
 	}

@@ -270,3 +270,62 @@ func TestBlobOfAnotherKind(t *testing.T) {
 		}
 	}
 }
+
+// TestSendWaitsForRoom sends more than the socket holds before anybody receives.
+func TestSendWaitsForRoom(t *testing.T) {
+	daemon, consumer := pair(t)
+	const count = 200
+	body, err := json.Marshal(strings.Repeat("x", 8000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error, 1)
+	go func() { // ends when all is received, or the connection closes
+		for n := range uint64(count) {
+			if err := daemon.Send(Message{ID: n + 1, Op: OpHello, Body: body}); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- nil
+	}()
+	for n := range uint64(count) {
+		m, files, err := consumer.Receive()
+		if err != nil || m.ID != n+1 || !bytes.Equal(m.Body, body) || len(files) > 0 {
+			t.Fatalf("message %d of %d bytes with %d files, %v; want number %d", m.ID, len(m.Body), len(files), err, n+1)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCloseEndsWaiting has who waits to send, and who waits to receive, end when their own
+// end of the connection is closed.
+func TestCloseEndsWaiting(t *testing.T) {
+	daemon, consumer := pair(t)
+	ended := make(chan error, 2)
+	go func() { // ends with the connection
+		_, _, err := consumer.Receive()
+		for err == nil {
+			err = consumer.Send(Message{Op: OpPing})
+		}
+		ended <- err
+	}()
+	go func() { // likewise
+		_, _, err := daemon.Receive()
+		for err == nil {
+			_, _, err = daemon.Receive()
+		}
+		ended <- err
+	}()
+	if err := daemon.Send(Message{ID: 1, Op: OpPing}); err != nil {
+		t.Fatal(err)
+	}
+	consumer.Close()
+	for range 2 {
+		if err := <-ended; err == nil {
+			t.Error("no error")
+		}
+	}
+}
