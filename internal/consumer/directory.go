@@ -31,6 +31,7 @@ const fileMode = 0o640
 type directory struct {
 	// Owned by the engine.
 	dir     *os.File
+	memory  bool // its files are; changed while no stream gives packets
 	writers []*fileWriter
 
 	own *hang // what the engine does
@@ -87,7 +88,7 @@ func (d *directory) enter(dir *os.File) error {
 		d.dir.Close()
 		d.meta.Close()
 	}
-	d.dir, d.meta, d.written = dir, meta, len(d.text)
+	d.dir, d.meta, d.written, d.memory = dir, meta, len(d.text), inMemory(dir)
 	return nil
 }
 

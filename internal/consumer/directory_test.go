@@ -168,3 +168,36 @@ func TestDirectoryFollowsNoLink(t *testing.T) {
 		t.Error("the link's target was made")
 	}
 }
+
+// TestAlarmOfFiles has files watched that can hang, and only those.
+func TestAlarmOfFiles(t *testing.T) {
+	watched := func(place string) (watched, memory bool) {
+		t.Helper()
+		place, err := os.MkdirTemp(place, "weir-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(place)
+		dir := openDir(t, place)
+		memory = inMemory(dir)
+		d, err := newDirectory(dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := d.writer(&stream{channel: &channel{Channel: handover.Channel{Name: "ch"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		give(t, w, 0, 10)
+		if _, err := d.close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return w.(*fileWriter).hang.armed, memory
+	}
+	if watched, memory := watched("/dev/shm"); watched || !memory {
+		t.Errorf("/dev/shm: memory %v, watched %v", memory, watched)
+	}
+	if watched, memory := watched(t.TempDir()); watched == memory {
+		t.Errorf("directory of tests: memory %v, watched %v", memory, watched)
+	}
+}

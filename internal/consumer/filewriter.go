@@ -21,7 +21,6 @@ type fileWriter struct {
 
 	number      uint64 // of the file, where files are limited
 	data, index *os.File
-	quiet       bool   // they are memory
 	offset      int64  // end of the last complete packet
 	entries     int64  // bytes of the index
 	buf         []byte // index entry
@@ -69,7 +68,7 @@ func (w *fileWriter) open() error {
 		_ = unix.Unlinkat(int(w.d.dir.Fd()), index.Name(), 0)
 		return fmt.Errorf("%s: %w", index.Name(), err)
 	}
-	w.data, w.index, w.offset, w.entries, w.quiet = data, index, 0, int64(len(head)), inMemory(w.d.dir)
+	w.data, w.index, w.offset, w.entries = data, index, 0, int64(len(head))
 	return nil
 }
 
@@ -81,10 +80,25 @@ func (w *fileWriter) limit() int64 {
 	return int64(w.s.channel.TracefileBytes)
 }
 
+// begin takes note that files are being written, if that can hang: memory answers, and
+// to set an alarm wakes threads.
+func (w *fileWriter) begin() {
+	if !w.d.memory {
+		w.hang.begin(w.title)
+	}
+}
+
+// end takes note that they are.
+func (w *fileWriter) end() {
+	if !w.d.memory {
+		w.hang.end()
+	}
+}
+
 func (w *fileWriter) write(packet []byte, info ctf.PacketInfo) error {
-	w.hang.begin(w.title)
+	w.begin()
 	err := w.keep(packet, info)
-	w.hang.end()
+	w.end()
 	w.d.failed(w, err)
 	return err
 }
@@ -102,9 +116,9 @@ func (w *fileWriter) keep(packet []byte, info ctf.PacketInfo) error {
 }
 
 func (w *fileWriter) writeLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error) {
-	w.hang.begin(w.title)
+	w.begin()
 	back, err = w.keepLent(head, body, info, taken)
-	w.hang.end()
+	w.end()
 	if err != errTakenBack { // which is no fault of the disk's
 		w.d.failed(w, err)
 	}
@@ -157,7 +171,7 @@ func (w *fileWriter) store(head, body []byte, info ctf.PacketInfo) error {
 			return err
 		}
 	}
-	if err := writeParts(w.data, w.offset, w.quiet, head, body); err != nil {
+	if err := writeParts(w.data, w.offset, w.d.memory, head, body); err != nil {
 		return fmt.Errorf("%s: packet %d: write: %w", w.data.Name(), info.Sequence, err)
 	}
 	return nil
@@ -171,7 +185,7 @@ func (w *fileWriter) enter(size int64, info ctf.PacketInfo) error {
 		StreamClass: info.ClassID, InstanceID: info.InstanceID, PacketSeqNum: info.Sequence,
 	}
 	w.buf = e.Append(w.buf[:0], ctf.IndexRecordLenMinor)
-	if err := writeParts(w.index, w.entries, w.quiet, w.buf); err != nil {
+	if err := writeParts(w.index, w.entries, w.d.memory, w.buf); err != nil {
 		return fmt.Errorf("%s: packet %d: write: %w", w.index.Name(), info.Sequence, err)
 	}
 	w.offset += size
