@@ -47,6 +47,7 @@ type shared struct {
 	// Owned by the goroutine.
 	holder  tracefs.Holder
 	listens bool                 // for the pipe
+	alone   bool                 // nobody may wait any more for what other goroutines wait for
 	woken   time.Time            // when programs did that last
 	gap     time.Duration        // since they had before
 	packet  []byte               // a copy

@@ -5,6 +5,7 @@ package consumer
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,7 @@ func (d *shared) await() {
 		if err := d.waiter.wait(timeout); err != nil {
 			d.fail(err)
 		}
+		d.alone = true
 	}
 	if listen {
 		var b [4096]byte
@@ -58,6 +60,12 @@ func (d *shared) await() {
 
 // linger waits for a while in such a way that waking costs little, if programs wake the
 // goroutine often enough for that. It reports whether that is all of the wait.
+//
+// The thread that has been woken here was the one that waits for all that goroutines of
+// this process wait for: for other rings, for orders, for the time. Go's scheduler sees to
+// it that another one does when this one comes back to it, or its monitor does. But this
+// thread does not come back for as long as the program goes on, and the monitor sleeps, as
+// nothing here tells it of calls to the kernel. So another one is woken before.
 func (d *shared) linger(timeout time.Duration) bool {
 	if d.gap > maxGap || !d.mayHold || timeout >= 0 && timeout < time.Millisecond {
 		return false
@@ -65,6 +73,10 @@ func (d *shared) linger(timeout time.Duration) bool {
 	most := min(tracefs.HoldTime, 4*d.gap)
 	if timeout >= 0 {
 		most = min(most, timeout)
+	}
+	if d.alone {
+		runtime.Gosched()
+		d.alone = false
 	}
 	fds := [...]unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipefd), Events: unix.POLLIN}}
 	n, err := d.holder.Hold(fds[:], most)

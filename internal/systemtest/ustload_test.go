@@ -4,7 +4,10 @@
 package systemtest
 
 import (
+	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,6 +57,47 @@ func TestUserLoadsLTTng(t *testing.T) {
 		want, got := m.userEvents(theirs), m.userEvents(ours)
 		if len(want) < 200 || strings.Join(got, "\n") != strings.Join(want, "\n") {
 			m.Errorf("%d events, want LTTng's %d:\n%q\n%q", len(got), len(want), got[:min(3, len(got))], want[:min(3, len(want))])
+		}
+	})
+}
+
+// TestUserProcessors has programs fill the rings of two processors as fast as they can:
+// both are read meanwhile, as each gets more into its file than it holds. One of them
+// alone would do so well that nobody looked at the other one.
+func TestUserProcessors(t *testing.T) {
+	if runtime.NumCPU() < 2 {
+		t.Log("one processor has one ring: nothing to see")
+		return
+	}
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		const (
+			rounds, events, text = 4, 1_000_000, 24 // more than 40 bytes each
+			ringBytes            = 8 << 20
+		)
+		const out = "/run/fast" // memory, for which the consumer does not even wait
+		a.do("create", "s", "-o", out)
+		a.do("enable-channel", "-u", "c", "--subbuf-size", strconv.Itoa(ringBytes/8), "--num-subbuf", "8")
+		a.do("enable-event", "-u", eventName, "-c", "c")
+		a.do("start")
+		first, second := m.startApp(1, text, "taskset", "-c", "0"), m.startApp(2, text, "taskset", "-c", "1")
+		for range rounds { // which of the two rings comes first is luck
+			first.tell(events, 0)
+			second.emit(events, 0)
+			first.emit(0, 0)
+		}
+		first.finish()
+		second.finish()
+		a.do("destroy")
+		files, err := filepath.Glob(filepath.Join(out, "ust/uid/*/*/c_[01]"))
+		if err != nil || len(files) != 2 {
+			m.Fatalf("files %v, %v; want one of each processor", files, err)
+		}
+		for _, file := range files {
+			st, err := os.Stat(file)
+			if err != nil || st.Size() < rounds*2*ringBytes {
+				m.Errorf("%s: %d bytes, %v; want %d at least", file, st.Size(), err, rounds*2*ringBytes)
+			}
 		}
 	})
 }
