@@ -14,13 +14,17 @@ const (
 	collectPeriod = 100 * time.Second
 	// calmRoom is how many bytes the heap may grow anyhow: by answers to orders.
 	calmRoom = 256 << 10
+	// calmMargin is for how much longer than asked it is foreseen, so that it need not be
+	// looked at each time: that takes some microseconds.
+	calmMargin = 200 * time.Millisecond
 )
 
 // calm foresees whether Go will collect garbage: who does so stops all goroutines,
 // and waits for those that do not hear its signal. It belongs to one goroutine.
 type calm struct {
 	samples [5]metrics.Sample
-	last    heap // as last looked at
+	last    heap      // as last looked at
+	until   time.Time // when it lasts at least, as far as that was foreseen
 }
 
 // heap is what Go tells of its heap, in bytes.
@@ -36,6 +40,17 @@ type heap struct {
 
 // lasts reports whether no collection is to be expected within a time from now.
 func (c *calm) lasts(hold time.Duration) bool {
+	if now := time.Now(); now.Add(hold).After(c.until) {
+		c.until = time.Time{}
+		if c.look(hold + calmMargin) {
+			c.until = now.Add(hold + calmMargin)
+		}
+	}
+	return !c.until.IsZero()
+}
+
+// look foresees it anew.
+func (c *calm) look(hold time.Duration) bool {
 	if c.samples[0].Name == "" {
 		for i, name := range []string{
 			"/gc/heap/goal:bytes", "/gc/heap/live:bytes", "/memory/classes/heap/objects:bytes",

@@ -62,4 +62,10 @@ func TestCalmReadsTheHeap(t *testing.T) {
 	if c.lasts(collectPeriod + time.Second) {
 		t.Error("no collection is foreseen within its period")
 	}
+	// Nobody allocates here: it is foreseen, and need not be again until then.
+	for !c.lasts(time.Millisecond) {
+	}
+	if at := c.last.at; !c.lasts(time.Millisecond) || c.last.at != at {
+		t.Errorf("looked at once more, %v after it was foreseen for %v", c.last.at.Sub(at), calmMargin)
+	}
 }
