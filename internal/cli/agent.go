@@ -58,7 +58,7 @@ is 1.`,
 	f.StringVar(&o.Socket, "socket", agent.OwnSocket(), "listen on the Unix socket `PATH`")
 	f.StringVar(&o.StateDir, "state-dir", stateDir(), "keep packets for lost relays below `DIR`")
 	f.StringVar(&o.Hostname, "hostname", "", "`NAME` of this host in traces; default: the kernel's")
-	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read the kernel's rings without priority")
+	f.BoolVar(&o.NoRealtime, "no-realtime", false, "read rings without priority")
 	f.DurationVar(&o.ConsumerTimeout, "consumer-timeout", 15*time.Second, "replace a consumer process that gives no answer for `TIME`")
 	f.StringVar(&o.UST.Dir, "ust-dir", o.UST.Dir, "applications register at the socket lttng-ust-sock-8 of `DIR`")
 	f.BoolVar(&o.UST.Take, "take-ust-socket", false, "take that socket over from another session daemon")

@@ -122,7 +122,7 @@ type Agent struct {
 	Enable   bool   `toml:"enable" doc:"Let weir up run the session daemon. Where one runs already it does without."`
 	Socket   string `toml:"socket" doc:"Unix socket of the session daemon; absolute. Empty means /run/weir/agent.sock for root, else weir/agent.sock in $XDG_RUNTIME_DIR."`
 	Session  bool   `toml:"session" doc:"Record a live session named weir from the start: the lives of processes, if the kernel may be traced, and what weir's sessions go through."`
-	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, if that is allowed: otherwise events are lost on a busy machine."`
+	Realtime bool   `toml:"realtime" doc:"Read the kernel's rings with priority over ordinary threads, and those of applications as a nice value of -10 has it, if that is allowed: otherwise events are lost on a busy machine."`
 
 	FeedsScrub time.Duration `toml:"feeds_scrub" doc:"How often each file system that feeds watch is compared with what is known of it, which finds what no event tells of, such as writing through a memory map; 0: never."`
 

@@ -167,8 +167,12 @@ func (e *engine) greeted(h handover.Hello, files []*os.File) error {
 	}
 	e.hello = h
 	if h.Realtime {
+		kind := overMost
+		if h.Domain == kernelDomain {
+			kind = overAll
+		}
 		// Without the privilege it goes on as it is.
-		if err := takePriority(); err != nil {
+		if err := takePriority(kind); err != nil {
 			e.log.Info("rings are read without priority", "err", err)
 		}
 	}

@@ -53,7 +53,8 @@ func (d *shared) await() {
 	if listen {
 		var b [4096]byte
 		if n, _ := quietRead(d.pipefd, b[:]); n > 0 { // how many they are does not matter
-			d.gap, d.woken = time.Since(d.woken), time.Now()
+			now := time.Now()
+			d.gap, d.woken = now.Sub(d.woken), now
 		}
 	}
 }
