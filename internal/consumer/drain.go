@@ -6,7 +6,7 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -31,11 +31,9 @@ const (
 // drain empties one ring of the kernel, on a goroutine of its own. What the engine
 // wants it is told between two rounds.
 type drain struct {
-	*mailbox
-	stall
+	rounds
 
 	// Immutable.
-	log   *slog.Logger
 	live  time.Duration
 	clock int32 // of the kernel's time stamps, CLOCK_*
 
@@ -58,37 +56,11 @@ type drain struct {
 	quiet     int       // rounds since something was in it
 	page      []byte
 	stats     []byte
-	reading   bool
-	emptied   bool      // read to its end, as nothing was recorded any more
 	opened    time.Time // no event of the open packet is older than about that; zero without
 	beaten    time.Time // last packet or beacon
-	failure   error     // of reading: reported once
 
 	counts atomic.Pointer[kerneltrace.Counts] // when last read
 	sample sample
-}
-
-// run serves until the orders end.
-func (d *drain) run() {
-	defer close(d.ended)
-	for {
-		if err := d.wait(); err != nil {
-			d.fail(err)
-		}
-		if !d.obey() {
-			return
-		}
-		switch {
-		case !d.reading && !d.unfinished || !d.due():
-		case d.unfinished:
-			if err := d.finish(); err != nil && !noRoom(err) {
-				d.fail(err)
-			}
-		default:
-			d.read(false)
-			d.timers()
-		}
-	}
 }
 
 // wait waits for the ring, for orders and for timers.
@@ -149,13 +121,6 @@ func (d *drain) takePage(page []byte) error {
 		return errStalled
 	}
 	return err
-}
-
-func (d *drain) fail(err error) {
-	if d.failure == nil || d.failure.Error() != err.Error() {
-		d.failure = err
-		d.log.Error("ring not read in full", "channel", d.s.channel.Name, "cpu", d.s.cpu, "err", err)
-	}
 }
 
 // timers ends packets that are old enough, and tells viewers of idle streams.
@@ -275,87 +240,29 @@ func (d *drain) WritePacket(packet []byte, info ctf.PacketInfo) error {
 	return err
 }
 
-func (d *drain) hold() error {
-	return d.call(func() error {
-		if !d.reading {
-			d.unfinished, d.left = false, d.unfinished
-			return nil
-		}
-		d.reading, d.retryAt = false, time.Time{}
-		if !d.due() {
-			return nil
-		}
-		d.read(false)
-		if d.s.stalled() {
-			return nil
-		}
-		return d.endPacket()
-	})
-}
-
-func (d *drain) goOn() error {
-	return d.call(func() error {
-		d.unfinished, d.left, d.retryAt = d.left, false, time.Time{}
+// started implements [emptier], as wait, read, timers and those that follow do.
+func (d *drain) started() error {
+	d.beaten = time.Now()
+	if !d.untold {
 		return nil
-	})
-}
-
-func (d *drain) start() error {
-	return d.call(func() error {
-		d.reading, d.emptied, d.unfinished, d.left, d.retryAt = true, false, false, false, time.Time{}
-		d.beaten = time.Now()
-		if !d.untold {
-			return nil
-		}
-		// Readers compare a packet's losses with those of the one before.
-		d.untold = false
-		return d.conv.Empty(d.begin)
-	})
-}
-
-func (d *drain) stop() error {
-	return d.call(func() error {
-		d.reading, d.unfinished, d.left = false, true, false
-		return d.finish()
-	})
-}
-
-// finish reads the ring to its end, as far as there is room for its packets.
-func (d *drain) finish() error {
-	for {
-		if err := d.s.retry(); err != nil {
-			d.retryAt = time.Now().Add(retryPeriod)
-			return err
-		}
-		d.read(true)
-		if d.s.stalled() {
-			continue
-		}
-		if err := d.endPacket(); err != nil || !d.s.stalled() {
-			d.unfinished, d.emptied = false, true
-			return err
-		}
 	}
+	// Readers compare a packet's losses with those of the one before.
+	d.untold = false
+	return d.conv.Empty(d.begin)
 }
 
-func (d *drain) tell() (bool, error) {
-	var told bool
-	err := d.call(func() (err error) {
-		told, err = d.tellLost()
-		return err
-	})
-	if errors.Is(err, errHung) { // it may be done later
-		return false, err
+func (d *drain) flush(all bool) error {
+	d.read(all)
+	if d.s.stalled() {
+		return nil
 	}
-	return told, err
+	return d.endPacket()
 }
 
-func (d *drain) tellLost() (bool, error) {
-	if !d.s.untold.Load() || d.s.stalled() {
-		return false, nil
-	}
-	return true, d.conv.Empty(max(d.conv.Last(), d.begin))
-}
+// most: nothing comes into the ring while it is emptied.
+func (d *drain) most() uint64 { return math.MaxUint64 }
+
+func (d *drain) tellEmpty() error { return d.conv.Empty(max(d.conv.Last(), d.begin)) }
 
 func (d *drain) tellAll() error {
 	return d.call(func() error {

@@ -39,7 +39,7 @@ func TestLossesAreInTheLedgerFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := &looking{ledger: ledger}
-	d := &drain{stall: stall{s: &stream{channel: &channel{}, out: out}}, ledger: ledger}
+	d := &drain{rounds: rounds{stall: stall{s: &stream{channel: &channel{}, out: out}}}, ledger: ledger}
 	d.conv = kerneltrace.NewConverter(table, kerneltrace.ConverterOptions{}, d)
 	for i, lost := range []uint64{3, 3, 10} {
 		if err := d.WritePacket(nil, ctf.PacketInfo{Sequence: uint64(i), Discarded: lost}); err != nil {

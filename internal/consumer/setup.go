@@ -162,9 +162,10 @@ func (e *engine) newDrain(s *stream, o handover.Stream, files []*os.File) (sourc
 	}
 	t := e.tables[o.Channel]
 	d := &drain{
-		mailbox: m, stall: stall{s: s}, log: e.log, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
+		rounds: rounds{mailbox: m, stall: stall{s: s}, log: e.log}, live: e.hello.LiveTimer, clock: clockOf(t.Options().Clock.Name),
 		ring: ring, ledger: ledger, table: t, ringPages: max(int(s.channel.RingBytes)/o.SubbufBytes, 1), page: kerneltrace.PageBuffer(o.SubbufBytes), stats: make([]byte, 0, 1024),
 	}
+	d.of = d
 	gone, told := ledger.Lost(), uint64(0)
 	if o.Resumed {
 		told = ledger.Told()

@@ -6,7 +6,6 @@ package consumer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -30,11 +29,9 @@ const fastestLoss = 4 * time.Nanosecond
 // packets already; their headers are written anew, as programs may have written
 // anything there.
 type shared struct {
-	*mailbox
-	stall
+	rounds
 
 	// Immutable.
-	log    *slog.Logger
 	ring   *ring.Reader
 	pipe   *os.File // programs write to it when a sub-buffer is complete
 	pipefd int      // of it
@@ -52,11 +49,10 @@ type shared struct {
 	gap     time.Duration        // since they had before
 	packet  []byte               // a copy
 	head    [ring.HeaderLen]byte // of a packet that is where programs have left it
-	reading bool
-	more    bool   // there was more to read when the last pass had read its part
-	last    uint64 // end of the last packet, or beacon
-	told    uint64 // lost events
-	began   bool   // a packet was given
+	more    bool                 // there was more to read when the last pass had read its part
+	last    uint64               // end of the last packet, or beacon
+	told    uint64               // lost events
+	began   bool                 // a packet was given
 
 	torn       uint64    // position of a sub-buffer that is not committed
 	tornSince  time.Time // when it was first seen
@@ -64,7 +60,6 @@ type shared struct {
 	lostBefore uint64 // events, before that
 
 	flushed time.Time // when it was last
-	failure error     // reported once
 	broken  bool      // the memory is corrupt: it is read no more
 
 	bad  atomic.Uint64 // sub-buffers that no program that keeps the rules has left
@@ -105,39 +100,25 @@ func (e *engine) readShared(s *stream, g ring.Geometry, r *ring.Reader, pipe *os
 		return nil, errors.Join(err, r.Close(), pipe.Close(), unix.Close(m.wakefd))
 	}
 	d := &shared{
-		mailbox: m, stall: stall{s: s}, log: e.log, ring: r, pipe: pipe, pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
+		rounds: rounds{mailbox: m, stall: stall{s: s}, log: e.log}, ring: r, pipe: pipe, pipefd: pipefd, waiter: w, live: e.hello.LiveTimer,
 		uuid: s.in.uuid, packet: make([]byte, g.SubbufBytes), flushed: time.Now(),
 		opened: time.Now(),
 	}
+	d.of = d
 	d.mayHold = len(e.streams) < maxHolding
 	if d.mayHold {
 		giveProcessors(len(e.streams) + 1)
 	}
-	go d.run() // until close
+	go d.serve() // until close
 	return d, nil
 }
 
-// run serves until the orders end.
-func (d *shared) run() {
-	defer close(d.ended)
+// serve serves until the orders end. What was lost before is read here, where a page that
+// is gone does not end the process.
+func (d *shared) serve() {
 	debug.SetPanicOnFault(true) // the ring has its memory's faults told as errors
 	d.lostBefore = min(d.ring.Lost(), clockTime(unix.CLOCK_MONOTONIC)/uint64(fastestLoss))
-	for {
-		d.await()
-		if !d.obey() {
-			return
-		}
-		switch {
-		case !d.reading && !d.unfinished || !d.due():
-		case d.unfinished:
-			if err := d.finish(); err != nil && !noRoom(err) {
-				d.fail(err)
-			}
-		default:
-			d.read(false)
-			d.timers()
-		}
-	}
+	d.run()
 }
 
 // read takes the sub-buffers that are complete, as long as there is room for them: those
@@ -236,13 +217,6 @@ func (d *shared) breaks(err error) {
 	d.fail(err)
 }
 
-func (d *shared) fail(err error) {
-	if d.failure == nil || d.failure.Error() != err.Error() {
-		d.failure = err
-		d.log.Error("ring not read in full", "stream", streamName(d.s), "err", err)
-	}
-}
-
 // endPacket ends the packet that programs write, and takes what there is.
 func (d *shared) endPacket(all, empty bool) {
 	d.flushed = time.Now()
@@ -254,76 +228,24 @@ func (d *shared) endPacket(all, empty bool) {
 	d.read(all)
 }
 
-func (d *shared) start() error {
-	return d.call(func() error {
-		d.reading, d.unfinished, d.left, d.retryAt = true, false, false, time.Time{}
-		d.flushed = time.Now()
-		return nil
-	})
-}
-
-func (d *shared) hold() error {
-	return d.call(func() error {
-		if !d.reading {
-			d.unfinished, d.left = false, d.unfinished
-			return nil
-		}
-		d.reading, d.retryAt = false, time.Time{}
-		if d.due() {
-			d.endPacket(false, false)
-		}
-		return nil
-	})
-}
-
-func (d *shared) goOn() error {
-	return d.call(func() error {
-		d.unfinished, d.left, d.retryAt = d.left, false, time.Time{}
-		return nil
-	})
-}
-
-func (d *shared) stop() error {
-	return d.call(func() error {
-		d.reading, d.unfinished, d.left = false, true, false
-		return d.finish()
-	})
-}
-
-// finish takes all that is left, as far as there is room for it. Each time that there is
-// none it has taken a sub-buffer at least: after as many as there can be, and the one that
-// it ends itself, programs write on that should not.
-func (d *shared) finish() error {
-	for n := d.subbufs() + 2; ; n-- {
-		if err := d.s.retry(); err != nil {
-			d.retryAt = time.Now().Add(retryPeriod)
-			return err
-		}
-		if n == 0 {
-			break
-		}
-		if d.endPacket(true, false); !d.s.stalled() {
-			break
-		}
-	}
-	d.unfinished = false
+// started implements [emptier], as wait, read, timers and those that follow do.
+func (d *shared) started() error {
+	d.flushed = time.Now()
 	return nil
 }
 
-func (d *shared) tell() (told bool, err error) {
-	if !d.s.untold.Load() { // the goroutine need not be woken for that
-		return false, nil
-	}
-	err = d.call(func() error {
-		if told = d.s.untold.Load() && !d.s.stalled(); told {
-			d.endPacket(false, true)
-		}
-		return nil
-	})
-	if errors.Is(err, errHung) { // it may be done later
-		return false, err
-	}
-	return told, err
+func (d *shared) flush(all bool) error {
+	d.endPacket(all, false)
+	return nil
+}
+
+// most: each time that there is no room a sub-buffer at least was taken. After as many as
+// there can be, and the one that is ended, programs write on that should not.
+func (d *shared) most() uint64 { return d.subbufs() + 2 }
+
+func (d *shared) tellEmpty() error {
+	d.endPacket(false, true)
+	return nil
 }
 
 func (d *shared) tellAll() error {

@@ -25,8 +25,8 @@ const maxGap = 60 * time.Millisecond
 // scheduler: there is one for each.
 const maxHolding = 64
 
-// await waits for programs, for orders and for timers.
-func (d *shared) await() {
+// wait waits for programs, for orders and for timers.
+func (d *shared) wait() error {
 	listen, timeout := true, time.Duration(-1)
 	switch {
 	case !d.reading && !d.unfinished || d.broken:
@@ -57,6 +57,7 @@ func (d *shared) await() {
 			d.gap, d.woken = now.Sub(d.woken), now
 		}
 	}
+	return nil
 }
 
 // linger waits for a while in such a way that waking costs little, if programs wake the
