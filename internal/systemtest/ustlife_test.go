@@ -335,7 +335,7 @@ func TestUserLive(t *testing.T) {
 		a.do("start")
 		p := m.startApp(1, 16)
 		p.emit(100, 0)
-		v := m.view("s")
+		v := m.view("s@begin") // it comes later than the events where it is slow to start
 		v.await(1, 100)
 		late := m.startApp(2, 16)
 		late.emit(100, 0)
