@@ -45,7 +45,9 @@ WEIR_FEED_TOKEN. --verify and --dry-run compare directories of one host.
 
 The target is on any file system but FAT. What belongs to the mirror is in
 its directory .weir-mirror; lost+found at the roots, and what is mounted in the source,
-are left out. The command stops, and says why, when somebody else has changed the target.
+are left out. The command stops, and says why, when somebody else has changed the target,
+and does so again each time that it is started, until it is told to --take-over or to
+--verify --repair: it removes nothing that it has not made unless it is told to.
 Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.
 
@@ -56,6 +58,7 @@ that have failed three times. --status lists them; they are tried again every mi
   weir mirror --once /srv /backup/srv
   weir mirror --verify /srv /backup/srv
   weir mirror --verify --repair /srv /backup/srv
+  weir mirror --take-over /srv /backup/srv
   weir mirror --status /srv /backup/srv
   weir mirror --socket http://127.0.0.1:9347/api/v1/hosts/web1 /srv /backup/web1`,
 		Args: cobra.ExactArgs(2),
@@ -67,7 +70,8 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
 	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
 	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
-	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what only it has stays until --repair removes it; a name that both have stops the mirror, and is replaced when that is started again")
+	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what only it has stays until --repair removes it; a name that both have stops the mirror, or is replaced with --take-over")
+	f.BoolVar(&m.opts.TakeOver, "take-over", false, "replace what others have changed in the target where that is in the way, rather than stop; a mirror that has stopped goes on")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
 	f.Var(&m.bandwidth, "bwlimit", "copy so many bytes of contents a second at most, as 10M")
@@ -140,6 +144,7 @@ func (m *mirrorFlags) verifyAndRepair(call *feedCall) (err error) {
 	if m.opts.Log, err = newLogger(call.cmd.ErrOrStderr(), m.logLevel, "text"); err != nil {
 		return usageErrorf("%w", err)
 	}
+	m.opts.TakeOver = true // whoever repairs has read what differs
 	err = m.withMirror(call, func(mi *mirror.Mirror) error {
 		if err := mi.Repair(call.ctx, all); err != nil {
 			return err
@@ -178,6 +183,9 @@ func (m *mirrorFlags) printStatus(call *feedCall) error {
 	w := call.cmd.OutOrStdout()
 	fmt.Fprintf(w, "mirror of %s by feed %s, as of %s\n", printable(s.Source), s.Feed, s.Updated.Local().Format(time.DateTime))
 	fmt.Fprintln(w, progressText(&s.Progress))
+	if s.Stopped != "" {
+		fmt.Fprintln(w, "stopped:", printable(s.Stopped))
+	}
 	for _, t := range s.Troubles {
 		fmt.Fprintf(w, "%s: %s: %s\n", t.Kind, printable(t.Path), printable(t.Error))
 	}

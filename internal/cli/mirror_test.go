@@ -108,6 +108,22 @@ func TestMirrorCommand(t *testing.T) {
 	has("verify of equal trees", out, "equal")
 	sh(target, "rm -r d; echo mine > d")
 	weir(1, "--verify")
+	sh(src.Dir, "echo 1 > d/g; rm d/g")
+	d := filepath.Join(target, "d")
+	for range 2 {
+		_, errs = weir(1, "--once")
+		has("mirror whose target others have changed", errs, "target "+d+": ", "changed by others", "--take-over")
+	}
+	out, _ = weir(0, "--status")
+	has("status", out, "stopped: target "+d)
+	weir(0, "--once", "--take-over")
+	out, _ = weir(0, "--verify")
+	has("target that was taken over", out, "equal")
+	out, _ = weir(0, "--status")
+	if strings.Contains(out, "stopped") {
+		t.Errorf("status after the target was taken over: got %q", out)
+	}
+	sh(target, "rm -r d; echo mine > d")
 	out, _ = weir(0, "--verify", "--repair")
 	has("repair", out, "d: type", "source and target are equal")
 	if b, err := os.ReadFile(filepath.Join(target, "d", "f")); string(b) != "1\n" {

@@ -23,7 +23,14 @@
 //
 // Before names are touched they are written down as intents. The state of the target,
 // and how far the feed was read, are committed together after the target is synced; only
-// then is the feed cancelled. What a crash leaves is put right from the intents.
+// then is the feed cancelled. What a crash leaves is put right from the intents. Copies are
+// made where objects are parked, and written down before they get their names: so what is
+// found at an intent's name, and is not known, is of others.
+//
+// # Others
+//
+// What others have put in the target is not removed. The mirror stops where it comes upon
+// that, and stays so until it is told to take it over.
 //
 //	Mirror  a source, a target, their state and a feed
 //	origin  the source: source looks at its objects by their handles, far asks another
@@ -32,5 +39,6 @@
 //	state   what the target has: names, objects, intents
 //	work    one batch under way
 //	troubles  what the target cannot have, and what fails
+//	Stop    what others have changed
 //	teller  stores the status for other processes
 package mirror

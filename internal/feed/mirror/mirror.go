@@ -31,7 +31,8 @@ type Options struct {
 	FeedID         string
 	Feed           Feed
 	Part           bool // the source is a part of its file system
-	Adopt          bool // take over what is in the target, whatever it is
+	Adopt          bool // have a target that is not empty
+	TakeOver       bool // replace what others have changed in the target, rather than stop
 	NoOwner        bool
 	NoXattr        bool
 	Bandwidth      int64 // bytes of contents a second; 0: as fast as it goes
@@ -62,7 +63,10 @@ type Mirror struct {
 	part   bool
 	again  map[changelog.FID]bool // to be looked at once more; true: to be copied, it changed in the last moment
 	retry  map[name]bool
-	left   []name // of an interrupted batch
+	left   []name          // of an interrupted batch
+	deep   []changelog.FID // directories that it has made
+	held   *client.Batch   // that was read and is not done
+	taken  takeOver
 	pace   pace
 	teller teller
 	last   Progress // told
@@ -80,8 +84,8 @@ func Open(o Options) (*Mirror, error) {
 	}
 	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, again: map[changelog.FID]bool{}, retry: map[name]bool{}, pace: pace{bytes: o.Bandwidth}}
 	if err := m.openTarget(); err != nil {
-		m.Close()
-		return nil, err
+		err = m.stop(err)
+		return nil, errors.Join(err, m.Close())
 	}
 	return m, nil
 }
@@ -102,9 +106,15 @@ func (m *Mirror) openTarget() error {
 		return err
 	}
 	m.teller.dir = own
+	if told, err := ReadStatus(m.opts.Target); err == nil {
+		m.last = told.Progress
+	}
 	var err error
 	if m.st, err = openState(own); err != nil {
 		return err
+	}
+	if s := m.st.stopped; s != nil && !m.opts.TakeOver {
+		return s.err()
 	}
 	if m.dst, err = openTarget(m.opts.Target, m.src.topFID(), m.st); err != nil {
 		return err
@@ -117,6 +127,12 @@ func (m *Mirror) openTarget() error {
 	if err := m.identify(); err != nil {
 		return err
 	}
+	return m.resume()
+}
+
+// resume goes on from what was committed last.
+func (m *Mirror) resume() (err error) {
+	m.retry, m.again = map[name]bool{}, map[changelog.FID]bool{}
 	for _, n := range m.st.waiting.Names {
 		m.retry[name{n.Parent, string(n.Name)}] = true
 	}
@@ -227,6 +243,10 @@ const retryAfter = 50 * time.Millisecond
 // Run copies what is there, unless that was done, and then follows the feed until ctx
 // ends; with once, until there is nothing more to read.
 func (m *Mirror) Run(ctx context.Context, once bool) error {
+	return m.takingOver(ctx, func() error { return m.run(ctx, once) })
+}
+
+func (m *Mirror) run(ctx context.Context, once bool) error {
 	if !m.st.about.Done || len(m.left) > 0 {
 		if err := m.Reconcile(ctx); err != nil {
 			return err
@@ -253,6 +273,10 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 	for f := range m.again {
 		w.addObject(f)
 	}
+	for _, f := range m.deep {
+		w.deep[f] = true
+		w.listAll(f)
+	}
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	if w.full {
 		w.listAll(m.src.topFID())
@@ -260,7 +284,7 @@ func (m *Mirror) Reconcile(ctx context.Context) error {
 	if err := m.finish(ctx, w, m.st.through, true); err != nil {
 		return err
 	}
-	m.left = nil
+	m.left, m.deep = nil, nil
 	return nil
 }
 
@@ -280,11 +304,15 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	case !next.IsZero():
 		o.Wait = max(time.Millisecond, time.Until(next))
 	}
-	b, err := m.opts.Feed.Read(ctx, o)
-	if err != nil {
-		return false, err
+	b := m.held
+	if b == nil {
+		if b, err = m.opts.Feed.Read(ctx, o); err != nil {
+			return false, err
+		}
 	}
+	m.held = b
 	if len(b.Records) == 0 && !waiting {
+		m.held = nil
 		return b.More, m.tell(false)
 	}
 	w := m.newWork()
@@ -321,6 +349,7 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 			return false, err
 		}
 	}
+	m.held = nil
 	m.report(last, b.More)
 	return true, m.tell(false)
 }
@@ -346,6 +375,7 @@ func (m *Mirror) finish(ctx context.Context, w *work, through uint64, first bool
 		m.st.about.Done = true
 	}
 	m.retry = w.retry
+	w.hide()
 	m.st.waiting = m.waiting()
 	if err := m.st.commit(ctx, through); err != nil {
 		return err

@@ -91,6 +91,11 @@ func newMirrored(t *testing.T, kind string) *mirrored {
 // open opens the mirror.
 func (m *mirrored) open() (*Mirror, *client.Consumer) {
 	m.t.Helper()
+	return m.openWith(m.options())
+}
+
+func (m *mirrored) openWith(o Options) (*Mirror, *client.Consumer) {
+	m.t.Helper()
 	var n *client.Consumer
 	wait.Until(m.t, "the feed to be free", func() bool {
 		var err error
@@ -101,7 +106,6 @@ func (m *mirrored) open() (*Mirror, *client.Consumer) {
 		must(m.t, err)
 		return true
 	})
-	o := m.options()
 	o.Feed = n
 	mi, err := Open(o)
 	must(m.t, err)

@@ -53,7 +53,7 @@ func TestMirrorIsEqualAfterOthersStorms(t *testing.T) {
 }
 
 // A target that is adopted keeps what only it has, until it is repaired. A name that both
-// have stops the mirror; started again, it replaces what is there.
+// have stops the mirror, until it is told to take over what is there.
 func TestAdopt(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f")
@@ -82,6 +82,11 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("name that both have: got %v, want that the mirror stops", err)
 	}
 	must(t, mi.Close())
+	m.isStopped(o, "g")
+	if b, err := os.ReadFile(filepath.Join(m.target, "g")); string(b) != "mine" || err != nil {
+		t.Errorf("name that both have: got %q, %v, want what was there", b, err)
+	}
+	o.TakeOver = true
 	mi, err = Open(o)
 	must(t, err)
 	defer mi.Close()

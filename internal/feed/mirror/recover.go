@@ -4,10 +4,12 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/weir-io/weir/changelog"
 )
@@ -16,23 +18,41 @@ import (
 // target had before, the intents which names may have changed since. It returns the
 // names that the next batch has to look at.
 func (m *Mirror) recover() ([]name, error) {
-	if len(m.st.intents) == 0 {
-		return nil, nil
-	}
-	m.log.Info("putting right what an interrupted batch left", "names", len(m.st.intents))
 	if err := m.recoverStaged(); err != nil {
 		return nil, err
 	}
+	if len(m.st.intents)+len(m.st.made) == 0 {
+		return nil, nil
+	}
+	m.log.Info("putting right what an interrupted batch left", "names", len(m.st.intents), "objects", len(m.st.made))
 	names := make([]name, 0, len(m.st.intents))
 	for n := range m.st.intents {
 		if n.parent != m.src.topFID() || !isLeftOut(n.name) {
 			names = append(names, n)
 		}
 	}
-	if err := m.recoverNames(names); err != nil {
+	names, err := m.recoverNames(names)
+	if err != nil {
 		return nil, err
 	}
+	m.recoverMade()
 	return names, m.forgetLost(names)
+}
+
+// recoverMade has copies looked at that the interrupted batch had made.
+func (m *Mirror) recoverMade() {
+	for f, isDir := range m.st.made {
+		switch {
+		case !isDir:
+			if _, is := m.again[f]; !is {
+				m.again[f] = false
+			}
+		case m.st.staged[f]:
+			m.st.troubles.hide(f)
+		default:
+			m.deep = append(m.deep, f)
+		}
+	}
 }
 
 // recoverStaged takes what is parked as it is on the disk: what the state knows stays,
@@ -70,23 +90,47 @@ func (m *Mirror) recoverStaged() error {
 }
 
 // recoverNames compares the names of intents with the disk until nothing changes: a
-// directory that is found at one has names below it that could not be seen before.
-func (m *Mirror) recoverNames(names []name) error {
+// directory that is found at one has names below it that could not be seen before, and may
+// not be where the state had it. It returns the names with those that came to be doubted.
+func (m *Mirror) recoverNames(names []name) ([]name, error) {
 	for changed := true; changed; {
 		changed = false
 		for _, n := range names {
 			moved, err := m.recoverName(n)
 			if err != nil {
-				return fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
+				return nil, fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
 			}
-			changed = changed || moved
+			if !moved {
+				continue
+			}
+			changed = true
+			doubted, err := m.doubtOthers(n)
+			if err != nil {
+				return nil, err
+			}
+			names = append(names, doubted...)
 		}
 	}
-	return nil
+	return names, nil
+}
+
+// doubtOthers returns another name, which was not looked at, of what was found at one.
+func (m *Mirror) doubtOthers(n name) ([]name, error) {
+	f, err := m.st.dirent(n)
+	if err != nil || f.IsZero() {
+		return nil, err
+	}
+	links, err := m.st.links(f)
+	links = slices.DeleteFunc(links, func(l name) bool { return m.st.intents[l] })
+	if err != nil || len(links) == 0 {
+		return nil, err
+	}
+	return links, m.st.intend(context.Background(), links)
 }
 
 // recoverName makes the state have one name as the disk has it. An object at it that the
-// state does not know is of the interrupted batch's making, and is removed.
+// state does not know is of others' making: what the interrupted batch has made was written
+// down before it got a name.
 func (m *Mirror) recoverName(n name) (changed bool, err error) {
 	m.dst.forget()
 	have, err := m.st.dirent(n)
@@ -100,6 +144,9 @@ func (m *Mirror) recoverName(n name) (changed bool, err error) {
 	case found == have && (h != "" || have.IsZero()) && !(h != "" && found.IsZero()):
 		return false, nil
 	case h != "" && found.IsZero():
+		if !m.opts.TakeOver {
+			return false, &ChangedError{Path: m.dst.path(n), What: "what is there is none of the mirror's making", at: n}
+		}
 		if err := m.removeUnknown(n); err != nil {
 			return false, err
 		}
@@ -142,7 +189,7 @@ func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
 	return f, h, err
 }
 
-// removeUnknown removes an object that an interrupted batch had made.
+// removeUnknown removes an object that is not the mirror's.
 func (m *Mirror) removeUnknown(n name) error {
 	dir, err := m.dst.openDir(n.parent)
 	if err != nil {
@@ -157,6 +204,9 @@ func (m *Mirror) forgetLost(names []name) error {
 	seen := map[changelog.FID]bool{}
 	for _, was := range m.st.was {
 		seen[was] = true
+	}
+	for f := range m.st.made {
+		seen[f] = true
 	}
 	for _, n := range names {
 		f, _, err := m.st.j.Dirent(n.parent, []byte(n.name))

@@ -15,6 +15,16 @@ import (
 // Repair makes what differs equal. What the mirror knows of those paths is taken from the
 // disk first: what others have put there is removed.
 func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
+	defer func(was bool) { m.opts.TakeOver = was }(m.opts.TakeOver)
+	m.opts.TakeOver = true
+	if err := m.doubt(ctx, differences); err != nil {
+		return err
+	}
+	return m.takingOver(ctx, func() error { return m.Reconcile(ctx) })
+}
+
+// doubt has what differs looked at.
+func (m *Mirror) doubt(ctx context.Context, differences []Difference) error {
 	var names []name
 	for _, d := range differences {
 		n, f, err := m.find(d.Path)
@@ -36,7 +46,7 @@ func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
 		return err
 	}
 	m.left = append(m.left, left...)
-	return m.Reconcile(ctx)
+	return nil
 }
 
 // find returns the name that a path of the source is, the zero name for the root and for

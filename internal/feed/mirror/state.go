@@ -32,12 +32,16 @@ type state struct {
 
 	staged  map[changelog.FID]bool
 	intents map[name]bool // all of them are stored
+	// made are copies that were made since the commit; all of them are stored. True: of a
+	// directory.
+	made map[changelog.FID]bool
 
 	troubles troubles
 	waiting  waiting
 
 	through uint64
 	about   identity
+	stopped *Stop // for what others have changed; nil: it may go on
 }
 
 // handle is that of an object of the target; empty if there is none.
@@ -74,6 +78,7 @@ const (
 	keyThrough = "through"
 	keyTrouble = "trouble"
 	keyWaiting = "waiting"
+	keyStopped = "stopped"
 	keyCopy    = "copy:"   // FID of the source → handle of the target
 	keyOrigin  = "origin:" // the reverse
 )
@@ -84,6 +89,14 @@ const (
 var (
 	intentDir = changelog.FID{Seq: changelog.FIDTable, OID: 1}
 	intended  = changelog.FID{Seq: changelog.FIDTable, OID: 2}
+)
+
+// madeDir is the same for copies that were made: a name in it is a FID, in 16 bytes, and
+// the handle of its copy. It stands for madeFile or madeTree.
+var (
+	madeDir  = changelog.FID{Seq: changelog.FIDTable, OID: 3}
+	madeFile = changelog.FID{Seq: changelog.FIDTable, OID: 4}
+	madeTree = changelog.FID{Seq: changelog.FIDTable, OID: 5}
 )
 
 // openState opens the state of a mirror below the target's own directory.
@@ -112,7 +125,8 @@ func (s *state) forget() {
 }
 
 func (s *state) load() error {
-	s.staged, s.intents = map[changelog.FID]bool{}, map[name]bool{}
+	s.staged, s.intents, s.made = map[changelog.FID]bool{}, map[name]bool{}, map[changelog.FID]bool{}
+	s.stopped = nil
 	if err := s.troubles.load(nil); err != nil {
 		return err
 	}
@@ -120,6 +134,7 @@ func (s *state) load() error {
 		keyAbout:   func(b []byte) error { return json.Unmarshal(b, &s.about) },
 		keyTrouble: s.troubles.load,
 		keyWaiting: func(b []byte) error { return json.Unmarshal(b, &s.waiting) },
+		keyStopped: func(b []byte) error { return json.Unmarshal(b, &s.stopped) },
 		keyThrough: func(b []byte) error {
 			s.through = binary.LittleEndian.Uint64(b)
 			return nil
@@ -141,9 +156,19 @@ func (s *state) load() error {
 			return fmt.Errorf("mirror's state: %s: %w", key, err)
 		}
 	}
-	return s.j.Children(intentDir, func(b []byte, _ changelog.FID) bool {
+	err := s.j.Children(intentDir, func(b []byte, _ changelog.FID) bool {
 		if n, ok := parseIntent(b); ok {
 			s.intents[n] = true
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return s.j.Children(madeDir, func(b []byte, kind changelog.FID) bool {
+		if n, ok := parseIntent(b); ok {
+			s.made[n.parent] = kind == madeTree
+			s.setCopy(n.parent, handle(n.name))
 		}
 		return true
 	})
@@ -275,10 +300,25 @@ func (s *state) setCopy(f changelog.FID, h handle) {
 
 func fidKey(f changelog.FID) string { return fmt.Sprintf("%x.%x.%x", f.Seq, f.OID, f.Ver) }
 
-// intend writes down names that are going to be touched, durably.
-func (s *state) intend(ctx context.Context, names []name) error {
+// copied is a copy that was made, and is parked yet.
+type copied struct {
+	of    changelog.FID
+	is    handle
+	isDir bool
+}
+
+// intend writes down names that are going to be touched, and copies that were made,
+// durably: from then on those may have their names.
+func (s *state) intend(ctx context.Context, names []name, made ...copied) error {
 	var b journal.Batch
 	b.Reset(s.next())
+	for _, c := range made {
+		kind := madeFile
+		if c.isDir {
+			kind = madeTree
+		}
+		b.PutDirent(madeDir, appendIntent(name{c.of, string(c.is)}), kind)
+	}
 	for _, n := range names {
 		if !s.intents[n] {
 			s.intents[n] = true
@@ -288,6 +328,26 @@ func (s *state) intend(ctx context.Context, names []name) error {
 	if b.Empty() {
 		return nil
 	}
+	if err := s.j.Apply(ctx, &b); err != nil {
+		return err
+	}
+	for _, c := range made {
+		s.made[c.of], s.staged[c.of] = c.isDir, true
+		s.setCopy(c.of, c.is)
+	}
+	return nil
+}
+
+// stop writes down that others have changed the target.
+func (s *state) stop(ctx context.Context, why *Stop) error {
+	doc, err := json.Marshal(why)
+	if err != nil {
+		return err
+	}
+	s.stopped = why
+	var b journal.Batch
+	b.Reset(s.next())
+	b.SetMeta(keyStopped, doc)
 	return s.j.Apply(ctx, &b)
 }
 
@@ -342,14 +402,34 @@ func (s *state) commit(ctx context.Context, through uint64) error {
 	for n := range s.intents {
 		b.DeleteDirent(intentDir, appendIntent(n), intended)
 	}
+	if err := s.endMade(&b); err != nil {
+		return err
+	}
+	if s.stopped != nil {
+		b.SetMeta(keyStopped, nil)
+	}
 	if err := s.j.Apply(ctx, &b); err != nil {
 		return err
 	}
 	clear(s.intents)
+	clear(s.made)
+	s.stopped = nil
 	s.troubles.changed = false
 	s.through = through
 	s.forget()
 	return nil
+}
+
+// endMade takes away what was stored of copies that were made: they are in the state as
+// all others from now on.
+func (s *state) endMade(b *journal.Batch) error {
+	if len(s.made) == 0 {
+		return nil
+	}
+	return s.j.Children(madeDir, func(n []byte, kind changelog.FID) bool {
+		b.DeleteDirent(madeDir, n, kind)
+		return true
+	})
 }
 
 // putCopies stores which object is the copy of which, in both directions.

@@ -21,6 +21,7 @@ type Status struct {
 	Updated  time.Time `json:"updated"`
 	Progress Progress  `json:"progress"`
 	Troubles []Trouble `json:"troubles"`
+	Stopped  string    `json:"stopped,omitempty"` // why it does not go on by itself
 }
 
 // statusFile is its name in the mirror's directory.
@@ -65,7 +66,11 @@ func (m *Mirror) tell(last bool) error {
 	if !t.unsaid || !last && now.Sub(t.told) < statusEvery {
 		return nil
 	}
-	b, err := json.Marshal(Status{m.src.place(), m.st.about.Feed, now.UTC(), m.last, m.Troubles()})
+	s := Status{Source: m.src.place(), Feed: m.st.about.Feed, Updated: now.UTC(), Progress: m.last, Troubles: m.Troubles()}
+	if m.st.stopped != nil {
+		s.Stopped = m.st.stopped.err().Error()
+	}
+	b, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -92,12 +93,19 @@ const maxOpened = 128
 // ChangedError tells that somebody else has changed the target: going on could destroy
 // what is not the mirror's.
 type ChangedError struct {
-	Path string
-	What string
+	Path  string
+	What  string
+	Since time.Time // zero: it was found now
+
+	at name
 }
 
 func (e *ChangedError) Error() string {
-	return fmt.Sprintf("target %s: %s: changed by others; the mirror has stopped", e.Path, e.What)
+	has := "has stopped"
+	if !e.Since.IsZero() {
+		has = "has been stopped since " + e.Since.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("target %s: %s: changed by others; the mirror %s (--take-over goes on, and replaces what they have done there)", e.Path, e.What, has)
 }
 
 // errLost is the error of a directory that has no way to the root of the target.
@@ -135,7 +143,7 @@ func (t *target) openDir(f changelog.FID) (int, error) {
 // there. What is parked is in the directory of that.
 func (t *target) parentOf(f changelog.FID) (fd int, n name, err error) {
 	if t.state.staged[f] {
-		return t.stage, name{t.top, stagedName(f)}, nil
+		return t.stage, parked(f), nil
 	}
 	if n, err = t.placeOf(f); err != nil {
 		return -1, n, err
@@ -147,7 +155,7 @@ func (t *target) parentOf(f changelog.FID) (fd int, n name, err error) {
 // surprise explains an error that only a change by others can cause.
 func (t *target) surprise(n name, err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EEXIST) {
-		return &ChangedError{t.path(n), err.Error()}
+		return &ChangedError{Path: t.path(n), What: err.Error(), at: n}
 	}
 	return fmt.Errorf("target %s: %w", t.path(n), err)
 }
@@ -168,8 +176,14 @@ func (t *target) placeOf(f changelog.FID) (name, error) {
 func (t *target) path(n name) string {
 	p := n.name
 	for range 4096 {
-		if n.parent == t.top {
+		switch {
+		case n.parent == t.top:
 			return filepath.Join(t.dir, p)
+		case n.parent == stageDir:
+			return filepath.Join(t.dir, ownDir, "staged", p)
+		case t.state.staged[n.parent]:
+			p, n = filepath.Join(stagedName(n.parent), p), parked(n.parent)
+			continue
 		}
 		up, err := t.placeOf(n.parent)
 		if err != nil {
@@ -206,13 +220,19 @@ func (t *target) check(dirfd int, at string, f changelog.FID, n name) error {
 		return t.surprise(n, err)
 	}
 	if got != want {
-		return &ChangedError{t.path(n), "it is another object than the mirror made"}
+		return &ChangedError{Path: t.path(n), What: "it is another object than the mirror made", at: n}
 	}
 	return nil
 }
 
 // stagedName is the name of an object that is parked.
 func stagedName(f changelog.FID) string { return fidKey(f) }
+
+// stageDir stands for the directory of what is parked: no object has this FID.
+var stageDir = changelog.FID{Seq: changelog.FIDTable, OID: 6}
+
+// parked is where an object that is parked is.
+func parked(f changelog.FID) name { return name{stageDir, stagedName(f)} }
 
 // takeOut takes a name from the target: the object is unlinked if it has another name,
 // and parked if not.
@@ -246,7 +266,7 @@ func (t *target) putBack(n name, f changelog.FID) error {
 	if err != nil {
 		return err
 	}
-	if err := t.check(t.stage, stagedName(f), f, name{t.top, ownDir + "/staged/" + stagedName(f)}); err != nil {
+	if err := t.check(t.stage, stagedName(f), f, parked(f)); err != nil {
 		return err
 	}
 	if err := renameNew(t.stage, stagedName(f), dir, n.name); err != nil {
@@ -278,35 +298,33 @@ func (t *target) link(from, to name, f changelog.FID) error {
 	return t.state.set(to, f)
 }
 
-// create makes the copy of an object, empty.
-func (t *target) create(n name, f changelog.FID, st *unix.Stat_t, link string) error {
-	dir, err := t.openDir(n.parent)
-	if err != nil {
-		return err
-	}
+// create makes the copy of an object, empty and parked: there it is known to be the
+// mirror's, whatever happens before it is written down as such.
+func (t *target) create(f changelog.FID, st *unix.Stat_t, link string) (c copied, err error) {
+	base := stagedName(f)
 	switch mode := st.Mode & unix.S_IFMT; mode {
 	case unix.S_IFDIR:
-		err = unix.Mkdirat(dir, n.name, 0o700)
+		c.isDir = true
+		err = unix.Mkdirat(t.stage, base, 0o700)
 	case unix.S_IFLNK:
-		err = unix.Symlinkat(link, dir, n.name)
+		err = unix.Symlinkat(link, t.stage, base)
 	case unix.S_IFREG:
 		var fd int
-		fd, err = unix.Openat(dir, n.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		fd, err = unix.Openat(t.stage, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		if err == nil {
 			err = unix.Close(fd)
 		}
 	default:
-		err = unix.Mknodat(dir, n.name, mode|0o600, int(st.Rdev))
+		err = unix.Mknodat(t.stage, base, mode|0o600, int(st.Rdev))
 	}
 	if err != nil {
-		return t.refusal(dir, n, isOrdinary(st.Mode), err)
+		return c, err
 	}
-	h, err := t.handleAt(dir, n.name)
-	if err != nil {
-		return fmt.Errorf("target %s: file handle: %w", t.path(n), err)
+	c.of = f
+	if c.is, err = t.handleAt(t.stage, base); err != nil {
+		err = fmt.Errorf("file handle: %w", err)
 	}
-	t.state.setCopy(f, h)
-	return t.state.set(n, f)
+	return c, err
 }
 
 // removeStaged removes a parked object with all below it, and forgets it.

@@ -132,6 +132,9 @@ func (ts *troubles) over(s subject) {
 	}
 }
 
+// hide notes that a directory is hidden.
+func (ts *troubles) hide(f changelog.FID) { ts.hidden[f], ts.changed = true, true }
+
 // shown tells that a directory is not hidden any more, and whether it was.
 func (ts *troubles) shown(f changelog.FID) bool {
 	was := ts.hidden[f]
@@ -192,7 +195,7 @@ func (w *work) refused(n name, f changelog.FID, isDir bool, err error) error {
 		w.m.log.Warn("unmirrorable", "path", r.Path, "error", err)
 	}
 	if isDir && w.m.st.staged[f] {
-		ts.hidden[f] = true
+		ts.hide(f)
 	}
 	return errRefused
 }

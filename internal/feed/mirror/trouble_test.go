@@ -6,7 +6,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -55,41 +54,6 @@ func TestNamesThatMeet(t *testing.T) {
 	} {
 		m.sh(script)
 		m.equal(mi)
-	}
-}
-
-func TestTargetChangedByOthers(t *testing.T) {
-	for what, change := range map[string]string{
-		"another file":    "echo mine > new; mv new f",
-		"another dir":     "mv d e; mkdir d",
-		"removed":         "rm -r d",
-		"something there": "echo mine > n",
-	} {
-		t.Run(what, func(t *testing.T) {
-			m := newMirrored(t, "tmpfs")
-			m.sh("echo 1 > f; mkdir d; echo 2 > d/g")
-			mi, n := m.open()
-			defer n.Close()
-			defer mi.Close()
-			m.equal(mi)
-			c := exec.Command("sh", "-ec", change)
-			c.Dir = m.target
-			out, err := c.CombinedOutput()
-			must(t, err)
-			m.sh("rm f; mv d n")
-			var changed *ChangedError
-			if err := m.fails(mi); !errors.As(err, &changed) {
-				t.Errorf("got error %v, want that others have changed the target (%s)", err, out)
-			}
-			for _, own := range []string{"f", "n"} {
-				if b, err := os.ReadFile(filepath.Join(m.target, own)); err == nil && string(b) == "mine\n" {
-					return
-				}
-			}
-			if what == "another file" || what == "something there" {
-				t.Error("what is not the mirror's is gone")
-			}
-		})
 	}
 }
 

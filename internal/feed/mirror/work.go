@@ -25,6 +25,8 @@ type work struct {
 	placing map[changelog.FID]bool // directories whose place is being found
 	deep    map[changelog.FID]bool // list these, and what is below, too
 	lists   []listing              // to be done before the names that follow
+	looked  map[name]*seen         // what prepare has found
+	fresh   map[changelog.FID]bool // directories that were made and have not got their place
 	full    bool                   // list all that are known
 }
 
@@ -33,6 +35,7 @@ func (m *Mirror) newWork() *work {
 	return &work{
 		m: m, known: map[name]bool{}, objects: map[changelog.FID]bool{},
 		retry: map[name]bool{}, placing: map[changelog.FID]bool{}, deep: map[changelog.FID]bool{},
+		looked: map[name]*seen{}, fresh: map[changelog.FID]bool{},
 	}
 }
 
@@ -76,11 +79,11 @@ func (w *work) run(ctx context.Context) error {
 	}
 	for begin := 0; begin < len(w.names); begin += chunk {
 		end := min(begin+chunk, len(w.names)) // more may be added meanwhile
-		if err := w.m.st.intend(ctx, w.names[begin:end]); err != nil {
-			return err
-		}
 		if far, ok := w.m.src.(foresight); ok {
 			far.expectNames(w.names[begin:end])
+		}
+		if err := w.prepare(ctx, w.names[begin:end]); err != nil {
+			return err
 		}
 		for _, n := range w.names[begin:end] {
 			if err := ctx.Err(); err != nil {
@@ -119,6 +122,7 @@ func (w *work) commitPart(ctx context.Context, left int) error {
 	if err := w.m.dst.sync(); err != nil {
 		return err
 	}
+	w.hide()
 	if err := w.m.st.commit(ctx, w.m.st.through); err != nil {
 		return err
 	}
@@ -128,7 +132,7 @@ func (w *work) commitPart(ctx context.Context, left int) error {
 
 // settle makes a name stand for what it stands for on the source.
 func (w *work) settle(ctx context.Context, n name) error {
-	want, err := w.desired(n)
+	want, err := w.wanted(n)
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,14 @@ func (w *work) settle(ctx context.Context, n name) error {
 	}
 	w.m.st.troubles.over(subject{name: n})
 	return w.descend(n, want) // it may have come with all that is below it
+}
+
+// wanted is desired, if prepare has not looked already.
+func (w *work) wanted(n name) (changelog.FID, error) {
+	if s := w.looked[n]; s != nil {
+		return s.f, nil
+	}
+	return w.desired(n)
 }
 
 // desired is what a name stands for on the source, zero where the name is not part of
@@ -204,14 +216,14 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	if err != nil {
 		return err
 	}
-	st, link, err := w.m.src.stat(f)
+	seen, err := w.look(n, f)
 	if err != nil {
 		if isGone(err) {
 			return nil // its removal is told by a record to come
 		}
 		return err
 	}
-	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	isDir := seen.isDir()
 	if isDir && len(links) > 0 {
 		// It moved. It is never renamed at once: it may go below itself.
 		if err := w.intend(ctx, links[0]); err != nil {
@@ -225,6 +237,14 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	if err := w.reach(ctx, n.parent); err != nil {
 		return err
 	}
+	if isDir {
+		if links, err = w.m.st.links(f); err != nil {
+			return err
+		}
+		if len(links) > 0 && links[0] != n {
+			return errLater // reach has put it elsewhere: the source changed while this looked
+		}
+	}
 	if have, err := w.m.st.dirent(n); err != nil {
 		return err
 	} else if !have.IsZero() { // reach has put something there
@@ -237,27 +257,26 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	}
 	w.addObject(n.parent)
 	w.addObject(f)
-	switch {
-	case w.m.st.staged[f]:
-		if err := w.m.dst.putBack(n, f); err != nil {
-			return w.refused(n, f, isDir, err)
-		}
-		if w.m.st.troubles.shown(f) {
-			w.deep[f] = true
-		}
-		return nil
-	case len(links) > 0:
+	if len(links) > 0 && !w.m.st.staged[f] {
 		if err := w.m.dst.link(links[0], n, f); err != nil {
 			return w.refused(n, f, isDir, err)
 		}
 		return nil
 	}
-	if err := w.m.dst.create(n, f, st, link); err != nil {
+	if !w.m.st.staged[f] {
+		if err := w.make(ctx, n, seen); err != nil {
+			return w.refused(n, f, isDir, err)
+		}
+	}
+	if err := w.m.dst.putBack(n, f); err != nil {
 		return w.refused(n, f, isDir, err)
 	}
-	w.m.count.created++
-	if isDir {
+	switch {
+	case w.fresh[f]:
+		delete(w.fresh, f)
 		w.listNew(f)
+	case w.m.st.troubles.shown(f):
+		w.deep[f] = true
 	}
 	return nil
 }

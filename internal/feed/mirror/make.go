@@ -1,0 +1,113 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+)
+
+// seen is what was seen of an object of the source.
+type seen struct {
+	f    changelog.FID
+	st   *unix.Stat_t
+	link string
+}
+
+func (s *seen) isDir() bool { return s.st.Mode&unix.S_IFMT == unix.S_IFDIR }
+
+// prepare writes down names that are going to be touched, and makes the copies that they
+// lack. Those are parked until they are written down, too: so whatever a crash leaves at a
+// name is known to be the mirror's, or is of others.
+func (w *work) prepare(ctx context.Context, names []name) error {
+	clear(w.looked)
+	var made []copied
+	making := map[changelog.FID]bool{}
+	for _, n := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := w.lacks(n)
+		if err != nil {
+			return err
+		}
+		if s == nil || making[s.f] {
+			continue
+		}
+		c, err := w.m.dst.create(s.f, s.st, s.link)
+		if isOneOf(err, objectErrors) {
+			continue // it is told when it is tried again, with its name
+		}
+		if err != nil {
+			return fmt.Errorf("target %s: %w", w.m.dst.path(parked(s.f)), err)
+		}
+		made, making[s.f] = append(made, c), true
+		w.count(c)
+		if !c.isDir { // where those are is looked up when they get their places
+			w.looked[n] = s
+		}
+	}
+	return w.m.st.intend(ctx, names, made...)
+}
+
+// lacks looks at what a name stands for, if the target has no copy of that. What goes
+// wrong comes to light when the name is settled.
+func (w *work) lacks(n name) (*seen, error) {
+	f, err := w.desired(n)
+	if err != nil || f.IsZero() || w.m.st.staged[f] {
+		return nil, nil
+	}
+	links, err := w.m.st.links(f)
+	if err != nil || len(links) > 0 {
+		return nil, err
+	}
+	s := &seen{f: f}
+	if s.st, s.link, err = w.m.src.stat(f); err != nil {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// count counts a copy that was made.
+func (w *work) count(c copied) {
+	w.m.count.created++
+	if c.isDir {
+		w.fresh[c.of] = true
+	}
+}
+
+// make makes the copy of one object that is to have a name.
+func (w *work) make(ctx context.Context, n name, s *seen) error {
+	c, err := w.m.dst.create(s.f, s.st, s.link)
+	switch {
+	case isOneOf(err, nameErrors), !isOrdinary(s.st.Mode) && isOneOf(err, kindErrors):
+		return &RefusedError{Path: w.m.dst.path(n), Err: err}
+	case err != nil:
+		return fmt.Errorf("target %s: %w", w.m.dst.path(n), err)
+	}
+	w.count(c)
+	return w.m.st.intend(ctx, nil, c)
+}
+
+// look looks at an object that is to have a name.
+func (w *work) look(n name, f changelog.FID) (*seen, error) {
+	if s := w.looked[n]; s != nil && s.f == f {
+		return s, nil
+	}
+	st, link, err := w.m.src.stat(f)
+	return &seen{f, st, link}, err
+}
+
+// hide notes which directories were made and have not got their places: what is in them
+// is looked at when they get those.
+func (w *work) hide() {
+	for f := range w.fresh {
+		w.m.st.troubles.hide(f)
+	}
+	clear(w.fresh)
+}

@@ -1,0 +1,249 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mirror
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/wait"
+)
+
+// others changes the target.
+func (m *mirrored) others(script string) {
+	m.t.Helper()
+	c := exec.Command("sh", "-ec", script)
+	c.Dir = m.target
+	if out, err := c.CombinedOutput(); err != nil {
+		m.t.Fatalf("%s: %v: %s", script, err, out)
+	}
+}
+
+// isStopped opens the mirror, which is to refuse for what others have changed at a path.
+func (m *mirrored) isStopped(o Options, path string) {
+	m.t.Helper()
+	mi, err := Open(o)
+	if err == nil {
+		must(m.t, mi.Close())
+		m.t.Fatalf("mirror that was stopped for %s: got no error", path)
+	}
+	var changed *ChangedError
+	if !errors.As(err, &changed) || changed.Path != filepath.Join(m.target, path) || changed.Since.IsZero() || !strings.Contains(err.Error(), "--take-over") {
+		m.t.Errorf("mirror that was stopped for %s: got %v, want that others have changed that, since when, and what to do", path, err)
+	}
+	s, err := ReadStatus(m.target)
+	if must(m.t, err); !strings.Contains(s.Stopped, filepath.Join(m.target, path)) {
+		m.t.Errorf("status of a mirror that was stopped: got %q, want the path %s in it", s.Stopped, path)
+	}
+}
+
+// A mirror stops where others have changed its target, and stays so when it is started
+// again, whatever they do then. Told to, it takes over what they have done.
+func TestTargetChangedByOthers(t *testing.T) {
+	for _, tt := range []struct{ what, change, path, undo string }{
+		{"another file", "echo mine > new; mv new f", "f", ""},
+		{"another dir", "mv d e; mkdir d; echo mine > d/f", "d", ""},
+		{"removed", "rm -r d", "d", ""},
+		{"something there", "echo mine > n", "n", ""},
+		{"something there for a while", "echo mine > n", "n", "rm n"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			m := newMirrored(t, "tmpfs")
+			m.sh("echo 1 > f; mkdir d; echo 2 > d/g")
+			mi, n := m.open()
+			m.equal(mi)
+			m.others(tt.change)
+			m.sh("rm f; mv d n; echo 3 > h")
+			var changed *ChangedError
+			if err := m.fails(mi); !errors.As(err, &changed) {
+				t.Errorf("got error %v, want that others have changed the target", err)
+			}
+			must(t, mi.Close(), n.Close())
+			m.others(tt.undo)
+			before := m.treeOf(m.target)
+			o := m.options()
+			for range 2 {
+				m.isStopped(o, tt.path)
+			}
+			if after := m.treeOf(m.target); after != before {
+				t.Errorf("target of a mirror that refuses: got\n%s\nwant\n%s", after, before)
+			}
+			o.TakeOver = true
+			mi, n = m.openWith(o)
+			m.others("rm -rf e") // what is in no way of the mirror's stays
+			m.equal(mi)
+			must(t, mi.Close(), n.Close())
+			mi, n = m.open() // and is not stopped any more
+			defer n.Close()
+			defer mi.Close()
+			m.sh("echo 4 > h")
+			m.equal(mi)
+		})
+	}
+}
+
+// What others change while a mirror that takes over runs does not stop it.
+func TestTakeOverGoesOn(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	o := m.options()
+	o.TakeOver = true
+	mi, n := m.openWith(o)
+	defer n.Close()
+	defer mi.Close()
+	m.sh("mkdir -p d/e; echo 1 > d/e/f; echo 1 > g")
+	m.equal(mi)
+	for _, change := range []string{
+		"rm -r d; echo mine > d", "mv d/e e; mkdir d/e; mv e d/e/f", "rm g; mkdir -p g/h", "mv d x; mv g d; mv x g",
+	} {
+		m.others(change)
+		m.sh("for f in d/e/f g; do rm $f; echo 2 > $f; done; touch d/new; rm d/new")
+		m.equal(mi)
+		if mi.st.stopped != nil {
+			t.Fatalf("%s: the mirror has stopped", change)
+		}
+	}
+}
+
+// cut is a source that fails once it was asked so often.
+type cut struct {
+	origin
+	left int
+}
+
+var errCut = errors.New("cut off")
+
+func (c *cut) asked() error {
+	if c.left--; c.left < 0 {
+		return errCut
+	}
+	return nil
+}
+
+func (c *cut) lookUp(n name) (changelog.FID, error) {
+	if err := c.asked(); err != nil {
+		return changelog.FID{}, err
+	}
+	return c.origin.lookUp(n)
+}
+
+func (c *cut) xattrs(f changelog.FID) (map[string][]byte, error) {
+	if err := c.asked(); err != nil {
+		return nil, err
+	}
+	return c.origin.xattrs(f)
+}
+
+// A batch that ends at whatever point leaves what the mirror knows to be its own, and goes
+// on with that. What others put at a name meanwhile that was going to be touched stays.
+func TestNamesOfOthersAfterABatchWasCut(t *testing.T) {
+	placed, foreign := 0, 0
+	for at := 0; ; at++ {
+		m := newMirrored(t, "tmpfs")
+		mi, n := m.open()
+		m.equal(mi)
+		m.sh("mkdir e1 e2 e3; echo 1 > e1/f; echo 2 > e2/f; ln e2/f e3/g; ln -s x e3/l; echo 3 > f")
+		mi.src = &cut{mi.src, at}
+		if err := m.runs(mi); err == nil {
+			must(t, mi.Close(), n.Close())
+			break // all of it was done
+		} else if !errors.Is(err, errCut) {
+			t.Fatalf("cut at %d: %v", at, err)
+		}
+		must(t, mi.Close(), n.Close())
+		made := map[string]uint64{}
+		free := ""
+		for _, name := range []string{"e1", "e2", "e3", "f", "e1/f", "e2/f", "e3/g"} {
+			switch info, err := os.Lstat(filepath.Join(m.target, name)); {
+			case err == nil:
+				made[name] = info.Sys().(*syscall.Stat_t).Ino
+			case free == "" && m.isIntended(name):
+				free = name
+			}
+		}
+		placed += len(made)
+		o := m.options()
+		if free != "" {
+			foreign++
+			must(t, os.WriteFile(filepath.Join(m.target, free), []byte("mine"), 0o600))
+			if mi, err := Open(o); err == nil {
+				must(t, mi.Close())
+				t.Fatalf("cut at %d: got no error for what others have put at %s", at, free)
+			}
+			m.isStopped(o, free)
+			if b, err := os.ReadFile(filepath.Join(m.target, free)); string(b) != "mine" || err != nil {
+				t.Fatalf("cut at %d: what others have put at %s: got %q, %v", at, free, b, err)
+			}
+			o.TakeOver = true
+		}
+		mi, n = m.openWith(o)
+		m.equal(mi)
+		for name, ino := range made {
+			if info, err := os.Lstat(filepath.Join(m.target, name)); err != nil || info.Sys().(*syscall.Stat_t).Ino != ino {
+				t.Errorf("cut at %d: %s, which the mirror had made: it is another object now, %v", at, name, err)
+			}
+		}
+		must(t, mi.Close(), n.Close())
+	}
+	if placed == 0 || foreign == 0 {
+		t.Errorf("got %d objects placed before a cut, %d names taken by others, want some of both", placed, foreign)
+	}
+}
+
+// isIntended reports whether a name of the source is going to be touched by the batch that
+// was cut.
+func (m *mirrored) isIntended(path string) bool {
+	m.t.Helper()
+	s, err := openState(filepath.Join(m.target, ownDir))
+	must(m.t, err)
+	defer s.close()
+	dir, err := fidAt(unix.AT_FDCWD, filepath.Dir(m.src.Path(path)))
+	must(m.t, err)
+	return s.intents[name{dir, filepath.Base(path)}]
+}
+
+// runs runs the mirror until it has read all, or fails.
+func (m *mirrored) runs(mi *Mirror) (err error) {
+	m.t.Helper()
+	wait.Until(m.t, "the mirror to be equal or to fail", func() bool {
+		err = mi.Run(m.t.Context(), true)
+		return err != nil || len(m.differences()) == 0
+	})
+	return err
+}
+
+// treeOf is what is in a directory but for the mirror's own.
+func (m *mirrored) treeOf(dir string) string {
+	m.t.Helper()
+	c := exec.Command("sh", "-ec", `find . -path ./.weir-mirror -prune -o -printf '%p %y %i %s\n' | sort`)
+	c.Dir = dir
+	out, err := c.CombinedOutput()
+	must(m.t, err)
+	return string(out)
+}
+
+// What is parked is named where it is, for people to look at.
+func TestStopNamesWhatIsParked(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir d; echo 1 > d/f")
+	mi, n := m.open()
+	defer n.Close()
+	defer mi.Close()
+	m.equal(mi)
+	_, f, err := mi.find("d")
+	must(t, err)
+	mi.st.staged[f] = true
+	want := filepath.Join(m.target, ownDir, "staged", stagedName(f), "f")
+	if got := mi.dst.path(name{f, "f"}); got != want {
+		t.Errorf("path of a name in a directory that is parked: got %s, want %s", got, want)
+	}
+	delete(mi.st.staged, f)
+}
