@@ -12,11 +12,23 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
+// change is a batch on its way to the disk.
+type change struct {
+	*pebble.Batch
+	enter func() error       // called before the batch enters the database, when its place in the order is known; may be nil
+	done  func(order uint64) // called when it is written
+	end   func()             // called when it is, or never will be; may be nil
+}
+
 // commit writes a batch durably, and calls done when it is written. The batch is there
 // as a whole or not at all. Who gets an error of start knows that it is not; otherwise
 // await tells, or gives up when the disk refuses or ctx ends, and then nobody knows.
 func (d *database) commit(ctx context.Context, pb *pebble.Batch, done func(order uint64)) error {
-	result, err := d.start(pb, done)
+	return d.commitChange(ctx, change{Batch: pb, done: done})
+}
+
+func (d *database) commitChange(ctx context.Context, c change) error {
+	result, err := d.startChange(c)
 	if err != nil {
 		return err
 	}
@@ -26,21 +38,30 @@ func (d *database) commit(ctx context.Context, pb *pebble.Batch, done func(order
 // start lets a goroutine write a batch and call done with its place in the order of
 // commits.
 func (d *database) start(pb *pebble.Batch, done func(order uint64)) (result <-chan error, err error) {
+	return d.startChange(change{Batch: pb, done: done})
+}
+
+func (d *database) startChange(c change) (<-chan error, error) {
+	if c.end == nil {
+		c.end = func() {}
+	}
 	if _, err := d.disk.health(); err != nil {
-		pb.Close()
+		c.end()
+		c.Close()
 		return nil, err
 	}
-	c := make(chan error, 1)
+	result := make(chan error, 1)
 	d.writers.Add(1)
 	go func() { // ends with the commit; Close waits for it, or abandons it
 		defer d.writers.Done()
-		order, err := d.write(pb)
+		order, err := d.write(&c)
 		if err == nil {
-			done(order)
+			c.done(order)
 		}
-		c <- err
+		c.end()
+		result <- err
 	}()
-	return c, nil
+	return result, nil
 }
 
 // await waits for what start has started.
@@ -66,12 +87,12 @@ func (d *database) await(ctx context.Context, result <-chan error) error {
 }
 
 // write is the commit itself.
-func (d *database) write(pb *pebble.Batch) (order uint64, err error) {
-	order, err = d.enqueue(pb)
+func (d *database) write(c *change) (order uint64, err error) {
+	order, err = d.enqueue(c)
 	if err != nil {
 		return 0, err
 	}
-	err = pb.SyncWait()
+	err = c.SyncWait()
 	if failed := d.disk.failed(); failed != nil {
 		return 0, failed
 	}
@@ -79,12 +100,12 @@ func (d *database) write(pb *pebble.Batch) (order uint64, err error) {
 		d.disk.fail(err)
 		return 0, err
 	}
-	return order, pb.Close()
+	return order, c.Close()
 }
 
 // enqueue hands a batch to the database. Whatever that chokes on is the end of the
 // store: its locks are not released any more.
-func (d *database) enqueue(pb *pebble.Batch) (order uint64, err error) {
+func (d *database) enqueue(c *change) (order uint64, err error) {
 	d.commitMu.Lock()
 	defer d.commitMu.Unlock()
 	defer func() {
@@ -96,8 +117,13 @@ func (d *database) enqueue(pb *pebble.Batch) (order uint64, err error) {
 	if err := d.disk.failed(); err != nil {
 		return 0, err
 	}
+	if c.enter != nil {
+		if err := c.enter(); err != nil {
+			return 0, err
+		}
+	}
 	d.commits++
-	return d.commits, d.db.ApplyNoSyncWait(pb, pebble.Sync)
+	return d.commits, d.db.ApplyNoSyncWait(c.Batch, pebble.Sync)
 }
 
 // put commits one value.

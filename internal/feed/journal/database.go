@@ -48,6 +48,7 @@ type database struct {
 	writers sync.WaitGroup
 
 	gathering gathering
+	turns     turns
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -120,6 +121,7 @@ func (d *database) Remove(uuid UUID) error {
 		return err
 	}
 	defer d.users.exit()
+	asked := d.turns.now()
 	d.mu.Lock()
 	s := d.sources[uuid]
 	var feeds []uint32
@@ -136,7 +138,6 @@ func (d *database) Remove(uuid UUID) error {
 	defer s.applyMu.Unlock()
 	s.trimMu.Lock()
 	defer s.trimMu.Unlock()
-	d.gathering.leave(func(f Feed) bool { return f.Source == uuid })
 	pb := d.db.NewBatch()
 	for _, kind := range []byte{keyBytes, keyDirent, keyLink, keyObject, keyRecord} {
 		p := appendPrefix(nil, kind, s.number)
@@ -150,14 +151,21 @@ func (d *database) Remove(uuid UUID) error {
 	for _, id := range feeds {
 		pb.Delete(appendFeed(nil, id), nil)
 	}
-	return d.commit(context.Background(), pb, func(uint64) {
-		s.remove()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.sources, uuid)
-		for _, id := range feeds {
-			delete(d.feeds, id)
-		}
+	return d.commitChange(context.Background(), change{
+		Batch: pb,
+		enter: func() error {
+			d.turns.passAll(asked, func(f *Feed) bool { return f.Source == uuid })
+			return nil
+		},
+		done: func(uint64) {
+			s.remove()
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.sources, uuid)
+			for _, id := range feeds {
+				delete(d.feeds, id)
+			}
+		},
 	})
 }
 

@@ -75,16 +75,13 @@ func (d *database) PutFeed(ctx context.Context, f Feed) error {
 	}
 	defer d.users.exit()
 	f.Document = append([]byte(nil), f.Document...)
+	t := d.turns.take(f)
 	if d.hasFeed(f.ID) { // one after the other, new ones would wait long
-		if with, begun := d.gathering.join(f, time.Now()); with != nil {
+		if with, begun := d.gathering.join(t, time.Now()); with != nil {
 			return d.putGathered(ctx, with, begun)
 		}
 	}
-	pb := d.db.NewBatch()
-	if err := pb.Set(appendFeed(nil, f.ID), f.append(nil), nil); err != nil {
-		return err
-	}
-	return d.commitFeeds(ctx, pb, []Feed{f})
+	return d.putAll(ctx, []*turn{t})
 }
 
 func (d *database) hasFeed(id uint32) bool {
@@ -100,14 +97,21 @@ func (d *database) DeleteFeed(ctx context.Context, id uint32) error {
 		return err
 	}
 	defer d.users.exit()
-	d.gathering.leave(func(f Feed) bool { return f.ID == id })
+	asked := d.turns.now()
 	pb := d.db.NewBatch()
 	if err := pb.Delete(appendFeed(nil, id), nil); err != nil {
 		return err
 	}
-	return d.commit(ctx, pb, func(uint64) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.feeds, id)
+	return d.commitChange(ctx, change{
+		Batch: pb,
+		enter: func() error {
+			d.turns.passAll(asked, func(f *Feed) bool { return f.ID == id })
+			return nil
+		},
+		done: func(uint64) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			delete(d.feeds, id)
+		},
 	})
 }

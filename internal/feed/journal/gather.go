@@ -30,7 +30,7 @@ type put struct {
 
 // gathered are states that are committed together.
 type gathered struct {
-	feeds []Feed // guarded by gathering.mu while it is next
+	feeds []*turn // guarded by gathering.mu while it is next
 	done  chan struct{}
 	err   error // once done is closed
 }
@@ -46,11 +46,11 @@ const (
 // join has a state committed with others; nil if it is not to wait for any. It is to
 // wait where others wait already: what is given later is committed later. begun says that
 // it is the first.
-func (g *gathering) join(f Feed, now time.Time) (with *gathered, begun bool) {
+func (g *gathering) join(t *turn, now time.Time) (with *gathered, begun bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	crowded := g.crowded(f.ID, now)
-	g.lately[g.at] = put{f.ID, now}
+	crowded := g.crowded(t.feed.ID, now)
+	g.lately[g.at] = put{t.feed.ID, now}
 	g.at = (g.at + 1) % crowd
 	if g.next == nil && !crowded {
 		return nil, false
@@ -58,7 +58,7 @@ func (g *gathering) join(f Feed, now time.Time) (with *gathered, begun bool) {
 	if g.next == nil {
 		g.next, begun = &gathered{done: make(chan struct{})}, true
 	}
-	g.next.feeds = append(g.next.feeds, f)
+	g.next.feeds = append(g.next.feeds, t)
 	return g.next, begun
 }
 
@@ -82,20 +82,12 @@ func (g *gathering) end() {
 	g.next = nil
 }
 
-// leave takes feeds out that are deleted: who has put them may have given up.
-func (g *gathering) leave(deleted func(Feed) bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.next != nil {
-		g.next.feeds = slices.DeleteFunc(g.next.feeds, deleted)
-	}
-}
-
 // putGathered puts a state with others, and waits for that.
 func (d *database) putGathered(ctx context.Context, with *gathered, begun bool) error {
 	if begun {
 		if err := d.users.enter(); err != nil { // it is closed once who has entered before is out
 			d.gathering.end()
+			d.turns.end(with.feeds)
 			with.err = err
 			close(with.done)
 			return err
@@ -104,7 +96,7 @@ func (d *database) putGathered(ctx context.Context, with *gathered, begun bool) 
 			defer d.users.exit()
 			<-time.After(gatherFor)
 			d.gathering.end()
-			with.err = d.putAll(with.feeds)
+			with.err = d.putAll(context.Background(), with.feeds)
 			close(with.done)
 		}()
 	}
@@ -116,30 +108,41 @@ func (d *database) putGathered(ctx context.Context, with *gathered, begun bool) 
 	}
 }
 
-// putAll commits states of feeds, the later over the earlier.
-func (d *database) putAll(feeds []Feed) error {
-	if len(feeds) == 0 {
-		return nil
-	}
+// putAll commits states of feeds, the later over the earlier, and ends their turns.
+func (d *database) putAll(ctx context.Context, all []*turn) error {
 	pb := d.db.NewBatch()
-	for i := range feeds {
-		if err := pb.Set(appendFeed(nil, feeds[i].ID), feeds[i].append(nil), nil); err != nil {
-			pb.Close()
+	return d.commitChange(ctx, change{
+		Batch: pb,
+		enter: func() error { return d.fill(pb, all) },
+		done:  func(order uint64) { d.keep(all, order) },
+		end:   func() { d.turns.end(all) },
+	})
+}
+
+// fill puts states into a batch that enters the database, but for those that were passed:
+// then it is synced behind what has passed them all the same.
+func (d *database) fill(pb *pebble.Batch, all []*turn) error {
+	for _, t := range all {
+		if d.turns.pass(t) {
+			continue
+		}
+		if err := pb.Set(appendFeed(nil, t.feed.ID), t.feed.append(nil), nil); err != nil {
 			return err
 		}
 	}
-	return d.commitFeeds(context.Background(), pb, feeds)
+	if pb.Empty() {
+		return pb.LogData(nil, nil)
+	}
+	return nil
 }
 
-// commitFeeds commits a batch that has states of feeds.
-func (d *database) commitFeeds(ctx context.Context, pb *pebble.Batch, feeds []Feed) error {
-	return d.commit(ctx, pb, func(order uint64) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, f := range feeds {
-			if order >= d.feeds[f.ID].order {
-				d.feeds[f.ID] = placedFeed{f, order}
-			}
+// keep has states that are committed known.
+func (d *database) keep(all []*turn, order uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, t := range all {
+		if order >= d.feeds[t.feed.ID].order && !d.turns.isPassed(t) {
+			d.feeds[t.feed.ID] = placedFeed{t.feed, order}
 		}
-	})
+	}
 }

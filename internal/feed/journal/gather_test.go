@@ -33,7 +33,7 @@ func TestCrowded(t *testing.T) {
 		at := now
 		for i := range 10 * crowd {
 			at = at.Add(c.between)
-			with, begun := g.join(Feed{ID: c.feed(i + 1)}, at)
+			with, begun := g.join(&turn{feed: Feed{ID: c.feed(i + 1)}}, at)
 			g.end()
 			if want := c.together && i >= crowd; (with != nil) != want || begun != want {
 				t.Fatalf("%s: put %d is gathered: %t, want %t", c.what, i, with != nil, want)
@@ -57,7 +57,7 @@ func TestGathered(t *testing.T) {
 	crowdedStore(d)
 	var with *gathered
 	for i, f := range []Feed{{ID: 1, Cancelled: 1}, {ID: 2}, {ID: 1, Cancelled: 2}, {ID: 3}, {ID: 4, Source: sourceA}} {
-		w, begun := d.gathering.join(f, time.Now())
+		w, begun := d.gathering.join(d.turns.take(f), time.Now())
 		if begun != (i == 0) || i > 0 && w != with {
 			t.Fatalf("state %d gathers by itself", i)
 		}
@@ -71,7 +71,7 @@ func TestGathered(t *testing.T) {
 	}
 	d.gathering.end()
 	before := d.commits
-	if err := d.putAll(with.feeds); err != nil {
+	if err := d.putAll(t.Context(), with.feeds); err != nil {
 		t.Fatal(err)
 	}
 	if n := d.commits - before; n != 1 {
@@ -86,6 +86,65 @@ func TestGathered(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, _ = openTest(t, "feeds", Options{FS: fs})
+	}
+}
+
+// Who puts a feed among many, or alone, may give up before that is committed. It is not
+// committed over what is asked for then.
+func TestGivenUpIsPassed(t *testing.T) {
+	for _, tt := range []struct {
+		what string
+		then func(*database) error
+		want []uint64 // cancelled through that
+	}{
+		{"nothing", func(*database) error { return nil }, []uint64{2}},
+		{"deleted", func(d *database) error { return d.DeleteFeed(t.Context(), 1) }, nil},
+		{"source removed", func(d *database) error { return d.Remove(sourceA) }, nil},
+		{"put", func(d *database) error { return d.PutFeed(t.Context(), Feed{ID: 1, Source: sourceA, Cancelled: 3}) }, []uint64{3}},
+		{"another deleted", func(d *database) error { return d.DeleteFeed(t.Context(), 2) }, []uint64{2}},
+	} {
+		for _, gathers := range []bool{true, false} {
+			fs := vfs.NewMem()
+			d, _ := openTest(t, "feeds", Options{FS: fs})
+			if _, err := d.Open(sourceA); err != nil {
+				t.Fatal(err)
+			}
+			f := Feed{ID: 1, Source: sourceA, Cancelled: 1}
+			if err := d.PutFeed(t.Context(), f); err != nil {
+				t.Fatal(err)
+			}
+			f.Cancelled = 2
+			late := []*turn{d.turns.take(f)}
+			if gathers {
+				crowdedStore(d)
+				with, _ := d.gathering.join(late[0], time.Now())
+				d.gathering.end() // nothing joins any more, and nothing is committed yet
+				late = with.feeds
+				clear(d.gathering.lately[:])
+			}
+			if err := tt.then(d); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.putAll(t.Context(), late); err != nil {
+				t.Fatal(err)
+			}
+			if len(d.turns.open) > 0 {
+				t.Errorf("%s: %d feeds have states under way, want none", tt.what, len(d.turns.open))
+			}
+			for range 2 { // what is kept in memory, and on the disk
+				feeds, err := d.Feeds()
+				if err != nil || len(feeds) != len(tt.want) || len(feeds) == 1 && feeds[0].Cancelled != tt.want[0] {
+					t.Errorf("state given up, then %s: got %+v, %v, want feeds cancelled through %d", tt.what, feeds, err, tt.want)
+				}
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				d, _ = openTest(t, "feeds", Options{FS: fs})
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
