@@ -23,7 +23,7 @@ type TreeRequest struct {
 type TreeQuestion struct {
 	Op     TreeOp `json:"op" enum:"top,lookup,look,where,alive,list,stat,xattrs,content"`
 	FID    string `json:"fid,omitempty" doc:"As in records; absent for top."`
-	Name   []byte `json:"name,omitempty" doc:"A name in the directory, for lookup and look."`
+	Name   []byte `json:"name,omitempty" doc:"A name in the directory, for lookup and look; for list: the one behind which the names are told."`
 	Length int64  `json:"length,omitempty" minimum:"0" maximum:"1048576" doc:"How many bytes of a file, for content. All files of a request are 8 MiB at most."`
 }
 
@@ -37,7 +37,7 @@ const (
 	AskLook   TreeOp = "look"   // lookup, stat and xattrs of a name
 	AskWhere  TreeOp = "where"  // FID of the parent, and the name, of a directory; absent if it is gone or outside
 	AskAlive  TreeOp = "alive"  // whether an object has a name, within the directory if that can be told
-	AskList   TreeOp = "list"   // names in a directory
+	AskList   TreeOp = "list"   // names in a directory, in the order of bytes
 	AskStat   TreeOp = "stat"   // what stat tells, and the target of a symbolic link
 	AskXattrs TreeOp = "xattrs" // extended attributes
 	// AskContent is what a file begins with, and what stat told before that was read.
@@ -53,6 +53,7 @@ type TreeAnswer struct {
 	FID    string            `json:"fid,omitempty"`
 	Name   []byte            `json:"name,omitempty"`
 	Names  [][]byte          `json:"names,omitempty"`
+	More   bool              `json:"more,omitempty" doc:"The directory has more names, behind the last one."`
 	Alive  bool              `json:"alive,omitempty"`
 	Stat   *TreeStat         `json:"stat,omitempty"`
 	Link   []byte            `json:"link,omitempty"`

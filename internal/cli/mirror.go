@@ -308,7 +308,7 @@ type mirrorProgress struct {
 const progressEvery = time.Second
 
 func (p *mirrorProgress) show(s mirror.Progress) {
-	if time.Since(p.shown) < progressEvery && s.Names > 0 || p.w == nil {
+	if time.Since(p.shown) < progressEvery && s.Directories > 0 || p.w == nil {
 		return
 	}
 	p.shown = time.Now()
@@ -322,8 +322,9 @@ func (p *mirrorProgress) show(s mirror.Progress) {
 
 // progressText is how people read how far a mirror has come.
 func progressText(s *mirror.Progress) string {
-	if s.Names > 0 {
-		return fmt.Sprintf("copying: %d objects, %s, %d names to look at, %d left out", s.Created, sizeText(s.Copied), s.Names, s.Trouble)
+	if s.Directories > 0 {
+		return fmt.Sprintf("copying: %d objects made, %s copied, %d names looked at, %d directories to go on with, %d left out",
+			s.Created, sizeText(s.Copied), s.Looked, s.Directories, s.Trouble)
 	}
 	return fmt.Sprintf("level with record %d: %d objects made, %s copied, %d parked, %d to be retried, %d left out, %s behind",
 		s.Through, s.Created, sizeText(s.Copied), s.Staged, s.Retry, s.Trouble, s.Lag.Round(time.Millisecond))

@@ -4,12 +4,14 @@
 package mirror
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -54,7 +56,8 @@ func answerTo(a client.TreeAnswer, err error) client.TreeAnswer {
 	return client.TreeAnswer{Error: err.Error()}
 }
 
-// mostNames is how many names an answer has before no further directory is listed.
+// mostNames is how many names of a directory an answer has, and how many of all before no
+// further directory is listed.
 const mostNames = 50_000
 
 // mostContent is how many bytes of files an answer has at most.
@@ -120,11 +123,7 @@ func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error)
 	case client.AskAlive:
 		a.Alive, err = s.alive(f)
 	case client.AskList:
-		var names []string
-		names, err = s.list(f)
-		for _, n := range names {
-			a.Names = append(a.Names, []byte(n))
-		}
+		a.Names, a.More, err = s.listPage(f, q.Name, mostNames)
 	case client.AskStat:
 		var st *unix.Stat_t
 		var link string
@@ -137,6 +136,40 @@ func (s *source) answer(q *client.TreeQuestion) (a client.TreeAnswer, err error)
 		err = fmt.Errorf("question %q: there is none", q.Op)
 	}
 	return a, err
+}
+
+// listPage returns the first names of a directory behind one, in the order of bytes.
+func (s *source) listPage(dir changelog.FID, after []byte, most int) (names [][]byte, more bool, err error) {
+	l, err := s.list(dir)
+	if err != nil {
+		return nil, false, err
+	}
+	defer l.close()
+	for {
+		some, err := l.next(most)
+		if err != nil || len(some) == 0 {
+			names, more = firstNames(names, most, more)
+			return names, more, err
+		}
+		for _, n := range some {
+			if n <= string(after) || more && n > string(names[most-1]) { // cut names are sorted
+				continue
+			}
+			names = append(names, []byte(n))
+		}
+		if len(names) >= 2*most {
+			names, more = firstNames(names, most, more)
+		}
+	}
+}
+
+// firstNames sorts names, and cuts off all but so many.
+func firstNames(names [][]byte, most int, more bool) ([][]byte, bool) {
+	slices.SortFunc(names, bytes.Compare)
+	if len(names) > most {
+		return names[:most], true
+	}
+	return names, more
 }
 
 // look tells all of what a name stands for; nothing where that is gone. Where it cannot be

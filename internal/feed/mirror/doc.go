@@ -19,6 +19,13 @@
 // other names, or else parked in the target's .weir-mirror directory, until it is known
 // whether the source has it still.
 //
+// # Steps
+//
+// What was not there before, and what is compared as a whole, is looked at directory by
+// directory, a bounded number of names in each batch, between what records tell: a batch is
+// small, whatever a directory holds. Which directories are still to be looked at is committed
+// with the rest. A directory that goes away is emptied in the same way.
+//
 // # Crashes
 //
 // Before names are touched they are written down as intents. The state of the target,
@@ -37,7 +44,9 @@
 //	        host's agent to
 //	target  changes the copy, and refuses what others have changed there
 //	state   what the target has: names, objects, intents
-//	work    one batch under way
+//	work    one batch under way: names and objects; a name gets its place (place), its object
+//	        is made before (make) and made equal at the end (equalize)
+//	surveys the directories to be looked at
 //	troubles  what the target cannot have, and what fails
 //	Stop    what others have changed
 //	teller  stores the status for other processes

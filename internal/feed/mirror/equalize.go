@@ -28,7 +28,7 @@ func (w *work) equalize(ctx context.Context) error {
 			}
 		}
 		for _, f := range part {
-			if err := ctx.Err(); err != nil {
+			if err := errors.Join(ctx.Err(), w.m.reportAmid()); err != nil {
 				return err
 			}
 			isDir, err := w.equalizeOne(ctx, f, false)
@@ -101,7 +101,7 @@ func (t *target) anyPlace(f changelog.FID) (n name, ok bool, err error) {
 	if f == t.top {
 		return name{}, true, nil
 	}
-	links, err := t.state.links(f)
+	links, err := t.state.someLinks(f, 1)
 	if err != nil || len(links) == 0 {
 		return name{}, false, err
 	}

@@ -170,27 +170,67 @@ func (r *far) alive(f changelog.FID) (bool, error) {
 	return err == nil && a.Alive, err
 }
 
-func (r *far) list(dir changelog.FID) ([]string, error) {
-	q := client.TreeQuestion{Op: client.AskList, FID: dir.String()}
-	a := r.lists[dir]
-	delete(r.lists, dir)
-	var err error
-	if a != nil {
-		a, err = checked(&q, a)
-	} else {
-		a, err = r.ask(q)
+func (r *far) list(dir changelog.FID) (lister, error) {
+	l := &farList{r: r, dir: dir, more: true}
+	if a := r.lists[dir]; a != nil {
+		delete(r.lists, dir)
+		a, err := checked(l.question(), a)
+		if err != nil {
+			return nil, err
+		}
+		return l, l.take(a)
 	}
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(a.Names))
-	for i, n := range a.Names {
-		if names[i] = string(n); !isName(names[i]) {
-			return nil, fmt.Errorf("source: directory %v: the agent tells of a name %q", dir, n)
+	return l, nil
+}
+
+// farList is a directory that is listed. Each page is asked for alone: between two, the
+// directory changes as it likes, and the agent keeps nothing.
+type farList struct {
+	r     *far
+	dir   changelog.FID
+	after string   // the last name that was told
+	names []string // told, and not given yet
+	more  bool     // there may be more to be told
+}
+
+func (l *farList) question() *client.TreeQuestion {
+	return &client.TreeQuestion{Op: client.AskList, FID: l.dir.String(), Name: []byte(l.after)}
+}
+
+func (l *farList) next(most int) (names []string, err error) {
+	if len(l.names) == 0 && l.more {
+		switch a, err := l.r.ask(*l.question()); {
+		case isGone(err):
+			l.more = false
+		case err != nil:
+			return nil, err
+		default:
+			if err := l.take(a); err != nil {
+				return nil, err
+			}
 		}
 	}
+	most = min(most, len(l.names))
+	names, l.names = l.names[:most], l.names[most:]
 	return names, nil
 }
+
+// take takes names that were told: agents of other hosts are not believed to go on.
+func (l *farList) take(a *client.TreeAnswer) error {
+	for _, b := range a.Names {
+		n := string(b)
+		if !isName(n) || n <= l.after {
+			return fmt.Errorf("source: directory %v: the agent tells of a name %q behind %q", l.dir, n, l.after)
+		}
+		l.names, l.after = append(l.names, n), n
+	}
+	if l.more = a.More; a.More && len(a.Names) == 0 {
+		return fmt.Errorf("source: directory %v: the agent tells of more names behind %q, and of none", l.dir, l.after)
+	}
+	return nil
+}
+
+func (l *farList) close() error { return nil }
 
 // isName reports whether a directory can have a name: agents of other hosts are not
 // believed.

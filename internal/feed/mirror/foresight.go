@@ -24,7 +24,7 @@ type foresight interface {
 	expectObjects(fs []changelog.FID) error
 	// expectContents says which of them will be copied, in this order.
 	expectContents(fs []changelog.FID)
-	// expectLists says which directories will be listed.
+	// expectLists says which directories will be listed, the first of them now.
 	expectLists(dirs []changelog.FID) error
 	// expectFates says of which objects it will be asked whether they are alive.
 	expectFates(fs []changelog.FID) error
@@ -107,10 +107,10 @@ func (r *far) expectObjects(fs []changelog.FID) error {
 }
 
 func (r *far) expectLists(dirs []changelog.FID) error {
-	clear(r.lists)
-	if len(dirs) < 2 {
+	if len(dirs) < 2 || r.lists[dirs[0]] != nil {
 		return nil
 	}
+	clear(r.lists)
 	for part := range slices.Chunk(dirs, askLists) {
 		ask := make([]client.TreeQuestion, len(part))
 		for i, f := range part {

@@ -60,15 +60,10 @@ func TestMirrorIsEqualAfterKills(t *testing.T) {
 	for _, kind := range []string{"ext4", "xfs", "btrfs", "tmpfs"} {
 		t.Run(kind, func(t *testing.T) {
 			m := newMirrored(t, kind)
-			job, err := json.Marshal(mirrorJob{m.src.Dir, m.target, m.info.Source, m.info.ID, m.socket})
-			must(t, err)
 			stormed := m.storm(1, 2, *tries*4)
 			r := rand.New(rand.NewPCG(1, 2))
 			for range *kills {
-				c := exec.Command("/proc/self/exe")
-				c.Env = append(os.Environ(), fmt.Sprintf("%s=%s", envMirror, job))
-				c.Stderr = t.Output()
-				must(t, c.Start())
+				c := m.process()
 				pause(t, time.Duration(5+r.IntN(100))*time.Millisecond)
 				must(t, c.Process.Kill())
 				if err := c.Wait(); c.ProcessState.Exited() {
@@ -89,6 +84,18 @@ func TestMirrorIsEqualAfterKills(t *testing.T) {
 			m.equal(mi)
 		})
 	}
+}
+
+// process starts a process that mirrors until it is killed.
+func (m *mirrored) process() *exec.Cmd {
+	m.t.Helper()
+	job, err := json.Marshal(mirrorJob{m.src.Dir, m.target, m.info.Source, m.info.ID, m.socket})
+	must(m.t, err)
+	c := exec.Command("/proc/self/exe")
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s", envMirror, job))
+	c.Stderr = m.t.Output()
+	must(m.t, c.Start())
+	return c
 }
 
 // pause lets a mirror work for a while: when a kill hits is to be left to chance.

@@ -26,6 +26,7 @@ func (s *seen) isDir() bool { return s.st.Mode&unix.S_IFMT == unix.S_IFDIR }
 // name is known to be the mirror's, or is of others.
 func (w *work) prepare(ctx context.Context, names []name) error {
 	clear(w.looked)
+	clear(w.reached)
 	var made []copied
 	making := map[changelog.FID]bool{}
 	for _, n := range names {
@@ -62,8 +63,8 @@ func (w *work) lacks(n name) (*seen, error) {
 	if err != nil || f.IsZero() || w.m.st.staged[f] {
 		return nil, nil
 	}
-	links, err := w.m.st.links(f)
-	if err != nil || len(links) > 0 {
+	has, err := w.m.st.copyOf(f)
+	if err != nil || has != "" {
 		return nil, err
 	}
 	s := &seen{f: f}

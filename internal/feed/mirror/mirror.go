@@ -50,7 +50,10 @@ type Progress struct {
 	Staged  int           `json:"staged"`  // objects that are parked
 	Trouble int           `json:"trouble"` // names that the target cannot have, and objects that fail
 	Lag     time.Duration `json:"lag"`     // age of the last record that the target has; 0: it has all
-	Names   int           `json:"names"`   // of the first copy, that are still to be looked at
+
+	// Of directories that are copied or compared, beside what the feed tells:
+	Directories int    `json:"directories"` // whose names are still to be looked at
+	Looked      uint64 `json:"looked"`      // names that were looked at there
 }
 
 // Mirror keeps a target equal to a source. One goroutine uses it.
@@ -63,14 +66,17 @@ type Mirror struct {
 	part   bool
 	again  map[changelog.FID]bool // to be looked at once more; true: to be copied, it changed in the last moment
 	retry  map[name]bool
-	left   []name          // of an interrupted batch
-	deep   []changelog.FID // directories that it has made
-	held   *client.Batch   // that was read and is not done
+	left   []name        // of an interrupted batch
+	held   *client.Batch // that was read and is not done
 	taken  takeOver
 	pace   pace
 	teller teller
 	last   Progress // told
-	count  struct{ batches, created, copied uint64 }
+	shown  time.Time
+	count  struct{ batches, created, copied, looked uint64 }
+
+	surveys *surveys
+	unclean bool // of what is parked there may be more to be removed
 }
 
 // Open opens source, target and state. It refuses what cannot be mirrored.
@@ -82,7 +88,7 @@ func Open(o Options) (*Mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, again: map[changelog.FID]bool{}, retry: map[name]bool{}, pace: pace{bytes: o.Bandwidth}}
+	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, pace: pace{bytes: o.Bandwidth}, surveys: newSurveys(src), shown: time.Now()}
 	if err := m.openTarget(); err != nil {
 		err = m.stop(err)
 		return nil, errors.Join(err, m.Close())
@@ -124,14 +130,23 @@ func (m *Mirror) openTarget() error {
 			return err
 		}
 	}
-	if err := m.identify(); err != nil {
+	same, err := m.identify()
+	if err != nil {
 		return err
 	}
-	return m.resume()
+	return m.resume(same)
 }
 
-// resume goes on from what was committed last.
-func (m *Mirror) resume() (err error) {
+// compareAll has all of source and target compared.
+func (m *Mirror) compareAll() {
+	m.st.about.Done = false
+	m.surveys.clear()
+	m.surveys.add(m.src.topFID(), true)
+}
+
+// resume goes on from what was committed last; all is compared unless it is known that the
+// feed has told of all since then.
+func (m *Mirror) resume(same bool) (err error) {
 	m.retry, m.again = map[name]bool{}, map[changelog.FID]bool{}
 	for _, n := range m.st.waiting.Names {
 		m.retry[name{n.Parent, string(n.Name)}] = true
@@ -139,7 +154,15 @@ func (m *Mirror) resume() (err error) {
 	for _, f := range m.st.waiting.Objects {
 		m.again[f] = true
 	}
+	m.surveys.clear()
+	for f, deep := range m.st.surveys {
+		m.surveys.add(f, deep)
+	}
+	if !same || !m.st.about.Done && len(m.surveys.stack) == 0 {
+		m.compareAll()
+	}
 	m.left, err = m.recover()
+	m.unclean = len(m.st.staged) > 0
 	return err
 }
 
@@ -163,24 +186,24 @@ func (m *Mirror) checkEmpty(own string) error {
 	return nil
 }
 
-// identify makes sure that the state is of this source.
-func (m *Mirror) identify() error {
+// identify makes sure that the state is of this source, and reports whether it is of this
+// feed.
+func (m *Mirror) identify() (same bool, err error) {
 	is := identity{Source: m.src.place(), UUID: m.opts.UUID, Top: m.src.topFID().String(), Feed: m.opts.FeedID}
 	was := m.st.about
 	if was.UUID == "" {
 		m.st.about = is
-		return nil
+		return false, nil
 	}
 	if was.UUID != is.UUID || was.Top != is.Top {
-		return fmt.Errorf("target %s is a mirror of %s (file system %s, %s), not of %s (%s, %s)",
+		return false, fmt.Errorf("target %s is a mirror of %s (file system %s, %s), not of %s (%s, %s)",
 			m.opts.Target, was.Source, was.UUID, was.Top, is.Source, is.UUID, is.Top)
 	}
 	if was.Feed != is.Feed {
 		m.log.Warn("another feed than before; everything is compared", "before", was.Feed, "now", is.Feed)
-		m.st.about.Done = false
 	}
 	m.st.about.Source, m.st.about.Feed = is.Source, is.Feed
-	return nil
+	return was.Feed == is.Feed, nil
 }
 
 // checkPlaces refuses a source within its target, and the reverse.
@@ -228,6 +251,7 @@ func Forget(target string) error { return os.RemoveAll(filepath.Join(target, own
 // Close closes everything; what was not committed is put right the next time.
 func (m *Mirror) Close() error {
 	err := m.tell(true)
+	m.surveys.clear()
 	if m.dst != nil {
 		m.dst.close()
 	}
@@ -247,11 +271,6 @@ func (m *Mirror) Run(ctx context.Context, once bool) error {
 }
 
 func (m *Mirror) run(ctx context.Context, once bool) error {
-	if !m.st.about.Done || len(m.left) > 0 {
-		if err := m.Reconcile(ctx); err != nil {
-			return err
-		}
-	}
 	for {
 		more, err := m.Step(ctx, once)
 		if err != nil || !more && once {
@@ -263,38 +282,30 @@ func (m *Mirror) run(ctx context.Context, once bool) error {
 	}
 }
 
-// Reconcile compares all of source and target and makes them equal.
+// Reconcile does what is known to be done, without the feed.
 func (m *Mirror) Reconcile(ctx context.Context) error {
-	w := m.newWork()
-	w.full = !m.st.about.Done
-	for _, n := range m.left {
-		w.addName(n)
+	for first := true; first || m.unfinished(); first = false {
+		if err := m.batch(ctx, &client.Batch{}, nil); err != nil {
+			return err
+		}
 	}
-	for f := range m.again {
-		w.addObject(f)
-	}
-	for _, f := range m.deep {
-		w.deep[f] = true
-		w.listAll(f)
-	}
-	w.force, m.again = m.again, map[changelog.FID]bool{}
-	if w.full {
-		w.listAll(m.src.topFID())
-	}
-	if err := m.finish(ctx, w, m.st.through, true); err != nil {
-		return err
-	}
-	m.left, m.deep = nil, nil
 	return nil
 }
 
-// Step does one batch. It reports whether there may be more to do; with poll it does not
-// wait for records.
+// unfinished reports whether there is something to be done at once, whatever the feed tells.
+func (m *Mirror) unfinished() bool {
+	return len(m.surveys.stack) > 0 || m.unclean || len(m.left) > 0
+}
+
+// Step does one batch: what records tell of, and a part of what else is to be done. It
+// reports whether there may be more to do; with poll it does not wait for records.
 func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	o := client.ReadOptions{MaxRecords: 10_000, MaxBytes: 8 << 20, Wait: -1, Keep: true}
 	due, next := m.st.troubles.due(time.Now())
 	waiting := len(m.retry) > 0 || len(m.again) > 0 || len(due) > 0
 	switch {
+	case m.unfinished():
+		o.Wait = 0
 	case waiting:
 		o.Wait = retryAfter
 	case poll:
@@ -304,17 +315,30 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 	case !next.IsZero():
 		o.Wait = max(time.Millisecond, time.Until(next))
 	}
-	b := m.held
-	if b == nil {
-		if b, err = m.opts.Feed.Read(ctx, o); err != nil {
+	if m.held == nil {
+		if m.held, err = m.opts.Feed.Read(ctx, o); err != nil {
 			return false, err
 		}
 	}
-	m.held = b
-	if len(b.Records) == 0 && !waiting {
+	b := m.held
+	if len(b.Records) == 0 && !waiting && !m.unfinished() {
 		m.held = nil
 		return b.More, m.tell(false)
 	}
+	if err := m.batch(ctx, b, due); err != nil {
+		return false, err
+	}
+	if b.Through > 0 { // cancelling 0 would mean all
+		if _, err := m.opts.Feed.Cancel(ctx, b.Through); err != nil {
+			return false, err
+		}
+	}
+	m.held = nil
+	return true, m.tell(false)
+}
+
+// batch does what records tell of, what is due, and a part of what else is to be done.
+func (m *Mirror) batch(ctx context.Context, b *client.Batch, due []subject) error {
 	w := m.newWork()
 	last := time.Time{}
 	for i := range b.Records {
@@ -323,8 +347,12 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 		last = time.Unix(0, r.Time)
 		if r.Mark != nil && incomplete(r.Mark) {
 			m.log.Warn("the feed has skipped records; everything is compared", "reason", r.Mark.Reason)
-			m.st.about.Done = false
+			m.compareAll()
 		}
+	}
+	for _, n := range m.left {
+		w.addName(n)
+		w.doubted[n] = !m.st.about.Done
 	}
 	for n := range m.retry {
 		w.addName(n)
@@ -337,21 +365,16 @@ func (m *Mirror) Step(ctx context.Context, poll bool) (more bool, err error) {
 		w.addObject(s.object)
 	}
 	w.force, m.again = m.again, map[changelog.FID]bool{}
-	if !m.st.about.Done {
-		w.full = true
-		w.listAll(m.src.topFID())
+	through := b.Through
+	if through == 0 {
+		through = m.st.through
 	}
-	if err := m.finish(ctx, w, b.Through, false); err != nil {
-		return false, err
+	if err := m.finish(ctx, w, through); err != nil {
+		return err
 	}
-	if b.Through > 0 { // cancelling 0 would mean all
-		if _, err := m.opts.Feed.Cancel(ctx, b.Through); err != nil {
-			return false, err
-		}
-	}
-	m.held = nil
+	m.left = nil
 	m.report(last, b.More)
-	return true, m.tell(false)
+	return nil
 }
 
 // incomplete reports whether a mark says that records are missing which nothing else
@@ -367,23 +390,20 @@ func incomplete(k *changelog.Marker) bool {
 }
 
 // finish runs a batch and commits it.
-func (m *Mirror) finish(ctx context.Context, w *work, through uint64, first bool) error {
+func (m *Mirror) finish(ctx context.Context, w *work, through uint64) error {
 	if err := w.run(ctx); err != nil {
 		return err
 	}
-	if w.full {
+	if len(m.surveys.stack) == 0 {
 		m.st.about.Done = true
 	}
 	m.retry = w.retry
 	w.hide()
 	m.st.waiting = m.waiting()
-	if err := m.st.commit(ctx, through); err != nil {
+	if err := m.st.commit(ctx, through, m.surveys.of); err != nil {
 		return err
 	}
 	m.count.batches++
-	if first {
-		m.report(time.Time{}, false)
-	}
 	return nil
 }
 
@@ -398,25 +418,39 @@ func (m *Mirror) waiting() (w waiting) {
 	return w
 }
 
-// reportCopying tells how many names are still to be looked at.
-func (m *Mirror) reportCopying(left int) {
-	m.show(Progress{Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied, Names: left, Trouble: len(m.Troubles())})
-}
-
 // report tells whoever wants to know how far it has come.
 func (m *Mirror) report(last time.Time, more bool) {
-	p := Progress{
-		Through: m.st.through, Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied,
-		Retry: len(m.retry), Staged: len(m.st.staged), Trouble: len(m.Troubles()),
-	}
+	p := m.progress()
 	if more && !last.IsZero() {
 		p.Lag = time.Since(last)
 	}
 	m.show(p)
 }
 
+// showEvery is how often a long batch shows how far it has come.
+const showEvery = time.Second
+
+// reportAmid is report in the middle of a batch.
+func (m *Mirror) reportAmid() error {
+	if time.Since(m.shown) < showEvery {
+		return nil
+	}
+	p := m.progress()
+	p.Lag = m.last.Lag
+	m.show(p)
+	return m.tell(false)
+}
+
+func (m *Mirror) progress() Progress {
+	return Progress{
+		Through: m.st.through, Batches: m.count.batches, Created: m.count.created, Copied: m.count.copied,
+		Retry: len(m.retry), Staged: len(m.st.staged), Trouble: len(m.Troubles()),
+		Directories: len(m.surveys.stack), Looked: m.count.looked,
+	}
+}
+
 func (m *Mirror) show(p Progress) {
-	m.last, m.teller.unsaid = p, true
+	m.last, m.shown, m.teller.unsaid = p, time.Now(), true
 	if m.opts.Progress != nil {
 		m.opts.Progress(p)
 	}

@@ -72,19 +72,34 @@ type mirrored struct {
 	api    *client.Client
 	info   client.Info
 
-	noXattr bool // the target has none
+	noXattr  bool          // the target has none
+	patience time.Duration // with a mirror that is not equal
 }
 
 func newMirrored(t *testing.T, kind string) *mirrored {
+	t.Helper()
+	m := newUnwatched(t, kind)
+	m.watch()
+	return m
+}
+
+// watch makes the feed.
+func (m *mirrored) watch() {
+	m.t.Helper()
+	var err error
+	m.info, err = m.api.Create(m.t.Context(), client.CreateOptions{Source: m.src.Dir, Mode: client.ModeExplicit})
+	must(m.t, err)
+}
+
+// newUnwatched is newMirrored without a feed yet.
+func newUnwatched(t *testing.T, kind string) *mirrored {
 	t.Helper()
 	socket := agent(t)
 	api, err := client.Dial(t.Context(), socket)
 	must(t, err)
 	t.Cleanup(func() { api.Close() })
-	m := &mirrored{t: t, src: fstest.New(t, kind), api: api, socket: socket}
+	m := &mirrored{t: t, src: fstest.New(t, kind), api: api, socket: socket, patience: 10 * time.Second}
 	m.target = fstest.New(t, kind).Path("copy")
-	m.info, err = api.Create(t.Context(), client.CreateOptions{Source: m.src.Dir, Mode: client.ModeExplicit})
-	must(t, err)
 	return m
 }
 
@@ -125,17 +140,31 @@ func (m *mirrored) equal(mi *Mirror) {
 	var left []Difference
 	compared := false
 	batches := mi.count.batches
-	deadline := time.Now().Add(10 * time.Second)
-	wait.Until(m.t, "the mirror to be equal", func() bool {
+	m.until("the mirror to be equal", func() bool {
 		must(m.t, mi.Run(m.t.Context(), true))
 		if !compared || mi.count.batches != batches { // nothing else changes the target
 			left = m.differences()
 			compared, batches = true, mi.count.batches
 		}
-		return len(left) == 0 || time.Now().After(deadline)
+		return len(left) == 0
 	})
 	if len(left) > 0 {
-		m.t.Errorf("differences: %v", left)
+		m.t.Errorf("differences: %v", left[:min(len(left), 20)])
+	}
+}
+
+// until has something come true as soon as the mirror may be expected to have done it, and
+// fails the test if it does not.
+func (m *mirrored) until(what string, done func() bool) {
+	m.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for late := time.Now().Add(m.patience); !done(); {
+		if time.Now().After(late) {
+			m.t.Errorf("waited %v in vain for %s", m.patience, what)
+			return
+		}
+		<-tick.C
 	}
 }
 

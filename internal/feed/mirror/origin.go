@@ -24,8 +24,8 @@ type origin interface {
 	whereIs(f changelog.FID) (name, error)
 	// alive reports whether an object has a name still; a directory, whether it is inside.
 	alive(f changelog.FID) (bool, error)
-	// list returns the names in a directory.
-	list(dir changelog.FID) ([]string, error)
+	// list begins to list a directory.
+	list(dir changelog.FID) (lister, error)
 	// stat looks at an object, and reads it if it is a symbolic link.
 	stat(f changelog.FID) (*unix.Stat_t, string, error)
 	// xattrs reads all extended attributes of an object.

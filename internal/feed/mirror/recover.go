@@ -50,7 +50,7 @@ func (m *Mirror) recoverMade() {
 		case m.st.staged[f]:
 			m.st.troubles.hide(f)
 		default:
-			m.deep = append(m.deep, f)
+			m.surveys.add(f, false)
 		}
 	}
 }

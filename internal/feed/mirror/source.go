@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,19 +188,28 @@ func (s *source) alive(f changelog.FID) (bool, error) {
 	return true, nil
 }
 
-// list returns the names in a directory.
-func (s *source) list(dir changelog.FID) ([]string, error) {
+// list begins to list a directory.
+func (s *source) list(dir changelog.FID) (lister, error) {
 	fd, err := s.open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME)
 	if err != nil {
-		if isGone(err) {
-			err = nil
-		}
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), "directory")
-	defer f.Close()
-	return f.Readdirnames(-1)
+	return &listed{os.NewFile(uintptr(fd), dir.String())}, nil
 }
+
+// listed is a directory that is listed. The kernel tells each name once that is there all
+// the while; of the others records tell.
+type listed struct{ dir *os.File }
+
+func (l *listed) next(most int) ([]string, error) {
+	names, err := l.dir.Readdirnames(most)
+	if errors.Is(err, io.EOF) || err != nil && isGone(err) {
+		err = nil
+	}
+	return names, err
+}
+
+func (l *listed) close() error { return l.dir.Close() }
 
 // stat looks at an object, and reads it if it is a symbolic link.
 func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {

@@ -42,6 +42,8 @@ type state struct {
 	through uint64
 	about   identity
 	stopped *Stop // for what others have changed; nil: it may go on
+
+	surveys map[changelog.FID]bool // directories to be looked at as they are stored; true: with what is below
 }
 
 // handle is that of an object of the target; empty if there is none.
@@ -98,6 +100,23 @@ var (
 	madeFile = changelog.FID{Seq: changelog.FIDTable, OID: 4}
 	madeTree = changelog.FID{Seq: changelog.FIDTable, OID: 5}
 )
+
+// surveyDir is the same for directories that are to be looked at: a name in it is a FID, in
+// 16 bytes, and a byte. It stands for surveyOne or surveyDeep.
+var (
+	surveyDir  = changelog.FID{Seq: changelog.FIDTable, OID: 7}
+	surveyFlat = changelog.FID{Seq: changelog.FIDTable, OID: 8}
+	surveyDeep = changelog.FID{Seq: changelog.FIDTable, OID: 9}
+)
+
+func surveyName(dir changelog.FID) []byte { return appendIntent(name{dir, "."}) }
+
+func surveyKind(deep bool) changelog.FID {
+	if deep {
+		return surveyDeep
+	}
+	return surveyFlat
+}
 
 // openState opens the state of a mirror below the target's own directory.
 func openState(dir string) (*state, error) {
@@ -165,10 +184,20 @@ func (s *state) load() error {
 	if err != nil {
 		return err
 	}
-	return s.j.Children(madeDir, func(b []byte, kind changelog.FID) bool {
+	err = s.j.Children(madeDir, func(b []byte, kind changelog.FID) bool {
 		if n, ok := parseIntent(b); ok {
 			s.made[n.parent] = kind == madeTree
 			s.setCopy(n.parent, handle(n.name))
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	s.surveys = map[changelog.FID]bool{}
+	return s.j.Children(surveyDir, func(b []byte, kind changelog.FID) bool {
+		if n, ok := parseIntent(b); ok {
+			s.surveys[n.parent] = kind == surveyDeep
 		}
 		return true
 	})
@@ -261,6 +290,36 @@ func (s *state) children(dir changelog.FID) (map[string]changelog.FID, error) {
 		}
 	}
 	return all, err
+}
+
+// childrenAfter returns names in a directory of the target behind one, as they were
+// committed, so many at most: fewer are the last ones.
+func (s *state) childrenAfter(dir changelog.FID, after string, most int) (names []string, err error) {
+	err = s.j.ChildrenAfter(dir, []byte(after), func(b []byte, _ changelog.FID) bool {
+		names = append(names, string(b))
+		return len(names) < most
+	})
+	return names, err
+}
+
+// childrenNow returns names in a directory of the target, so many at most: fewer are all.
+func (s *state) childrenNow(dir changelog.FID, most int) (names []name, err error) {
+	for _, b := range s.within[dir] {
+		if n := (name{dir, b}); !s.names[n].IsZero() && len(names) < most {
+			names = append(names, n)
+		}
+	}
+	if len(names) == most {
+		return names, nil
+	}
+	err = s.j.Children(dir, func(b []byte, _ changelog.FID) bool {
+		n := name{dir, string(b)}
+		if _, changed := s.names[n]; !changed {
+			names = append(names, n)
+		}
+		return len(names) < most
+	})
+	return names, err
 }
 
 // copyOf returns the handle of the copy of an object, empty if there is none.
@@ -358,9 +417,10 @@ func (s *state) next() uint64 {
 
 // commit makes all changes durable, with how far the feed was read, and ends the
 // intents. The target must have been synced.
-func (s *state) commit(ctx context.Context, through uint64) error {
+func (s *state) commit(ctx context.Context, through uint64, surveys map[changelog.FID]*survey) error {
 	var b journal.Batch
 	b.Reset(s.next())
+	s.putSurveys(&b, surveys)
 	for n, was := range s.was {
 		now := s.names[n]
 		if now == was {
@@ -414,6 +474,10 @@ func (s *state) commit(ctx context.Context, through uint64) error {
 	clear(s.intents)
 	clear(s.made)
 	s.stopped = nil
+	clear(s.surveys)
+	for dir, is := range surveys {
+		s.surveys[dir] = is.deep
+	}
 	s.troubles.changed = false
 	s.through = through
 	s.forget()
@@ -430,6 +494,20 @@ func (s *state) endMade(b *journal.Batch) error {
 		b.DeleteDirent(madeDir, n, kind)
 		return true
 	})
+}
+
+// putSurveys stores which directories are to be looked at.
+func (s *state) putSurveys(b *journal.Batch, surveys map[changelog.FID]*survey) {
+	for dir, deep := range s.surveys {
+		if now := surveys[dir]; now == nil || now.deep != deep {
+			b.DeleteDirent(surveyDir, surveyName(dir), surveyKind(deep))
+		}
+	}
+	for dir, now := range surveys {
+		if deep, is := s.surveys[dir]; !is || deep != now.deep {
+			b.PutDirent(surveyDir, surveyName(dir), surveyKind(now.deep))
+		}
+	}
 }
 
 // putCopies stores which object is the copy of which, in both directions.

@@ -73,5 +73,5 @@ func (m *Mirror) replace(ctx context.Context, changed *ChangedError) error {
 			return err
 		}
 	}
-	return m.resume()
+	return m.resume(true)
 }

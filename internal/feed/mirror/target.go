@@ -327,17 +327,6 @@ func (t *target) create(f changelog.FID, st *unix.Stat_t, link string) (c copied
 	return c, err
 }
 
-// removeStaged removes a parked object with all below it, and forgets it.
-func (t *target) removeStaged(f changelog.FID) error {
-	if err := t.forgetTree(f); err != nil {
-		return err
-	}
-	t.forget()
-	delete(t.state.staged, f)
-	path := filepath.Join(t.dir, ownDir, "staged", stagedName(f))
-	return removeAll(path, path)
-}
-
 // forgetTree forgets an object and what is below it. Objects below that have names
 // elsewhere keep those.
 func (t *target) forgetTree(f changelog.FID) error {

@@ -93,6 +93,13 @@ func TestTargetReadOnly(t *testing.T) {
 	m.equal(mi)
 }
 
+// resetFeed has the feed skip what it has.
+func (m *mirrored) resetFeed() {
+	m.t.Helper()
+	_, err := m.api.Reset(m.t.Context(), client.ResetRequest{Feed: m.info.ID})
+	must(m.t, err)
+}
+
 // After a gap that no scan tells of, all is compared.
 func TestFeedThatWasReset(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
@@ -101,8 +108,7 @@ func TestFeedThatWasReset(t *testing.T) {
 	m.equal(mi)
 	must(t, mi.Close(), n.Close())
 	m.sh("mv a/b c; rm gone; echo 3 >> c/f; mkdir -p new/dir")
-	_, err := m.api.Reset(t.Context(), client.ResetRequest{Feed: m.info.ID})
-	must(t, err)
+	m.resetFeed()
 	mi, n = m.open()
 	defer n.Close()
 	defer mi.Close()
@@ -122,7 +128,7 @@ func TestMountInTheSource(t *testing.T) {
 	must(t, unix.Mount(other.Dir, on, "", unix.MS_BIND, ""))
 	m.sh("touch other") // has the root looked at, and a's times
 	must(t, mi.Run(t.Context(), true))
-	mi.st.about.Done = false // compare all
+	mi.compareAll()
 	must(t, mi.Run(t.Context(), true), unix.Unmount(on, 0))
 	m.equal(mi)
 }
