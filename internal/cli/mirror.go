@@ -220,11 +220,7 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	if err != nil {
 		return err
 	}
-	n, err := call.api.Open(call.ctx, info.ID, feed.OpenOptions{})
-	if err != nil {
-		return err
-	}
-	defer n.Close()
+	n := new(mirrorFeed)
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
 	if call.api.Remote() {
 		m.opts.Agent = call.api
@@ -234,12 +230,22 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	if err != nil {
 		return err
 	}
+	// From here on nobody else has the target. So who reads its feed from another host is a
+	// mirror that was killed, which the agent does not know yet.
+	n.Consumer, err = call.api.Open(call.ctx, info.ID, feed.OpenOptions{Steal: call.api.Remote()})
+	if err != nil {
+		return errors.Join(err, mi.Close())
+	}
+	defer n.Close()
 	err = do(mi)
 	if call.ctx.Err() != nil {
 		err = nil
 	}
 	return errors.Join(err, mi.Close())
 }
+
+// mirrorFeed is the feed of a mirror, which is opened after its target.
+type mirrorFeed struct{ *feed.Consumer }
 
 // feed finds the mirror's feed, or creates it.
 func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
