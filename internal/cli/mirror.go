@@ -121,6 +121,9 @@ func (m *mirrorFlags) compare(call *feedCall) error {
 	}
 	if n == 0 && !call.json {
 		fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
+		if unit := mirror.TimeUnit(m.opts.Target); unit > 1 {
+			fmt.Fprintf(call.cmd.OutOrStdout(), "times were compared to %v: the target has no more exact ones\n", unit)
+		}
 	}
 	return nil
 }

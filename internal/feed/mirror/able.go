@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,6 +91,12 @@ func (t *target) tick() error {
 // sameTime reports whether a time of the target is one of the source, as exactly as the
 // target has times.
 func (t *target) sameTime(has, want unix.Timespec) bool {
+	return isSameTime(has, want, time.Duration(t.unit))
+}
+
+// isSameTime reports whether a time is another one as a file system has it that counts in
+// units.
+func isSameTime(has, want unix.Timespec, unit time.Duration) bool {
 	late := want.Nano() - has.Nano()
-	return 0 <= late && late < t.unit
+	return 0 <= late && late < int64(unit)
 }

@@ -154,6 +154,37 @@ func TestNameOfOthersOnAFoldingTarget(t *testing.T) {
 	}
 }
 
+// Times are compared as exactly as the target has them.
+func TestVerifyWhereTimesAreInexact(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "ext4")
+	m.onto("ntfs")
+	m.sh("echo 1 > f; mkdir d; echo 2 > d/g; touch -d '2001-02-03 04:05:06.123456789' f d/g d")
+	mi, n := m.open()
+	defer n.Close()
+	m.equal(mi)
+	must(t, mi.Close())
+	if unit := TimeUnit(m.target); unit != 100 {
+		t.Errorf("exactness of the target's times: got %v, want 100 ns", unit)
+	}
+	for _, tt := range []struct {
+		what, time string
+		differs    bool
+	}{
+		{"the same", "123456700", false},
+		{"next", "123456800", true},
+		{"before", "123456600", true},
+	} {
+		c := exec.Command("touch", "-d", "2001-02-03 04:05:06."+tt.time, filepath.Join(m.target, "f"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if d := m.differences(); (len(d) > 0) != tt.differs || len(d) > 1 {
+			t.Errorf("%s time: got differences %v, want any: %t", tt.what, d, tt.differs)
+		}
+	}
+}
+
 // A link target may be too long for the target, and a file too large.
 func TestObjectsThatTheTargetCannotHave(t *testing.T) {
 	m := newMirrored(t, "tmpfs")

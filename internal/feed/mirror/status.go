@@ -22,6 +22,8 @@ type Status struct {
 	Progress Progress  `json:"progress"`
 	Troubles []Trouble `json:"troubles"`
 	Stopped  string    `json:"stopped,omitempty"` // why it does not go on by itself
+	// TimeUnit is how exact times of the target are, in nanoseconds.
+	TimeUnit time.Duration `json:"time_unit"`
 }
 
 // statusFile is its name in the mirror's directory.
@@ -47,6 +49,16 @@ func ReadStatus(target string) (*Status, error) {
 	return s, nil
 }
 
+// TimeUnit is how exact times of a target are that is a mirror; of others nothing is known,
+// and they are taken for exact.
+func TimeUnit(target string) time.Duration {
+	s, err := ReadStatus(target)
+	if err != nil {
+		return 1
+	}
+	return max(s.TimeUnit, 1)
+}
+
 // teller writes the status, and not too often.
 type teller struct {
 	dir    string
@@ -67,6 +79,9 @@ func (m *Mirror) tell(last bool) error {
 		return nil
 	}
 	s := Status{Source: m.src.place(), Feed: m.st.about.Feed, Updated: now.UTC(), Progress: m.last, Troubles: m.Troubles()}
+	if m.dst != nil {
+		s.TimeUnit = time.Duration(m.dst.unit)
+	}
 	if m.st.stopped != nil {
 		s.Stopped = m.st.stopped.err().Error()
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,14 +33,16 @@ type comparison struct {
 	links map[[2]uint64][2]uint64 // inode of the source → that of the target
 	found func(Difference)
 	x, y  []byte // what is read of two files
+	unit  time.Duration
 }
 
 // Compare compares a source and its target completely: names, types, owners, modes,
 // sizes, contents, times but those of access, link targets, devices, extended
-// attributes, and which names are of one object. What is mounted in the source it leaves
+// attributes, and which names are of one object. Times are compared as exactly as the target
+// has them, see [TimeUnit]. What is mounted in the source it leaves
 // out, as the mirror does. It calls found with each difference.
 func Compare(ctx context.Context, o Options, found func(Difference)) error {
-	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10)}
+	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10), unit: TimeUnit(o.Target)}
 	return c.dir(ctx, "")
 }
 
@@ -168,7 +171,7 @@ func (c *comparison) stat(path string, a, b *unix.Stat_t) {
 	if !isDir && a.Size != b.Size {
 		c.differ(path, "size: source %d, target %d", a.Size, b.Size)
 	}
-	if a.Mtim != b.Mtim && path != "" { // the root of the target has the mirror's directory
+	if !isSameTime(b.Mtim, a.Mtim, c.unit) && path != "" { // the root of the target has the mirror's directory
 		c.differ(path, "time of change: source %d.%09d, target %d.%09d", a.Mtim.Sec, a.Mtim.Nsec, b.Mtim.Sec, b.Mtim.Nsec)
 	}
 	if a.Rdev != b.Rdev {
