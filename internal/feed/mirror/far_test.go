@@ -45,23 +45,22 @@ func (b *beside) TreeContent(_ context.Context, dir, fid string, offset, length 
 }
 
 // far has the mirror ask an agent for its source.
-func (m *mirrored) far() (*Mirror, *client.Consumer, *beside) {
+func (m *mirrored) far() (*Mirror, *beside) {
 	m.t.Helper()
-	n, err := m.api.Open(m.t.Context(), m.info.ID, client.OpenOptions{})
-	must(m.t, err)
 	agent := &beside{}
+	return m.farOf(agent), agent
+}
+
+func (m *mirrored) farOf(agent Agent) *Mirror {
+	m.t.Helper()
 	o := m.options()
-	o.Feed, o.Agent = n, agent
-	mi, err := Open(o)
-	must(m.t, err)
-	return mi, n, agent
+	o.Agent = agent
+	return m.startWith(o)
 }
 
 func TestFarMirrorIsEqualAfterStorm(t *testing.T) {
 	m := newMirrored(t, "ext4")
-	mi, n, _ := m.far()
-	defer n.Close()
-	defer mi.Close()
+	mi, _ := m.far()
 	done := m.storm(11, 2, *tries)
 	for running := true; running; {
 		select {
@@ -84,9 +83,7 @@ func TestFarMirrorAsksForManyAtOnce(t *testing.T) {
 		must(t, os.WriteFile(m.src.Path(fmt.Sprint("size", i)), bytes.Repeat([]byte("x"), size), 0o600))
 	}
 	m.sh("mkdir first; cd first; for i in $(seq 200); do echo $i > $i; done; truncate -s 50000 hole; echo end >> hole")
-	mi, n, agent := m.far()
-	defer n.Close()
-	defer mi.Close()
+	mi, agent := m.far()
 	m.equal(mi)
 	for _, tt := range []struct{ what, script string }{
 		{"first copy", ""},
@@ -176,9 +173,7 @@ func TestContentsThatAreAskedFor(t *testing.T) {
 func TestFarAgentThatAnswersBadly(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f; echo 2 > g")
-	mi, n, _ := m.far()
-	defer n.Close()
-	defer mi.Close()
+	mi, _ := m.far()
 	r := mi.src.(*far)
 	f, err := fidAt(unix.AT_FDCWD, m.src.Path("f"))
 	must(t, err)
@@ -239,15 +234,8 @@ func TestFarObjectThatFails(t *testing.T) {
 			m.sh("echo 1 > f; echo 3 > h; head -c " + tt.size + " /dev/urandom > g")
 			g, err := fidAt(unix.AT_FDCWD, m.src.Path("g"))
 			must(t, err)
-			n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
-			must(t, err)
-			defer n.Close()
 			agent := &failing{fid: g.String(), ops: tt.ops, cut: tt.cut}
-			o := m.options()
-			o.Feed, o.Agent = n, agent
-			mi, err := Open(o)
-			must(t, err)
-			defer mi.Close()
+			mi := m.farOf(agent)
 			m.isInTrouble(mi, "failing g")
 			for _, d := range m.differences() {
 				if d.Path != "g" {
@@ -266,9 +254,7 @@ func TestFarObjectThatFails(t *testing.T) {
 func TestAnswerOfAFIDOnly(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f")
-	mi, n, _ := m.far()
-	defer n.Close()
-	defer mi.Close()
+	mi, _ := m.far()
 	r := mi.src.(*far)
 	f, err := fidAt(unix.AT_FDCWD, m.src.Path("f"))
 	must(t, err)

@@ -45,7 +45,6 @@ func mirrorMain(text string) error {
 	if err != nil {
 		return err
 	}
-	defer n.Close()
 	m, err := Open(Options{
 		Source: j.Source, Target: j.Target, UUID: j.UUID, FeedID: j.Feed, Feed: n,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -78,9 +77,7 @@ func TestMirrorIsEqualAfterKills(t *testing.T) {
 					return false
 				}
 			})
-			mi, n := m.open()
-			defer n.Close()
-			defer mi.Close()
+			mi := m.start()
 			m.equal(mi)
 		})
 	}

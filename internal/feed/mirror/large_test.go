@@ -25,9 +25,7 @@ func TestLargeDirectory(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.large()
 	m.sh(fmt.Sprintf("mkdir first; cd first; seq %d | xargs touch", *entries))
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	begun := time.Now()
 	took := func(what string) {
 		t.Logf("%s: %v", what, time.Since(begun).Round(time.Millisecond))
@@ -83,7 +81,7 @@ func TestLargeDirectoryInSteps(t *testing.T) {
 				cancel()
 			}
 		}
-		mi, n := m.openWith(o)
+		mi := m.startWith(o)
 		if err := mi.Run(ctx, true); err != nil && ctx.Err() == nil {
 			t.Fatal(err)
 		}
@@ -96,15 +94,13 @@ func TestLargeDirectoryInSteps(t *testing.T) {
 		if most := chunk * 2; len(mi.st.intents)+len(mi.st.names) > most {
 			t.Errorf("names under way: got %d, want %d at most", len(mi.st.intents)+len(mi.st.names), most)
 		}
-		must(t, mi.Close(), n.Close())
+		m.stop()
 	}
 	if made != total || interrupted == 0 {
 		t.Errorf("interrupted %d times: got %d objects made, want %d in all: none twice", interrupted, made, total)
 	}
 	o.Progress = nil
-	mi, n := m.openWith(o)
-	defer n.Close()
-	defer mi.Close()
+	mi := m.startWith(o)
 	m.equal(mi)
 }
 
@@ -114,14 +110,14 @@ func TestLargeDirectoryThatGoesAway(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.large()
 	m.sh(fmt.Sprintf("mkdir -p d/e d/f; cd d/e; seq %d | xargs touch; touch keep; cd ../f; mkdir -p x/y; touch x/y/z", *entries))
-	mi, n := m.open()
+	mi := m.start()
 	m.equal(mi)
-	must(t, mi.Close(), n.Close())
+	m.stop()
 	kept, err := os.Stat(filepath.Join(m.target, "d/e/keep"))
 	must(t, err)
 	m.sh("mv d/e/keep k; mv d/f/x x; rm -r d")
 	m.resetFeed()
-	mi, n = m.open()
+	mi = m.start()
 	steps := 0
 	for more := true; more || mi.unfinished(); steps++ {
 		more, err = mi.Step(t.Context(), true)
@@ -130,12 +126,10 @@ func TestLargeDirectoryThatGoesAway(t *testing.T) {
 			t.Fatalf("step %d: got %d names under way, want %d at most", steps, under, 2*chunk)
 		}
 		if steps == 3 { // in the middle
-			must(t, mi.Close(), n.Close())
-			mi, n = m.open()
+			m.stop()
+			mi = m.start()
 		}
 	}
-	defer n.Close()
-	defer mi.Close()
 	m.equal(mi)
 	if steps < *entries/chunk || len(mi.st.staged) > 0 {
 		t.Errorf("got %d steps for %d names, %d parked, want %d steps at least and nothing parked", steps, *entries, len(mi.st.staged), *entries/chunk)
@@ -172,8 +166,6 @@ func TestLargeDirectoryTakesBoundedMemory(t *testing.T) {
 	must(t, c.Process.Kill())
 	_ = c.Wait()
 	t.Logf("processor time: %v, of which %v for the kernel", c.ProcessState.UserTime()+c.ProcessState.SystemTime(), c.ProcessState.SystemTime())
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/peer"
 )
@@ -28,9 +27,7 @@ func TestMirrorIsEqualAfterOthersStorms(t *testing.T) {
 		for _, kind := range []string{"ext4", "tmpfs"} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				m := newMirrored(t, kind)
-				mi, n := m.open()
-				defer n.Close()
-				defer mi.Close()
+				mi := m.start()
 				done := fstest.Storm(t, name, m.src.Dir, *others)
 				for running := true; running; {
 					select {
@@ -58,18 +55,13 @@ func TestAdopt(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f")
 	must(t, os.MkdirAll(m.target, 0o755), os.WriteFile(filepath.Join(m.target, "extra"), nil, 0o600))
-	n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
-	must(t, err)
-	defer n.Close()
 	o := m.options()
-	o.Feed = n
 	if mi, err := Open(o); err == nil {
 		must(t, mi.Close())
 		t.Fatal("target that is not empty: got no error")
 	}
 	o.Adopt = true
-	mi, err := Open(o)
-	must(t, err)
+	mi := m.startWith(o)
 	must(t, mi.Run(t.Context(), true))
 	if _, err := os.Lstat(filepath.Join(m.target, "extra")); err != nil {
 		t.Errorf("what is in the target only, adopted: %v", err)
@@ -81,14 +73,11 @@ func TestAdopt(t *testing.T) {
 	if err := m.fails(mi); !errors.As(err, new(*ChangedError)) {
 		t.Errorf("name that both have: got %v, want that the mirror stops", err)
 	}
-	must(t, mi.Close())
+	m.stop()
 	m.isStopped(o, "g")
 	if b, err := os.ReadFile(filepath.Join(m.target, "g")); string(b) != "mine" || err != nil {
 		t.Errorf("name that both have: got %q, %v, want what was there", b, err)
 	}
 	o.TakeOver = true
-	mi, err = Open(o)
-	must(t, err)
-	defer mi.Close()
-	m.equal(mi)
+	m.equal(m.startWith(o))
 }

@@ -17,14 +17,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/wait"
 )
-
-// onto gives the mirror a target on another kind of file system.
-func (m *mirrored) onto(kind string) { m.target = fstest.New(m.t, kind).Path("copy") }
 
 // troubles has the mirror catch up, and returns the paths in the target that are in
 // trouble, each with its kind.
@@ -93,7 +89,7 @@ func TestNamesThatTheTargetCannotHave(t *testing.T) {
 	m.onto("ntfs")
 	m.sh(`echo 1 > a; echo 2 > A; mkdir 'd:'; echo 3 > 'd:/f'; mkdir d; echo 4 > d/f
 	      echo 5 > 'q?'; echo 6 > z; printf 7 > "$(printf 'b\377')"; mkdir -p e/sub; echo 8 > e/sub/f`)
-	mi, n := m.open()
+	mi := m.start()
 	must(t, mi.Run(t.Context(), true))
 	clash := "unmirrorable A"
 	if _, err := os.ReadFile(filepath.Join(m.target, "a")); err != nil {
@@ -116,15 +112,13 @@ func TestNamesThatTheTargetCannotHave(t *testing.T) {
 	}
 
 	// All that outlives the process.
-	must(t, mi.Close(), n.Close())
+	m.stop()
 	s, err := ReadStatus(m.target)
 	must(t, err)
 	if len(s.Troubles) != len(want) || s.Progress.Trouble != len(want) {
 		t.Errorf("status: got %d troubles, %d in progress, want %d", len(s.Troubles), s.Progress.Trouble, len(want))
 	}
-	mi, n = m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi = m.start()
 	m.isInTrouble(mi, want...)
 
 	// Names that the target can have end it. Only case differs: the one makes room.
@@ -142,9 +136,7 @@ func TestNameOfOthersOnAFoldingTarget(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.onto("ntfs")
 	m.sh("echo 1 > f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.isInTrouble(mi)
 	must(t, os.WriteFile(filepath.Join(m.target, "G"), []byte("mine"), 0o600))
 	m.sh("echo 2 > g")
@@ -160,10 +152,9 @@ func TestVerifyWhereTimesAreInexact(t *testing.T) {
 	m := newMirrored(t, "ext4")
 	m.onto("ntfs")
 	m.sh("echo 1 > f; mkdir d; echo 2 > d/g; touch -d '2001-02-03 04:05:06.123456789' f d/g d")
-	mi, n := m.open()
-	defer n.Close()
+	mi := m.start()
 	m.equal(mi)
-	must(t, mi.Close())
+	m.stop()
 	if unit := TimeUnit(m.target); unit != 100 {
 		t.Errorf("exactness of the target's times: got %v, want 100 ns", unit)
 	}
@@ -190,9 +181,7 @@ func TestObjectsThatTheTargetCannotHave(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.onto("ext4-1k")
 	m.sh("ln -s " + strings.Repeat("x", 3000) + " link; echo 1 > f; echo 2 > large; mkdir d")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.isInTrouble(mi, "unmirrorable link")
 
 	m.sh("truncate -s 8T large; echo 3 > f")
@@ -215,9 +204,7 @@ func TestXattrsThatTheTargetCannotHave(t *testing.T) {
 	large := bytes.Repeat([]byte("x"), 20_000) // ext4 has room for a block of them
 	must(t, unix.Setxattr(m.src.Path("f"), "user.large", large, 0), unix.Setxattr(m.src.Path("f"), "user.small", []byte("y"), 0),
 		unix.Setxattr(m.src.Path("d"), "user.large", large, 0))
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.isInTrouble(mi, "failing d", "failing f")
 	m.sh("echo 3 >> f; chmod 751 d; echo 4 >> d/g; chown 7:8 d")
 	m.isInTrouble(mi, "failing d", "failing f")
@@ -251,13 +238,8 @@ func TestTargetThatIsNotAble(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(m.target, "f")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("file of a refused mirror: got %v, want none", err)
 	}
-	n, err := m.api.Open(t.Context(), m.info.ID, client.OpenOptions{})
-	must(t, err)
-	defer n.Close()
-	o.Feed, o.NoXattr = n, true
-	mi, err := Open(o)
-	must(t, err)
-	defer mi.Close()
+	o.NoXattr = true
+	mi := m.startWith(o)
 	m.sameBytes(mi)
 	m.isInTrouble(mi)
 }
@@ -270,17 +252,15 @@ func TestTargetThatIsMountedAnew(t *testing.T) {
 	m.target = fs.Path("copy")
 	m.noXattr = true
 	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > g; ln g a/h")
-	mi, n := m.open()
+	mi := m.start()
 	m.isInTrouble(mi)
-	must(t, mi.Close(), n.Close())
+	m.stop()
 	fs.Unmount()
 	fs.Mount()
 	_, err := os.Stat(filepath.Join(m.target, "a/b/f")) // the handles are given in this order
 	must(t, err)
 	m.sh("echo 3 >> a/b/f; mv a/b c; echo 4 > g; rm a/h")
-	mi, n = m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi = m.start()
 	m.sameBytes(mi)
 	m.isInTrouble(mi)
 
@@ -301,9 +281,7 @@ func TestTargetThatIsMountedAnew(t *testing.T) {
 func TestDevicesThatCannotBeMade(t *testing.T) {
 	m := newMirrored(t, "ext4")
 	m.sh("mknod null c 1 3; mkfifo fifo; echo 1 > f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	withoutMknod(t, func() { m.isInTrouble(mi, "unmirrorable null") })
 	mi.retryNow()
 	m.equal(mi)
@@ -330,9 +308,7 @@ func withoutMknod(t *testing.T, f func()) {
 func TestNamesThatAreFolded(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("mkdir d; echo 1 > d/strasse; echo 2 > d/g")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	must(t, os.Link(filepath.Join(m.target, "d/strasse"), filepath.Join(m.target, "d/linked")))
 	in, f, err := mi.find("d/strasse")

@@ -19,9 +19,7 @@ import (
 // Whatever others have done to a target can be undone.
 func TestRepair(t *testing.T) {
 	m := newMirrored(t, "ext4")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	for _, tt := range []struct{ what, change string }{
 		{"contents of the same times", "touch -r f ref; printf 9 | dd of=f conv=notrunc 2>/dev/null; touch -r ref f; rm ref"},
 		{"another file", "echo mine > new; mv new f"},
@@ -58,9 +56,7 @@ func TestLostAndFoundIsLeftOut(t *testing.T) {
 	kept := filepath.Join(m.target, "lost+found", "#12")
 	must(t, os.MkdirAll(kept, 0o700))
 	m.sh("mkdir -p lost+found/a/b; echo 1 > lost+found/a/b/c; echo 2 > f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	m.sh("echo 3 > lost+found/a/b/d; mv f lost+found/a; mkdir g")
 	m.equal(mi)
@@ -77,9 +73,7 @@ func TestLostAndFoundIsLeftOut(t *testing.T) {
 // it.
 func TestRepairLeavesMounts(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.sh("echo 1 > f")
 	m.equal(mi)
 	other := fstest.New(t, "tmpfs")
@@ -103,9 +97,7 @@ func TestRepairLeavesMounts(t *testing.T) {
 func TestRepairWithMountInTheSource(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > g")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	other := fstest.New(t, "tmpfs")
 	must(t, os.WriteFile(other.Path("x"), nil, 0o600), unix.Mount(other.Dir, m.src.Path("a/b"), "", unix.MS_BIND, ""))
@@ -124,9 +116,7 @@ func TestRepairWithMountInTheSource(t *testing.T) {
 func TestRepairOfAttributesCopiesNothing(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f; touch -d 2001-02-03 f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	clear(mi.again)
 	f := filepath.Join(m.target, "f")

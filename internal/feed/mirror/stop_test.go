@@ -6,7 +6,6 @@ package mirror
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,18 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
-	"github.com/weir-io/weir/internal/wait"
 )
-
-// others changes the target.
-func (m *mirrored) others(script string) {
-	m.t.Helper()
-	c := exec.Command("sh", "-ec", script)
-	c.Dir = m.target
-	if out, err := c.CombinedOutput(); err != nil {
-		m.t.Fatalf("%s: %v: %s", script, err, out)
-	}
-}
 
 // isStopped opens the mirror, which is to refuse for what others have changed at a path.
 func (m *mirrored) isStopped(o Options, path string) {
@@ -59,7 +47,7 @@ func TestTargetChangedByOthers(t *testing.T) {
 		t.Run(tt.what, func(t *testing.T) {
 			m := newMirrored(t, "tmpfs")
 			m.sh("echo 1 > f; mkdir d; echo 2 > d/g")
-			mi, n := m.open()
+			mi := m.start()
 			m.equal(mi)
 			m.others(tt.change)
 			m.sh("rm f; mv d n; echo 3 > h")
@@ -67,7 +55,7 @@ func TestTargetChangedByOthers(t *testing.T) {
 			if err := m.fails(mi); !errors.As(err, &changed) {
 				t.Errorf("got error %v, want that others have changed the target", err)
 			}
-			must(t, mi.Close(), n.Close())
+			m.stop()
 			m.others(tt.undo)
 			before := m.treeOf(m.target)
 			o := m.options()
@@ -78,13 +66,11 @@ func TestTargetChangedByOthers(t *testing.T) {
 				t.Errorf("target of a mirror that refuses: got\n%s\nwant\n%s", after, before)
 			}
 			o.TakeOver = true
-			mi, n = m.openWith(o)
+			mi = m.startWith(o)
 			m.others("rm -rf e") // what is in no way of the mirror's stays
 			m.equal(mi)
-			must(t, mi.Close(), n.Close())
-			mi, n = m.open() // and is not stopped any more
-			defer n.Close()
-			defer mi.Close()
+			m.stop()
+			mi = m.start() // and is not stopped any more
 			m.sh("echo 4 > h")
 			m.equal(mi)
 		})
@@ -96,9 +82,7 @@ func TestTakeOverGoesOn(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	o := m.options()
 	o.TakeOver = true
-	mi, n := m.openWith(o)
-	defer n.Close()
-	defer mi.Close()
+	mi := m.startWith(o)
 	m.sh("mkdir -p d/e; echo 1 > d/e/f; echo 1 > g")
 	m.equal(mi)
 	for _, change := range []string{
@@ -148,17 +132,17 @@ func TestNamesOfOthersAfterABatchWasCut(t *testing.T) {
 	placed, foreign := 0, 0
 	for at := 0; ; at++ {
 		m := newMirrored(t, "tmpfs")
-		mi, n := m.open()
+		mi := m.start()
 		m.equal(mi)
 		m.sh("mkdir e1 e2 e3; echo 1 > e1/f; echo 2 > e2/f; ln e2/f e3/g; ln -s x e3/l; echo 3 > f")
 		mi.src = &cut{mi.src, at}
 		if err := m.runs(mi); err == nil {
-			must(t, mi.Close(), n.Close())
+			m.stop()
 			break // all of it was done
 		} else if !errors.Is(err, errCut) {
 			t.Fatalf("cut at %d: %v", at, err)
 		}
-		must(t, mi.Close(), n.Close())
+		m.stop()
 		made := map[string]uint64{}
 		free := ""
 		for _, name := range []string{"e1", "e2", "e3", "f", "e1/f", "e2/f", "e3/g"} {
@@ -184,14 +168,14 @@ func TestNamesOfOthersAfterABatchWasCut(t *testing.T) {
 			}
 			o.TakeOver = true
 		}
-		mi, n = m.openWith(o)
+		mi = m.startWith(o)
 		m.equal(mi)
 		for name, ino := range made {
 			if info, err := os.Lstat(filepath.Join(m.target, name)); err != nil || info.Sys().(*syscall.Stat_t).Ino != ino {
 				t.Errorf("cut at %d: %s, which the mirror had made: it is another object now, %v", at, name, err)
 			}
 		}
-		must(t, mi.Close(), n.Close())
+		m.stop()
 	}
 	if placed == 0 || foreign == 0 {
 		t.Errorf("got %d objects placed before a cut, %d names taken by others, want some of both", placed, foreign)
@@ -210,33 +194,11 @@ func (m *mirrored) isIntended(path string) bool {
 	return s.intents[name{dir, filepath.Base(path)}]
 }
 
-// runs runs the mirror until it has read all, or fails.
-func (m *mirrored) runs(mi *Mirror) (err error) {
-	m.t.Helper()
-	wait.Until(m.t, "the mirror to be equal or to fail", func() bool {
-		err = mi.Run(m.t.Context(), true)
-		return err != nil || len(m.differences()) == 0
-	})
-	return err
-}
-
-// treeOf is what is in a directory but for the mirror's own.
-func (m *mirrored) treeOf(dir string) string {
-	m.t.Helper()
-	c := exec.Command("sh", "-ec", `find . -path ./.weir-mirror -prune -o -printf '%p %y %i %s\n' | sort`)
-	c.Dir = dir
-	out, err := c.CombinedOutput()
-	must(m.t, err)
-	return string(out)
-}
-
 // What is parked is named where it is, for people to look at.
 func TestStopNamesWhatIsParked(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("mkdir d; echo 1 > d/f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	_, f, err := mi.find("d")
 	must(t, err)

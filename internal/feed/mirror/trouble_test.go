@@ -6,7 +6,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,37 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
-	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/wait"
 )
 
-// sh changes the source, by processes that are not the agent's.
-func (m *mirrored) sh(script string) {
-	m.t.Helper()
-	c := exec.Command("sh", "-ec", script)
-	c.Dir = m.src.Dir
-	if out, err := c.CombinedOutput(); err != nil {
-		m.t.Fatalf("%s: %v: %s", script, err, out)
-	}
-}
-
-// fails runs the mirror until it ends with an error.
-func (m *mirrored) fails(mi *Mirror) (err error) {
-	m.t.Helper()
-	wait.Until(m.t, "the mirror to stop", func() bool {
-		err = mi.Run(m.t.Context(), true)
-		return err != nil
-	})
-	return err
-}
-
 func TestNamesThatMeet(t *testing.T) {
 	m := newMirrored(t, "ext4")
 	m.sh("mkdir -p a/b/c x; echo 1 > a/f; ln a/f x/f; ln a/f a/b/f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	for _, script := range []string{
 		"mv a/b b; mv a b/a; mv b/c b/a/c",            // a directory comes to be below its child
@@ -61,57 +37,45 @@ func TestTargetWithoutRoom(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	small := fstest.Sized(t, "ext4", 96<<20)
 	m.target = small.Path("copy")
-	mi, n := m.open()
+	mi := m.start()
 	m.sh("echo 1 > f; head -c 100000000 /dev/urandom > large; mkdir d; echo 2 > d/g")
 	if err := m.fails(mi); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("target without room: got %v, want %v", err, unix.ENOSPC)
 	}
-	must(t, mi.Close(), n.Close())
+	m.stop()
 	m.sh("head -c 1000 large > x; mv x large")
-	mi, n = m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi = m.start()
 	m.equal(mi)
 }
 
 func TestTargetReadOnly(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
-	mi, n := m.open()
+	mi := m.start()
 	m.sh("echo 1 > f")
 	m.equal(mi)
 	dir := filepath.Dir(m.target)
-	must(t, mi.Close(), n.Close(), unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	m.stop()
+	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	o := m.options()
 	if _, err := Open(o); !errors.Is(err, unix.EROFS) {
 		t.Errorf("target that is mounted to be read only: got %v, want %v", err, unix.EROFS)
 	}
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, ""))
 	m.sh("echo 2 > g")
-	mi, n = m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi = m.start()
 	m.equal(mi)
-}
-
-// resetFeed has the feed skip what it has.
-func (m *mirrored) resetFeed() {
-	m.t.Helper()
-	_, err := m.api.Reset(m.t.Context(), client.ResetRequest{Feed: m.info.ID})
-	must(m.t, err)
 }
 
 // After a gap that no scan tells of, all is compared.
 func TestFeedThatWasReset(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("mkdir -p a/b; echo 1 > a/b/f; echo 2 > gone")
-	mi, n := m.open()
+	mi := m.start()
 	m.equal(mi)
-	must(t, mi.Close(), n.Close())
+	m.stop()
 	m.sh("mv a/b c; rm gone; echo 3 >> c/f; mkdir -p new/dir")
 	m.resetFeed()
-	mi, n = m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi = m.start()
 	m.equal(mi)
 }
 
@@ -120,9 +84,7 @@ func TestMountInTheSource(t *testing.T) {
 	m := newMirrored(t, "ext4")
 	other := fstest.New(t, "ext4")
 	m.sh("mkdir -p a/b; echo 1 > a/f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	on := m.src.Path("a")
 	must(t, unix.Mount(other.Dir, on, "", unix.MS_BIND, ""))
@@ -136,9 +98,7 @@ func TestMountInTheSource(t *testing.T) {
 // A file that is dated in the future comes to rest.
 func TestFileOfTheFuture(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.sh("echo 1 > f; touch -d '2037-01-02' f")
 	m.equal(mi)
 	wait.Until(t, "no object to be looked at again", func() bool {
@@ -166,9 +126,7 @@ func (l *late) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st
 func TestFileThatIsNewerThanWhenItWasLookedAt(t *testing.T) {
 	m := newMirrored(t, "tmpfs")
 	m.sh("echo 1 > f; touch -d 2001-02-03 f")
-	mi, n := m.open()
-	defer n.Close()
-	defer mi.Close()
+	mi := m.start()
 	m.equal(mi)
 	in, f, err := mi.find("f")
 	must(t, err)
