@@ -146,24 +146,40 @@ func (t *target) removeStaged(f changelog.FID, all bool) error {
 		unix.Close(fd)
 		delete(t.opened, f)
 	}
+	done, err := t.dropEmpty(f)
+	if done || err != nil {
+		return err
+	}
+	path := t.path(parked(f))
+	if !all {
+		return &ChangedError{Path: path, What: "the source does not have this directory any more, and others have put something in it", at: parked(f)}
+	}
+	if err := removeAll(path, path); err != nil {
+		return err
+	}
+	t.forgetStaged(f)
+	return nil
+}
+
+// dropEmpty removes a parked object and forgets it, unless it is a directory with something
+// in it.
+func (t *target) dropEmpty(f changelog.FID) (done bool, err error) {
 	base := stagedName(f)
-	err := unix.Unlinkat(t.stage, base, 0)
+	err = unix.Unlinkat(t.stage, base, 0)
 	if errors.Is(err, unix.EISDIR) {
 		err = unix.Unlinkat(t.stage, base, unix.AT_REMOVEDIR)
 	}
 	switch {
 	case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
-		path := t.path(parked(f))
-		if !all {
-			return &ChangedError{Path: path, What: "the source does not have this directory any more, and others have put something in it", at: parked(f)}
-		}
-		if err := removeAll(path, path); err != nil {
-			return err
-		}
+		return false, nil
 	case err != nil && !errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("target %s: %w", t.path(parked(f)), err)
+		return false, fmt.Errorf("target %s: %w", t.path(parked(f)), err)
 	}
+	t.forgetStaged(f)
+	return true, nil
+}
+
+func (t *target) forgetStaged(f changelog.FID) {
 	delete(t.state.staged, f)
 	t.state.setCopy(f, "")
-	return nil
 }

@@ -77,9 +77,7 @@ func (w *work) lacks(n name) (*seen, error) {
 // count counts a copy that was made.
 func (w *work) count(c copied) {
 	w.m.count.created++
-	if c.isDir {
-		w.fresh[c.of] = true
-	}
+	w.fresh[c.of] = c.isDir
 }
 
 // make makes the copy of one object that is to have a name.
@@ -104,11 +102,15 @@ func (w *work) look(n name, f changelog.FID) (*seen, error) {
 	return &seen{f, st, link}, err
 }
 
-// hide notes which directories were made and have not got their places: what is in them
-// is looked at when they get those.
-func (w *work) hide() {
+// dropFresh removes copies that were made and have not got a name, as where the target cannot
+// have it: there may be many, and nothing is in them.
+func (w *work) dropFresh() error {
 	for f := range w.fresh {
-		w.m.st.troubles.hide(f)
+		if _, err := w.m.dst.dropEmpty(f); err != nil {
+			return err
+		}
+		w.m.st.troubles.shown(f)
 	}
 	clear(w.fresh)
+	return nil
 }

@@ -93,17 +93,22 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	if err := w.m.dst.putBack(n, f); err != nil {
 		return w.refused(n, f, isDir, err)
 	}
+	_, fresh := w.fresh[f]
+	delete(w.fresh, f)
+	shown := w.m.st.troubles.shown(f)
 	switch {
-	case w.fresh[f]:
-		delete(w.fresh, f)
+	case isDir && fresh:
 		w.m.surveys.add(f, false)
-	case w.m.st.troubles.shown(f), isDir && !w.m.st.about.Done:
+	case shown, isDir && w.compares():
 		// It was hidden, or may have come from where nothing was compared yet to where
 		// all was.
 		w.m.surveys.add(f, true)
 	}
 	return nil
 }
+
+// compares reports whether there are directories that are compared with all below them.
+func (w *work) compares() bool { return w.m.surveys.deep > 0 || len(w.deep) > 0 }
 
 // intend writes down one more name before it is touched.
 func (w *work) intend(ctx context.Context, n name) error {

@@ -35,24 +35,32 @@ func (m *Mirror) recover() ([]name, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.recoverMade()
+	if err := m.recoverMade(); err != nil {
+		return nil, err
+	}
 	return names, m.forgetLost(names)
 }
 
-// recoverMade has copies looked at that the interrupted batch had made.
-func (m *Mirror) recoverMade() {
+// recoverMade has copies looked at that the interrupted batch had made. Those that are
+// parked it removes, with nothing in them they are made anew.
+func (m *Mirror) recoverMade() error {
 	for f, isDir := range m.st.made {
 		switch {
-		case !isDir:
-			if _, is := m.again[f]; !is {
-				m.again[f] = false
-			}
 		case m.st.staged[f]:
-			m.st.troubles.hide(f)
-		default:
+			done, err := m.dst.dropEmpty(f)
+			if err != nil {
+				return err
+			}
+			if !done {
+				m.st.troubles.hide(f)
+			}
+		case isDir:
 			m.surveys.add(f, false)
+		default:
+			m.again[f] = m.again[f] || false
 		}
 	}
+	return nil
 }
 
 // recoverStaged takes what is parked as it is on the disk: what the state knows stays,

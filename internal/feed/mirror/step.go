@@ -102,7 +102,7 @@ func (m *Mirror) batch(ctx context.Context, b *client.Batch, due []subject) erro
 	}
 	for _, n := range m.left {
 		w.addName(n)
-		w.doubted[n] = !m.st.about.Done
+		w.doubted[n] = m.surveys.deep > 0
 	}
 	for n := range m.retry {
 		w.addName(n)
@@ -148,7 +148,6 @@ func (m *Mirror) finish(ctx context.Context, w *work, through uint64) error {
 		m.st.about.Done = true
 	}
 	m.retry = w.retry
-	w.hide()
 	m.st.waiting = m.waiting()
 	if err := m.st.commit(ctx, through, m.surveys.of); err != nil {
 		return err

@@ -37,7 +37,12 @@ func (m *Mirror) stop(err error) error {
 type takeOver struct {
 	path    string
 	batches uint64 // done by then
+	times   int    // since a batch was done
 }
+
+// mostTakenOver is how many changes by others are taken over for one batch. Those at all its
+// names are taken over with the first.
+const mostTakenOver = 1000
 
 // takingOver does something, again where others have changed the target and that is to be
 // replaced.
@@ -48,8 +53,12 @@ func (m *Mirror) takingOver(ctx context.Context, do func() error) error {
 		if !errors.As(err, &changed) {
 			return err
 		}
-		this := takeOver{changed.Path, m.count.batches}
-		if !m.opts.TakeOver || this == m.taken { // it cannot be replaced
+		this := takeOver{changed.Path, m.count.batches, 1}
+		if this.batches == m.taken.batches {
+			this.times += m.taken.times
+		}
+		again := this.times > 1 && this.path == m.taken.path // it cannot be replaced
+		if !m.opts.TakeOver || again || this.times > mostTakenOver {
 			return m.stop(err)
 		}
 		m.taken = this
@@ -73,5 +82,9 @@ func (m *Mirror) replace(ctx context.Context, changed *ChangedError) error {
 			return err
 		}
 	}
-	return m.resume(true)
+	same, err := m.identify()
+	if err != nil {
+		return err
+	}
+	return m.resume(same)
 }

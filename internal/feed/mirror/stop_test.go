@@ -97,6 +97,48 @@ func TestTakeOverGoesOn(t *testing.T) {
 	}
 }
 
+// What others have put in a directory that the source has no more is not removed with it.
+func TestDirectoryOfOthersFilesThatGoesAway(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir -p d/e; echo 1 > d/e/f")
+	mi := m.start()
+	m.equal(mi)
+	m.others("echo mine > d/e/mine")
+	m.sh("rm -r d")
+	var changed *ChangedError
+	if err := m.fails(mi); !errors.As(err, &changed) {
+		t.Fatalf("got error %v, want that others have changed the target", err)
+	}
+	if b, err := os.ReadFile(filepath.Join(changed.Path, "mine")); string(b) != "mine\n" || err != nil {
+		t.Errorf("what others have put in a directory, in the one that is told (%s): got %q, %v", changed.Path, b, err)
+	}
+	m.stop()
+	o := m.options()
+	o.TakeOver = true
+	m.equal(m.startWith(o))
+}
+
+// Copies that were made for names that do not come about are not kept.
+func TestNothingIsParkedForNamesThatAreRefused(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.onto("ext4-1k") // has no room for a long link target
+	long := strings.Repeat("x", 3000)
+	m.sh("mkdir lost+found; echo 1 > f; ln -s " + long + " link")
+	mi := m.start()
+	m.isInTrouble(mi, "unmirrorable link")
+	m.sh("cd lost+found; mkdir a; echo 1 > a/b; ln -s x a/c; cd ..; echo 2 > g")
+	m.isInTrouble(mi, "unmirrorable link")
+	m.until("g", func() bool {
+		must(t, mi.Run(t.Context(), true))
+		_, err := os.Lstat(filepath.Join(m.target, "g"))
+		return err == nil
+	})
+	parked, err := os.ReadDir(filepath.Join(m.target, ownDir, "staged"))
+	if must(t, err); len(parked)+len(mi.st.staged) > 0 {
+		t.Errorf("parked: got %v on disk, %v in the state, want nothing", parked, mi.st.staged)
+	}
+}
+
 // cut is a source that fails once it was asked so often.
 type cut struct {
 	origin

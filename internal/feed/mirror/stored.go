@@ -84,7 +84,7 @@ func openState(dir string) (*state, error) {
 
 func (s *state) load() error {
 	s.staged, s.intents, s.made = map[changelog.FID]bool{}, map[name]bool{}, map[changelog.FID]bool{}
-	s.stopped = nil
+	s.stopped, s.waiting, s.about = nil, waiting{}, identity{}
 	if err := s.troubles.load(nil); err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ type surveys struct {
 	stack []*survey
 	of    map[changelog.FID]*survey
 	open  int // listings
+	most  int // of those
+	deep  int // surveys that are
 }
 
 // survey is one directory: the names that the target has are looked at, and then those of
@@ -40,7 +42,9 @@ type lister interface {
 // and passes quickly over the names that the target has by then.
 const mostListers = 32
 
-func newSurveys(src origin) *surveys { return &surveys{src: src, of: map[changelog.FID]*survey{}} }
+func newSurveys(src origin) *surveys {
+	return &surveys{src: src, of: map[changelog.FID]*survey{}, most: mostListers}
+}
 
 // add has a directory looked at from its beginning.
 func (ss *surveys) add(dir changelog.FID, deep bool) {
@@ -49,6 +53,9 @@ func (ss *surveys) add(dir changelog.FID, deep bool) {
 		ss.end(s)
 	}
 	s := &survey{dir: dir, deep: deep}
+	if deep {
+		ss.deep++
+	}
 	ss.of[dir] = s
 	ss.stack = append(ss.stack, s)
 }
@@ -56,6 +63,9 @@ func (ss *surveys) add(dir changelog.FID, deep bool) {
 // end ends the survey of a directory.
 func (ss *surveys) end(s *survey) {
 	ss.closeList(s)
+	if s.deep {
+		ss.deep--
+	}
 	delete(ss.of, s.dir)
 	for i, o := range slices.Backward(ss.stack) { // it is the last one most often
 		if o == s {
@@ -82,7 +92,7 @@ func (ss *surveys) closeList(s *survey) {
 
 // openList begins to list a directory of the source.
 func (ss *surveys) openList(s *survey) (err error) {
-	if ss.open >= mostListers {
+	if ss.open >= ss.most {
 		for _, o := range ss.stack { // those that come last
 			if o.source != nil {
 				ss.closeList(o)

@@ -27,7 +27,7 @@ type work struct {
 	doubted map[name]bool          // names of an interrupted batch to look below, too
 	next    int                    // of names: those before were looked at
 	looked  map[name]*seen         // what prepare has found
-	fresh   map[changelog.FID]bool // directories that were made and have not got their place
+	fresh   map[changelog.FID]bool // copies that were made and have not got a name; true: of a directory
 }
 
 func (m *Mirror) newWork() *work {
@@ -80,6 +80,9 @@ func (w *work) run(ctx context.Context) error {
 		if err := w.surveySome(ctx); err != nil {
 			return err
 		}
+	}
+	if err := w.dropFresh(); err != nil {
+		return err
 	}
 	if err := w.clean(ctx); err != nil {
 		return err
