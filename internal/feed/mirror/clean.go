@@ -142,10 +142,6 @@ func (t *target) discard(n name, f changelog.FID) error {
 // removeStaged removes a parked object, of which nothing that is known is left, and forgets
 // it. What others have put in it is in the way, unless all is to be removed.
 func (t *target) removeStaged(f changelog.FID, all bool) error {
-	if fd, ok := t.opened[f]; ok {
-		unix.Close(fd)
-		delete(t.opened, f)
-	}
 	done, err := t.dropEmpty(f)
 	if done || err != nil {
 		return err
@@ -180,6 +176,10 @@ func (t *target) dropEmpty(f changelog.FID) (done bool, err error) {
 }
 
 func (t *target) forgetStaged(f changelog.FID) {
+	if fd, ok := t.opened[f]; ok { // of a directory that is no more
+		unix.Close(fd)
+		delete(t.opened, f)
+	}
 	delete(t.state.staged, f)
 	t.state.setCopy(f, "")
 }

@@ -44,7 +44,7 @@ func (m *Mirror) recover() ([]name, error) {
 // recoverMade has copies looked at that the interrupted batch had made. Those that are
 // parked it removes, with nothing in them they are made anew.
 func (m *Mirror) recoverMade() error {
-	for f, isDir := range m.st.made {
+	for f, c := range m.st.made {
 		switch {
 		case m.st.staged[f]:
 			done, err := m.dst.dropEmpty(f)
@@ -54,7 +54,7 @@ func (m *Mirror) recoverMade() error {
 			if !done {
 				m.st.troubles.hide(f)
 			}
-		case isDir:
+		case c.isDir:
 			m.surveys.add(f, false)
 		default:
 			m.again[f] = m.again[f] || false

@@ -27,9 +27,9 @@ type state struct {
 
 	staged  map[changelog.FID]bool
 	intents map[name]bool // all of them are stored
-	// made are copies that were made since the commit; all of them are stored. True: of a
-	// directory.
-	made map[changelog.FID]bool
+	// made are copies that were made since the commit, the last one of each object; all of
+	// them are stored.
+	made map[changelog.FID]copied
 
 	troubles troubles
 	waiting  waiting

@@ -168,6 +168,25 @@ func (c *cut) xattrs(f changelog.FID) (map[string][]byte, error) {
 	return c.origin.xattrs(f)
 }
 
+// What a batch has made that is cut off again and again is known to be the mirror's.
+func TestBatchThatWasCutTwice(t *testing.T) {
+	for at := 14; at < 26; at += 2 { // when all copies are made, and some have names
+		m := newMirrored(t, "tmpfs")
+		mi := m.start()
+		m.equal(mi)
+		m.sh("mkdir e1 e2 e3 e4; for i in 1 2 3 4; do echo $i > e$i/f; mkdir e$i/g; done")
+		for round := range 3 { // copies that have no name are made anew each time
+			mi.src = &cut{mi.src, at + 3*round}
+			if err := m.runs(mi); err != nil && !errors.Is(err, errCut) {
+				t.Fatalf("cut at %d: %v", at, err)
+			}
+			m.stop()
+			mi = m.start()
+		}
+		m.equal(mi)
+	}
+}
+
 // A batch that ends at whatever point leaves what the mirror knows to be its own, and goes
 // on with that. What others put at a name meanwhile that was going to be touched stays.
 func TestNamesOfOthersAfterABatchWasCut(t *testing.T) {

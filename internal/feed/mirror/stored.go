@@ -83,7 +83,7 @@ func openState(dir string) (*state, error) {
 }
 
 func (s *state) load() error {
-	s.staged, s.intents, s.made = map[changelog.FID]bool{}, map[name]bool{}, map[changelog.FID]bool{}
+	s.staged, s.intents, s.made = map[changelog.FID]bool{}, map[name]bool{}, map[changelog.FID]copied{}
 	s.stopped, s.waiting, s.about = nil, waiting{}, identity{}
 	if err := s.troubles.load(nil); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *state) load() error {
 	}
 	err = s.j.Children(madeDir, func(b []byte, kind changelog.FID) bool {
 		if n, ok := parseIntent(b); ok {
-			s.made[n.parent] = kind == madeTree
+			s.made[n.parent] = copied{n.parent, handle(n.name), kind == madeTree}
 			s.setCopy(n.parent, handle(n.name))
 		}
 		return true
@@ -166,17 +166,25 @@ type copied struct {
 	isDir bool
 }
 
+func (c *copied) key() []byte { return appendIntent(name{c.of, string(c.is)}) }
+
+func (c *copied) kind() changelog.FID {
+	if c.isDir {
+		return madeTree
+	}
+	return madeFile
+}
+
 // intend writes down names that are going to be touched, and copies that were made,
 // durably: from then on those may have their names.
 func (s *state) intend(ctx context.Context, names []name, made ...copied) error {
 	var b journal.Batch
 	b.Reset(s.next())
 	for _, c := range made {
-		kind := madeFile
-		if c.isDir {
-			kind = madeTree
+		if old, is := s.made[c.of]; is { // it was dropped, and the object's copy is this one
+			b.DeleteDirent(madeDir, old.key(), old.kind())
 		}
-		b.PutDirent(madeDir, appendIntent(name{c.of, string(c.is)}), kind)
+		b.PutDirent(madeDir, c.key(), c.kind())
 	}
 	for _, n := range names {
 		if !s.intents[n] {
@@ -191,7 +199,7 @@ func (s *state) intend(ctx context.Context, names []name, made ...copied) error 
 		return err
 	}
 	for _, c := range made {
-		s.made[c.of], s.staged[c.of] = c.isDir, true
+		s.made[c.of], s.staged[c.of] = c, true
 		s.setCopy(c.of, c.is)
 	}
 	return nil
@@ -262,9 +270,7 @@ func (s *state) commit(ctx context.Context, through uint64, surveys map[changelo
 	for n := range s.intents {
 		b.DeleteDirent(intentDir, appendIntent(n), intended)
 	}
-	if err := s.endMade(&b); err != nil {
-		return err
-	}
+	s.endMade(&b)
 	if s.stopped != nil {
 		b.SetMeta(keyStopped, nil)
 	}
@@ -286,14 +292,10 @@ func (s *state) commit(ctx context.Context, through uint64, surveys map[changelo
 
 // endMade takes away what was stored of copies that were made: they are in the state as
 // all others from now on.
-func (s *state) endMade(b *journal.Batch) error {
-	if len(s.made) == 0 {
-		return nil
+func (s *state) endMade(b *journal.Batch) {
+	for _, c := range s.made {
+		b.DeleteDirent(madeDir, c.key(), c.kind())
 	}
-	return s.j.Children(madeDir, func(n []byte, kind changelog.FID) bool {
-		b.DeleteDirent(madeDir, n, kind)
-		return true
-	})
 }
 
 // putSurveys stores which directories are to be looked at.
