@@ -5,6 +5,7 @@ package feed
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -165,8 +166,10 @@ func ReadFrame(r io.Reader, buf *[]byte, limit int) (Frame, error) {
 		*buf = make([]byte, n)
 	}
 	f := Frame{Op: Op(head[4]), Flags: head[5], Tag: binary.LittleEndian.Uint16(head[6:]), Payload: (*buf)[:n]}
-	if _, err := io.ReadFull(r, f.Payload); err != nil {
+	if _, err := io.ReadFull(r, f.Payload); errors.Is(err, io.EOF) {
 		return Frame{}, io.ErrUnexpectedEOF
+	} else if err != nil {
+		return Frame{}, err
 	}
 	return f, nil
 }

@@ -170,6 +170,34 @@ func TestClientsThatSayNothing(t *testing.T) {
 	}
 }
 
+func TestClientsThatStopAmidAFrame(t *testing.T) {
+	store, err := journal.OpenMemory()
+	must(t, err)
+	t.Cleanup(func() { store.Close() })
+	a := startWith(t, fstest.New(t, "tmpfs"), store, Options{HelloTimeout: 300 * time.Millisecond})
+	for name, b := range map[string][]byte{
+		"no length":  {0, 0},
+		"length 0":   {0, 0, 0, 0},
+		"length max": {0xFF, 0xFF, 0xFF, 0xFF},
+		"no payload": {100, 0, 0, 0, byte(client.OpCreate), 0, 0, 0, '{'},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := a.greeted(client.FormatJSON)
+			r.say(b)
+			if got := r.wantClosed(); got != client.CodeProtocol {
+				t.Errorf("got %q, want %q", got, client.CodeProtocol)
+			}
+		})
+	}
+	waiting := a.greeted(client.FormatJSON) // between frames there is time
+	waiting.say(frame(client.OpList, ""))
+	if got := waiting.hear(); got.Op != client.OpList|client.OpAnswer {
+		t.Errorf("LIST after the others: got %+v", got)
+	}
+	must(t, waiting.Close())
+	a.idle()
+}
+
 func TestHostileJSON(t *testing.T) {
 	a := start(t)
 	api := a.dial()

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type conn struct {
 type reading struct {
 	cancel   context.CancelFunc
 	answered atomic.Bool   // an answer is being sent, or was
+	told     bool          // the answer is an error; good after done
 	done     chan struct{} // closed when nothing more comes of it
 }
 
@@ -62,9 +64,8 @@ var errBye = errors.New("connection is done")
 func (c *conn) serve(ctx context.Context) {
 	defer c.detach(ctx)
 	r := bufio.NewReader(c.socket)
-	_ = c.socket.SetReadDeadline(time.Now().Add(c.s.opts.HelloTimeout))
 	for first := true; ; first = false {
-		f, err := client.ReadFrame(r, &c.in, client.MaxRequest)
+		f, err := c.nextFrame(r, first)
 		if err != nil {
 			if !c.farewell() {
 				c.refuse(f, err)
@@ -77,11 +78,42 @@ func (c *conn) serve(ctx context.Context) {
 			}
 			return
 		}
-		if first {
-			_ = c.socket.SetReadDeadline(time.Time{})
-		}
 	}
 }
+
+// nextFrame reads a frame. Its first byte may take for ever, but for that of HELLO; what
+// follows may not: a client that stops amid a frame would hold the connection.
+func (c *conn) nextFrame(r *bufio.Reader, first bool) (client.Frame, error) {
+	if !first {
+		if _, err := r.Peek(1); err != nil {
+			return client.Frame{}, err
+		}
+	}
+	c.setReadDeadline(time.Now().Add(c.s.opts.HelloTimeout))
+	f, err := client.ReadFrame(r, &c.in, client.MaxRequest)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.disconnected() {
+		err = &client.FrameError{Offset: -1, What: fmt.Sprintf("no whole frame within %v", c.s.opts.HelloTimeout)}
+	}
+	if err == nil {
+		c.setReadDeadline(time.Time{})
+	}
+	return f, err
+}
+
+// setReadDeadline sets until when the client may take, unless its consumer is
+// disconnected: then nothing is read any more.
+func (c *conn) setReadDeadline(t time.Time) {
+	_ = c.socket.SetReadDeadline(t)
+	if c.disconnected() { // watch may have been before
+		_ = c.socket.SetReadDeadline(longAgo)
+	}
+}
+
+// disconnected reports whether the consumer was taken off its feed.
+func (c *conn) disconnected() bool { return c.consumer != nil && c.consumer.Err() != nil }
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
 
 // watch ends the connection of a consumer that is disconnected: because the feed is
 // destroyed, reset, given up, or taken by another.
@@ -92,21 +124,22 @@ func (c *conn) watch(n *feed.Consumer) {
 			return
 		}
 		_ = c.socket.SetWriteDeadline(time.Now().Add(farewellPeriod)) // it may not read at all
-		_ = c.socket.SetReadDeadline(time.Unix(1, 0))                 // serve sees it
+		_ = c.socket.SetReadDeadline(longAgo)                         // serve sees it
 	}()
 }
 
 // farewell tells a consumer that was disconnected why. It is false if it was not.
 func (c *conn) farewell() bool {
-	if c.consumer == nil || c.consumer.Err() == nil {
+	if !c.disconnected() {
 		return false
 	}
-	if c.reading != nil && !c.reading.answered.Load() {
-		<-c.reading.done // its answer tells
+	if r := c.reading; r != nil {
+		<-r.done
 		c.reading = nil
-		return true
+		if r.told {
+			return true
+		}
 	}
-	c.stopReading()
 	_ = c.fail(client.Frame{}, c.consumer.Err()) // it may be gone
 	return true
 }
@@ -271,6 +304,7 @@ func (c *conn) read(ctx context.Context, f client.Frame, o client.ReadOptions) {
 		case ctx.Err() != nil:
 			return // CLOSE or the end of the connection
 		case err != nil:
+			r.told = true
 			err = c.fail(f, err)
 		default:
 			err = c.send(f, b)
@@ -332,7 +366,7 @@ func (c *conn) write(f client.Frame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out = f.Append(c.out[:0])
-	if c.consumer == nil || c.consumer.Err() == nil {
+	if !c.disconnected() {
 		_ = c.socket.SetWriteDeadline(time.Now().Add(writeTimeout))
 	}
 	_, err := c.socket.Write(c.out)

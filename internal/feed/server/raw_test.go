@@ -87,10 +87,10 @@ func (r *raw) code(f client.Frame) (client.Code, []byte) {
 	return e.Code, f.Payload
 }
 
-// wantClosed reads up to the end, and returns the code of the last error.
+// wantClosed reads up to the end, and returns the code of the error before it.
 func (r *raw) wantClosed() (last client.Code) {
 	r.t.Helper()
-	for {
+	for errs := 0; ; {
 		f, err := client.ReadFrame(r, &r.in, client.MaxFrame)
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
@@ -98,7 +98,10 @@ func (r *raw) wantClosed() (last client.Code) {
 		case err != nil:
 			r.t.Fatalf("end of the connection: %v", err)
 		}
-		if code, _ := r.code(f); code != "" {
+		if code, text := r.code(f); code != "" {
+			if errs++; errs > 1 {
+				r.t.Errorf("another error before the end, behind %q: %s", last, text)
+			}
 			last = code
 		}
 	}

@@ -28,7 +28,7 @@ type Options struct {
 	// Limits of connections; zero values stand for the defaults.
 	MaxConns        int           // default: 1024
 	MaxConnsPerUser int           // of those who may not do everything; default: 16
-	HelloTimeout    time.Duration // that a client may take to begin; default: 10 s
+	HelloTimeout    time.Duration // that a client may take to begin, and for a frame that it has begun; default: 10 s
 }
 
 // Defaults of the limits of connections.
