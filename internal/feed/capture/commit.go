@@ -68,11 +68,8 @@ func (w *worker) retry(ctx context.Context, err error) error {
 		if err := w.guardQueue(changelog.GapStalled); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !w.pause(ctx, wait, err) {
 			return err
-		case <-w.s.retry:
-		case <-time.After(wait):
 		}
 		if w.committed() { // the store took it after all
 			w.batch.Reset(w.next())
@@ -82,6 +79,26 @@ func (w *worker) retry(ctx context.Context, err error) error {
 	}
 	w.resume()
 	return nil
+}
+
+// pause waits before another attempt to write, and refuses what is asked for meanwhile.
+// It is false at the end of ctx.
+func (w *worker) pause(ctx context.Context, wait time.Duration, why error) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-w.s.retry:
+			return true
+		case <-timer.C:
+			return true
+		case r := <-w.s.requests:
+			r.refuse(fmt.Errorf("the source is stalled: %w", why))
+			w.recheck = w.now // it may have been to look at the mount
+		}
+	}
 }
 
 // committed reports whether the journal has the batch, of which an earlier attempt was

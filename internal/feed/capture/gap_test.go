@@ -5,6 +5,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -213,6 +214,30 @@ func TestFullJournalStallsTheSource(t *testing.T) {
 	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapStalled}) {
 		t.Errorf("gaps: got %q, want one of a journal that was full", got)
 	}
+}
+
+// Who asks something of a source whose journal is full is told so, and does not wait.
+func TestFullJournalRefusesRequests(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store := &fullStore{Store: memory(t)}
+	s := watchWith(t, Options{Dir: fs.Dir, Store: store})
+	store.full.Store(true)
+	sh(t, fs.Dir, "touch a")
+	wait.Until(t, "the source to stall", func() bool { return s.Status().State == StateStalled })
+	ctx, cancel := context.WithTimeout(t.Context(), wait.Patience)
+	defer cancel()
+	_, pathsErr := s.Paths(ctx, s.worker.index.root)
+	for what, err := range map[string]error{
+		"rescan": s.Rescan(ctx), "ready": s.Ready(ctx), "mask": s.SetMask(ctx, changelog.DefaultMask), "paths": pathsErr,
+	} {
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: got %v, want %v", what, err, syscall.ENOSPC)
+		}
+	}
+	store.full.Store(false)
+	s.Retry()
+	wait.Until(t, "the source to go on", func() bool { return s.Status().State == StateActive })
+	must(t, s.Rescan(ctx))
 }
 
 // A scan that finds the journal full in its midst is done again.

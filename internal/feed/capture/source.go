@@ -54,7 +54,7 @@ type Source struct {
 	log       *slog.Logger
 	pid       int
 	maxUnread int
-	requests  chan func(context.Context) error
+	requests  chan request
 	retry     chan struct{}
 	ended     chan struct{} // closed by Run
 
@@ -120,7 +120,7 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 	s := &Source{
 		uuid: id, journal: j, holder: o.Holder, pid: os.Getpid(), maxUnread: o.MaxUnread,
 		log:      o.Log.With("source", id.String(), "dir", o.Dir),
-		requests: make(chan func(context.Context) error, 16),
+		requests: make(chan request, 16),
 		retry:    make(chan struct{}, 1), ended: make(chan struct{}),
 		status: Status{UUID: id.String(), Dir: o.Dir, Kind: kind, State: StateActive},
 	}
@@ -181,6 +181,13 @@ func (s *Source) watchMounts(ctx context.Context) (stop func(), err error) {
 // ErrEnded is the error of requests to a source that does not run any more.
 var ErrEnded = errors.New("the source is not watched any more")
 
+// request is what Run is asked to do. It is refused while the journal cannot be written:
+// nobody is to wait for that without being told.
+type request struct {
+	do     func(context.Context) error
+	refuse func(error)
+}
+
 // ask has Run do something between two batches, and waits for it. What is done may
 // outlive the wait: it must not write to variables of the caller; askFor hands results
 // over.
@@ -196,13 +203,16 @@ func askFor[T any](ctx context.Context, s *Source, do func(context.Context) (T, 
 		err   error
 	}
 	answers := make(chan answer, 1)
-	request := func(ctx context.Context) error {
-		v, err := do(ctx)
-		answers <- answer{v, err}
-		return nil
+	r := request{
+		do: func(ctx context.Context) error {
+			v, err := do(ctx)
+			answers <- answer{v, err}
+			return nil
+		},
+		refuse: func(err error) { answers <- answer{err: err} },
 	}
 	select {
-	case s.requests <- request:
+	case s.requests <- r:
 	case <-s.ended:
 		return none, ErrEnded
 	case <-ctx.Done():
@@ -223,10 +233,10 @@ func askFor[T any](ctx context.Context, s *Source, do func(context.Context) (T, 
 func (w *worker) serve(ctx context.Context) error {
 	for {
 		select {
-		case do := <-w.s.requests:
+		case r := <-w.s.requests:
 			w.tick()
 			w.disk.refresh()
-			if err := do(ctx); err != nil {
+			if err := r.do(ctx); err != nil {
 				return err
 			}
 			w.publish()
