@@ -35,6 +35,7 @@ const (
 	MarkStart     MarkKind = 0x10000
 	MarkFini      MarkKind = 0x20000
 	MarkPurge     MarkKind = 0x40000
+	MarkWarn      MarkKind = 0x80000
 	MarkGap       MarkKind = 0x1000000
 	MarkScanBegin MarkKind = 0x2000000
 	MarkScanEnd   MarkKind = 0x4000000
@@ -58,6 +59,7 @@ var markKinds = [...]struct {
 	{MarkStart, "start"},
 	{MarkFini, "fini"},
 	{MarkPurge, "purge"},
+	{MarkWarn, "warn"},
 	{MarkGap, "gap"},
 	{MarkScanBegin, "scan_begin"},
 	{MarkScanEnd, "scan_end"},
@@ -93,13 +95,13 @@ func parseMarkKind(text string) (MarkKind, bool) {
 func (m *Marker) AppendJSON(dst []byte) []byte {
 	dst = appendString(append(dst, `{"kind":`...), m.Kind.String())
 	purge, end, mounts := m.Kind == MarkPurge, m.Kind == MarkScanEnd, m.Kind&(MarkMount|MarkUnmount) != 0
-	scan, abort, failed := m.Kind&(MarkScanBegin|MarkScanEnd) != 0, m.Kind == MarkAbort, m.Kind == MarkFSError
+	scan, abort, failed := m.Kind&(MarkScanBegin|MarkScanEnd) != 0, m.Kind&(MarkAbort|MarkWarn) != 0, m.Kind == MarkFSError
 	if m.Mask != 0 {
 		dst = appendString(append(dst, `,"mask":`...), m.Mask.String())
 	}
 	dst = appendUintText(dst, `,"from":`, m.From, purge)
 	dst = appendUintText(dst, `,"to":`, m.To, purge)
-	dst = appendMarkText(dst, "feed", m.Feed, markTextMax, purge)
+	dst = appendMarkText(dst, "feed", m.Feed, markTextMax, purge || m.Kind == MarkWarn)
 	dst = appendMarkText(dst, "reason", m.Reason, markTextMax, m.Kind == MarkGap || abort)
 	if m.Since != 0 {
 		dst = appendTime(append(dst, `,"since":`...), m.Since)

@@ -90,6 +90,7 @@ func sampleMarks() []changelog.Marker {
 		{Kind: changelog.MarkStart, Mask: changelog.DefaultMask},
 		{Kind: changelog.MarkFini},
 		{Kind: changelog.MarkPurge, From: 10, To: 20, Feed: "cl1-audit"},
+		{Kind: changelog.MarkWarn, Feed: "cl1-audit", Reason: "timeout", First: 7, Last: 9, Until: sampleTime},
 		{Kind: changelog.MarkGap, Reason: "overflow", Since: sampleTime - 1e9, Until: sampleTime, Lost: 5},
 		{Kind: changelog.MarkScanBegin, Scan: 3},
 		{Kind: changelog.MarkScanEnd, Scan: 3, Entries: 1 << 60, Differences: 0},

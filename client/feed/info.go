@@ -5,21 +5,27 @@ package feed
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"time"
 )
 
 // Info is what is known of a feed.
 type Info struct {
-	ID     string          `json:"id"` // as in "cl1"
-	Name   string          `json:"name,omitempty"`
-	Source string          `json:"source"`         // UUID
-	Dir    string          `json:"dir,omitempty"`  // where the file system is, or was when the feed was created
-	Part   string          `json:"part,omitempty"` // of it, from its root; empty: all
-	Kind   string          `json:"kind"`           // persistent or transient
-	Mode   Mode            `json:"mode"`
-	State  string          `json:"state"` // active or aborted
-	Owner  uint32          `json:"owner"`
+	ID     string `json:"id"` // as in "cl1"
+	Name   string `json:"name,omitempty"`
+	Source string `json:"source"`         // UUID
+	Dir    string `json:"dir,omitempty"`  // where the file system is, or was when the feed was created
+	Part   string `json:"part,omitempty"` // of it, from its root; empty: all
+	Kind   Kind   `json:"kind"`
+	Mode   Mode   `json:"mode"`
+	State  string `json:"state"` // active or aborted
+	Owner  uint32 `json:"owner"`
+	// SourceState is that of the source: active, absent (not mounted), stalled (its journal
+	// cannot be written) or unwatched; Problem tells more, if there is more to tell.
+	SourceState string `json:"source_state"`
+	Problem     string `json:"problem,omitempty"`
+
 	Mask   string          `json:"mask"`
 	Filter json.RawMessage `json:"filter,omitempty"`
 
@@ -66,6 +72,14 @@ type Lease struct {
 	UID   uint32    `json:"uid"`
 	Since time.Time `json:"since"`
 	Held  uint64    `json:"held"` // records delivered and not cancelled
+}
+
+// String names the reader: its process is not known where it comes over TCP.
+func (l *Lease) String() string {
+	if l.PID == 0 {
+		return fmt.Sprintf("a client of user %d", l.UID)
+	}
+	return fmt.Sprintf("process %d of user %d", l.PID, l.UID)
 }
 
 // Abort tells why a feed was given up, and what it lost.

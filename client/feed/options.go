@@ -13,6 +13,7 @@ import (
 type CreateOptions struct {
 	Name   string          `json:"name,omitempty"`   // a letter, then letters, digits, - and _; 63 at most
 	Source string          `json:"source"`           // directory or UUID of a file system
+	Kind   Kind            `json:"kind,omitempty"`   // default: the only one that there is here
 	Mode   Mode            `json:"mode,omitempty"`   // default: ModeOneshot
 	Start  string          `json:"start,omitempty"`  // "now", "oldest" or an index; default: now
 	Mask   string          `json:"mask,omitempty"`   // see changelog.ParseMask
@@ -26,6 +27,15 @@ type CreateOptions struct {
 	AbortBytes   *uint64  `json:"abort_bytes,omitempty"` // 0: never
 	ExpandMoves  *bool    `json:"expand_moves,omitempty"`
 }
+
+// Kind says how long a feed lives.
+type Kind string
+
+// Kinds of feeds.
+const (
+	KindPersistent Kind = "persistent" // until it is destroyed; Create makes them
+	KindTransient  Kind = "transient"  // as long as its consumer; Tail makes them
+)
 
 // Mode says what cancels records.
 type Mode string

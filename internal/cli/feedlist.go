@@ -61,6 +61,9 @@ func feedReaderOf(i *feed.Info) string {
 	if i.Consumer == nil {
 		return "-"
 	}
+	if i.Consumer.PID == 0 { // it comes from another host, or through a hub
+		return fmt.Sprintf("user %d", i.Consumer.UID)
+	}
 	return fmt.Sprintf("pid %d", i.Consumer.PID)
 }
 
@@ -96,6 +99,12 @@ func (c *feedCall) describe(i *feed.Info) error {
 	row("feed", "%s (%s, %s)", feedLabel(i), i.Kind, i.Mode)
 	row("source", "%s of %s", i.Place(), i.Source)
 	row("state", "%s", feedState(i))
+	if a := i.Aborted; a != nil {
+		row("lost", "records %d to %d, given up at %s; \"weir feed reset %s\" has it go on", a.First, a.Last, a.Since.Format(time.DateTime), feedLabel(i))
+	}
+	if i.SourceState != "active" {
+		row("source is", "%s %s", i.SourceState, i.Problem)
+	}
 	row("owner", "%d", i.Owner)
 	if i.Mask != "" {
 		row("mask", "%s", i.Mask)
@@ -107,10 +116,14 @@ func (c *feedCall) describe(i *feed.Info) error {
 	if !i.AvailableExact {
 		exact = ", less what the filter drops"
 	}
-	row("available", "%d records (%d bytes) from %d to %d%s", i.Available, i.Bytes, i.First, i.Last, exact)
+	if i.Available == 0 {
+		row("available", "0 records; the journal's last is %d", i.Last)
+	} else {
+		row("available", "%d records (%d bytes) from %d to %d%s", i.Available, i.Bytes, i.First, i.Last, exact)
+	}
 	row("cancelled", "through %d", i.Cancelled)
 	if i.Consumer != nil {
-		row("reader", "process %d of user %d since %s, holds %d", i.Consumer.PID, i.Consumer.UID, i.Consumer.Since.Format(time.DateTime), i.Consumer.Held)
+		row("reader", "%s since %s, holds %d", i.Consumer, i.Consumer.Since.Format(time.DateTime), i.Consumer.Held)
 	}
 	row("created", "%s", i.Created.Format(time.DateTime))
 	if i.AbortIn != "" {

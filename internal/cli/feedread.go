@@ -96,7 +96,7 @@ func (c *feedCall) readAll(n *feed.Consumer, r *feedReader, keep, commit bool) e
 		if err := errors.Join(err, out.Flush()); err != nil {
 			return err
 		}
-		if !r.follow && !b.More {
+		if !r.follow && !b.More && !b.Aborted { // the next read says what was given up
 			break
 		}
 	}

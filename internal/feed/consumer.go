@@ -45,7 +45,7 @@ func (m *Manager) Attach(c Caller, ref string, steal bool) (*Consumer, error) {
 		if err := admin(c, "steals feeds"); err != nil {
 			return nil, err
 		}
-		f.detach(client.Errorf(client.CodeBusy, "feed %s was taken by process %d of user %d", feedID(f.id), c.PID, c.UID))
+		f.detach(client.Errorf(client.CodeBusy, "feed %s was taken by %s", feedID(f.id), &client.Lease{PID: c.PID, UID: c.UID}))
 	}
 	return m.attach(c, f)
 }
@@ -74,8 +74,7 @@ func (n *Consumer) take() error {
 	if other := f.consumer; other != nil {
 		lease := other.lease
 		lease.Held = other.held.count()
-		err := client.Errorf(client.CodeBusy, "feed %s is read by process %d of user %d since %s",
-			feedID(f.id), lease.PID, lease.UID, lease.Since.Format(time.RFC3339))
+		err := client.Errorf(client.CodeBusy, "feed %s is read by %s since %s", feedID(f.id), &lease, lease.Since.Format(time.RFC3339))
 		err.Holder = &lease
 		return err
 	}
@@ -348,7 +347,10 @@ func (n *Consumer) special(ctx context.Context, add func(*changelog.Record) int)
 
 // skippedRecord tells that a feed has skipped records.
 func skippedRecord(index uint64, a *client.Abort) *changelog.Record {
-	m := changelog.Marker{Kind: changelog.MarkGap, Reason: a.Reason, From: a.First, To: a.Last}
+	m := changelog.Marker{Kind: changelog.MarkGap, Reason: a.Reason}
+	if a.Last >= a.First { // else it goes on where it was, though it was given up
+		m.From, m.To = a.First, a.Last
+	}
 	if a.Reason == changelog.GapSkipped && a.Last >= a.First {
 		m.Lost = a.Last - a.First + 1
 	}

@@ -20,6 +20,9 @@ func (m *Manager) Create(ctx context.Context, c Caller, o client.CreateOptions) 
 	if err := admin(c, "creates persistent feeds"); err != nil {
 		return client.Info{}, err
 	}
+	if err := checkKind(o.Kind, client.KindPersistent, "what lives as long as its reader is a tail"); err != nil {
+		return client.Info{}, err
+	}
 	f, p, err := m.newFeed(c, o)
 	if err != nil {
 		return client.Info{}, err
@@ -33,6 +36,14 @@ func (m *Manager) Create(ctx context.Context, c Caller, o client.CreateOptions) 
 		return client.Info{}, err
 	}
 	return m.info(f), nil
+}
+
+// checkKind refuses to make a feed of another kind than is asked for.
+func checkKind(got, want client.Kind, why string) error {
+	if got == "" || got == want {
+		return nil
+	}
+	return client.Errorf(client.CodeBadArgument, "kind %q: want %s: %s", got, want, why)
 }
 
 // newFeed makes a feed of options, which it checks.
@@ -268,7 +279,7 @@ func (m *Manager) restart(ctx context.Context, f *feed, at uint64) error {
 			f.skipped(at)
 			s.doc.Gaps, s.doc.LastGap = f.gaps, f.lastGap
 		}
-		s.doc.Aborted, s.doc.Told, s.doc.Purged = nil, false, false
+		s.doc.Aborted, s.doc.Told, s.doc.Purged, s.doc.Warned = nil, false, false, ""
 		s.cancelled = at
 		s.doc.LastCancel = m.now()
 	})

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,6 +74,8 @@ type document struct {
 	// Purged says that a mark tells of the records that were deleted though the feed, when
 	// it was given up, had not cancelled them.
 	Purged bool `json:"purged,omitempty"`
+	// Warned is the limit that a mark has told of.
+	Warned string `json:"warned,omitempty"`
 	// Skipped is a gap that stands before the next record.
 	Skipped *client.Abort `json:"skipped,omitempty"`
 }
@@ -172,6 +175,7 @@ func (m *Manager) info(f *feed) client.Info {
 	if err == nil {
 		first, last = j.Bounds()
 	}
+	state, problem := m.sourceState(f)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err == nil {
@@ -179,7 +183,8 @@ func (m *Manager) info(f *feed) client.Info {
 	}
 	d := &f.doc
 	i := client.Info{
-		ID: feedID(f.id), Name: d.Name, Source: f.source.String(), Dir: d.Dir, Kind: "persistent", Mode: d.Mode,
+		ID: feedID(f.id), Name: d.Name, Source: f.source.String(), Dir: d.Dir, Kind: client.KindPersistent, Mode: d.Mode,
+		SourceState: state, Problem: problem,
 		State: "active", Owner: d.Owner, Mask: d.Mask, Filter: d.Filter,
 		Last: last, Bytes: bytes, Cancelled: f.cancelled, Delivered: f.delivered,
 		Created: d.Created, LastRead: f.lastRead, LastCancel: d.LastCancel,
@@ -192,7 +197,7 @@ func (m *Manager) info(f *feed) client.Info {
 		i.Part = d.Part
 	}
 	if f.transient {
-		i.Kind = "transient"
+		i.Kind = client.KindTransient
 	}
 	if f.consumer != nil {
 		lease := f.consumer.lease
@@ -200,38 +205,49 @@ func (m *Manager) info(f *feed) client.Info {
 		i.Consumer = &lease
 	}
 	if d.Aborted != nil {
-		i.State = "aborted"
+		i.State, i.Bytes = "aborted", 0
 		return i
 	}
 	if last > f.cancelled {
 		i.First = max(f.cancelled+1, first)
 		i.Available = last + 1 - i.First
 	}
-	i.AbortIn = f.abortIn(m.now(), last)
+	i.AbortIn = f.abortIn(m.now(), last, uint64(bytes))
 	return i
 }
 
+// stateUnwatched is that of a source that nobody watches: it could not be when it was
+// last tried.
+const stateUnwatched = "unwatched"
+
+// sourceState tells how the source of a feed is.
+func (m *Manager) sourceState(f *feed) (state, problem string) {
+	s := m.sourceOf(f)
+	if s == nil {
+		return stateUnwatched, ""
+	}
+	status := s.Status()
+	return status.State, status.Problem
+}
+
 // abortIn tells how far a feed is from being given up.
-func (f *feed) abortIn(now time.Time, last uint64) string {
+func (f *feed) abortIn(now time.Time, last, bytes uint64) string {
 	d := &f.doc
 	if f.transient || last <= f.cancelled {
 		return ""
 	}
-	var text string
+	var limits []string
 	if d.AbortTimeout > 0 {
-		text = f.idleSince().Add(time.Duration(d.AbortTimeout)).Sub(now).Round(time.Second).String()
+		left := f.idleSince().Add(time.Duration(d.AbortTimeout)).Sub(now)
+		limits = append(limits, max(left, 0).Round(time.Second).String())
 	}
 	if d.AbortSize > 0 {
-		if text != "" {
-			text += " or "
-		}
-		left := uint64(0)
-		if used := last - f.cancelled; used < d.AbortSize {
-			left = d.AbortSize - used
-		}
-		text += fmt.Sprintf("%d records", left)
+		limits = append(limits, fmt.Sprintf("%d records", d.AbortSize-min(last-f.cancelled, d.AbortSize)))
 	}
-	return text
+	if d.AbortBytes > 0 {
+		limits = append(limits, fmt.Sprintf("%d bytes", d.AbortBytes-min(bytes, d.AbortBytes)))
+	}
+	return strings.Join(limits, " or ")
 }
 
 // skipped counts a gap that the feed has of its own. Its lock is held.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/feed/journal"
@@ -29,8 +30,11 @@ type Options struct {
 	Job           capture.JobID
 	MtimeInterval time.Duration
 	Access        Access // nil: restricted feeds are refused
-	StoreDir      string // of the store, of which nothing is told; empty: it is in memory
-	Space         Space  // nil: the disk is not looked at
+	// NID is the client that all changes of local file systems come from: this host; zero:
+	// none is told.
+	NID      changelog.NID
+	StoreDir string // of the store, of which nothing is told; empty: it is in memory
+	Space    Space  // nil: the disk is not looked at
 	// Scrub is how often a source is compared with its disk though nothing was missed; 0:
 	// never.
 	Scrub time.Duration

@@ -179,6 +179,9 @@ func (r *reading) lookAt() error {
 			return client.Errorf(client.CodeStore, "feed %s: record %d: %v", feedID(r.f.id), r.through+1, err)
 		}
 		begin = end
+		if rec.Type != changelog.Mark && rec.Has&changelog.HasNID == 0 && r.m.opts.NID != (changelog.NID{}) {
+			rec.NID, rec.Has = r.m.opts.NID, rec.Has|changelog.HasNID
+		}
 		if r.wants(rec) {
 			if !r.deliver(rec) {
 				return nil

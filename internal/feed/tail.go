@@ -18,6 +18,9 @@ func (m *Manager) Tail(ctx context.Context, c Caller, o client.CreateOptions) (*
 	if err := m.reach(c, o.Source); err != nil {
 		return nil, err
 	}
+	if err := checkKind(o.Kind, client.KindTransient, "a tail lives as long as its reader"); err != nil {
+		return nil, err
+	}
 	f, p, err := m.newFeed(c, o)
 	if err != nil {
 		return nil, err

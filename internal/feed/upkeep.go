@@ -72,24 +72,95 @@ func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
 		}
 		first, last := s.Journal().Bounds()
 		f.mu.Lock()
-		reason := ""
-		behind := last - min(f.cancelled, last)
-		switch d := &f.doc; {
-		case behind == 0:
-		case d.AbortSize > 0 && behind > d.AbortSize:
-			reason = abortSize
-		case d.AbortBytes > 0 && uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))) > d.AbortBytes:
-			reason = abortBytes
-		case idle && d.AbortTimeout > 0 && now.Sub(f.idleSince()) > time.Duration(d.AbortTimeout):
-			reason = abortTimeout
+		b := behind{
+			records: last - min(f.cancelled, last), bytes: uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))),
+			time: now.Sub(f.idleSince()),
 		}
+		reason, warned := b.over(&f.doc, idle), f.doc.Warned
+		near := b.near(&f.doc, warned)
 		f.mu.Unlock()
-		if reason != "" {
+		switch {
+		case reason != "":
 			m.abort(ctx, f, reason, last)
+		case near != warned:
+			m.warn(ctx, s, f, near, last)
 		}
 	}
 	if idle {
 		m.spare(ctx)
+	}
+}
+
+// behind is how far a feed is behind its journal.
+type behind struct {
+	records, bytes uint64
+	time           time.Duration // since it has cancelled
+}
+
+// over names the limit that is reached. That of time is looked at only if idle is set.
+func (b *behind) over(d *document, idle bool) string {
+	switch {
+	case b.records == 0:
+	case d.AbortSize > 0 && b.records > d.AbortSize:
+		return abortSize
+	case d.AbortBytes > 0 && b.bytes > d.AbortBytes:
+		return abortBytes
+	case idle && d.AbortTimeout > 0 && b.time > time.Duration(d.AbortTimeout):
+		return abortTimeout
+	}
+	return ""
+}
+
+// near names the limit of which three quarters are used up. What was warned of stays so
+// until half of it is free: a feed at the edge is not warned of again and again.
+func (b *behind) near(d *document, warned string) string {
+	if b.records == 0 {
+		return ""
+	}
+	for _, l := range []struct {
+		reason            string
+		used, limit, mark float64 // mark: what the mark itself takes
+	}{
+		{abortSize, float64(b.records), float64(d.AbortSize), 1},
+		{abortBytes, float64(b.bytes), float64(d.AbortBytes), 512},
+		{abortTimeout, float64(b.time), float64(d.AbortTimeout), 0},
+	} {
+		switch {
+		case l.limit == 0:
+		case l.reason == warned && l.used >= 0.5*l.limit,
+			l.reason != warned && l.used >= 0.75*l.limit && l.used+l.mark <= l.limit:
+			return l.reason
+		}
+	}
+	return ""
+}
+
+// warn has the journal tell, before a feed is given up, that it is near a limit; or takes
+// note that it is not any more.
+func (m *Manager) warn(ctx context.Context, s *source, f *feed, reason string, last uint64) {
+	if reason != "" {
+		f.mu.Lock()
+		mark := changelog.Marker{Kind: changelog.MarkWarn, Feed: f.label(), Reason: reason, First: f.cancelled + 1, Last: last}
+		until := f.idleSince().Add(time.Duration(f.doc.AbortTimeout))
+		f.mu.Unlock()
+		if reason == abortTimeout {
+			mark.Until = until.UnixNano()
+		}
+		ctx, cancel := context.WithTimeout(ctx, markTimeout)
+		defer cancel()
+		if _, err := s.Mark(ctx, mark); err != nil {
+			m.log.Debug("journal does not tell that a feed is near a limit", "feed", mark.Feed, "error", err)
+			return // the next look tries again
+		}
+		m.log.Warn("feed is near a limit and will be given up if nobody cancels its records",
+			"feed", feedID(f.id), "name", f.name, "limit", reason, "first", mark.First, "last", last)
+	}
+	err := m.change(ctx, f, func(s *state) error {
+		s.doc.Warned = reason
+		return nil
+	})
+	if err != nil {
+		m.log.Debug("feed's warning is not stored", "feed", feedID(f.id), "error", err)
 	}
 }
 

@@ -82,7 +82,7 @@ func New(o Options) (*Service, error) {
 	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
 	s.manager, err = feed.New(feed.Options{
 		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir), StoreDir: dir, Scrub: o.Scrub,
-		Job: o.Job, MtimeInterval: o.MtimeInterval,
+		Job: o.Job, MtimeInterval: o.MtimeInterval, NID: hostNID(),
 		Access: access.New(access.Options{Find: capture.Find}),
 	})
 	if err != nil {

@@ -1,0 +1,153 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package feed
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	client "github.com/weir-io/weir/client/feed"
+)
+
+// warnings are the marks that a consumer reads which tell of feeds near their limits.
+func (s *stand) warnings(n *Consumer) (all []changelog.Marker) {
+	s.t.Helper()
+	records, _, err := batch(s.t.Context(), n, client.ReadOptions{})
+	must(s.t, err)
+	for _, r := range records {
+		if r.Mark.Kind == changelog.MarkWarn {
+			all = append(all, *r.Mark)
+		}
+	}
+	return all
+}
+
+// TestWarningBeforeAFeedIsGivenUp has marks tell all readers of a feed near a limit, once
+// for each time that it comes near.
+func TestWarningBeforeAFeedIsGivenUp(t *testing.T) {
+	s := newStand(t, nil)
+	hour, bytes, size := client.Seconds(time.Hour), uint64(16_000), uint64(20)
+	reader := s.create(client.CreateOptions{Name: "reader"})
+	all := s.attach("reader")
+	for _, c := range []struct {
+		limit  string
+		o      client.CreateOptions
+		before func() // nearly three quarters
+		near   func()
+	}{
+		{abortSize, client.CreateOptions{AbortSize: &size}, func() { s.append(14) }, func() { s.append(1) }},
+		{abortBytes, client.CreateOptions{AbortBytes: &bytes}, func() { s.append(20) }, func() { s.append(100) }},
+		{abortTimeout, client.CreateOptions{AbortTimeout: &hour}, func() { s.append(1); s.pass(44 * time.Minute) }, func() { s.pass(time.Minute) }},
+	} {
+		c.o.Name = "near"
+		near := s.create(c.o)
+		c.before()
+		s.look(false)
+		if got := s.warnings(all); got != nil {
+			t.Errorf("%s: before three quarters: got %+v, want no warning", c.limit, got)
+		}
+		c.near()
+		first, last := s.info("near").First, s.info("near").Last
+		for range 3 {
+			s.look(false)
+		}
+		want := changelog.Marker{Kind: changelog.MarkWarn, Feed: near.ID + "-near", Reason: c.limit, First: first, Last: last}
+		if c.limit == abortTimeout {
+			want.Until = near.Created.Add(time.Hour).UnixNano()
+		}
+		if got := s.warnings(all); !slices.Equal(got, []changelog.Marker{want}) {
+			t.Errorf("%s: got %+v, want once %+v", c.limit, got, want)
+		}
+		n := s.attach("near")
+		_, err := n.Cancel(t.Context(), 0)
+		must(t, err)
+		s.look(false) // it is far from all limits
+		c.before()
+		c.near()
+		s.look(false)
+		if got := s.warnings(all); len(got) != 1 {
+			t.Errorf("%s: the second time: got %+v, want a warning", c.limit, got)
+		}
+		must(t, s.m.Destroy(t.Context(), root, "near"))
+	}
+	if reader.State != "active" {
+		t.Errorf("the reader: got %q", reader.State)
+	}
+}
+
+// TestGivenUpFeedTellsWhatItLost reads a feed that was given up, and resets it to where
+// nothing is missing.
+func TestGivenUpFeedTellsWhatItLost(t *testing.T) {
+	s := newStand(t, nil)
+	size := uint64(2)
+	s.create(client.CreateOptions{Name: "f", AbortSize: &size})
+	s.create(client.CreateOptions{Name: "keeps"})
+	s.append(5)
+	if got, want := s.info("f").AbortIn, "720h0m0s or 0 records or "; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " bytes") {
+		t.Errorf("before: given up in %q, want %q and bytes", got, want)
+	}
+	s.look(false)
+	if i := s.info("f"); i.State != "aborted" || i.Bytes != 0 || i.Aborted.First != 2 || i.Aborted.Last != 6 {
+		t.Errorf("given up: got %+v, want it aborted without bytes, and records 2 to 6 lost", i)
+	}
+	_, err := s.m.Reset(t.Context(), root, "f", "oldest", false)
+	must(t, err)
+	records, _, err := batch(t.Context(), s.attach("f"), client.ReadOptions{})
+	must(t, err)
+	if want := (changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapReset}); len(records) != 1 || *records[0].Mark != want {
+		t.Errorf("after the reset: got %+v, want %+v without indexes: nothing is missing", records, want)
+	}
+}
+
+func TestKinds(t *testing.T) {
+	s := newStand(t, nil)
+	for _, c := range []struct {
+		kind           client.Kind
+		creates, tails bool
+	}{
+		{"", true, true},
+		{client.KindPersistent, true, false},
+		{client.KindTransient, false, true},
+		{"eternal", false, false},
+	} {
+		_, err := s.m.Create(t.Context(), root, client.CreateOptions{Source: s.fs.Dir, Kind: c.kind})
+		if ok := err == nil; ok != c.creates || !ok && code(err) != client.CodeBadArgument {
+			t.Errorf("create of kind %q: got %v, want success %v", c.kind, err, c.creates)
+		}
+		n, err := s.m.Tail(t.Context(), root, client.CreateOptions{Source: s.fs.Dir, Kind: c.kind})
+		if ok := err == nil; ok != c.tails || !ok && code(err) != client.CodeBadArgument {
+			t.Errorf("tail of kind %q: got %v, want success %v", c.kind, err, c.tails)
+		}
+		if err == nil {
+			must(t, n.Close(t.Context(), false))
+		}
+	}
+}
+
+// TestClientOfLocalChanges has records name the host as the client that they come from.
+func TestClientOfLocalChanges(t *testing.T) {
+	s := newStand(t, nil)
+	s.m.opts.NID = changelog.NIDOfAddr(netip.MustParseAddr("192.0.2.7"))
+	s.create(client.CreateOptions{Name: "f"})
+	s.sh("touch a")
+	s.append(1)
+	n := s.attach("f")
+	for seen := 0; seen < 2; {
+		records, _, err := batch(t.Context(), n, client.ReadOptions{Wait: time.Minute})
+		must(t, err)
+		for _, r := range records {
+			has := r.Has&changelog.HasNID != 0
+			if r.Type == changelog.Mark && has || r.Type != changelog.Mark && (!has || r.NID.String() != "192.0.2.7@tcp") {
+				t.Errorf("%v: got client %v (%v), want 192.0.2.7@tcp, and none of marks", r.Type, r.NID, has)
+			}
+			if r.Type == changelog.Mark || r.Type == changelog.Create {
+				seen++
+			}
+		}
+	}
+}
