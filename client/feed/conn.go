@@ -118,6 +118,8 @@ func (c *conn) exchange(op Op) ([]byte, error) {
 	}
 	f, err := ReadFrame(c.r, &c.in, MaxFrame)
 	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
+		return nil, fmt.Errorf("the agent was stopped or killed: %w", err)
 	case err != nil:
 		return nil, err
 	case f.Op == OpError:

@@ -285,6 +285,9 @@ func newFeedPathCommand() *cobra.Command {
 		if call.json {
 			return call.print(paths)
 		}
+		if len(paths) == 0 {
+			return fmt.Errorf("object %s: no name of it is known that you may see", call.args[1])
+		}
 		for _, p := range paths {
 			fmt.Fprintln(c.OutOrStdout(), printable(p))
 		}

@@ -5,8 +5,6 @@ package cli
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -23,6 +21,7 @@ type feedReader struct {
 	follow bool
 	wait   time.Duration
 	format string
+	reint  bool
 }
 
 // newFeedReadCommand returns "weir feed read".
@@ -34,7 +33,11 @@ func newFeedReadCommand() *cobra.Command {
 		Short: "Print the records of a feed, and cancel them",
 		Long: `Print the records of a feed. A batch is cancelled when the next is asked for, and the
 last one when the command ends in order and all is printed: what was printed when it
-was killed is printed again.`,
+was killed is printed again.
+
+With --follow it outlives the agent: when that is stopped or killed it waits for the
+next one and goes on behind what it has printed. In the native form each record has its
+length before it, in four bytes, little-endian.`,
 		Example: `  weir feed read audit
   weir feed read audit --follow --format json | jq .path`,
 		Args:              cobra.ExactArgs(1),
@@ -45,6 +48,7 @@ was killed is printed again.`,
 	f.BoolVar(&r.follow, "follow", false, "wait for more, until the command is interrupted")
 	f.DurationVar(&r.wait, "wait", 0, "wait for `TIME` for the first record")
 	f.StringVar(&r.format, "format", "text", "print records as `FORMAT`: text, json, lustre or native")
+	f.BoolVar(&r.reint, "reint", false, "add the block of Lustre's MDS_REINT to JSON; the native form always has it")
 	f.BoolVar(&keep, "keep", false, "cancel nothing until the end")
 	f.BoolVar(&noCancel, "no-cancel", false, "cancel nothing")
 	f.BoolVar(&steal, "steal", false, "take the feed from the consumer that reads it")
@@ -53,57 +57,35 @@ was killed is printed again.`,
 		if err != nil {
 			return err
 		}
-		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal, Format: format})
+		open := func(api *feed.Client) (*feed.Consumer, error) {
+			return api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal})
+		}
+		n, err := open(call.api)
 		if err != nil {
 			return err
 		}
-		defer n.Close()
-		return call.readAll(n, &r, keep || noCancel, !noCancel)
+		p := &feedPrinter{call: call, consumer: n, format: format, reint: r.reint}
+		if r.follow {
+			p.reopen = open
+		}
+		defer func() { p.consumer.Close() }()
+		return p.readAll(&r, keep || noCancel, !noCancel)
 	})
 }
 
 // parse returns the form of records.
 func (r *feedReader) parse(call *feedCall) (feed.Format, error) {
-	if call.json {
-		return feed.FormatJSON, nil
+	f := feed.FormatJSON
+	if !call.json {
+		var err error
+		if f, err = feed.ParseFormat(r.format); err != nil {
+			return 0, usageErrorf("--format: %w", err)
+		}
 	}
-	f, err := feed.ParseFormat(r.format)
-	if err != nil {
-		return 0, usageErrorf("--format: %w", err)
+	if r.reint && f != feed.FormatJSON {
+		return 0, usageErrorf("--reint is for JSON: use --format json")
 	}
 	return f, nil
-}
-
-// readAll prints batch after batch, and commits at the end.
-func (c *feedCall) readAll(n *feed.Consumer, r *feedReader, keep, commit bool) error {
-	out := bufio.NewWriterSize(c.cmd.OutOrStdout(), 64<<10)
-	o := feed.ReadOptions{Keep: keep, Wait: r.wait}
-	if r.follow {
-		o.Wait = -1
-	}
-	for printed := 0; r.max == 0 || printed < r.max; {
-		if r.max > 0 {
-			o.MaxRecords = min(r.max-printed, 1000)
-		}
-		b, err := n.Raw(c.ctx, o, func(record []byte) error {
-			printed++
-			_, err := out.Write(record)
-			return err
-		})
-		if c.ctx.Err() != nil {
-			return out.Flush() // what was printed stays: the connection is of no use any more
-		}
-		if err := errors.Join(err, out.Flush()); err != nil {
-			return err
-		}
-		if !r.follow && !b.More && !b.Aborted { // the next read says what was given up
-			break
-		}
-	}
-	if !commit {
-		return nil
-	}
-	return n.Commit(context.WithoutCancel(c.ctx))
 }
 
 // newFeedChangelogCommand returns "weir feed changelog".

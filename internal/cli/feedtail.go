@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bufio"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ func (r *feedTail) run(call *feedCall) error {
 	if r.tree {
 		return r.followTree(call, format)
 	}
-	n, err := r.open(call, format)
+	n, err := r.open(call)
 	if err != nil {
 		if reason, ok := treeInstead(err); ok && !isUUID(r.o.Source) {
 			fmt.Fprintf(call.cmd.ErrOrStderr(), "weir: %s: following the directory tree by inotify, see \"weir feed tail --help\"\n", reason)
@@ -100,17 +101,18 @@ func (r *feedTail) run(call *feedCall) error {
 	}
 	defer n.Close()
 	r.feedReader.follow = true
-	return call.readAll(n, &r.feedReader, false, false)
+	p := &feedPrinter{call: call, consumer: n, format: format}
+	return p.readAll(&r.feedReader, false, false)
 }
 
 // open opens a transient feed of the agent's.
-func (r *feedTail) open(call *feedCall, format feed.Format) (*feed.Consumer, error) {
+func (r *feedTail) open(call *feedCall) (*feed.Consumer, error) {
 	api, err := feed.Dial(call.ctx, call.socket)
 	if err != nil {
 		return nil, err
 	}
 	defer api.Close()
-	return api.Tail(call.ctx, r.o, format)
+	return api.Tail(call.ctx, r.o, feed.FormatNative)
 }
 
 // treeInstead reports whether following the tree does instead of an agent, and why.
@@ -198,7 +200,8 @@ func (r *feedTail) selection() (changelog.Mask, *match.Matcher, error) {
 	return mask, m, nil
 }
 
-// appendRecord appends a record in a form, as the agent does.
+// appendRecord appends a record in a form, as the agent writes them to pipes: a native one
+// behind its length.
 func appendRecord(dst []byte, f feed.Format, r *changelog.Record) []byte {
 	switch f {
 	case feed.FormatLustre:
@@ -209,5 +212,8 @@ func appendRecord(dst []byte, f feed.Format, r *changelog.Record) []byte {
 		return append(changelog.AppendText(dst, r), '\n')
 	}
 	r.MakeReint()
-	return changelog.AppendNative(dst, r)
+	at := len(dst)
+	dst = changelog.AppendNative(append(dst, 0, 0, 0, 0), r)
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return dst
 }

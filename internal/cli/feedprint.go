@@ -1,0 +1,155 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/client/feed"
+)
+
+// feedPrinter prints the records of a feed. It asks for the native form, which alone tells
+// records that were printed before from those that were not, and makes the others of it.
+type feedPrinter struct {
+	call     *feedCall
+	consumer *feed.Consumer
+	format   feed.Format
+	reint    bool
+	// reopen opens the feed again where the agent is another one; nil: it is not.
+	reopen func(*feed.Client) (*feed.Consumer, error)
+
+	out     *bufio.Writer
+	failed  error // of the output
+	record  changelog.Record
+	line    []byte
+	printed int
+	through uint64 // all up to here is printed
+	skip    uint64 // what is up to here was printed before the feed was opened again
+}
+
+// readAll prints batch after batch, and commits at the end.
+func (p *feedPrinter) readAll(r *feedReader, keep, commit bool) error {
+	p.out = bufio.NewWriterSize(p.call.cmd.OutOrStdout(), 64<<10)
+	o := feed.ReadOptions{Keep: keep, Wait: r.wait}
+	if r.follow {
+		o.Wait = -1
+	}
+	for r.max == 0 || p.printed < r.max {
+		if r.max > 0 {
+			o.MaxRecords = min(r.max-p.printed, 1000)
+		}
+		b, err := p.consumer.Raw(p.call.ctx, o, p.print)
+		if err := p.out.Flush(); err != nil {
+			p.failed = err
+		}
+		switch {
+		case p.failed != nil:
+			return p.failed
+		case p.call.ctx.Err() != nil:
+			return nil // what was printed stays: the connection is of no use any more
+		case err != nil && p.reopen != nil && agentGone(err):
+			if err := p.openAgain(err); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		p.through = max(p.through, b.Through)
+		if !r.follow && !b.More && !b.Aborted { // the next read says what was given up
+			break
+		}
+	}
+	if !commit || p.call.ctx.Err() != nil {
+		return nil
+	}
+	return p.consumer.Commit(context.WithoutCancel(p.call.ctx))
+}
+
+// print prints one record.
+func (p *feedPrinter) print(raw []byte) error {
+	rec := &p.record
+	if err := changelog.DecodeNative(raw, rec); err != nil {
+		return err
+	}
+	if rec.Index <= p.skip && !ownMark(rec) {
+		return nil
+	}
+	p.line = p.line[:0]
+	if p.format == feed.FormatNative {
+		p.line = append(binary.LittleEndian.AppendUint32(p.line, uint32(len(raw))), raw...)
+	} else {
+		if !p.reint {
+			rec.Has &^= changelog.HasReint
+		}
+		p.line = appendRecord(p.line, p.format, rec)
+	}
+	p.printed++
+	_, p.failed = p.out.Write(p.line)
+	return p.failed
+}
+
+// ownMark reports whether a record is a mark of the feed's own, which has the index of
+// another record.
+func ownMark(r *changelog.Record) bool {
+	m := r.Mark
+	return m != nil && (m.Kind == changelog.MarkAbort ||
+		m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped))
+}
+
+// agentGone reports whether an error says that the agent ends, or has ended, or cannot
+// store anything now: later it may go well.
+func agentGone(err error) bool {
+	var answer *feed.Error
+	if errors.As(err, &answer) {
+		return answer.Code == feed.CodeStore
+	}
+	var network *net.OpError
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrNotExist) || errors.As(err, &network)
+}
+
+// reopenEvery is how often a feed is tried whose agent is gone.
+const reopenEvery = 200 * time.Millisecond
+
+// openAgain waits for the agent to come back and goes on behind what was printed. Of the
+// end of the wait by an interrupt the context tells.
+func (p *feedPrinter) openAgain(why error) error {
+	p.consumer.Close()
+	fmt.Fprintf(p.call.cmd.ErrOrStderr(), "weir: %v; waiting for the agent, behind record %d\n", why, p.through)
+	tick := time.NewTicker(reopenEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.call.ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		n, err := p.tryAgain()
+		switch {
+		case err == nil:
+			p.consumer, p.skip = n, p.through
+			return nil
+		case p.call.ctx.Err() == nil && !agentGone(err):
+			return err
+		}
+	}
+}
+
+func (p *feedPrinter) tryAgain() (*feed.Consumer, error) {
+	api, err := feed.Dial(p.call.ctx, p.call.socket)
+	if err != nil {
+		return nil, err
+	}
+	defer api.Close()
+	return p.reopen(api)
+}
