@@ -171,6 +171,12 @@ func TestVerifyNamesTheLine(t *testing.T) {
 		"end torn": {func(_ string, p []string) {
 			must(t, os.Truncate(p[0], int64(len(strings.Join(lines(p[0]), "")))-3))
 		}, 0, 0, "without the end"},
+		"file emptied": {func(_ string, p []string) { must(t, os.Truncate(p[0], 0)) }, 0, 1, "header"},
+		"all files emptied": {func(_ string, p []string) {
+			for _, path := range p {
+				must(t, os.Truncate(path, 0))
+			}
+		}, 0, 1, "header"},
 		"no JSON": {func(_ string, p []string) { must(t, os.WriteFile(p[0], []byte("hello\n"), 0o600)) }, 0, 1, "hello"},
 	} {
 		t.Run(name, func(t *testing.T) {

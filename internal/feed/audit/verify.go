@@ -57,6 +57,9 @@ func Verify(dir, anchor string) (Report, error) {
 		if err != nil {
 			return r, err
 		}
+		if whole == 0 && i < len(numbers)-1 { // only the last one may have been begun and not written
+			return r, &Fault{path, 1, 0, "no line", "the header of a file"}
+		}
 		if torn > 0 && i < len(numbers)-1 {
 			return r, &Fault{path, 0, whole, fmt.Sprintf("%d bytes without the end of a line", torn), "the end of the file"}
 		}
