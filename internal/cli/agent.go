@@ -186,7 +186,10 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		return err
 	}
 	defer stopStat()
-	feeds := openFeeds(o.Socket, o.StateDir, stat.feeds.settings, o.Log)
+	feeds, err := openFeeds(o.Socket, o.StateDir, stat.feeds.settings, o.Log)
+	if err != nil {
+		return err
+	}
 	if feeds == nil && stat.feeds.listener != nil {
 		return errors.New("--feeds-listen: this agent serves no feeds; its log says why")
 	}

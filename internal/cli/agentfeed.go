@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/weir-io/weir/internal/daemon"
 	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/feed/capture"
+	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/feed/service"
 	"github.com/weir-io/weir/internal/kernel/fanotify"
 )
@@ -37,11 +39,12 @@ type feedSettings struct {
 }
 
 // openFeeds opens the feeds beside a session daemon whose socket is given. Where file
-// systems cannot be watched, there are none, and the log says why.
-func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger) *hostFeeds {
+// systems cannot be watched, there are none, and the log says why. That another agent has
+// the state directory is an error: both would have the same feeds in mind.
+func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger) (*hostFeeds, error) {
 	if os.Geteuid() != 0 {
 		log.Info("no feeds of file-system changes: they take root")
-		return nil
+		return nil, nil
 	}
 	dir := filepath.Dir(agentSocket)
 	s, err := service.New(service.Options{
@@ -51,13 +54,16 @@ func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger)
 	var lacks *fanotify.UnsupportedError
 	if errors.As(err, &lacks) {
 		log.Info("no feeds of file-system changes", "reason", err)
-		return nil
+		return nil, nil
+	}
+	if errors.Is(err, journal.ErrLocked) {
+		return nil, fmt.Errorf("%w: does another agent run, or \"weir feed check\"? Agents need state directories of their own (--state-dir)", err)
 	}
 	if err != nil {
 		log.Error("no feeds of file-system changes", "error", err)
-		return nil
+		return nil, nil
 	}
-	return &hostFeeds{service: s, dir: dir, log: log}
+	return &hostFeeds{service: s, dir: dir, log: log}, nil
 }
 
 // manager is who has the feeds, nil if nobody.

@@ -108,7 +108,10 @@ func runWithFeeds(ctx context.Context, h *hub.Hub, stat *hoststat.Engine, cfg *c
 		scrub: cfg.Agent.FeedsScrub, mtimeInterval: cfg.Agent.FeedsMtimeInterval,
 		job: capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
 	}
-	feeds := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
+	feeds, err := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
+	if err != nil {
+		return err
+	}
 	if feeds != nil {
 		h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
 	}
