@@ -5,6 +5,7 @@ package capture
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +22,7 @@ func (w *worker) commit(serial uint64) error {
 		return nil
 	}
 	w.batch.Serial = serial
+	w.batch.SetMeta(metaTime, binary.BigEndian.AppendUint64(nil, uint64(w.time)))
 	return w.apply(context.Background())
 }
 

@@ -216,6 +216,31 @@ func TestFullJournalStallsTheSource(t *testing.T) {
 	}
 }
 
+// A gap begins when something was recorded last, also where all records are deleted since.
+func TestGapBeginsWhereRecordsEnd(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store := memory(t)
+	var end time.Time
+	t.Run("before", func(t *testing.T) {
+		s := watch(t, store, fs.Dir)
+		sh(t, fs.Dir, "touch a")
+		s.records()
+		end = time.Now()
+		_, last := s.Journal().Bounds()
+		must(t, s.Journal().Trim(t.Context(), last))
+	})
+	again := time.Now()
+	s := watch(t, store, fs.Dir)
+	s.from, _ = s.Journal().Bounds()
+	all := s.records()
+	if got := gaps(all); !slices.Equal(got, []string{changelog.GapAgentDown}) {
+		t.Fatalf("got gaps %q, want one of an agent that was down", got)
+	}
+	if m := all[0].Mark; m.Since == 0 || m.Since > end.UnixNano() || m.Until < again.UnixNano() {
+		t.Errorf("got a gap from %v to %v, want from before %v to after %v", time.Unix(0, m.Since), time.Unix(0, m.Until), end, again)
+	}
+}
+
 // Who asks something of a source whose journal is full is told so, and does not wait.
 func TestFullJournalRefusesRequests(t *testing.T) {
 	fs := fstest.New(t, "tmpfs")

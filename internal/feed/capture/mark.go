@@ -57,7 +57,7 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 		w.recheck = w.now.Add(recheckAfter)
 	case w.present && !watched:
 		w.disk.close()
-		w.present = false
+		w.present, w.recorded = false, w.time
 		w.mark(changelog.Marker{Kind: changelog.MarkUnmount, UUID: w.s.uuid.String(), Dir: w.disk.dir})
 		if err := w.commitRetrying(ctx, 0); err != nil {
 			return err
@@ -95,7 +95,7 @@ func (w *worker) mounted(dir string) error {
 	w.tick()
 	w.log.Info("file system is mounted again", "dir", dir)
 	w.mark(changelog.Marker{Kind: changelog.MarkMount, UUID: w.s.uuid.String(), Dir: dir})
-	w.gap(changelog.Marker{Reason: changelog.GapUnmounted, Since: w.time, Until: w.time})
+	w.gap(changelog.Marker{Reason: changelog.GapUnmounted, Since: w.recorded, Until: w.time})
 	return nil
 }
 

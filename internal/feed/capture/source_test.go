@@ -278,7 +278,13 @@ func TestUnmountAndMount(t *testing.T) {
 			fs.Mount()
 			sh(t, fs.Dir, "echo > b")
 			wait.Until(t, "the source to be active", func() bool { return s.Status().State == StateActive })
-			got := briefs(s.records())
+			all := s.records()
+			got := briefs(all)
+			for i := range all {
+				if m := all[i].Mark; m != nil && m.Kind == changelog.MarkGap && (m.Since != all[0].Time || m.Until <= m.Since) {
+					t.Errorf("got a gap from %d to %d, want from the unmount, at %d, on", m.Since, m.Until, all[0].Time)
+				}
+			}
 			for _, want := range []string{"MARK unmount", "MARK mount", "MARK gap", "CREAT b"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("got %q, want %q in it", got, want)

@@ -6,6 +6,7 @@ package capture
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"time"
@@ -21,6 +22,9 @@ const (
 	metaBoot    = "boot"    // identity of the boot that recorded last
 	// metaScanning is there while a scan is due or under way: whoever finds it begins one.
 	metaScanning = "scanning"
+	// metaTime is when something was committed last: nanoseconds since 1970, 8 bytes,
+	// big-endian. The records may all be deleted.
+	metaTime = "time"
 )
 
 // bootID is the kernel's identity of the time since it was booted.
@@ -56,9 +60,10 @@ func (s *Source) start(ctx context.Context, o Options) error {
 	}
 	s.worker = w
 	w.batch.Reset(w.next())
-	if err := w.lastTime(); err != nil {
+	if w.recorded, err = w.lastTime(); err != nil {
 		return err
 	}
+	w.time = w.recorded
 	w.tick()
 	return w.goOn(ctx, o.Limited)
 }
@@ -87,22 +92,28 @@ func skipped(root *fanotify.Root, dir string) (changelog.FID, error) {
 	return fidOf(h)
 }
 
-// lastTime takes over the time of the last record.
-func (w *worker) lastTime() error {
+// lastTime is when something was committed last, 0 if that is not known. Journals of
+// older agents tell it by their last record alone.
+func (w *worker) lastTime() (int64, error) {
+	if b, err := w.s.journal.Meta(metaTime); err != nil || len(b) == 8 {
+		if err != nil {
+			return 0, err
+		}
+		return int64(binary.BigEndian.Uint64(b)), nil
+	}
 	first, last := w.s.journal.Bounds()
 	if last < first || last == 0 {
-		return nil
+		return 0, nil
 	}
 	c := journal.Chunk{MaxRecords: 1, MaxBytes: 1}
 	if err := w.s.journal.Read(last, &c); err != nil || len(c.Ends) == 0 {
-		return err
+		return 0, err
 	}
 	var r changelog.Record
 	if err := changelog.DecodeNative(c.Data[:c.Ends[0]], &r); err != nil {
-		return fmt.Errorf("journal %s: record %d: %w", w.s.uuid, last, err)
+		return 0, fmt.Errorf("journal %s: record %d: %w", w.s.uuid, last, err)
 	}
-	w.time = r.Time
-	return nil
+	return r.Time, nil
 }
 
 // goOn takes over the group that an earlier process left, with what that had read and
@@ -127,7 +138,7 @@ func (w *worker) goOn(ctx context.Context, limited bool) error {
 	if root, err := w.index.object(w.index.root); err != nil {
 		return err
 	} else if indexed != nil && !root.exists { // a repair has dropped the index
-		w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapReadError, Since: w.lastRecorded(), Until: w.time})
+		w.mark(changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapReadError, Since: w.recorded, Until: w.time})
 		indexed = nil
 	}
 	if !bytes.Equal(was, boot) {
@@ -155,7 +166,7 @@ func (w *worker) goOn(ctx context.Context, limited bool) error {
 	} else if !bytes.Equal(was, boot) {
 		reason = changelog.GapUncleanBoot
 	}
-	w.gap(changelog.Marker{Reason: reason, Since: w.lastRecorded(), Until: w.time})
+	w.gap(changelog.Marker{Reason: reason, Since: w.recorded, Until: w.time})
 	return nil
 }
 
@@ -204,15 +215,6 @@ func (w *worker) firstScan() error {
 	root.Links = 1
 	w.index.put(w.index.root, root)
 	return w.beginScan(true, nil)
-}
-
-// lastRecorded is the time of the last record, in nanoseconds.
-func (w *worker) lastRecorded() int64 {
-	t := w.time
-	if err := w.lastTime(); err == nil {
-		t, w.time = w.time, max(t, w.time)
-	}
-	return t
 }
 
 // takeHeld asks the holder for the group and the spool.

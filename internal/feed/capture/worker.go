@@ -63,6 +63,10 @@ type worker struct {
 	mtimeInterval time.Duration
 	modified      map[changelog.FID]time.Time
 
+	// recorded is the time that a gap begins with which is found out of later: when
+	// something was committed last before the start, or when the file system was unmounted.
+	recorded int64
+
 	taken time.Time // when events were taken over last
 	now   time.Time // when the events being taken over were read
 	time  int64     // the same for records: it does not go back
