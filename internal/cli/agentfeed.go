@@ -60,7 +60,7 @@ func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger)
 		return nil, fmt.Errorf("%w: does another agent run, or \"weir feed check\"? Agents need state directories of their own (--state-dir)", err)
 	}
 	if err != nil {
-		log.Error("no feeds of file-system changes", "error", err)
+		log.Error("no feeds of file-system changes until the agent is started again", "error", err)
 		return nil, nil
 	}
 	return &hostFeeds{service: s, dir: dir, log: log}, nil

@@ -28,8 +28,12 @@ type Client struct {
 	last uint64
 }
 
-// ErrNone is the error of Dial where no holder runs.
-var ErrNone = errors.New("holder: none is running")
+// ErrNone is the error of Dial where no holder runs, and ErrGone that of orders to one that
+// does not answer any more.
+var (
+	ErrNone = errors.New("holder: none is running")
+	ErrGone = errors.New("holder: it is gone")
+)
 
 // Dial connects to a holder that runs.
 func Dial(socket string) (*Client, error) {
@@ -114,14 +118,14 @@ func (c *Client) call(op handover.Op, key string, files ...*os.File) ([]*os.File
 	}
 	c.last++
 	if err := c.conn.Send(handover.Message{ID: c.last, Op: op, Body: body}, files...); err != nil {
-		return nil, fmt.Errorf("holder: %s %s: %w", op, key, err)
+		return nil, fmt.Errorf("%w: %s %s: %w", ErrGone, op, key, err)
 	}
 	timer := time.AfterFunc(answerTimeout, func() { c.conn.Close() })
 	defer timer.Stop()
 	m, got, err := c.conn.Receive()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("holder: %s %s: %w", op, key, err)
+		return nil, fmt.Errorf("%w: %s %s: %w", ErrGone, op, key, err)
 	case m.Error != "":
 		handover.CloseAll(got)
 		return nil, errors.New(m.Error)

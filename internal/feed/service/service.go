@@ -133,6 +133,10 @@ func (s *Service) Run(ctx context.Context, ready func(socket string)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.manager.Run(ctx) })
 	g.Go(func() error { return srv.Serve(ctx, l) })
+	g.Go(func() error {
+		s.holder.watch(ctx)
+		return nil
+	})
 	ready(s.opts.Socket)
 	return errors.Join(g.Wait(), s.store.Close())
 }
