@@ -113,13 +113,15 @@ func (c *conn) call(ctx context.Context, op Op, flags uint8, payload []byte) ([]
 }
 
 func (c *conn) exchange(op Op) ([]byte, error) {
-	if _, err := c.Write(c.out); err != nil {
+	if _, err := c.Write(c.out); errors.Is(err, unix.EPIPE) {
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+	} else if err != nil {
 		return nil, err
 	}
 	f, err := ReadFrame(c.r, &c.in, MaxFrame)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
-		return nil, fmt.Errorf("the agent was stopped or killed: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrGone, err)
 	case err != nil:
 		return nil, err
 	case f.Op == OpError:

@@ -3,7 +3,14 @@
 
 package feed
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrGone is the error of requests whose agent, or the hub before it, ended before it had
+// answered. Another one may have the feed's records from where they were cancelled.
+var ErrGone = errors.New("the agent was stopped or killed")
 
 // Code says what kind of error an agent answers. It is the same in all interfaces.
 type Code string

@@ -125,12 +125,12 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 	q := webRequest{method: "GET", path: feedPath(n.id) + "/records?" + query.Encode(), token: n.token}
 	answer, err := n.w.send(ctx, q)
 	if err != nil {
-		return b, 0, err
+		return b, 0, gone(ctx, err)
 	}
 	defer answer.Body.Close()
 	n.buf, err = readAll(answer.Body, n.buf[:0])
 	if err != nil {
-		return b, 0, fmt.Errorf("records of %s: %w", n.id, err)
+		return b, 0, gone(ctx, fmt.Errorf("records of %s: %w", n.id, err))
 	}
 	number := func(header string) (v uint64) {
 		if err == nil {
@@ -152,6 +152,15 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 	}
 	n.through, n.read, n.batch = b.Through, true, batch
 	return b, count, nil
+}
+
+// gone makes ErrGone of an error that no agent has answered.
+func gone(ctx context.Context, err error) error {
+	var answered *Error
+	if ctx.Err() != nil || errors.As(err, &answered) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrGone, err)
 }
 
 // readAll appends what is read to a buffer, within the bounds of a batch.

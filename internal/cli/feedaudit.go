@@ -50,18 +50,15 @@ whatever is killed and whenever.`,
 		if o.Keep < 0 || o.Batch < 1 || o.Batch > 65_536 || o.Every < 0 {
 			return usageErrorf("--keep %d, --batch %d, --every %v: want 0 or more, 1 to 65536, 0 or more", o.Keep, o.Batch, o.Every)
 		}
-		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal})
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		o.Feed, o.Info, o.Size, o.Log = n, n.Info(), int64(size), newFeedLogger(c)
-		o.Host = call.api.Hello().Host
-		l, err := audit.Open(o)
-		if err != nil {
-			return err
-		}
-		return errors.Join(l.Run(call.ctx, once), l.Close())
+		o.Size, o.Log, o.Host = int64(size), newFeedLogger(c), call.api.Hello().Host
+		return call.outlive(once, call.opener(steal), func(n *feed.Consumer) error {
+			o.Feed, o.Info = n, n.Info()
+			l, err := audit.Open(o)
+			if err != nil {
+				return err
+			}
+			return errors.Join(l.Run(call.ctx, once), l.Close())
+		})
 	})
 	c.AddCommand(newFeedAuditVerifyCommand())
 	return c

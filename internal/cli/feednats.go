@@ -54,24 +54,22 @@ with the feed until there is room.`,
 	f.BoolVar(&once, "once", false, "end when there is nothing more to read")
 	f.BoolVar(&steal, "steal", false, "take the feed from the consumer that reads it")
 	return feedCommand(c, func(call *feedCall) error {
-		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal})
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		o.Feed, o.Info, o.MaxBytes, o.Log = n, n.Info(), int64(size), newFeedLogger(c)
+		o.MaxBytes, o.Log = int64(size), newFeedLogger(c)
 		o.Host = call.api.Hello().Host
 		if text, err := os.ReadFile(machineID); err == nil {
 			if o.HostID, err = fanin.ParseHostID(string(text)); err != nil {
 				o.Log.Warn("records are published without the host's id", "file", machineID, "error", err)
 			}
 		}
-		p, err := fanin.OpenPublisher(call.ctx, o)
-		if err != nil {
-			return err
-		}
-		defer p.Close()
-		return p.Run(call.ctx, once)
+		return call.outlive(once, call.opener(steal), func(n *feed.Consumer) error {
+			o.Feed, o.Info = n, n.Info()
+			p, err := fanin.OpenPublisher(call.ctx, o)
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			return p.Run(call.ctx, once)
+		})
 	})
 }
 

@@ -7,12 +7,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"net"
-	"os"
-	"time"
 
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/client/feed"
@@ -26,7 +20,7 @@ type feedPrinter struct {
 	format   feed.Format
 	reint    bool
 	// reopen opens the feed again where the agent is another one; nil: it is not.
-	reopen func(*feed.Client) (*feed.Consumer, error)
+	reopen feedOpener
 
 	out     *bufio.Writer
 	failed  error // of the output
@@ -58,9 +52,12 @@ func (p *feedPrinter) readAll(r *feedReader, keep, commit bool) error {
 		case p.call.ctx.Err() != nil:
 			return nil // what was printed stays: the connection is of no use any more
 		case err != nil && p.reopen != nil && agentGone(err):
-			if err := p.openAgain(err); err != nil {
+			p.consumer.Close()
+			n, err := p.call.openAgain(err, p.reopen)
+			if n == nil {
 				return err
 			}
+			p.consumer, p.skip = n, p.through
 			continue
 		case err != nil:
 			return err
@@ -105,51 +102,4 @@ func ownMark(r *changelog.Record) bool {
 	m := r.Mark
 	return m != nil && (m.Kind == changelog.MarkAbort ||
 		m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped))
-}
-
-// agentGone reports whether an error says that the agent ends, or has ended, or cannot
-// store anything now: later it may go well.
-func agentGone(err error) bool {
-	var answer *feed.Error
-	if errors.As(err, &answer) {
-		return answer.Code == feed.CodeStore
-	}
-	var network *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrNotExist) || errors.As(err, &network)
-}
-
-// reopenEvery is how often a feed is tried whose agent is gone.
-const reopenEvery = 200 * time.Millisecond
-
-// openAgain waits for the agent to come back and goes on behind what was printed. Of the
-// end of the wait by an interrupt the context tells.
-func (p *feedPrinter) openAgain(why error) error {
-	p.consumer.Close()
-	fmt.Fprintf(p.call.cmd.ErrOrStderr(), "weir: %v; waiting for the agent, behind record %d\n", why, p.through)
-	tick := time.NewTicker(reopenEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-p.call.ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		n, err := p.tryAgain()
-		switch {
-		case err == nil:
-			p.consumer, p.skip = n, p.through
-			return nil
-		case p.call.ctx.Err() == nil && !agentGone(err):
-			return err
-		}
-	}
-}
-
-func (p *feedPrinter) tryAgain() (*feed.Consumer, error) {
-	api, err := feed.Dial(p.call.ctx, p.call.socket)
-	if err != nil {
-		return nil, err
-	}
-	defer api.Close()
-	return p.reopen(api)
 }

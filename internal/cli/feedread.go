@@ -57,9 +57,7 @@ length before it, in four bytes, little-endian.`,
 		if err != nil {
 			return err
 		}
-		open := func(api *feed.Client) (*feed.Consumer, error) {
-			return api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal})
-		}
+		open := call.opener(steal)
 		n, err := open(call.api)
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ once, whatever is killed and whenever.
 
 At first the source is scanned, which needs root; after a gap it is scanned again. Where
 the database cannot be reached, the command tries again after a second to a minute and
-cancels nothing meanwhile.
+cancels nothing meanwhile; an agent that was stopped it waits for.
 
 Tables, with the default prefix: weir_cursor (how far it is), weir_obj (objects),
 weir_ent (names), weir_log (records); views: weir_path, weir_orphan, weir_grown,
@@ -60,26 +60,24 @@ weir_filled. Names and paths are bytes. "weir feed query" asks useful questions.
 		if o.Batch < 1 || o.Batch > 65_536 {
 			return usageErrorf("--batch %d: want 1 to 65536", o.Batch)
 		}
-		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{Steal: steal})
-		if err != nil {
-			return err
-		}
-		defer n.Close()
-		o.Feed, o.Info, o.Log = n, n.Info(), newFeedLogger(c)
-		if !noScan {
-			if o.Tree, err = sink.OpenTree(o.Info.Place()); err != nil {
-				return fmt.Errorf("source of feed %s: %w; --no-scan does without it", feedLabel(&o.Info), err)
-			}
-			defer o.Tree.Close()
-		}
+		o.Log = newFeedLogger(c)
 		if progress {
 			o.Progress = printSinkProgress(c.ErrOrStderr())
 		}
-		s, err := sink.Open(call.ctx, o)
-		if err != nil {
-			return err
-		}
-		return errors.Join(s.Run(call.ctx, once), s.Close())
+		return call.outlive(once, call.opener(steal), func(n *feed.Consumer) (err error) {
+			o.Feed, o.Info = n, n.Info()
+			if !noScan {
+				if o.Tree, err = sink.OpenTree(o.Info.Place()); err != nil {
+					return fmt.Errorf("source of feed %s: %w; --no-scan does without it", feedLabel(&o.Info), err)
+				}
+				defer o.Tree.Close()
+			}
+			s, err := sink.Open(call.ctx, o)
+			if err != nil {
+				return err
+			}
+			return errors.Join(s.Run(call.ctx, once), s.Close())
+		})
 	})
 }
 
