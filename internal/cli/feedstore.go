@@ -4,10 +4,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/feed/service"
 )
 
@@ -37,16 +39,31 @@ with each other. The agent must not run. The exit code is 1 if something is wron
 // newFeedRepairCommand returns "weir feed repair".
 func newFeedRepairCommand() *cobra.Command {
 	var dir string
+	var anew bool
 	c := &cobra.Command{
 		Use:     "repair",
 		Short:   "Keep what is good of a damaged store of feeds",
 		Example: `  weir feed repair`,
 		Long: `Drop what cannot be read of the store of feeds: of a journal all behind the last good
 record. A gap stands in its place, and the file system is compared when the agent starts,
-which must not run meanwhile.`,
+which must not run meanwhile. The old store is kept beside the new one.
+
+Of a store whose own lists of files are damaged nothing can be read: --anew puts it
+aside, and the agent begins with an empty one. Its feeds must be created anew.`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if anew {
+				old, err := service.BeginAnew(dir)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(c.OutOrStdout(), "the old store is in %s; all feeds must be created anew\n", old)
+				return err
+			}
 			report, err := service.Repair(c.Context(), dir)
+			if errors.As(err, new(*journal.CorruptError)) {
+				return fmt.Errorf("nothing can be read; --anew puts the store aside and begins with an empty one, without feeds: %w", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -55,5 +72,6 @@ which must not run meanwhile.`,
 		},
 	}
 	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory `DIR` of the agent")
+	c.Flags().BoolVar(&anew, "anew", false, "put the store aside and keep nothing of it")
 	return c
 }

@@ -257,8 +257,86 @@ func checkStore(t *testing.T, dir string, opts Options) error {
 	return err
 }
 
+// Tables that are cut, missing or nothing but zeros keep a store from being opened, and
+// not from being repaired.
+func TestTablesThatCannotBeOpened(t *testing.T) {
+	for what, spoil := range map[string]func(path string, size int64) error{
+		"cut":     func(path string, size int64) error { return os.Truncate(path, size/2) },
+		"emptied": func(path string, _ int64) error { return os.Truncate(path, 0) },
+		"missing": func(path string, _ int64) error { return os.Remove(path) },
+		"zeros": func(path string, size int64) error {
+			return errors.Join(os.Truncate(path, 0), os.Truncate(path, size))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			lost := uint64(0)
+			for n := 0; ; n++ {
+				more, ok := repairSpoilt(t, n, spoil)
+				if !ok {
+					break
+				}
+				lost += more
+			}
+			if lost == 0 {
+				t.Error("no record was in any of the tables")
+			}
+		})
+	}
+}
+
+// repairSpoilt spoils the n-th table of a store, if there are as many, repairs that and
+// returns how many records are lost.
+func repairSpoilt(t *testing.T, n int, spoil func(path string, size int64) error) (lost uint64, ok bool) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "feeds")
+	opts := Options{MemTableBytes: 64 << 10, Verify: verifyTest}
+	d, j := openTest(t, dir, opts)
+	var b Batch
+	for next := uint64(1); next <= 4000; next = b.Next() {
+		b.Reset(next)
+		fillIndexed(&b, 500)
+		b.SetMeta("value", []byte("v"))
+		if err := j.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := d.PutFeed(t.Context(), Feed{ID: 3, Source: sourceA, Cancelled: 3900})
+	if err := errors.Join(err, d.db.Flush(), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil || n >= len(tables) {
+		return 0, false
+	}
+	info, err := os.Stat(tables[n])
+	if err == nil {
+		err = spoil(tables[n], info.Size())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkStore(t, dir, opts); err == nil {
+		t.Errorf("table %d: Check found nothing", n)
+	}
+	_, all, err := Repair(t.Context(), dir, opts, func(UUID, uint64) []byte { return []byte("lost") })
+	if err != nil {
+		t.Errorf("table %d: Repair: %v", n, err)
+		return 0, true
+	}
+	for i := range all { // none where the table had that there is a journal
+		lost += all[i].Lost
+		if r := &all[i]; r.Last < 4000 || r.Lost > 0 && r.Fault == nil {
+			t.Errorf("table %d: Repair = %+v, want 4000 records or more, and a fault if some are lost", n, r)
+		}
+	}
+	if err := checkStore(t, dir, opts); err != nil {
+		t.Errorf("table %d: after the repair: %v", n, err)
+	}
+	return lost, true
+}
+
 func TestDamagedManifest(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "feeds")
 	d, _ := openTest(t, dir, Options{})
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
@@ -268,6 +346,23 @@ func TestDamagedManifest(t *testing.T) {
 	var corrupt *CorruptError
 	if !errors.As(err, &corrupt) || !bytes.Contains([]byte(corrupt.Path), []byte(dir)) {
 		t.Errorf("OpenStore: %v, want a CorruptError in %s", err, dir)
+	}
+	if _, _, err := Repair(t.Context(), dir, Options{}, nil); !errors.As(err, &corrupt) {
+		t.Errorf("Repair: %v, want a CorruptError: nothing can be read", err)
+	}
+	old, err := SetAside(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(old); err != nil {
+		t.Errorf("the old files: %v", err)
+	}
+	d, _ = openTest(t, dir, Options{})
+	if _, err := SetAside(dir, Options{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("SetAside of a store that is open: %v, want %v", err, ErrLocked)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"syscall"
 
@@ -127,13 +128,16 @@ func (d *database) openFault(err error) error {
 
 // load reads what is kept in memory.
 func (d *database) load() error {
+	if d.opts.salvage {
+		return d.loadWhatCanBe()
+	}
 	version, err := d.number(appendMeta(nil, metaVersion))
 	switch {
 	case err != nil:
 		return err
 	case version > storeVersion:
 		return &VersionError{Path: d.dir, Got: version, Want: storeVersion}
-	case version == 0 && !d.opts.salvage:
+	case version == 0:
 		if err := d.put(context.Background(), appendMeta(nil, metaVersion), binary.BigEndian.AppendUint32(nil, storeVersion), nil); err != nil {
 			return err
 		}
@@ -147,7 +151,45 @@ func (d *database) load() error {
 	if err := d.loadSources(); err != nil {
 		return err
 	}
-	err = d.scan([]byte{keyFeed}, func(key, value []byte) error {
+	return d.loadFeeds()
+}
+
+// loadWhatCanBe is load for what is damaged: what cannot be read is left out, and the log
+// says so. Numbers that were given are at least those that are seen.
+func (d *database) loadWhatCanBe() error {
+	version, err := d.number(appendMeta(nil, metaVersion))
+	if version > storeVersion {
+		return &VersionError{Path: d.dir, Got: version, Want: storeVersion}
+	}
+	tell := func(what string, err error) {
+		if err != nil {
+			d.log.Error("a part of the feed store cannot be read", "dir", d.dir, "what", what, "err", err)
+		}
+	}
+	tell("version", err)
+	d.lastFeed, err = d.number(appendMeta(nil, metaFeed))
+	tell("number of the last feed", err)
+	d.lastSource, err = d.number(appendMeta(nil, metaNumber))
+	if err != nil {
+		tell("number of the last journal", err)
+		d.lastSource = math.MaxUint32 // of which those that are seen are not more
+	}
+	tell("journals", d.loadSources())
+	tell("feeds", d.loadFeeds())
+	if d.lastSource == math.MaxUint32 {
+		d.lastSource = 0
+		for _, s := range d.sources {
+			d.lastSource = max(d.lastSource, s.number)
+		}
+	}
+	for id := range d.feeds {
+		d.lastFeed = max(d.lastFeed, id)
+	}
+	return nil
+}
+
+func (d *database) loadFeeds() error {
+	return d.scan([]byte{keyFeed}, func(key, value []byte) error {
 		f, err := feedOf(key, value)
 		if err != nil {
 			return &CorruptError{Path: d.dir, Key: keyText(key), Err: err}
@@ -155,11 +197,6 @@ func (d *database) load() error {
 		d.feeds[f.ID] = placedFeed{Feed: f}
 		return nil
 	})
-	if err != nil && d.opts.salvage {
-		d.log.Error("feeds lost", "dir", d.dir, "err", err)
-		return nil
-	}
-	return err
 }
 
 func (d *database) loadSources() error {

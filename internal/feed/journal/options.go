@@ -79,6 +79,7 @@ func apart(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
 func (o Options) pebble(d *disk, cache *pebble.Cache) *pebble.Options {
 	p := &pebble.Options{
 		ReadOnly:                    o.salvage,
+		DisableConsistencyCheck:     o.salvage, // tables that are cut or missing cannot be read; the others can
 		Cache:                       cache,
 		FS:                          d,
 		Logger:                      logger{d.log, d},

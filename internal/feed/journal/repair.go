@@ -63,17 +63,24 @@ func Repair(ctx context.Context, dir string, opts Options, lost func(source UUID
 	return old, all, err
 }
 
+// SetAside puts a store that cannot even be repaired aside, so that an empty one can take
+// its place, and returns where it is. The store must not be open.
+func SetAside(dir string, opts Options) (old string, err error) {
+	opts = opts.withDefaults()
+	lock, err := lockDir(opts.FS, dir)
+	if err != nil {
+		return "", err
+	}
+	d := &database{dir: dir, opts: opts}
+	old, err = d.aside()
+	return old, errors.Join(err, lock.Close())
+}
+
 // swap lets the repaired store take the place of the old one.
 func (d *database) swap() (old string, err error) {
 	fs := d.opts.FS
-	for n := 1; ; n++ {
-		old = fmt.Sprintf("%s.bad%d", d.dir, n)
-		if _, err := fs.Stat(old); err != nil {
-			break
-		}
-	}
-	if err := fs.Rename(d.dir, old); err != nil {
-		return "", fmt.Errorf("repair: %w", err)
+	if old, err = d.aside(); err != nil {
+		return "", err
 	}
 	if err := fs.Rename(d.dir+".repair", d.dir); err != nil {
 		return old, fmt.Errorf("repair: %w", err)
@@ -85,12 +92,28 @@ func (d *database) swap() (old string, err error) {
 	return old, errors.Join(parent.Sync(), parent.Close())
 }
 
+// aside renames the store.
+func (d *database) aside() (old string, err error) {
+	fs := d.opts.FS
+	for n := 1; ; n++ {
+		old = fmt.Sprintf("%s.bad%d", d.dir, n)
+		if _, err := fs.Stat(old); err != nil {
+			break
+		}
+	}
+	if err := fs.Rename(d.dir, old); err != nil {
+		return "", fmt.Errorf("repair: %w", err)
+	}
+	return old, nil
+}
+
 // repair is one run of Repair.
 type repair struct {
 	ctx      context.Context // of the one call that the repair lives for
 	from, to *database
 	lost     func(UUID, uint64) []byte
 	pb       *pebble.Batch
+	state    state // of the journal that was copied last
 }
 
 // flushEvery is how much is copied at once.
@@ -196,7 +219,7 @@ func (r *repair) records(s *source, done *Repaired) error {
 		}
 		st.last, st.bytes = index, st.bytes+uint64(len(rec))
 	}
-	done.Last = st.last
+	done.Last, r.state = st.last, st
 	if err := r.set(appendMetaOf(nil, metaFirst, s.number), binary.BigEndian.AppendUint64(nil, first)); err != nil {
 		return err
 	}
@@ -238,8 +261,33 @@ func (r *repair) index(s *source, done *Repaired) error {
 	}
 	for _, prefix := range kinds {
 		if err := r.from.scan(prefix, r.set); err != nil {
-			return err
+			if done.Fault == nil {
+				done.Fault = err
+			}
+			done.IndexDropped = true
+			return r.tellOfLoss(s, done)
 		}
 	}
 	return nil
+}
+
+// tellOfLoss appends a record of what is lost, where not even whoever applies batches can
+// tell that something is.
+func (r *repair) tellOfLoss(s *source, done *Repaired) error {
+	if r.lost == nil {
+		return nil
+	}
+	st := r.state
+	rec := r.lost(s.uuid, done.Last+1)
+	done.Last, done.Lost = done.Last+1, done.Lost+1
+	if done.Last%markEvery == 0 {
+		if err := r.set(appendIndexed(nil, keyBytes, s.number, done.Last), binary.BigEndian.AppendUint64(nil, st.bytes)); err != nil {
+			return err
+		}
+	}
+	st.last, st.bytes = done.Last, st.bytes+uint64(len(rec))
+	if err := r.set(appendIndexed(nil, keyRecord, s.number, done.Last), rec); err != nil {
+		return err
+	}
+	return r.set(appendMetaOf(nil, metaState, s.number), st.append(nil))
 }

@@ -4,9 +4,11 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weir-io/weir/changelog"
@@ -59,8 +61,41 @@ func Repair(ctx context.Context, stateDir string) (string, error) {
 		}
 		b.WriteByte('\n')
 	}
+	if len(all) == 0 {
+		b.WriteString("no journal could be read\n")
+	}
+	kept, err := feedsOf(stateDir)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(&b, "feeds that are left: %s; those that are missing must be created anew\n", kept)
 	fmt.Fprintf(&b, "the old store is in %s\n", old)
 	return b.String(), nil
+}
+
+// feedsOf lists the feeds that a store has.
+func feedsOf(stateDir string) (text string, err error) {
+	store, err := journal.OpenStore(StoreDir(stateDir), journal.Options{Verify: verify})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	feeds, err := store.Feeds()
+	if err != nil || len(feeds) == 0 {
+		return "none", err
+	}
+	slices.SortFunc(feeds, func(a, b journal.Feed) int { return cmp.Compare(a.ID, b.ID) })
+	var names []string
+	for _, f := range feeds {
+		names = append(names, fmt.Sprintf("cl%d", f.ID))
+	}
+	return strings.Join(names, ", "), nil
+}
+
+// BeginAnew puts an empty store in the place of one that cannot be repaired, and returns where
+// the old one is.
+func BeginAnew(stateDir string) (old string, err error) {
+	return journal.SetAside(StoreDir(stateDir), journal.Options{})
 }
 
 // gap makes the record that stands in the place of one that cannot be read.
