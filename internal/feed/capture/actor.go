@@ -46,7 +46,9 @@ type actors struct {
 	asked time.Time // when the first of them was
 }
 
-// goodFor is how long what was found out of a process is believed at most.
+// goodFor is how long what was found out of a process is believed at most, for events that
+// are read ahead: what is told of it may be so much older than the event, but is the same
+// process's.
 const goodFor = 20 * time.Millisecond
 
 // review forgets what may not be so any more: before the events of a new batch, all.
