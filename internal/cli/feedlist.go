@@ -303,7 +303,8 @@ func newFeedFIFOCommand() *cobra.Command {
 		Short: "Have a feed's records written to a named pipe",
 		Long: `Have the agent make a named pipe and write a feed's records to whoever reads it. A
 batch is cancelled when its reader has gone on to the next. The name is gone while
-there is a reader, so that there is one only.`,
+there is a reader, so that there is one only. The next agent makes the pipe again; it
+ends with the feed, or when "weir feed read --steal" takes that.`,
 		Example:           `  weir feed fifo audit /run/audit.fifo && cat /run/audit.fifo`,
 		Args:              cobra.ExactArgs(2),
 		ValidArgsFunction: completeFeeds,

@@ -76,6 +76,8 @@ type document struct {
 	Purged bool `json:"purged,omitempty"`
 	// Warned is the limit that a mark has told of.
 	Warned string `json:"warned,omitempty"`
+	// FIFO is the named pipe that its records are written to.
+	FIFO *client.FIFORequest `json:"fifo,omitempty"`
 	// Skipped is a gap that stands before the next record.
 	Skipped *client.Abort `json:"skipped,omitempty"`
 }

@@ -180,6 +180,29 @@ func (m *Manager) Info(c Caller, ref string) (client.Info, error) {
 	return m.info(f), nil
 }
 
+// FIFOs are the named pipes that feeds are written to.
+func (m *Manager) FIFOs() (all []client.FIFORequest) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.feeds {
+		f.mu.Lock()
+		if r := f.doc.FIFO; r != nil {
+			all = append(all, client.FIFORequest{Feed: feedID(f.id), Path: r.Path, Format: r.Format})
+		}
+		f.mu.Unlock()
+	}
+	return all
+}
+
+// KeepFIFO stores which named pipe a feed is written to, nil for none, so that the next
+// agent makes it, too.
+func (n *Consumer) KeepFIFO(ctx context.Context, r *client.FIFORequest) error {
+	return n.m.change(ctx, n.f, func(s *state) error {
+		s.doc.FIFO = r
+		return nil
+	})
+}
+
 // owned finds a feed for someone who may read and cancel it.
 func (m *Manager) owned(c Caller, ref string) (*feed, error) {
 	f, err := m.find(ref)

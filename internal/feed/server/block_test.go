@@ -14,6 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -317,6 +319,60 @@ func TestFIFO(t *testing.T) {
 		t.Errorf("after the feed's end: got %q, %v, want the end", b[:n], err)
 	}
 	must(t, third.Close())
+}
+
+// TestFIFOOutlivesTheAgent has the next agent write to the pipe of the one before, also if
+// that was killed and has left it there with somebody waiting for it to be opened.
+func TestFIFOOutlivesTheAgent(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store, err := journal.OpenMemory()
+	must(t, err)
+	t.Cleanup(func() { store.Close() })
+	path := t.TempDir() + "/pipe"
+	t.Run("first", func(t *testing.T) {
+		a := startOn(t, fs, store)
+		api := a.dial()
+		_, err := api.Create(t.Context(), client.CreateOptions{Name: "f", Source: fs.Dir})
+		must(t, err, api.FIFO(t.Context(), client.FIFORequest{Feed: "f", Path: path}))
+		a.sh("mkdir a")
+	})
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("after the first agent: got %v, want %v", err, os.ErrNotExist)
+	}
+	t.Run("second", func(t *testing.T) {
+		a := startOn(t, fs, store)
+		a.until("the pipe is there again", func() bool {
+			_, err := os.Lstat(path)
+			return err == nil
+		})
+		f := a.openFIFO(path)
+		if got := lines(t, f, 1); got[0] != "a" {
+			t.Errorf("got %q, want a", got)
+		}
+		must(t, f.Close())
+	})
+	must(t, syscall.Mkfifo(path, 0o600))
+	left, err := os.Lstat(path)
+	must(t, err)
+	t.Run("third", func(t *testing.T) {
+		a := startOn(t, fs, store)
+		a.sh("mkdir b")
+		f := a.openFIFO(path)
+		if st, err := f.Stat(); err != nil || !os.SameFile(st, left) {
+			t.Errorf("got another pipe (%v), want the one that was left: somebody may wait at it", err)
+		}
+		if got := lines(t, f, 1); got[0] != "a" { // nobody has gone beyond it
+			t.Errorf("got %q, want a again", got)
+		}
+		must(t, f.Close())
+		must(t, a.dial().Destroy(t.Context(), "f"))
+	})
+	t.Run("fourth", func(t *testing.T) {
+		a := startOn(t, fs, store)
+		if all := a.FIFOs(); len(all) > 0 {
+			t.Errorf("after the feed's end: got %+v, want none", all)
+		}
+	})
 }
 
 func TestFIFORefusals(t *testing.T) {

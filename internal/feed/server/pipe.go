@@ -200,7 +200,7 @@ func (c *conn) sendFile(f client.Frame, file *os.File) error {
 const fifoRetry = 100 * time.Millisecond
 
 // fifo makes a named pipe and writes a feed's records to whoever reads it, reader after
-// reader, until the feed or the agent ends.
+// reader, until somebody else takes the feed or it ends. The next agent makes it again.
 func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 	format := client.FormatText
 	if r.Format != "" {
@@ -223,6 +223,57 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 		_ = consumer.Close(context.Background(), false)
 		return client.Errorf(client.CodeBadArgument, "%v", err)
 	}
+	if err := consumer.KeepFIFO(context.Background(), &r); err != nil {
+		_ = os.Remove(r.Path) // err says more
+		_ = consumer.Close(context.Background(), false)
+		return err
+	}
+	s.writeFIFO(consumer, r, format)
+	return nil
+}
+
+// restoreFIFOs makes the named pipes that there were when the last agent ended. What that
+// has left there, if it was killed, is used: somebody may wait for it to be written.
+func (s *Server) restoreFIFOs() {
+	for _, r := range s.opts.Manager.FIFOs() {
+		if err := s.restoreFIFO(r); err != nil {
+			s.opts.Log.Warn("feeds: named pipe cannot be made again", "path", r.Path, "feed", r.Feed, "error", err)
+		}
+	}
+}
+
+func (s *Server) restoreFIFO(r client.FIFORequest) error {
+	format := client.FormatText
+	if r.Format != "" {
+		var err error
+		if format, err = client.ParseFormat(r.Format); err != nil {
+			return err
+		}
+	}
+	consumer, err := s.opts.Manager.Attach(feed.Caller{Admin: true, PID: os.Getpid()}, r.Feed, false)
+	if err != nil {
+		return err
+	}
+	owner := consumer.Info().Owner
+	if !isFIFO(r.Path, owner) {
+		if err := makeFIFO(r.Path, owner); err != nil {
+			_ = consumer.Close(context.Background(), false)
+			return err
+		}
+	}
+	s.writeFIFO(consumer, r, format)
+	return nil
+}
+
+// isFIFO reports whether there is a named pipe of a user that he alone may read.
+func isFIFO(path string, owner uint32) bool {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	return err == nil && st.Mode == unix.S_IFIFO|0o600 && st.Uid == owner && st.Nlink == 1
+}
+
+// writeFIFO writes to a named pipe that is there, until its end.
+func (s *Server) writeFIFO(consumer *feed.Consumer, r client.FIFORequest, format client.Format) {
 	s.open.Go(func() {
 		defer consumer.Close(context.Background(), false)
 		defer os.Remove(r.Path)
@@ -230,6 +281,9 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 			err := s.serveFIFO(consumer, r.Path, format)
 			if !errors.Is(err, unix.EPIPE) {
 				s.opts.Log.Info("feeds: named pipe ended", "path", r.Path, "reason", err)
+				if !errors.Is(err, &client.Error{Code: client.CodeStore}) { // of the agent's end it is the next one's
+					_ = consumer.KeepFIFO(context.Background(), nil) // the feed may be gone, too
+				}
 				return
 			}
 			// What that reader had not gone beyond is for the next.
@@ -240,7 +294,6 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 			}
 		}
 	})
-	return nil
 }
 
 // makeFIFO makes a named pipe that its owner alone may read. Who may write the directory
@@ -298,6 +351,11 @@ func (s *Server) awaitReader(consumer *feed.Consumer, path string) (*os.File, er
 	for {
 		fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 		if err == nil {
+			var st unix.Stat_t
+			if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
+				unix.Close(fd)
+				return nil, fmt.Errorf("%s: it is no pipe any more", path)
+			}
 			return os.NewFile(uintptr(fd), path), nil
 		}
 		if !errors.Is(err, unix.ENXIO) {

@@ -63,6 +63,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
+	s.restoreFIFOs()
 	for {
 		n, err := l.AcceptUnix()
 		switch {
