@@ -53,6 +53,9 @@ length before it, in four bytes, little-endian.`,
 	f.BoolVar(&noCancel, "no-cancel", false, "cancel nothing")
 	f.BoolVar(&steal, "steal", false, "take the feed from the consumer that reads it")
 	return feedCommand(c, func(call *feedCall) error {
+		if r.max < 0 || r.wait < 0 {
+			return usageErrorf("--max %d, --wait %v: want 0 or more", r.max, r.wait)
+		}
 		format, err := r.parse(call)
 		if err != nil {
 			return err

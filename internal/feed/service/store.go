@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -18,6 +20,9 @@ import (
 // Check reads all that a store holds and returns how many journals it has, or the first
 // fault. progress is told how many entries of a journal were read.
 func Check(ctx context.Context, stateDir string, progress func(done int64)) (journals int, err error) {
+	if err := storeIsThere(stateDir); err != nil {
+		return 0, err
+	}
 	store, err := journal.OpenStore(StoreDir(stateDir), journal.Options{Verify: verify})
 	if err != nil {
 		return 0, err
@@ -42,6 +47,9 @@ func Check(ctx context.Context, stateDir string, progress func(done int64)) (jou
 // Repair writes a store anew with what of it is good, and returns what became of it, a
 // line a journal. In the place of a record that is not good stands a gap.
 func Repair(ctx context.Context, stateDir string) (string, error) {
+	if err := storeIsThere(stateDir); err != nil {
+		return "", err
+	}
 	old, all, err := journal.Repair(ctx, StoreDir(stateDir), journal.Options{Verify: verify}, gap)
 	if err != nil {
 		return "", err
@@ -73,6 +81,15 @@ func Repair(ctx context.Context, stateDir string) (string, error) {
 	return b.String(), nil
 }
 
+// storeIsThere refuses a state directory without a store: opening would make one.
+func storeIsThere(stateDir string) error {
+	_, err := os.Stat(StoreDir(stateDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("no store of feeds in %s; --state-dir says where the agent has its state: %w", stateDir, fs.ErrNotExist)
+	}
+	return err
+}
+
 // feedsOf lists the feeds that a store has.
 func feedsOf(stateDir string) (text string, err error) {
 	store, err := journal.OpenStore(StoreDir(stateDir), journal.Options{Verify: verify})
@@ -95,6 +112,9 @@ func feedsOf(stateDir string) (text string, err error) {
 // BeginAnew puts an empty store in the place of one that cannot be repaired, and returns where
 // the old one is.
 func BeginAnew(stateDir string) (old string, err error) {
+	if err := storeIsThere(stateDir); err != nil {
+		return "", err
+	}
 	return journal.SetAside(StoreDir(stateDir), journal.Options{})
 }
 
