@@ -176,6 +176,8 @@ func readProblem(answer *http.Response) error {
 		return &Error{Code: CodeDenied, Message: p.Title + ": " + text + ": set " + tokenVariable + " to one of the agent's"}
 	case "invalid-request", "body-too-large":
 		return &Error{Code: CodeBadArgument, Message: text}
+	case "host-unreachable": // said by the hub
+		return fmt.Errorf("%w: %s: %s (%s)", ErrGone, where, text, p.Code)
 	case "no-such-path":
 		return fmt.Errorf("no feeds are served there: %s", where)
 	}

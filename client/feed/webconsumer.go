@@ -157,7 +157,7 @@ func (n *webConsumer) request(ctx context.Context, o *ReadOptions, wait time.Dur
 // gone makes ErrGone of an error that no agent has answered.
 func gone(ctx context.Context, err error) error {
 	var answered *Error
-	if ctx.Err() != nil || errors.As(err, &answered) {
+	if ctx.Err() != nil || errors.As(err, &answered) || errors.Is(err, ErrGone) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrGone, err)
