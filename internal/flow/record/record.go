@@ -4,13 +4,13 @@
 package record
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -74,15 +74,39 @@ var ours = map[string]bool{"time": true, "level": true, "msg": true, "seq": true
 
 // members returns the event's members but for those that the record has, each with a
 // comma before it, in their order.
-func (r *Record) members() ([]byte, error) {
+func (r *Record) members() (b []byte, err error) {
+	err = r.each(func(key string, value json.RawMessage) {
+		b = append(append(appendText(append(b, ','), key), ':'), value...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// each calls a function with the event's members but for those that the record has, in
+// their order.
+func (r *Record) each(do func(key string, value json.RawMessage)) error {
 	if len(r.Event) == 0 {
-		return nil, nil
+		return nil
 	}
-	dec := json.NewDecoder(strings.NewReader(string(r.Event)))
+	err := eachMember(r.Event, func(key string, value json.RawMessage) {
+		if !ours[key] {
+			do(key, value)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("event of flow %v: %w", r.Scope.Flow, err)
+	}
+	return nil
+}
+
+// eachMember calls a function with the members of an object, in their order.
+func eachMember(object []byte, do func(key string, value json.RawMessage)) error {
+	dec := json.NewDecoder(bytes.NewReader(object))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf("event of flow %v: got %.40q, want an object: %w", r.Scope.Flow, r.Event, errors.Join(errEvent, err))
+		return fmt.Errorf("got %.40q, want an object: %w", object, errors.Join(errEvent, err))
 	}
-	var b []byte
 	for dec.More() {
 		name, err := dec.Token()
 		var value json.RawMessage
@@ -90,19 +114,17 @@ func (r *Record) members() ([]byte, error) {
 			err = dec.Decode(&value)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("event of flow %v: %w", r.Scope.Flow, errors.Join(errEvent, err))
+			return errors.Join(errEvent, err)
 		}
-		if key := name.(string); !ours[key] {
-			b = append(append(appendText(append(b, ','), key), ':'), value...)
-		}
+		do(name.(string), value) // names are texts
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("event of flow %v: %w", r.Scope.Flow, errors.Join(errEvent, err))
+		return errors.Join(errEvent, err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("event of flow %v: %w: something comes after it", r.Scope.Flow, errEvent)
+		return fmt.Errorf("%w: something comes after it", errEvent)
 	}
-	return b, nil
+	return nil
 }
 
 // errEvent is the error of an event that is no object.

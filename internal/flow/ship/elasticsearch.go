@@ -55,7 +55,7 @@ func (e *Elasticsearch) Send(ctx context.Context, batch []record.Record) (refuse
 		return refused, sent, err
 	}
 	if a.status != http.StatusOK {
-		return refused, sent, &Busy{a.after, errAnswer("Elasticsearch", a.status, a.body)}
+		return refused, sent, errAnswer("Elasticsearch", a, e.APIKey)
 	}
 	more, left, err := bulkAnswer(a.body, sent)
 	return refused + more, left, err
@@ -68,6 +68,10 @@ type bulkItem struct {
 		Type   string `json:"type"`
 		Reason string `json:"reason"`
 	} `json:"error"`
+}
+
+func (it *bulkItem) err() error {
+	return fmt.Errorf("Elasticsearch: %d %.100q: %.200q", it.Status, it.Error.Type, it.Error.Reason)
 }
 
 // bulkAnswer reads what became of each record of a bulk request: 409 is that it was
@@ -87,15 +91,23 @@ func bulkAnswer(body []byte, sent []record.Record) (refused int, left []record.R
 		return 0, sent, fmt.Errorf("answer of Elasticsearch: %d items for %d records", len(a.Items), len(sent))
 	}
 	left = make([]record.Record, 0)
+	var why error
 	for i, item := range a.Items {
 		switch it := item["create"]; {
 		case it.Status < 300 || it.Status == http.StatusConflict:
 		case it.Status == http.StatusTooManyRequests || it.Status >= 500:
 			left = append(left, sent[i])
-			err = &Busy{Err: fmt.Errorf("Elasticsearch: %d %s: %s", it.Status, it.Error.Type, it.Error.Reason)}
+			err = &Busy{Err: it.err()}
 		default:
 			refused++
+			why = it.err()
 		}
+	}
+	switch {
+	case err == nil:
+		err = why // of none that are left
+	case why != nil:
+		err = fmt.Errorf("%w; %w", why, err)
 	}
 	return refused, left, err
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -52,4 +53,22 @@ func post(ctx context.Context, client *http.Client, url, contentType string, hea
 		a.after = time.Duration(s) * time.Second
 	}
 	return a, nil
+}
+
+// errAnswer is the error of an answer that is not what the service's documents say. The
+// credential is not in it, whatever the service sends back.
+func errAnswer(service string, a answer, credential string) error {
+	err := fmt.Errorf("%s answers %d: %.200q", service, a.status, hide(string(a.body), credential))
+	if a.status == http.StatusRequestEntityTooLarge {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return &Busy{a.after, err}
+}
+
+// hide returns a text without a credential.
+func hide(text, credential string) string {
+	if credential == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, credential, "[credential]")
 }

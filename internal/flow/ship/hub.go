@@ -50,5 +50,5 @@ func (h *Hub) Send(ctx context.Context, batch []record.Record) (refused int, lef
 	case a.status == http.StatusBadRequest, a.status == http.StatusRequestEntityTooLarge:
 		return refused + len(sent), nil, nil
 	}
-	return refused, sent, &Busy{a.after, errAnswer("the hub", a.status, a.body)}
+	return refused, sent, errAnswer("the hub", a, h.Token)
 }

@@ -45,6 +45,7 @@ func (s *Splunk) Send(ctx context.Context, batch []record.Record) (refused int, 
 			refused++
 		}
 	}
+	var why error // an event was refused
 	for len(sent) > 0 {
 		a, err := post(ctx, s.Client, strings.TrimSuffix(s.URL, "/")+"/services/collector/event", "application/json",
 			http.Header{"Authorization": {"Splunk " + s.Token}}, body)
@@ -52,20 +53,21 @@ func (s *Splunk) Send(ctx context.Context, batch []record.Record) (refused int, 
 			return refused, sent, err
 		}
 		if a.status == http.StatusOK {
-			return refused, nil, nil
+			break
 		}
 		bad, ok := invalidEvent(a, len(sent))
 		if !ok {
-			return refused, sent, &Busy{a.after, errAnswer("Splunk", a.status, a.body)}
+			return refused, sent, errAnswer("Splunk", a, s.Token)
 		}
 		refused++
+		why = errAnswer("Splunk", a, s.Token)
 		sent, body = slices.Clone(sent[bad+1:]), nil
 		for i := range sent {
 			line, _ := sent[i].AppendJSON(nil) // it has gone well above
 			body = s.appendEvent(body, &sent[i], line)
 		}
 	}
-	return refused, nil, nil
+	return refused, []record.Record{}, why
 }
 
 // appendEvent appends an event as the collector takes it.
