@@ -33,6 +33,10 @@ type Options struct {
 
 	MaxEvents    int   // how many a flow has: 10,000
 	MaxFlowBytes int64 // what these have together: 16 MiB, which is what one who reads them needs in memory
+
+	// Kept is told of records, when they are on the disk, that were not there before; it
+	// must not wait. Nil: nobody is.
+	Kept func([]record.Record)
 }
 
 // Archive is a store of flow traces. It is safe for concurrent use.
@@ -156,7 +160,9 @@ func (a *Archive) Append(ctx context.Context, batch []record.Record) error {
 			return fmt.Errorf("record %s: %w", batch[i].Key(), err)
 		}
 	}
+	var fresh []record.Record
 	err := a.db.Batch(func(tx *bbolt.Tx) error {
+		fresh = a.fresh(tx, batch)
 		w := &writer{tx: tx, opts: &a.opts, flows: make(map[openKey]*openFlow)}
 		for i := range batch {
 			for _, request := range batch[i].Scope.Requests {
@@ -171,6 +177,9 @@ func (a *Archive) Append(ctx context.Context, batch []record.Record) error {
 		return fmt.Errorf("flow archive %s: %w", a.file, err)
 	}
 	a.announce()
+	if len(fresh) > 0 {
+		a.opts.Kept(fresh)
+	}
 	return nil
 }
 
