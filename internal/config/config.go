@@ -166,6 +166,19 @@ type Flow struct {
 	TraceFlows  int           `toml:"trace_flows" doc:"How many flows of a trace request are kept; a further one takes the place of the oldest."`
 	TraceEvents int           `toml:"trace_events" doc:"How many events of a flow are kept, and no more than 16 MiB: the first, and the result. The others are counted."`
 	TraceBytes  Bytes         `toml:"trace_bytes" doc:"How much the flows of all trace requests take together; a further one takes the place of the oldest of all."`
+
+	ElasticsearchURL     string `toml:"elasticsearch_url" doc:"Elasticsearch that gets the records of traced packets too, as they come: http://HOST:PORT or https://. Empty: none."`
+	ElasticsearchIndex   string `toml:"elasticsearch_index" doc:"Its index or data stream."`
+	ElasticsearchKeyFile string `toml:"elasticsearch_key_file" doc:"File with the API key, encoded, that it wants; absolute. It is read again when it changes. Empty: no authorization."`
+	SplunkURL            string `toml:"splunk_url" doc:"HTTP event collector of a Splunk that gets them too: http://HOST:PORT or https://. Empty: none."`
+	SplunkIndex          string `toml:"splunk_index" doc:"Its index; empty means that of the token."`
+	SplunkTokenFile      string `toml:"splunk_token_file" doc:"File with the collector's token; absolute. It is read again when it changes."`
+	ShipCA               string `toml:"ship_ca" doc:"Trust these services, too, if an authority in this PEM file has signed their certificate, beside the system's; absolute."`
+
+	LogFile   string `toml:"log_file" doc:"File of this host, such as flow-trace.log, that gets a line for each record of a traced packet too; absolute. Who moves it away gets a new one. Empty: none."`
+	LogFormat string `toml:"log_format" doc:"Form of its lines: text or json."`
+	LogSize   Bytes  `toml:"log_size" doc:"It is put aside as NAME.1, and another one begun, before it gets larger than this."`
+	LogKeep   int    `toml:"log_keep" doc:"How many files that were put aside are kept, up to NAME.log_keep, the oldest."`
 }
 
 // Default returns the built-in configuration. The directories are empty: Load
@@ -189,7 +202,7 @@ func Default() *Config {
 		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour, FeedsJob: "comm_uid"},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
-		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000, TraceEvents: 10000, TraceBytes: GiB},
+		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000, TraceEvents: 10000, TraceBytes: GiB, ElasticsearchIndex: "weir-flows", LogFormat: "text", LogSize: 64 * MiB, LogKeep: 4},
 		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
 	}
 }

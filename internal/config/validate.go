@@ -23,7 +23,7 @@ type check struct {
 // Validate returns an *Error for the first key, in the order of the reference,
 // whose value is not allowed.
 func (c *Config) Validate() error {
-	for _, checks := range [][]check{c.hubChecks(), c.relayChecks(), c.timeChecks(), c.liveChecks(), c.otherChecks()} {
+	for _, checks := range [][]check{c.hubChecks(), c.relayChecks(), c.timeChecks(), c.liveChecks(), c.otherChecks(), c.shipChecks()} {
 		for _, v := range checks {
 			if v.err != nil {
 				return &Error{Origin: c.origins[v.key], Key: v.key, Err: v.err}

@@ -3,14 +3,17 @@
 
 package config
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Every key that is not free text needs a check, or a wrong value would only
 // show when it hurts.
 func TestValidateCoversEveryKey(t *testing.T) {
 	c := Default()
 	checked := make(map[string]bool)
-	for _, checks := range [][]check{c.hubChecks(), c.relayChecks(), c.timeChecks(), c.liveChecks(), c.otherChecks()} {
+	for _, checks := range [][]check{c.hubChecks(), c.relayChecks(), c.timeChecks(), c.liveChecks(), c.otherChecks(), c.shipChecks()} {
 		for _, v := range checks {
 			if checked[v.key] {
 				t.Errorf("%s is checked twice", v.key)
@@ -50,6 +53,9 @@ func TestValidateRefuses(t *testing.T) {
 		"hosts.file": "wulfhosts", "hosts.poll": "100ms", "hosts.max": "0", "hosts.forget": "0s",
 		"flow.store": "etcd", "flow.accounts": "accounts.json", "flow.token_life": "0s",
 		"flow.trace_age": "0s", "flow.trace_flows": "0", "flow.trace_events": "0", "flow.trace_bytes": "1MiB",
+		"flow.elasticsearch_url": "localhost:9200", "flow.elasticsearch_index": "Flows", "flow.elasticsearch_key_file": "/key",
+		"flow.splunk_index": "a b", "flow.splunk_token_file": "/token", "flow.ship_ca": "ca.pem",
+		"flow.log_file": "flow-trace.log", "flow.log_format": "xml", "flow.log_size": "1KiB", "flow.log_keep": "-1",
 	}
 	for key, text := range tests {
 		c, err := Load("", []string{"HOME=/h"})
@@ -64,6 +70,38 @@ func TestValidateRefuses(t *testing.T) {
 		e, ok := err.(*Error)
 		if !ok || e.Key != key || e.Origin != "test" {
 			t.Errorf("Validate with %s = %q: %v, want an error about it", key, text, err)
+		}
+	}
+}
+
+// What would be wrong with a service that records are brought to.
+func TestValidateShipping(t *testing.T) {
+	for _, test := range []struct{ key, url, want string }{
+		{"", "https://splunk.example:8088", ""},
+		{"", "http://[::1]:8088/", ""},
+		{"flow.splunk_url", "splunk.example:8088", "http://HOST:PORT"},
+		{"flow.splunk_url", "ftp://splunk.example", "http://HOST:PORT"},
+		{"flow.splunk_url", "https://", "http://HOST:PORT"},
+		{"flow.splunk_url", "https://splunk.example:99999", "port"},
+		{"flow.splunk_url", "https://splunk.example/?token=secret", "no credentials"},
+		{"flow.splunk_url", "https://user:secret@splunk.example", "no credentials"},
+		{"flow.splunk_url", "https://user:secret@splunk.example:%", "http://HOST:PORT"},
+	} {
+		c, err := Load("", []string{"HOME=/h"}, Override{"flow.splunk_url", test.url, "u"}, Override{"flow.splunk_token_file", "/token", "t"})
+		e, _ := err.(*Error)
+		switch {
+		case test.key == "" && err == nil && c.Flow.SplunkURL == test.url:
+		case e == nil || e.Key != test.key || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret"):
+			t.Errorf("splunk_url %s: %v, want one of %q with %q and without what is secret", test.url, err, test.key, test.want)
+		}
+	}
+	_, err := Load("", []string{"HOME=/h", "WEIR_FLOW_SPLUNK_URL=https://h"})
+	if e, ok := err.(*Error); !ok || e.Key != "flow.splunk_token_file" {
+		t.Errorf("Splunk without a token: %v, want an error", err)
+	}
+	for index, good := range map[string]bool{"weir-flows": true, "logs-weir.flow-default": true, "": false, "_all": false, "a/b": false, "a,b": false, "..": false, "F": false} {
+		if err := elasticIndex(index); (err == nil) != good {
+			t.Errorf("index %q: %v, want good %v", index, err, good)
 		}
 	}
 }
