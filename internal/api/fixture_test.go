@@ -61,6 +61,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		}),
 		Relay:    func() RelayStats { return RelayStats{ControlOpen: 3, DataOpen: 2, Refused: 7, PendingOpen: 5} },
 		Hop:      func() HopStats { return HopStats{} },
+		Ships:    func() []ShipStats { return []ShipStats{{Service: "splunk"}} },
 		Live:     func() LiveStats { return LiveStats{ViewersOpen: 4, Viewers: map[lttng.SessionID]int{1: 2}} },
 		Metadata: func() MetadataStats { return MetadataStats{WaitingOpen: 1, Bytes: 2, Errors: 3, Unchecked: 4} },
 		Version:  version.Info{Version: "1.2.3", Go: "go1.26"},

@@ -85,6 +85,9 @@ func newCollector(a *API) *collector {
 	if a.opts.Hop != nil {
 		groups = append(groups, hopMetrics())
 	}
+	if a.opts.Ships != nil {
+		groups = append(groups, shipMetrics())
+	}
 	if a.opts.Live != nil {
 		groups = append(groups, liveMetrics())
 	}

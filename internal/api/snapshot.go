@@ -22,6 +22,7 @@ type snapshot struct {
 	live      LiveStats
 	metadata  MetadataStats
 	hop       HopStats
+	ships     []ShipStats
 
 	sessions   int
 	streams    int
@@ -69,6 +70,9 @@ func (a *API) storeSnapshot() *snapshot {
 	s.live, _ = a.opts.live()
 	if a.opts.Hop != nil {
 		s.hop = a.opts.Hop()
+	}
+	if a.opts.Ships != nil {
+		s.ships = a.opts.Ships()
 	}
 	if a.opts.Metadata != nil {
 		s.metadata = a.opts.Metadata()

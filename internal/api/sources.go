@@ -99,6 +99,9 @@ type Options struct {
 	// Networks serves virtual networks below NetworksPath, with tokens, bodies and
 	// errors of its own; nil leaves them out.
 	Networks http.Handler
+	// Ships returns what became of the records of traced packets that are brought to log
+	// services, one for each; nil leaves it out.
+	Ships func() []ShipStats
 
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.
@@ -161,6 +164,14 @@ type HopStats struct {
 	Passed, Denied, Failed, TimedOut, Loops uint64 // by answer
 	IdleClosed, AcceptErrors                uint64
 	Bytes                                   uint64 // passed on, in both directions
+}
+
+// ShipStats are what became of the records that are brought to a log service. Waiting
+// rises and falls, the rest only grows.
+type ShipStats struct {
+	Service                    string
+	Taken, Sent, Refused, Lost uint64
+	Waiting                    int
 }
 
 // LiveStats are the viewers' server's figures. Those named Open rise and fall,

@@ -41,6 +41,9 @@ func (h *Hub) newAPI() (*api.API, error) {
 	}
 	if h.flows != nil {
 		o.Networks = h.flows
+		if h.flows.ships != nil {
+			o.Ships = h.flows.ships.stats
+		}
 	}
 	if h.hop != nil {
 		o.Hop = h.hopStats

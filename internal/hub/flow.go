@@ -41,6 +41,7 @@ type flows struct {
 	log      *slog.Logger
 	accounts *rest.Accounts
 	access   Networks
+	ships    *ships
 	server   atomic.Pointer[rest.Server]
 
 	// Owned by open and run, one after the other.
@@ -64,7 +65,10 @@ func newFlows(cfg *config.Config, log *slog.Logger) (*flows, error) {
 		}
 	}
 	var err error
-	f.accounts, err = rest.NewAccounts(accounts, cfg.Flow.TokenLife, time.Now, log)
+	if f.accounts, err = rest.NewAccounts(accounts, cfg.Flow.TokenLife, time.Now, log); err != nil {
+		return nil, err
+	}
+	f.ships, err = newShips(&cfg.Flow, log)
 	return f, err
 }
 
@@ -107,7 +111,9 @@ func (f *flows) open(ctx context.Context) {
 }
 
 // run opens the store if it is not open, and closes it when ctx ends.
-func (f *flows) run(ctx context.Context) error {
+func (f *flows) run(ctx context.Context) (err error) {
+	stop := f.ships.start(ctx)
+	defer func() { err = errors.Join(err, stop()) }()
 	tick := time.NewTicker(openPeriod)
 	defer tick.Stop()
 	for f.server.Load() == nil {
@@ -135,7 +141,7 @@ func (f *flows) try(ctx context.Context) error {
 		return errors.Join(err, st.Close())
 	}
 	a, err := archive.Open(f.file("traces.db"), archive.Options{
-		MaxAge: f.cfg.Flow.TraceAge, MaxFlows: f.cfg.Flow.TraceFlows, MaxEvents: f.cfg.Flow.TraceEvents, MaxBytes: int64(f.cfg.Flow.TraceBytes), Log: f.log,
+		MaxAge: f.cfg.Flow.TraceAge, MaxFlows: f.cfg.Flow.TraceFlows, MaxEvents: f.cfg.Flow.TraceEvents, MaxBytes: int64(f.cfg.Flow.TraceBytes), Log: f.log, Kept: f.ships.kept(),
 	})
 	if err != nil {
 		return errors.Join(err, v.Close(), st.Close())
