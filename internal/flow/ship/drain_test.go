@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,11 +68,11 @@ func TestDrainEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
-				var end time.Time
+				var end atomic.Pointer[time.Time]
 				to := c.service
 				if to == nil {
 					to = service(func([]record.Record) (int, []record.Record, error) {
-						if !end.IsZero() && c.works > 0 && time.Since(end) >= c.works {
+						if at := end.Load(); at != nil && c.works > 0 && time.Since(*at) >= c.works {
 							return 0, nil, nil
 						}
 						return 0, nil, &Busy{After: time.Minute, Err: errors.New("down")}
@@ -83,9 +84,9 @@ func TestDrainEnds(t *testing.T) {
 						s.Add(sample(i))
 					}
 					<-time.After(10 * time.Second)
-					end = time.Now()
+					end.Store(new(time.Now()))
 				})
-				if took := time.Since(end); took > 2*time.Second || c.want.Sent > 0 && took > 1300*time.Millisecond {
+				if took := time.Since(*end.Load()); took > 2*time.Second || c.want.Sent > 0 && took > 1300*time.Millisecond {
 					t.Errorf("it ended after %v", took)
 				}
 				if got := s.Counts(); got != c.want {
@@ -149,9 +150,9 @@ func TestMemory(t *testing.T) {
 			return r
 		}
 		var got [][]uint64
-		works := false
+		var works atomic.Bool
 		s := New(service(func(b []record.Record) (int, []record.Record, error) {
-			if !works {
+			if !works.Load() {
 				return 0, nil, errors.New("down")
 			}
 			got = append(got, numbers(b))
@@ -166,7 +167,7 @@ func TestMemory(t *testing.T) {
 			if c := s.Counts(); c.Waiting != 3 || c.Lost != 2 {
 				t.Errorf("counts %+v, want 3 that wait and 2 that are lost", c)
 			}
-			works = true
+			works.Store(true)
 			<-time.After(time.Minute)
 		})
 		if want := "[[0] [3] [4] [5]]"; fmt.Sprint(got) != want {
@@ -187,4 +188,31 @@ func TestCredentialIsHidden(t *testing.T) {
 			t.Errorf("%s: %v, want 401 without the credential", name, err)
 		}
 	}
+}
+
+// A service that fails, works and fails again is told of once a minute, and that it works
+// each time after it was told.
+func TestNotices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		tries := 0
+		s := New(service(func([]record.Record) (int, []record.Record, error) {
+			if tries++; tries%2 == 1 {
+				return 0, nil, errors.New("down")
+			}
+			return 1, []record.Record{}, errors.New("wrong")
+		}), Options{Queue: 1, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		run(t, s, func() {
+			for range 12 { // for two minutes
+				s.Add(sample(0))
+				s.Add(sample(1)) // and the one before it is lost
+				<-time.After(10 * time.Second)
+			}
+		})
+		for text, want := range map[string]int{"does not take records": 2, "takes records again": 2, "refuses records": 2, "are lost": 3} {
+			if n := strings.Count(log.String(), text); n != want {
+				t.Errorf("%d lines that it %s, want %d:\n%s", n, text, want, log.String())
+			}
+		}
+	})
 }

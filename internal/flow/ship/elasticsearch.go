@@ -74,8 +74,18 @@ func (it *bulkItem) err() error {
 	return fmt.Errorf("Elasticsearch: %d %.100q: %.200q", it.Status, it.Error.Type, it.Error.Reason)
 }
 
+// again reports whether the record is to be sent again: the service is busy, or what is
+// wrong is the index, the right to it or the key, and not the record.
+func (it *bulkItem) again() bool {
+	switch it.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests:
+		return true
+	}
+	return it.Status >= 500
+}
+
 // bulkAnswer reads what became of each record of a bulk request: 409 is that it was
-// there, 429 and 5xx that it is to be sent again.
+// there.
 func bulkAnswer(body []byte, sent []record.Record) (refused int, left []record.Record, err error) {
 	var a struct {
 		Errors bool                  `json:"errors"`
@@ -95,7 +105,7 @@ func bulkAnswer(body []byte, sent []record.Record) (refused int, left []record.R
 	for i, item := range a.Items {
 		switch it := item["create"]; {
 		case it.Status < 300 || it.Status == http.StatusConflict:
-		case it.Status == http.StatusTooManyRequests || it.Status >= 500:
+		case it.again():
 			left = append(left, sent[i])
 			err = &Busy{Err: it.err()}
 		default:

@@ -11,11 +11,12 @@ import (
 // noticePeriod is how often the same is said again.
 const noticePeriod = time.Minute
 
-// notice tells the log what becomes of records: that a service fails once until it works
-// again, what is refused and lost no more than once a minute.
+// notice tells the log what becomes of records: that a service fails, once until it works
+// again, what is refused and what is lost, each no more than once a minute.
 type notice struct {
 	log     *slog.Logger
-	failing bool
+	failing bool      // as the log was told
+	failed  time.Time // when it was
 	refused limited
 	lost    limited
 }
@@ -38,7 +39,7 @@ func (l *limited) due(n uint64) (uint64, bool) {
 }
 
 // told tells what came of a try.
-func (n *notice) told(c Counts, left, tries int, err error) {
+func (n *notice) told(c Counts, left int, err error) {
 	if grown, due := n.refused.due(c.Refused); due {
 		n.log.Warn("the log service refuses records", "records", grown, "err", err)
 	}
@@ -46,10 +47,10 @@ func (n *notice) told(c Counts, left, tries int, err error) {
 		n.log.Warn("records are lost: too many wait for the log service", "records", grown)
 	}
 	switch {
-	case left > 0 && !n.failing:
-		n.failing = true
+	case left > 0 && !n.failing && (n.failed.IsZero() || time.Since(n.failed) >= noticePeriod):
+		n.failing, n.failed = true, time.Now()
 		n.log.Warn("the log service does not take records", "records", left, "err", err)
-	case left == 0 && tries == 1 && n.failing:
+	case left == 0 && n.failing:
 		n.failing = false
 		n.log.Info("the log service takes records again")
 	}
@@ -58,6 +59,6 @@ func (n *notice) told(c Counts, left, tries int, err error) {
 // ended tells what was lost that was not told yet.
 func (n *notice) ended(c Counts) {
 	if c.Lost > n.lost.told {
-		n.log.Warn("records are lost: they were not brought to the log service before the end", "records", c.Lost-n.lost.told)
+		n.log.Warn("records are lost: the log service has not taken them before the end", "records", c.Lost-n.lost.told)
 	}
 }

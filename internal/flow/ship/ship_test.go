@@ -256,6 +256,7 @@ func TestElasticsearch(t *testing.T) {
 		{"all taken", `200 0 {"took":3,"errors":false,"items":[]}`, 0, nil, 0, false},
 		{"each by itself", `200 0 {"errors":true,"items":[` + item(201) + "," + item(409) + "," + item(400) + "," + item(429) + `]}`, 1, []uint64{3}, 0, true},
 		{"some refused, none left", `200 0 {"errors":true,"items":[` + item(201) + "," + item(400) + "," + item(400) + "," + item(201) + `]}`, 2, nil, 0, true},
+		{"no right to the index, or none of that name", `200 0 {"errors":true,"items":[` + item(403) + "," + item(404) + "," + item(401) + "," + item(201) + `]}`, 0, []uint64{0, 1, 2}, 0, true},
 		{"busy", `429 5 {"error":"es_rejected_execution_exception"}`, 0, []uint64{0, 1, 2, 3}, 5 * time.Second, true},
 		{"no right", `401 0 {"error":"security_exception"}`, 0, []uint64{0, 1, 2, 3}, 0, true},
 		{"another answer", `200 0 <html>`, 0, []uint64{0, 1, 2, 3}, 0, true},
@@ -319,6 +320,7 @@ func TestSplunk(t *testing.T) {
 		{"the last refused", []string{`400 0 {"code":6,"invalid-event-number":2}`}, []string{splunkEvents(0, 1, 2)}, 1, nil, true},
 		{"busy", []string{`503 0 {"text":"Server is busy","code":9}`}, []string{splunkEvents(0, 1, 2)}, 0, []uint64{0, 1, 2}, true},
 		{"no token", []string{`403 0 {"text":"Invalid token","code":4}`}, []string{splunkEvents(0, 1, 2)}, 0, []uint64{0, 1, 2}, true},
+		{"no such index", []string{`400 0 {"text":"Incorrect index","code":7,"invalid-event-number":0}`}, []string{splunkEvents(0, 1, 2)}, 0, []uint64{0, 1, 2}, true},
 		{"refused, nobody knows which", []string{`400 0 {"code":6}`}, []string{splunkEvents(0, 1, 2)}, 0, []uint64{0, 1, 2}, true},
 		{"an event that was not sent", []string{`400 0 {"code":6,"invalid-event-number":3}`}, []string{splunkEvents(0, 1, 2)}, 0, []uint64{0, 1, 2}, true},
 	} {

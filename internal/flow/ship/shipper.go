@@ -264,7 +264,7 @@ func (s *Shipper) take() (batch []record.Record) {
 func (s *Shipper) deliver(ctx, sending context.Context, batch []record.Record) error {
 	pause := s.opts.MaxRetry / 100
 	ended := ctx.Done()
-	for tries := 1; ; tries++ {
+	for {
 		refused, left, err := s.service.Send(sending, batch)
 		if err == nil {
 			left = batch[len(batch):]
@@ -278,7 +278,7 @@ func (s *Shipper) deliver(ctx, sending context.Context, batch []record.Record) e
 		if len(left) > 0 && errors.Is(err, ErrTooLarge) {
 			return s.halve(ctx, sending, left)
 		}
-		s.notice.told(s.Counts(), len(left), tries, err)
+		s.notice.told(s.Counts(), len(left), err)
 		if len(left) == 0 {
 			return nil
 		}

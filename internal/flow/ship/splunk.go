@@ -22,14 +22,14 @@ type Splunk struct {
 	Client *http.Client
 }
 
-// Codes of the collector's answers that concern an event of the batch.
+// Codes of the collector's answers that concern an event of the batch. That the index is
+// wrong is not among them: it is that of all.
 const (
-	splunkNoData         = 5
-	splunkInvalidFormat  = 6
-	splunkIncorrectIndex = 7
-	splunkEventRequired  = 12
-	splunkEventBlank     = 13
-	splunkIndexedFields  = 15
+	splunkNoData        = 5
+	splunkInvalidFormat = 6
+	splunkEventRequired = 12
+	splunkEventBlank    = 13
+	splunkIndexedFields = 15
 )
 
 // Send brings records in one request. The collector takes the events before the first
@@ -92,7 +92,7 @@ func invalidEvent(a answer, n int) (int, bool) {
 		return 0, false
 	}
 	switch text.Code {
-	case splunkNoData, splunkInvalidFormat, splunkIncorrectIndex, splunkEventRequired, splunkEventBlank, splunkIndexedFields:
+	case splunkNoData, splunkInvalidFormat, splunkEventRequired, splunkEventBlank, splunkIndexedFields:
 	default:
 		return 0, false
 	}
