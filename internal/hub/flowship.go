@@ -113,12 +113,15 @@ func (s *ships) start(ctx context.Context) (stop func() error) {
 	}
 }
 
-// stats returns what became of records.
+// stats returns what became of records. Those that are under way wait, too.
 func (s *ships) stats() []api.ShipStats {
 	all := make([]api.ShipStats, len(s.names))
 	for i, name := range s.names {
 		c := s.shippers[i].Counts()
-		all[i] = api.ShipStats{Service: name, Taken: c.Taken, Sent: c.Sent, Refused: c.Refused, Lost: c.Lost, Waiting: c.Waiting}
+		all[i] = api.ShipStats{
+			Service: name, Taken: c.Taken, Sent: c.Sent, Refused: c.Refused, Lost: c.Lost,
+			Waiting: int(c.Taken - c.Sent - c.Refused - c.Lost),
+		}
 	}
 	return all
 }

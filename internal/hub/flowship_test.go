@@ -264,9 +264,12 @@ func TestServiceThatHangs(t *testing.T) {
 	for i := range 5 {
 		h.report(t, 100*i, 100*i+100)
 	}
+	if got, want := f.ships.stats(), []api.ShipStats{{Service: "splunk", Taken: 500, Waiting: 500}}; !slices.Equal(got, want) {
+		t.Errorf("figures %+v, want %+v", got, want)
+	}
 	stop()
 	if got, want := f.ships.stats(), []api.ShipStats{{Service: "splunk", Taken: 500, Lost: 500}}; !slices.Equal(got, want) {
-		t.Errorf("figures %+v, want %+v", got, want)
+		t.Errorf("figures at the end %+v, want %+v", got, want)
 	}
 	if text := log.String(); !strings.Contains(text, "before the end") || !strings.Contains(text, "records=500") {
 		t.Errorf("the log does not tell what is lost:\n%s", text)

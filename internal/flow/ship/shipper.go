@@ -40,7 +40,7 @@ var ErrTooLarge = errors.New("too large")
 type Options struct {
 	Queue    int           // records that may wait: 100,000
 	Memory   int           // bytes of the records that may wait: 64 MiB
-	Batch    int           // records that go together: 1000, and no more than some MiB
+	Batch    int           // records that go together: 1000, and no more than 1 MiB or so
 	Delay    time.Duration // how long a record waits for others: 100 ms
 	MaxRetry time.Duration // the longest time between two tries: 30 s; the first is 1/100 of it
 	Drain    time.Duration // how long Run goes on with what waits when it is to end: not at all
