@@ -85,12 +85,12 @@ func sampleParts(r *changelog.Record) {
 }
 
 // sampleMarks returns a marker of each kind.
+// New kinds come last: the bytes of the others tell their place.
 func sampleMarks() []changelog.Marker {
 	return []changelog.Marker{
 		{Kind: changelog.MarkStart, Mask: changelog.DefaultMask},
 		{Kind: changelog.MarkFini},
 		{Kind: changelog.MarkPurge, From: 10, To: 20, Feed: "cl1-audit"},
-		{Kind: changelog.MarkWarn, Feed: "cl1-audit", Reason: "timeout", First: 7, Last: 9, Until: sampleTime},
 		{Kind: changelog.MarkGap, Reason: "overflow", Since: sampleTime - 1e9, Until: sampleTime, Lost: 5},
 		{Kind: changelog.MarkScanBegin, Scan: 3},
 		{Kind: changelog.MarkScanEnd, Scan: 3, Entries: 1 << 60, Differences: 0},
@@ -98,5 +98,6 @@ func sampleMarks() []changelog.Marker {
 		{Kind: changelog.MarkUnmount, UUID: "0f7e3f4c-1111-2222-3333-444455556666", Device: "/dev/vda", Dir: "/srv"},
 		{Kind: changelog.MarkAbort, Reason: "abort_size", First: 7, Last: 9},
 		{Kind: changelog.MarkFSError, Errno: 5, Count: 2, Object: fid(12, 0, 1)},
+		{Kind: changelog.MarkWarn, Feed: "cl1-audit", Reason: "timeout", First: 7, Last: 9, Until: sampleTime},
 	}
 }
