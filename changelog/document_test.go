@@ -7,8 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
