@@ -52,7 +52,7 @@ func (d *DB) checkpoint(l *layer, last int64) error {
 		}
 	}
 	epoch := newEpoch()
-	err := d.bolt.Update(func(tx *bbolt.Tx) error {
+	err := d.commit(d.bolt, func(tx *bbolt.Tx) error {
 		if err := d.flush(tx, l, last); err != nil || j == nil {
 			return err
 		}
@@ -61,15 +61,18 @@ func (d *DB) checkpoint(l *layer, last int64) error {
 			meta.Put(formatKey, binary.BigEndian.AppendUint64(nil, formatJournal)),
 			meta.Put(journalKey, binary.BigEndian.AppendUint64(j.id[:], epoch)))
 	})
-	switch {
-	case err == nil && j != nil:
-		j.begin(epoch)
-		d.journal = j
-		clear(d.pending)
-	case err != nil && d.journal == nil && j != nil:
-		return errors.Join(err, j.f.Close(), remove(j.file))
+	d.journal = j // also after an error: the store on the disk may name it
+	if err != nil {
+		if j != nil {
+			j.spent = true
+		}
+		return err
 	}
-	return err
+	clear(d.pending)
+	if j != nil {
+		j.begin(epoch)
+	}
+	return nil
 }
 
 // flush puts what a layer changes, and what the journal has, into the store.
@@ -98,7 +101,7 @@ func (d *DB) retire() error {
 		return nil
 	}
 	d.journal = nil
-	err := d.bolt.Update(func(tx *bbolt.Tx) error {
+	err := d.commit(d.bolt, func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(storeBucket)
 		return errors.Join(
 			d.flush(tx, newLayer(func(path string) *node { return d.nodes[path] }), d.last),

@@ -54,6 +54,8 @@ type DB struct {
 	bolt *bbolt.DB
 	lead chan struct{} // holds a token while someone writes; never closed
 
+	commit func(*bbolt.DB, func(*bbolt.Tx) error) error // (*bbolt.DB).Update; tests have it fail
+
 	queueMu sync.Mutex
 	// Guarded by queueMu.
 	queue []*request
@@ -110,7 +112,7 @@ func Open(file string, opt Options) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{
-		file: file, log: opt.Log, bolt: b, lead: make(chan struct{}, 1),
+		file: file, log: opt.Log, bolt: b, lead: make(chan struct{}, 1), commit: (*bbolt.DB).Update,
 		nodes: make(map[string]*node), children: make(map[string]map[string]struct{}), sessions: make(map[int64]*Session),
 		pending: make(map[string]struct{}), watches: watches{armed: make(map[watchKey][]armed)},
 	}

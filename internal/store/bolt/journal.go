@@ -79,7 +79,10 @@ func createJournal(file string) (*journal, error) {
 	copy(all[copy(all, journalMagic):], j.id[:])
 	binary.BigEndian.PutUint32(all[24:], crc32.Checksum(all[:24], castagnoli))
 	if _, err = f.Write(all); err == nil {
-		err = errors.Join(f.Sync(), os.Rename(f.Name(), file))
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), file)
 	}
 	if err == nil {
 		err = syncDir(dir)

@@ -278,6 +278,60 @@ func TestJournalFails(t *testing.T) {
 	freeze(t, d).wantTree(t, "with a journal that goes again", d.tree())
 }
 
+// After a checkpoint that fails nobody knows which store is on the disk. Each of them can be
+// opened with the journal that is there.
+func TestDoubtfulCheckpoint(t *testing.T) {
+	d, s := openTest(t)
+	create := func(path string, want error) {
+		t.Helper()
+		if _, err := s.Create(t.Context(), path, nil, store.Persistent); !errors.Is(err, want) {
+			t.Fatalf("%s: got %v, want %v", path, err, want)
+		}
+	}
+	doubtful := func(b *bbolt.DB, f func(*bbolt.Tx) error) error { // all is written, and not synced
+		return errors.Join(b.Update(f), errors.New("no sync"))
+	}
+	for i, what := range []string{"the first", "a later one"} {
+		before, old := d.tree(), []byte(nil)
+		if i > 0 {
+			old = freeze(t, d).store
+			d.journal.spent = true
+		}
+		d.commit = doubtful
+		refused := fmt.Sprint("/refused-", i)
+		create(refused, store.ErrUnavailable)
+		c := freeze(t, d)
+		later, err := c.thaw(t)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if _, there := later.tree()[refused]; !there {
+			t.Errorf("%s: the store that was written does not have its node", what)
+		}
+		if err := later.Close(); err != nil {
+			t.Error(err)
+		}
+		if old != nil {
+			crash{old, c.journal}.wantTree(t, what+", not written", before)
+		}
+		d.commit = (*bbolt.DB).Update
+		create(fmt.Sprint("/good-", i), nil)
+		freeze(t, d).wantTree(t, what+", made up for", d.tree())
+		create(fmt.Sprint("/next-", i), nil)
+		freeze(t, d).wantTree(t, what+", and gone on from", d.tree())
+	}
+	d.commit = doubtful
+	c, want := freeze(t, d), d.tree()
+	if err := d.Close(); err == nil {
+		t.Error("closed without an error")
+	}
+	last, err := os.ReadFile(d.file + journalSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crash{c.store, last}.wantTree(t, "the end, not written", want)
+}
+
 // Where no journal can be made the store does without.
 func TestNoJournal(t *testing.T) {
 	d, s := openTest(t)
