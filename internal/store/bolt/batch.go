@@ -117,8 +117,31 @@ func (d *DB) write() {
 		d.tell(err)
 	}
 	if err != nil {
-		d.answer(batch, fmt.Errorf("%w: write %s: %w", store.ErrUnavailable, d.file, err))
+		d.refuse(batch, fmt.Errorf("%w: write %s: %w", store.ErrUnavailable, d.file, err))
 		return
+	}
+	d.publish(all, last, ending)
+	d.answer(batch, nil)
+}
+
+// refuse answers with an error of the file. Sessions that end do so all the same: their
+// nodes are not in the file, and nobody asks again for one whose time is over.
+func (d *DB) refuse(batch []*request, err error) {
+	all, last := newLayer(func(path string) *node { return d.nodes[path] }), d.last
+	ending := make(map[*Session]bool)
+	for _, r := range batch {
+		switch {
+		case r.err != nil:
+		case !r.ends:
+			r.err = err
+		default:
+			ending[r.session] = true
+			one := newLayer(all.node)
+			if r.results, r.err = one.transact(farewell(all, r.session), r.session.id, last+1); r.err == nil {
+				all.merge(one)
+				last++
+			}
+		}
 	}
 	d.publish(all, last, ending)
 	d.answer(batch, nil)

@@ -158,6 +158,50 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// A session that ends along with a transaction that cannot be written has ended.
+func TestEndAmidFailure(t *testing.T) {
+	d, s := openTest(t)
+	ends, err := d.Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/a", "/b"} {
+		if _, err := ends.Create(t.Context(), path, nil, store.Ephemeral); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := store.NewWatcher()
+	if _, _, err := s.Get(t.Context(), "/a", w); err != nil {
+		t.Fatal(err)
+	}
+	d.lead <- struct{}{} // as if a transaction were written
+	d.commit = func(*bbolt.DB, func(*bbolt.Tx) error) error { return errors.New("no room") }
+	d.journal.spent = true
+	var all sync.WaitGroup
+	var refused, ended error
+	all.Go(func() { _, refused = s.Create(t.Context(), "/c", nil, store.Persistent) }) // ends when the token is back
+	wait.Until(t, "one waits", func() bool { return d.queued() == 1 })
+	all.Go(func() { ended = ends.Close() })
+	wait.Until(t, "the end waits", func() bool { return d.queued() == 2 })
+	<-d.lead
+	all.Wait()
+	if !errors.Is(refused, store.ErrUnavailable) || ended != nil {
+		t.Errorf("got %v and %v, want %v and that the session has ended", refused, ended, store.ErrUnavailable)
+	}
+	select {
+	case <-ends.Done():
+	default:
+		t.Error("the session goes on")
+	}
+	if names, err := s.Children(t.Context(), "/", nil); err != nil || len(names) > 0 {
+		t.Errorf("got %q, %v, want no nodes", names, err)
+	}
+	if events := w.Take(); len(events) != 1 || events[0].Change != store.Deleted {
+		t.Errorf("events: got %v, want that /a is deleted", events)
+	}
+	d.commit = (*bbolt.DB).Update // the end of the test closes the store
+}
+
 // A file that cannot be written is told of once, and so is that it can be again.
 func TestFailureIsTold(t *testing.T) {
 	var log bytes.Buffer
