@@ -121,9 +121,14 @@ func openJournal(file string, id journalID, epoch uint64) (*journal, error) {
 		return nil, err
 	}
 	head := make([]byte, 28)
-	_, err = f.ReadAt(head, 0)
+	info, err := f.Stat()
+	if err == nil {
+		_, err = f.ReadAt(head, 0)
+	}
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
+	case info.Size() != journalLen: // a copy that was cut short
+		err = &CorruptError{File: file, Err: fmt.Errorf("it has %d bytes, want %d", info.Size(), journalLen)}
 	case !bytes.Equal(head[:8], journalMagic) || binary.BigEndian.Uint32(head[24:]) != crc32.Checksum(head[:24], castagnoli):
 		err = &CorruptError{File: file, Err: errors.New("it is no journal")}
 	case !bytes.Equal(head[8:24], id[:]):
