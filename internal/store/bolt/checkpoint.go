@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -52,7 +53,7 @@ func (d *DB) checkpoint(l *layer, last int64) error {
 		}
 	}
 	epoch := newEpoch()
-	err := d.commit(d.bolt, func(tx *bbolt.Tx) error {
+	err := d.update(func(tx *bbolt.Tx) error {
 		if err := d.flush(tx, l, last); err != nil || j == nil {
 			return err
 		}
@@ -73,6 +74,37 @@ func (d *DB) checkpoint(l *layer, last int64) error {
 		j.begin(epoch)
 	}
 	return nil
+}
+
+// update makes a transaction of bbolt. When the last one failed, its pages may be there
+// and its last sync not: bbolt would go on from a first page that is not on the disk, and
+// write over what that on the disk names. So both are written and synced again before.
+func (d *DB) update(f func(*bbolt.Tx) error) error {
+	if d.doubt {
+		if err := d.rewriteHead(); err != nil {
+			return fmt.Errorf("after an error: %w", err)
+		}
+	}
+	err := d.commit(d.bolt, f)
+	d.doubt = err != nil
+	return err
+}
+
+// rewriteHead writes the first pages of the file as they are read: a sync that has failed
+// does not try again what it could not write.
+func (d *DB) rewriteHead() error {
+	f, err := os.OpenFile(d.file, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	head := make([]byte, d.headLen)
+	if _, err = f.ReadAt(head, 0); err == nil {
+		_, err = f.WriteAt(head, 0)
+	}
+	if err == nil {
+		err = d.sync(f)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // flush puts what a layer changes, and what the journal has, into the store.
@@ -101,7 +133,7 @@ func (d *DB) retire() error {
 		return nil
 	}
 	d.journal = nil
-	err := d.commit(d.bolt, func(tx *bbolt.Tx) error {
+	err := d.update(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(storeBucket)
 		return errors.Join(
 			d.flush(tx, newLayer(func(path string) *node { return d.nodes[path] }), d.last),
@@ -127,6 +159,9 @@ func (d *DB) recover(meta *bbolt.Bucket) error {
 	}
 	d.journal = j
 	j.spent = true
+	if err := d.sync(j.f); err != nil {
+		return fmt.Errorf("sync %s: %w", j.file, err)
+	}
 	return j.replay(func(r journalRecord) error {
 		for _, c := range r.changes {
 			if err := d.restore(c); err != nil {

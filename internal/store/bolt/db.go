@@ -44,6 +44,8 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 type Options struct {
 	LockTimeout time.Duration // how long Open waits for a file that is locked: 3 s
 	Log         *slog.Logger  // nothing is logged
+
+	sync func(*os.File) error // syncData; tests have it fail
 }
 
 // DB is a store in a file. It is safe for concurrent use.
@@ -54,7 +56,9 @@ type DB struct {
 	bolt *bbolt.DB
 	lead chan struct{} // holds a token while someone writes; never closed
 
-	commit func(*bbolt.DB, func(*bbolt.Tx) error) error // (*bbolt.DB).Update; tests have it fail
+	headLen int64                                        // of the file: bbolt's two first pages
+	sync    func(*os.File) error                         // of what bbolt and processes before have written
+	commit  func(*bbolt.DB, func(*bbolt.Tx) error) error // (*bbolt.DB).Update; tests have it fail
 
 	queueMu sync.Mutex
 	// Guarded by queueMu.
@@ -75,6 +79,7 @@ type DB struct {
 	pending map[string]struct{} // paths that are in the journal, and not as they are in the store
 	plain   bool                // no journal can be made
 	failing bool                // the last transaction could not be written
+	doubt   bool                // the last transaction of bbolt failed: nobody knows which it is that the disk has
 
 	watches watches // locked after mu
 }
@@ -102,6 +107,9 @@ func Open(file string, opt Options) (*DB, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	if opt.sync == nil {
+		opt.sync = syncData
+	}
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		if err := create(file); err != nil {
 			return nil, fmt.Errorf("make control store %s: %w", file, err)
@@ -112,9 +120,12 @@ func Open(file string, opt Options) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{
-		file: file, log: opt.Log, bolt: b, lead: make(chan struct{}, 1), commit: (*bbolt.DB).Update,
+		file: file, log: opt.Log, bolt: b, lead: make(chan struct{}, 1), sync: opt.sync, commit: (*bbolt.DB).Update, headLen: 2 * int64(b.Info().PageSize),
 		nodes: make(map[string]*node), children: make(map[string]map[string]struct{}), sessions: make(map[int64]*Session),
 		pending: make(map[string]struct{}), watches: watches{armed: make(map[watchKey][]armed)},
+	}
+	if err := d.harden(); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
 	if err := b.View(d.load); err != nil {
 		if d.journal != nil {
@@ -136,6 +147,19 @@ func open(file string, timeout time.Duration) (*bbolt.DB, error) {
 		return nil, fmt.Errorf("open control store %s: %w", file, err)
 	}
 	return b, nil
+}
+
+// harden has on the disk what a process before has written: that was killed, maybe, before
+// it had synced it, and what is read from now on must not be lost.
+func (d *DB) harden() error {
+	f, err := os.Open(d.file)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.sync(f), f.Close()); err != nil {
+		return fmt.Errorf("sync control store %s: %w", d.file, err)
+	}
+	return nil
 }
 
 // create makes the file of an empty store. It gets its name when it is complete and

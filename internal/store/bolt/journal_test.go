@@ -37,14 +37,20 @@ func freeze(t *testing.T, d *DB) crash {
 	return c
 }
 
-// thaw opens the files, in a directory of their own.
+// thaw opens the files.
 func (c crash) thaw(t *testing.T) (*DB, error) {
+	t.Helper()
+	return Open(c.write(t), Options{})
+}
+
+// write writes the files in a directory of their own.
+func (c crash) write(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "control.db")
 	if err := errors.Join(os.WriteFile(file, c.store, 0o600), os.WriteFile(file+journalSuffix, c.journal, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	return Open(file, Options{})
+	return file
 }
 
 // tree is the data and versions of all persistent nodes.
@@ -331,6 +337,80 @@ func TestDoubtfulCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	crash{c.store, last}.wantTree(t, "the end, not written", want)
+}
+
+// After a transaction of bbolt that has failed there is no other before both of its first
+// pages were written and synced again.
+func TestHeadIsWrittenAgain(t *testing.T) {
+	d, s := openTest(t)
+	if _, err := s.Create(t.Context(), "/a", nil, store.Persistent); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("no sync")
+	var calls []string
+	var lost error
+	d.sync = func(f *os.File) error {
+		calls = append(calls, "sync "+filepath.Base(f.Name()))
+		return lost
+	}
+	d.commit = func(b *bbolt.DB, f func(*bbolt.Tx) error) error {
+		calls = append(calls, "commit")
+		return errors.Join(b.Update(f), lost)
+	}
+	for i, c := range []struct {
+		lost error
+		want []string
+	}{
+		{broken, []string{"commit"}},
+		{broken, []string{"sync control.db"}},
+		{nil, []string{"sync control.db", "commit"}},
+		{nil, []string{"commit"}},
+	} {
+		calls, lost, d.journal.spent = nil, c.lost, true
+		if _, err := s.Create(t.Context(), fmt.Sprint("/", i), nil, store.Persistent); (err != nil) != (lost != nil) {
+			t.Errorf("transaction %d: %v", i, err)
+		}
+		if !slices.Equal(calls, c.want) {
+			t.Errorf("transaction %d: got %q, want %q", i, calls, c.want)
+		}
+	}
+	freeze(t, d).wantTree(t, "after all", d.tree())
+}
+
+// What a process has left that was killed is synced before anyone can read it.
+func TestSyncedBeforeRead(t *testing.T) {
+	d, s := openTest(t)
+	for _, path := range []string{"/a", "/b"} {
+		if _, err := s.Create(t.Context(), path, nil, store.Persistent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := freeze(t, d)
+	for _, name := range []string{"control.db", "control.db.journal"} {
+		file := killed.write(t)
+		broken := errors.New("no sync")
+		got, err := Open(file, Options{sync: func(f *os.File) error {
+			if filepath.Base(f.Name()) == name {
+				return broken
+			}
+			return nil
+		}})
+		if err == nil {
+			got.Close()
+		}
+		if !errors.Is(err, broken) {
+			t.Errorf("when %s is not synced: got %v, want %v", name, err, broken)
+		}
+		if got, err = Open(file, Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(got.tree(), d.tree()) {
+			t.Errorf("then: got %v, want %v", got.tree(), d.tree())
+		}
+		if err := got.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // Where no journal can be made the store does without.
