@@ -45,7 +45,11 @@ func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot, carefu
 	if going, err := f.settle(ctx); err != nil || !going {
 		return errors.Join(store.ErrSessionExpired, err)
 	}
-	base := f.share()
+	base, leave, err := f.claim(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	merged, err := merge(base, s)
 	if err != nil {
 		return err
@@ -72,6 +76,55 @@ func (v *Inventory) importOnce(ctx context.Context, s *topology.Snapshot, carefu
 		ops = ops[n:]
 	}
 	return nil
+}
+
+// claim waits for the turns of the ids of devices and ports that an import makes, and
+// returns what there is then: as long as it has them nobody gives one to another kind.
+func (f *view) claim(ctx context.Context, s *topology.Snapshot) (base *topology.Snapshot, leave func(), err error) {
+	ids := newcomers(f.share(), s)
+	objects := make([]any, len(ids))
+	for i, id := range ids {
+		objects[i] = id
+	}
+	if leave, err = f.v.turns.enter(ctx, objects); err != nil {
+		return nil, nil, err
+	}
+	going, err := f.settle(ctx)
+	base = f.share()
+	switch {
+	case err != nil || !going:
+		err = errors.Join(store.ErrSessionExpired, err)
+	case !within(newcomers(base, s), ids):
+		err = store.ErrBadVersion // one was deleted meanwhile
+	default:
+		return base, leave, nil
+	}
+	leave()
+	return nil, nil, err
+}
+
+// within reports whether all ids are among others; both are in their order.
+func within(ids, others []topology.ID) bool {
+	return !slices.ContainsFunc(ids, func(id topology.ID) bool {
+		_, there := slices.BinarySearchFunc(others, id, compareIDs)
+		return !there
+	})
+}
+
+// newcomers returns the ids of the devices and ports that an import makes, in their order.
+func newcomers(base, s *topology.Snapshot) []topology.ID {
+	var ids []topology.ID
+	for _, part := range []struct {
+		kind topology.Kind
+		ids  []topology.ID
+	}{{topology.KindBridge, sorted(s.Bridges)}, {topology.KindRouter, sorted(s.Routers)}, {topology.KindPort, sorted(s.Ports)}} {
+		for _, id := range part.ids {
+			if !has(base, part.kind, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return slices.Compact(sortIDs(ids))
 }
 
 // difference returns the operations that make one tree of another.

@@ -15,6 +15,7 @@ import (
 	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
 	"github.com/weir-io/weir/internal/store"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // sample returns a snapshot of a bridge, a router and hosts with n ports at the
@@ -224,6 +225,40 @@ func TestImportKeepsOwners(t *testing.T) {
 	}
 	if s.Bridges[bridge].TenantID != "" {
 		t.Error("the caller's snapshot was changed")
+	}
+}
+
+// An import and who makes a device at the same time do not both give it an id: the import
+// waits for its turn, and looks again.
+func TestImportTakesTurns(t *testing.T) {
+	st := newBolt(t)
+	s := newStand(t, st)
+	id := topology.ID{5}
+	for name, c := range map[string]struct {
+		doc  *topology.Snapshot
+		want error
+	}{
+		"another kind": {&topology.Snapshot{Bridges: map[topology.ID]*topology.Bridge{id: {ID: id, TenantID: "t1"}}}, ErrConflict},
+		"the same":     {&topology.Snapshot{Routers: map[topology.ID]*topology.Router{id: {ID: id, TenantID: "t1"}}}, nil},
+	} {
+		leave := must(s.turns.enter(s.ctx, []any{id}))(s)
+		result := make(chan error)
+		go func() { result <- s.Import(s.ctx, c.doc) }() // ended by leave; the test receives below
+		wait.Until(t, name+" waits for its turn", func() bool {
+			s.turns.mu.Lock()
+			defer s.turns.mu.Unlock()
+			return s.turns.held[id].users == 2
+		})
+		other := s.another(st)
+		must(other.CreateRouter(s.ctx, topology.Router{ID: id, TenantID: "t1"}))(s)
+		leave()
+		if err := <-result; !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+		s.ok(other.DeleteRouter(s.ctx, id))
+	}
+	if len(s.turns.held) > 0 {
+		t.Errorf("%d turns are left", len(s.turns.held))
 	}
 }
 

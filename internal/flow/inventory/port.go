@@ -4,6 +4,7 @@
 package inventory
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -280,6 +281,8 @@ func (v *Inventory) Active(ctx context.Context, port topology.ID) (bool, error) 
 
 // sortIDs sorts ids for answers.
 func sortIDs(ids []topology.ID) []topology.ID {
-	slices.SortFunc(ids, func(a, b topology.ID) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(ids, compareIDs)
 	return ids
 }
+
+func compareIDs(a, b topology.ID) int { return bytes.Compare(a[:], b[:]) }
