@@ -27,11 +27,13 @@ func (d *DB) persist(l *layer, last int64) error {
 		err := j.append(l, last)
 		if err == nil {
 			maps.Copy(d.pending, l.dirty)
+			d.ailing = false
 			return nil
 		}
 		j.spent = true
 		if !errors.Is(err, errNoRoom) {
 			lost = fmt.Errorf("journal: %w", err)
+			d.ail(err)
 		}
 	}
 	if err := d.checkpoint(l, last); err != nil {
@@ -39,6 +41,15 @@ func (d *DB) persist(l *layer, last int64) error {
 		return errors.Join(lost, err)
 	}
 	return nil
+}
+
+// ail has the log say that the journal cannot be written, once until it can be again:
+// the store makes up for it, but the disk may be about to fail.
+func (d *DB) ail(err error) {
+	if !d.ailing {
+		d.log.Warn("the journal of the control store cannot be written: changes go into the store itself", "file", d.journal.file, "error", err)
+	}
+	d.ailing = true
 }
 
 // checkpoint writes what a layer changes, and all that is in the journal, into the

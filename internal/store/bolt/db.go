@@ -79,6 +79,7 @@ type DB struct {
 	pending map[string]struct{} // paths that are in the journal, and not as they are in the store
 	plain   bool                // no journal can be made
 	failing bool                // the last transaction could not be written
+	ailing  bool                // the journal could not be written when that was tried last
 	doubt   bool                // the last transaction of bbolt failed: nobody knows which it is that the disk has
 
 	watches watches // locked after mu

@@ -9,11 +9,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -274,8 +276,19 @@ func TestJournalFails(t *testing.T) {
 	}
 	defer broken.Close()
 	d.journal.f = broken
-	if _, err := s.Create(ctx, "/c", nil, store.Persistent); err != nil {
-		t.Errorf("with a journal that fails: %v", err)
+	var log bytes.Buffer
+	d.log = slog.New(slog.NewTextHandler(&log, nil))
+	told := func(want int) {
+		t.Helper()
+		if got := strings.Count(log.String(), "cannot be written"); got != want {
+			t.Errorf("that it fails was told %d times, want %d:\n%s", got, want, log.String())
+		}
+	}
+	for _, path := range []string{"/c", "/e"} {
+		if _, err := s.Create(ctx, path, nil, store.Persistent); err != nil {
+			t.Errorf("with a journal that fails: %v", err)
+		}
+		told(1)
 	}
 	d.journal.f = whole
 	freeze(t, d).wantTree(t, "with a journal that fails", d.tree())
@@ -283,6 +296,12 @@ func TestJournalFails(t *testing.T) {
 		t.Errorf("with a journal that goes again: %v, at byte %d", err, d.journal.at)
 	}
 	freeze(t, d).wantTree(t, "with a journal that goes again", d.tree())
+	d.journal.f = broken
+	if _, err := s.Create(ctx, "/f", nil, store.Persistent); err != nil {
+		t.Error(err)
+	}
+	told(2)
+	d.journal.f = whole
 }
 
 // After a checkpoint that fails nobody knows which store is on the disk. Each of them can be
