@@ -389,3 +389,20 @@ func TestArchitectureNamesEveryRoom(t *testing.T) {
 		}
 	}
 }
+
+// roomParagraph is the beginning of what docs/architecture.md says of a room.
+var roomParagraph = regexp.MustCompile("(?m)^\\*\\*`([^`]+)`")
+
+// It tells of a room in one place: merges have made two of them.
+func TestArchitectureTellsOfRoomsOnce(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, m := range roomParagraph.FindAllStringSubmatch(openRepository(t).read(t, "docs/architecture.md"), -1) {
+		if seen[m[1]] {
+			t.Errorf("docs/architecture.md has two paragraphs of `%s`", m[1])
+		}
+		seen[m[1]] = true
+	}
+	if len(seen) < 50 {
+		t.Errorf("docs/architecture.md tells of %d rooms alone", len(seen))
+	}
+}
