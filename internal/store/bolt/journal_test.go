@@ -170,13 +170,21 @@ func TestCheckpoint(t *testing.T) {
 		t.Errorf("after a checkpoint: %d bytes and %d paths in the journal", d.journal.at, len(d.pending))
 	}
 	before.wantTree(t, "before", was)
-	freeze(t, d).wantTree(t, "after", d.tree())
+	after := freeze(t, d)
+	after.wantTree(t, "after", d.tree())
+	crash{after.store, before.journal}.wantTree(t, "the journal is the older", d.tree())
+	crash{before.store, after.journal}.wantTree(t, "the store is the older", was)
 	for range 3 { // over what is left of the first epoch
 		if _, err := s.Create(ctx, "/n/s-", nil, store.Sequential); err != nil {
 			t.Fatal(err)
 		}
 	}
-	freeze(t, d).wantTree(t, "later", d.tree())
+	later := freeze(t, d)
+	later.wantTree(t, "later", d.tree())
+	var corrupt *CorruptError // a store that is older than its journal was copied, and not with it
+	if got, err := (crash{before.store, later.journal}).thaw(t); !errors.As(err, &corrupt) {
+		t.Errorf("a store of before with a journal of later: got %v, %v, want that it is corrupt", got, err)
+	}
 	if info, err := os.Stat(d.journal.file); err != nil || info.Size() != journalLen {
 		t.Errorf("the journal has %v, %v, want %d bytes", info.Size(), err, journalLen)
 	}
