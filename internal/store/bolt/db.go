@@ -163,10 +163,13 @@ func (d *DB) harden() error {
 	return nil
 }
 
-// create makes the file of an empty store. It gets its name when it is complete and
+// create makes the file of an empty store, unless a journal says that there was one. It gets its name when it is complete and
 // synced, because bbolt's first pages do not survive a crash half written.
 func create(file string) error {
-	dir := filepath.Dir(file)
+	dir, journal := filepath.Dir(file), file+journalSuffix
+	if _, err := os.Stat(journal); err == nil {
+		return &CorruptError{File: file, Err: fmt.Errorf("it is missing, and its journal %s is there", journal)}
+	}
 	tmp, err := os.CreateTemp(dir, filepath.Base(file)+".new-")
 	if err != nil {
 		return err

@@ -264,6 +264,16 @@ func TestDamagedJournal(t *testing.T) {
 	if _, err := Open(file, Options{}); err == nil || !bytes.Contains([]byte(err.Error()), []byte(file+".journal: it is missing")) {
 		t.Errorf("got %v, want that %s.journal is missing", err, file)
 	}
+	if err := errors.Join(os.Remove(file), os.WriteFile(file+journalSuffix, good.journal, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *CorruptError
+	if _, err := Open(file, Options{}); !errors.As(err, &corrupt) || corrupt.File != file {
+		t.Errorf("a journal without its store: got %v, want that %s is missing", err, file)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("an empty store was made in its place: %v", err)
+	}
 }
 
 // A node that was in the file, and is made again for a session, is not in the file.
