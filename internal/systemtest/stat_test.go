@@ -346,7 +346,7 @@ func TestStatConsumerPaused(t *testing.T) {
 		if err := syscall.Kill(pids[0], syscall.SIGSTOP); err != nil {
 			m.Fatal(err)
 		}
-		m.until("the consumer takes nothing", func() bool { return strings.Contains(log(), "samples are lost") })
+		m.until("the consumer takes nothing", func() bool { return strings.Contains(log(), "events are lost") })
 		if err := syscall.Kill(pids[0], syscall.SIGCONT); err != nil {
 			m.Fatal(err)
 		}

@@ -277,3 +277,21 @@ func TestBases(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsetFields reads a field that has whatever was in the ring.
+func TestUnsetFields(t *testing.T) {
+	d := &declared{Format: &ftrace.Format{Name: "wbt_stat", Fields: []ftrace.Field{
+		{Name: "rmean", Type: "s64", Size: 8, Signed: true}, {Name: "rtime", Type: "s64", Size: 8, Signed: true},
+	}}}
+	r := reader{names: someNames(t)}
+	var read [2]string
+	for i, text := range []string{"rmean=7 rtime=0", "rmean=7 rtime=49"} {
+		if err := r.theirs(d, text); err != nil {
+			t.Fatal(err)
+		}
+		read[i] = string(r.b)
+	}
+	if read[0] != read[1] || string(r.field(0)) != "#\x07\x00\x00\x00\x00\x00\x00\x00;" {
+		t.Errorf("got %q and %q, want the same, with rmean", read[0], read[1])
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/weir-io/weir/ctf"
@@ -86,6 +87,10 @@ func newDeclared(f *ftrace.Format) *declared {
 	return &declared{Format: f, base: f.Display().Base, nameOnly: make(map[string]bool)}
 }
 
+// unset are fields, by event, that the kernel declares and never sets: they have what was in
+// the ring before, which is another one for each recorder.
+var unset = map[string][]string{"wbt_stat": {"rtime", "wtime"}}
+
 // isArgument reports whether a field is a system call's argument.
 func (d *declared) isArgument(field *ftrace.Field) bool {
 	return d.System == "syscalls" && strings.HasPrefix(d.Name, "sys_enter_") && field.Size == 8
@@ -103,6 +108,9 @@ type reader struct {
 // kernel's code is a function, and one of a constant text that text.
 func (r *reader) number(n uint64, d *declared, field *ftrace.Field) {
 	n = low(n, field.Size)
+	if slices.Contains(unset[d.Name], field.Name) {
+		n = 0
+	}
 	if field.Size == 8 {
 		if text := r.names.texts[n]; field.IsPointer() && len(text) > 0 {
 			r.text([]byte(text[0]))

@@ -151,7 +151,7 @@ func (f *fake) serve() error {
 func (f *fake) obey(c wire.Command, r *wire.Reply) error {
 	switch c.Op {
 	case wire.OpTracerVersion:
-		r.Body = wire.Version{Major: 2, Minor: f.abi + 4}.Append(nil) // 2.13 is of ABI 9
+		r.Body = wire.Version{Major: 2, Minor: f.abi + 4, Patch: 5}.Append(nil) // 2.13 is of ABI 9
 	case wire.OpSession, wire.OpEvent:
 		f.handle++
 		r.Value = f.handle
