@@ -8,8 +8,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"strconv"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/weir-io/weir/ctf"
