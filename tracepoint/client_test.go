@@ -166,6 +166,37 @@ func TestDaemonDies(t *testing.T) {
 	r.close()
 }
 
+// A span ends once, however often it is said that it has, and by whichever copy.
+func TestSpanEndsOnce(t *testing.T) {
+	g := ring.Geometry{SubbufBytes: 4096, Subbufs: 2}
+	r := newRecorder(t, g, 1, anything)
+	defer r.close()
+	spans := NewSpans(newProvider(r.tracer, "app"))
+	wait.Until(t, "spans are recorded", func() bool { return spans.begin.Enabled() && spans.end.Enabled() })
+	ctx, outer := spans.Start(context.Background(), "outer")
+	_, inner := spans.Start(ctx, "inner")
+	written := func() uint64 {
+		_, at, err := r.readers[0].Positions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	inner.End()
+	before := written()
+	same := inner
+	inner.End()
+	same.End()
+	Span{}.End()
+	if at := written(); at != before {
+		t.Errorf("a span that has ended writes %d bytes", at-before)
+	}
+	outer.End()
+	if written() == before {
+		t.Error("the outer span does not end")
+	}
+}
+
 // Rules that are disabled, and channels that are, select nothing; the rest is recorded.
 func TestRules(t *testing.T) {
 	r := newRecorder(t, ring.Geometry{SubbufBytes: 4096, Subbufs: 2}, 1, wire.Event{Pattern: "app:none", Level: -1})

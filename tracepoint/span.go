@@ -29,8 +29,14 @@ type spanKey struct{}
 
 // Span is one that has begun. The zero Span is none.
 type Span struct {
+	*span // nil: none
+}
+
+// span is what all copies of a Span have in common.
+type span struct {
 	spans *Spans
 	id    uint64
+	ended atomic.Bool
 }
 
 // Start begins a span, within that of the context. What is done with the context that
@@ -40,15 +46,17 @@ func (s *Spans) Start(ctx context.Context, name string) (context.Context, Span) 
 	if !s.begin.Enabled() && !s.end.Enabled() {
 		return ctx, Span{}
 	}
-	parent, _ := ctx.Value(spanKey{}).(Span)
-	span := Span{s, s.last.Add(1)}
-	s.begin.Write(span.id, parent.id, name)
-	return context.WithValue(ctx, spanKey{}, span), span
+	made, parent := &span{spans: s, id: s.last.Add(1)}, uint64(0)
+	if within, ok := ctx.Value(spanKey{}).(*span); ok {
+		parent = within.id
+	}
+	s.begin.Write(made.id, parent, name)
+	return context.WithValue(ctx, spanKey{}, made), Span{made}
 }
 
-// End ends the span.
+// End ends the span, unless it has ended. It is safe for concurrent use.
 func (s Span) End() {
-	if s.spans != nil {
+	if s.span != nil && s.ended.CompareAndSwap(false, true) {
 		s.spans.end.Write(s.id)
 	}
 }
