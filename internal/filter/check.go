@@ -3,7 +3,10 @@
 
 package filter
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Type is what is known of a node's value before its fields are bound.
 type Type uint8
@@ -110,7 +113,8 @@ func (p *parser) checkComparison(n *Binary) error {
 	case x.number() && y.text():
 		return p.mismatch(n.Y, "a number")
 	}
-	if n.Op != Equal && n.Op != NotEqual {
+	order := n.Op != Equal && n.Op != NotEqual
+	if order && !p.ordered {
 		switch {
 		case x == TextType || x == CharType && y.text():
 			return p.mismatch(n.X, fmt.Sprintf("a number beside %v", n.Op))
@@ -118,6 +122,11 @@ func (p *parser) checkComparison(n *Binary) error {
 			return p.mismatch(n.Y, fmt.Sprintf("a number beside %v", n.Op))
 		}
 		return nil
+	}
+	for _, side := range []Node{n.X, n.Y} {
+		if order && isPattern(side) && !isPrefix(side) {
+			return p.mismatch(side, fmt.Sprintf("a string with no * but at its end beside %v", n.Op))
+		}
 	}
 	if isPattern(n.X) && isPattern(n.Y) {
 		return p.error(n.Y.Offset(), "a second pattern", "a string without *")
@@ -133,4 +142,11 @@ func isPattern(n Node) bool {
 	}
 	_, plain := t.Pattern.Plain()
 	return !plain
+}
+
+// isPrefix reports whether a pattern ends in its only star.
+func isPrefix(n Node) bool {
+	text, ok := strings.CutSuffix(n.(*Text).Pattern.String(), "*")
+	_, plain := NewGlob(text).Plain()
+	return ok && plain
 }

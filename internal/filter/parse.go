@@ -19,6 +19,19 @@ const (
 // of its fields. The error is an [*Error].
 func Parse(text string) (*Expr, error) {
 	p := parser{lexer: lexer{text: text}}
+	return p.parse()
+}
+
+// ParseOrdered is [Parse] for applications, which compare strings by < <= > >= too: byte by
+// byte, and as equal to a string that ends in its only star where they begin like it. To a
+// [Program] such a comparison is unknown.
+func ParseOrdered(text string) (*Expr, error) {
+	p := parser{lexer: lexer{text: text}, ordered: true}
+	return p.parse()
+}
+
+func (p *parser) parse() (*Expr, error) {
+	text := p.text
 	if len(text) > MaxLength {
 		return nil, p.error(MaxLength, "a longer text", fmt.Sprintf("at most %d bytes", MaxLength))
 	}
@@ -41,9 +54,10 @@ func Parse(text string) (*Expr, error) {
 // parser reads expressions by the binding powers of their operators.
 type parser struct {
 	lexer
-	tok   token // the one to read next
-	depth int
-	nodes int
+	ordered bool  // strings have an order
+	tok     token // the one to read next
+	depth   int
+	nodes   int
 }
 
 func (p *parser) advance() (err error) {

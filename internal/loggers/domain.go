@@ -113,7 +113,7 @@ func (d *Domain) Rule(r *agent.EventRule) (agent.EventRule, error) {
 		return refuse(agent.CodeInvalid, "a name of a logger has no quotation mark")
 	}
 	if r.Filter != "" {
-		if _, err := filter.Parse(r.Filter); err != nil {
+		if _, err := filter.ParseOrdered(r.Filter); err != nil {
 			return refuse(agent.CodeFilter, err.Error())
 		}
 	}

@@ -150,6 +150,8 @@ func TestUserChoicesAsSessiond(t *testing.T) {
 		{"weirkinds:texts", "-f", `string == "plain*"`},
 		{"weirkinds:texts", "-f", `string == "*ue*\\sla*" || varying != "*o*"`},
 		{"weirkinds:texts", "-f", `fixed == "a long*"`},
+		{"weirkinds:texts", "-f", `string < "r" || "p" > varying`},
+		{"weirkinds:texts", "-f", `fixed >= "a long*" && string <= "plain*"`},
 		{"weirkinds:arrays", "-f", "fixed[1] < 0 && varying[0] > 5"},
 		{"weirkinds:arrays", "-f", "varying[6] != 0"},
 		{"weirkinds:enums", "-f", "as_int >= 4 || as_byte == -3"},

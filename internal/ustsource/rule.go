@@ -68,7 +68,7 @@ func (r *rule) setFilter(text string) error {
 	if text == "" {
 		return nil
 	}
-	e, err := filter.Parse(text)
+	e, err := filter.ParseOrdered(text)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 func compile(t *testing.T, text string) (*Program, error) {
 	t.Helper()
-	e, err := filter.Parse(text)
+	e, err := filter.ParseOrdered(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +36,7 @@ func TestCompile(t *testing.T) {
 		`$app.p:c == "a\*b\\"`:            "46ffff40615c2a625c5c000c01" + "0000246170702e703a6300",
 		`'*' == s || "x*" != s`:           "402a003bffff0c3a120040782a003bffff0d01" + "030073000e007300",
 		`(1 == 1) && 2.5 > 1`:             "4101000000000000004101000000000000000c3929004200000000000004404101000000000000000e01",
+		`s < "x" && "a*" >= s`:            "3bffff4078000f391200" + "40612a003bffff1001" + "0000730" + "00e007300",
 		`+a == 'c' || 0xffffffffffffffff`: "3bffff4063000c3a130041ffffffffffffffff01" + "00006100",
 		`$ctx.a.b[1] && (c > 1.0) == 0`: "4f5202005206005501000000000000005643392c003bffff42000000000000f03f0e4100000000000000000c01" +
 			"010061000400620015006300",
