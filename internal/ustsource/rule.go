@@ -4,6 +4,7 @@
 package ustsource
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,10 +42,8 @@ func newRule(r *agent.EventRule) (*rule, error) {
 	case len(r.Pattern) >= wire.NameLen || len(r.Exclusions) > wire.MaxExclusions:
 		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": the name is too long, or too many are left out")
 	}
-	for _, x := range r.Exclusions {
-		if len(x) >= wire.NameLen {
-			return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: event rule "+r.Pattern+": a name that is left out is too long")
-		}
+	if err := checkExclusions(r); err != nil {
+		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("domain ust: event rule %s: %v", r.Pattern, err))
 	}
 	made := &rule{agent: r, pattern: r.Pattern, exclusions: slices.Clone(r.Exclusions), level: -1}
 	if err := made.setFilter(r.Filter); err != nil {
@@ -61,6 +60,24 @@ func newRule(r *agent.EventRule) (*rule, error) {
 		made.levelType = wire.LevelSingle
 	}
 	return made, nil
+}
+
+// checkExclusions refuses, as LTTng does, what cannot be meant: to leave something out of one
+// name, or everything out.
+func checkExclusions(r *agent.EventRule) error {
+	if _, one := filter.NewGlob(r.Pattern).Plain(); one && len(r.Exclusions) > 0 {
+		return errors.New("it is one name, of which nothing can be left out: want one with a *, or no exclusions")
+	}
+	for _, x := range r.Exclusions {
+		switch {
+		case len(x) >= wire.NameLen:
+			return fmt.Errorf("a name of %d bytes that is left out: want less than %d", len(x), wire.NameLen)
+		case strings.Contains(x, `\`): // what that stands for is no pattern
+		case filter.NewGlob(x).Match([]byte(r.Pattern)):
+			return fmt.Errorf("%s is left out, which is everything", x)
+		}
+	}
+	return nil
 }
 
 // setFilter makes the program of a filter, which applications run.

@@ -37,10 +37,24 @@ func TestRefused(t *testing.T) {
 		{Type: agent.Tracepoint, Pattern: "a", Filter: "$ctx.perf_thread_cpu_cycles > 1"},
 		{Type: agent.Tracepoint, Pattern: strings.Repeat("a", wire.NameLen)},
 		{Type: agent.Tracepoint, Pattern: "a", LogLevel: "LOUD"},
-		{Type: agent.Tracepoint, Pattern: "a", Exclusions: []string{strings.Repeat("a", wire.NameLen)}},
+		{Type: agent.Tracepoint, Pattern: "a", Filter: `s < "*x*"`},
+		{Type: agent.Tracepoint, Pattern: "a*", Exclusions: []string{strings.Repeat("a", wire.NameLen)}},
+		{Type: agent.Tracepoint, Pattern: "a:b", Exclusions: []string{"x:*"}},
+		{Type: agent.Tracepoint, Pattern: `a\*`, Exclusions: []string{"b"}},
+		{Type: agent.Tracepoint, Pattern: "a:*", Exclusions: []string{"b:c", "a*"}},
+		{Type: agent.AllEvents, Pattern: "*", Exclusions: []string{"*"}},
 	} {
 		if _, err := c.AddRule(&r); err == nil {
 			t.Errorf("rule %+v is taken", r)
+		}
+	}
+	for _, r := range []agent.EventRule{
+		{Type: agent.Tracepoint, Pattern: "a:*", Exclusions: []string{"b:c", "a:x*", `a:\*`, ""}},
+		{Type: agent.AllEvents, Pattern: "*", Exclusions: []string{"a:*"}},
+		{Type: agent.Tracepoint, Pattern: "a:b", Filter: `s >= "x*" && "y" > $ctx.procname`},
+	} {
+		if _, err := c.AddRule(&r); err != nil {
+			t.Errorf("rule %+v: %v", r, err)
 		}
 	}
 	for name, want := range map[string]string{"nothing": "want one of", "perf_thread_cpu_cycles": "do not compare counters"} {
