@@ -192,8 +192,9 @@ func (p *program) attachChannel(a *attachment, w channelWants) error {
 // attachContext adds a context to a channel in the program. One that it cannot tell, such as
 // a counter that its processor or the kernel does not give it, is left out, for all who
 // write to these rings later too: their events are alike. That is not what others lose by a
-// program that knows of no such context at all: it is left out itself, where there are
-// others.
+// program that knows of no such context at all, nor by one that cannot tell it, as it has no
+// descriptor left, after others have declared that they do: such a program is left out itself,
+// where there are others.
 func (p *program) attachContext(handle uint32, b *buffers, c programContext) error {
 	if b.lacks(c.name) {
 		return nil
@@ -203,15 +204,28 @@ func (p *program) attachContext(handle uint32, b *buffers, c programContext) err
 		return err
 	}
 	p.s.complaints.Warn(p.log, "context is not recorded", "session", b.c.t.info.Name, "channel", b.c.name, "context", c.name, "err", err)
-	if errors.Is(err, wire.CodeNoSys) && b.part.of.p == nil {
-		p.mu.Lock()
-		p.out[handle] = true
-		p.mu.Unlock()
-		b.c.t.limit("channel %s of %s is not recorded: it knows no context %s (--buffers-pid would leave that out)", b.c.name, p, c.name)
-		return errLeftOut
+	unknown := errors.Is(err, wire.CodeNoSys)
+	if b.part.of.p != nil || !unknown && !b.declared() {
+		b.refuse(c.name, p)
+		return nil
 	}
-	b.refuse(c.name, p)
-	return nil
+	p.mu.Lock()
+	p.out[handle] = true
+	p.mu.Unlock()
+	why := "cannot tell context %s, which those before it do"
+	if unknown {
+		why = "knows no context %s"
+	}
+	b.c.t.limit("channel %s of %s is not recorded: it "+why+" (--buffers-pid would leave that out)", b.c.name, p, c.name)
+	return errLeftOut
+}
+
+// declared reports whether a program has declared the contexts, which those of others are to
+// be like.
+func (b *buffers) declared() bool {
+	b.c.t.mu.Lock()
+	defer b.c.t.mu.Unlock()
+	return b.class.contexts != nil
 }
 
 // errLeftOut reports a program that is left out of a channel.

@@ -127,6 +127,42 @@ func TestContextUnknown(t *testing.T) {
 	}
 }
 
+// A program that cannot tell a context that those before it have declared, as it has no
+// descriptors left, is left out itself: those that come later are told of the context.
+func TestContextRefusedLate(t *testing.T) {
+	s := serve(t)
+	tr := watch(t, s)
+	tr.info.Owner = uint32(os.Getuid())
+	c, err := tr.Channel(0, "ch", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.AddContext("perf:thread:cycles"), c.Start()); err != nil {
+		t.Fatal(err)
+	}
+	cycles := []wire.Field{{Name: "perf_thread_cycles", Kind: wire.Integer, Bits: 64, Base: 10, Align: 8}}
+	var all []*fake
+	for _, x := range []struct {
+		refuses  wire.Code
+		contexts []wire.Field
+	}{{wire.OK, cycles}, {wire.CodeFailed, nil}, {wire.OK, cycles}} {
+		f := join(t, s, func(f *fake) { f.declare, f.refuses, f.contexts = true, x.refuses, x.contexts })
+		<-f.registered
+		all = append(all, f)
+	}
+	wantWarning(t, tr, "is not recorded: it cannot tell context perf:thread:cycles, which those before it do")
+	for i, want := range []int32{0, codeInvalid, 0} {
+		f := all[i]
+		if err := errors.Join(f.command.Close(), f.notify.Close()); err != nil {
+			t.Error(err)
+		}
+		<-f.done
+		if told := slices.ContainsFunc(f.commands, func(c wire.Command) bool { return c.Op == wire.OpContext }); f.refused != want || !told {
+			t.Errorf("program %d is told of the context: %v, its channel is answered with %d, want %d", i, told, f.refused, want)
+		}
+	}
+}
+
 // A program that refuses one thing is told the rest, and refuses it once; when the session
 // ends it is to let go of all that it has, whatever it cannot let go of.
 func TestRefusalStandsAlone(t *testing.T) {
