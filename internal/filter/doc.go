@@ -40,8 +40,8 @@
 // are those of C. Strings stand in double quotes; a * in one stands for any
 // bytes, and \* for a star. LTTng has the escapes \* and \\ only, weir all of
 // C. Strings can be compared by == and != alone, but by [ParseOrdered], and not
-// two with a star. A string in single quotes is a string; if it is of one byte, it is also that
-// integer where the other side is a number.
+// two with a star. A string in single quotes is a string; if it is of one byte,
+// it is also that integer where the other side is a number.
 //
 // A bare name is looked up by the resolver, as a rule in the payload, then in
 // the event's own context, the context that all events of a stream share, and
