@@ -96,3 +96,19 @@ func TestPartEnds(t *testing.T) {
 		t.Errorf("counts %+v", sums)
 	}
 }
+
+// A part that is told twice to end, as the daemon has not got the answer, counts once until
+// the relay knows.
+func TestPartEndsTwiceOnRelay(t *testing.T) {
+	c := &channel{Channel: handover.Channel{ID: 3, Name: "c"}}
+	s := &stream{channel: c, in: part{place: "one"}}
+	o := &relayOutput{begun: true, spool: newSpool(1<<20, 0, nil), writers: []*stream{s}, numbered: map[*stream]uint64{s: 5}}
+	for range 2 {
+		if err := o.endPart(s.in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := o.confirmedPast(3, 0); n != 5 {
+		t.Errorf("%d packets of parts that end are confirmed, want 5", n)
+	}
+}

@@ -15,7 +15,7 @@ func (o *relayOutput) endPart(p part) error {
 	o.mu.Lock()
 	begun := o.begun
 	for _, s := range o.writers {
-		if s.in == p {
+		if s.in == p && !slices.Contains(o.leaving, s) { // the daemon may not have got the answer
 			o.leaving = append(o.leaving, s)
 		}
 	}
