@@ -375,6 +375,22 @@ func TestFIFOOutlivesTheAgent(t *testing.T) {
 	})
 }
 
+// TestFIFOLeavesTheFilesOfOthers has a file put where the pipe was, while a reader has it.
+func TestFIFOLeavesTheFilesOfOthers(t *testing.T) {
+	a := start(t)
+	api := a.dial()
+	_, err := api.Create(t.Context(), client.CreateOptions{Name: "f", Source: a.fs.Dir})
+	must(t, err)
+	path := t.TempDir() + "/pipe"
+	must(t, api.FIFO(t.Context(), client.FIFORequest{Feed: "f", Path: path}))
+	f := a.openFIFO(path)
+	must(t, os.WriteFile(path, []byte("mine"), 0o600), f.Close())
+	a.until("the feed is free", func() bool { return a.feeds()[0].Consumer == nil })
+	if b, err := os.ReadFile(path); err != nil || string(b) != "mine" {
+		t.Errorf("the file of others: got %q, %v, want it as it was", b, err)
+	}
+}
+
 func TestFIFORefusals(t *testing.T) {
 	a := start(t)
 	api := a.dial()

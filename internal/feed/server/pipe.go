@@ -274,9 +274,14 @@ func isFIFO(path string, owner uint32) bool {
 
 // writeFIFO writes to a named pipe that is there, until its end.
 func (s *Server) writeFIFO(consumer *feed.Consumer, r client.FIFORequest, format client.Format) {
+	owner := consumer.Info().Owner
 	s.open.Go(func() {
 		defer consumer.Close(context.Background(), false)
-		defer os.Remove(r.Path)
+		defer func() {
+			if isFIFO(r.Path, owner) { // while a reader has the pipe, others may put something else there
+				_ = os.Remove(r.Path)
+			}
+		}()
 		for {
 			err := s.serveFIFO(consumer, r.Path, format)
 			if !errors.Is(err, unix.EPIPE) {
@@ -287,7 +292,7 @@ func (s *Server) writeFIFO(consumer *feed.Consumer, r client.FIFORequest, format
 				return
 			}
 			// What that reader had not gone beyond is for the next.
-			err = errors.Join(consumer.Rewind(), makeFIFO(r.Path, consumer.Info().Owner))
+			err = errors.Join(consumer.Rewind(), makeFIFO(r.Path, owner))
 			if err != nil {
 				s.opts.Log.Warn("feeds: named pipe cannot be made again", "path", r.Path, "error", err)
 				return
