@@ -74,11 +74,10 @@ func (h *holding) Hold(key string, files ...*os.File) error {
 	if err := h.remember(key, files); err != nil {
 		return err
 	}
-	err := h.connect()
-	if err == nil {
-		err = h.client.Hold(key, files...)
-	}
-	if errors.Is(err, holder.ErrGone) {
+	var err error
+	if h.client == nil {
+		err = h.connect()
+	} else if err = h.client.Hold(key, files...); errors.Is(err, holder.ErrGone) {
 		err = h.again(err)
 	}
 	if err != nil {
@@ -102,16 +101,20 @@ func (h *holding) Drop(key string) error {
 	return err
 }
 
-// connect has a holder run.
+// connect has a holder run, and hold all that we know of: the one before may have ended, and
+// another could not be started then.
 func (h *holding) connect() error {
-	if h.client != nil {
-		return nil
-	}
 	c, err := holder.Start(context.Background(), h.socket, h.command...)
 	if err != nil {
 		return err
 	}
 	h.client = c
+	for key, fds := range h.held {
+		if err := h.holdCopies(key, fds); err != nil {
+			h.disconnect() // or the next look would find all in order
+			return err
+		}
+	}
 	return nil
 }
 
@@ -122,23 +125,15 @@ func (h *holding) disconnect() {
 	}
 }
 
-// again starts another holder where the one that there was has ended, and has it hold all
-// that we know of. Nothing is lost while this process lives.
+// again starts another holder where the one that there was has ended. Nothing is lost while
+// this process lives.
 func (h *holding) again(why error) error {
 	h.log.Warn("holder of events has ended; another one is started", "reason", why)
 	h.disconnect()
 	if len(h.held) == 0 {
 		return nil
 	}
-	if err := h.connect(); err != nil {
-		return err
-	}
-	for key, fds := range h.held {
-		if err := h.holdCopies(key, fds); err != nil {
-			return err
-		}
-	}
-	return nil
+	return h.connect()
 }
 
 // holdCopies has copies of descriptors held: files that Go watches are made of them only
@@ -238,7 +233,6 @@ func (h *holding) check() {
 		return
 	}
 	if err := h.again(err); err != nil {
-		h.disconnect()
 		h.log.Error("no holder of events: what is not read when this process is killed will be a gap", "error", err)
 	}
 }

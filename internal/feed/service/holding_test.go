@@ -93,13 +93,15 @@ func texts(t *testing.T, h *holding, keys ...string) string {
 	return strings.Join(all, " ")
 }
 
-// TestHolderThatEnds has another holder hold what one that was killed has held.
-func TestHolderThatEnds(t *testing.T) {
+// newHolding returns one whose holders write their numbers into a file and are killed at the
+// test's end, and what makes files to be held.
+func newHolding(t *testing.T) (h *holding, pidFile string, file func(text string) *os.File) {
+	t.Helper()
 	dir := t.TempDir()
 	program, err := os.Executable()
 	must(t, err)
-	pidFile := filepath.Join(dir, "pid")
-	h := &holding{
+	pidFile = filepath.Join(dir, "pid")
+	h = &holding{
 		socket: filepath.Join(dir, "holder"), command: []string{program, asHolder, pidFile},
 		log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -107,7 +109,7 @@ func TestHolderThatEnds(t *testing.T) {
 		h.close()
 		killHolder(t, pidFile)
 	})
-	file := func(text string) *os.File {
+	file = func(text string) *os.File {
 		f, err := os.CreateTemp(dir, "")
 		must(t, err)
 		t.Cleanup(func() { f.Close() })
@@ -115,6 +117,12 @@ func TestHolderThatEnds(t *testing.T) {
 		must(t, err)
 		return f
 	}
+	return h, pidFile, file
+}
+
+// TestHolderThatEnds has another holder hold what one that was killed has held.
+func TestHolderThatEnds(t *testing.T) {
+	h, pidFile, file := newHolding(t)
 	must(t, h.Hold("a", file("a1"), file("a2")), h.Hold("b", file("b1")))
 
 	killHolder(t, pidFile)
@@ -134,5 +142,24 @@ func TestHolderThatEnds(t *testing.T) {
 	}
 	if files, err := h.Take("a"); len(files) > 0 || err != nil {
 		t.Errorf("what was dropped: got %v, %v", files, err)
+	}
+}
+
+// TestHolderThatCannotBeStarted has what was held held again by whoever is started next,
+// though that was for something else.
+func TestHolderThatCannotBeStarted(t *testing.T) {
+	h, pidFile, file := newHolding(t)
+	must(t, h.Hold("a", file("a1")))
+	killHolder(t, pidFile)
+	right := h.command
+	h.command = []string{h.socket + "-nothing"}
+	h.check()
+	if err := h.Hold("b", file("b1")); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("Hold without a holder: got %v, want %v", err, os.ErrNotExist)
+	}
+	h.command = right
+	must(t, h.Hold("c", file("c1")))
+	if got := texts(t, h, "a", "b", "c"); got != "a1 c1" {
+		t.Errorf("the next holder has %q, want what the first had and what is new", got)
 	}
 }
