@@ -335,6 +335,35 @@ func repairSpoilt(t *testing.T, n int, spoil func(path string, size int64) error
 	return lost, true
 }
 
+// The number of the last journal may be lost with its table, and the journals may not.
+func TestRepairWithoutTheNumberOfJournals(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "feeds")
+	opts := Options{Verify: verifyTest}
+	d, j := openTest(t, dir, opts)
+	var b Batch
+	b.Reset(1)
+	fillIndexed(&b, 10)
+	pb := d.db.NewBatch()
+	err := errors.Join(j.Apply(t.Context(), &b), pb.Delete(appendMeta(nil, metaNumber), nil))
+	if err := errors.Join(err, d.commit(t.Context(), pb, func(uint64) {}), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, all, err := Repair(t.Context(), dir, opts, nil)
+	if err != nil || len(all) != 1 || all[0].Last != 10 {
+		t.Errorf("Repair = %+v, %v, want the journal and its 10 records", all, err)
+	}
+	d, _ = openTest(t, dir, opts)
+	if _, err := d.Open(UUID{2}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.sources[UUID{2}].number; got != 2 {
+		t.Errorf("the next journal has number %d, want 2", got)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDamagedManifest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "feeds")
 	d, _ := openTest(t, dir, Options{})

@@ -169,18 +169,14 @@ func (d *database) loadWhatCanBe() error {
 	tell("version", err)
 	d.lastFeed, err = d.number(appendMeta(nil, metaFeed))
 	tell("number of the last feed", err)
-	d.lastSource, err = d.number(appendMeta(nil, metaNumber))
-	if err != nil {
-		tell("number of the last journal", err)
-		d.lastSource = math.MaxUint32 // of which those that are seen are not more
-	}
+	last, err := d.number(appendMeta(nil, metaNumber))
+	tell("number of the last journal", err)
+	d.lastSource = math.MaxUint32 // it may be lost without an error, and then none that is seen is more
 	tell("journals", d.loadSources())
 	tell("feeds", d.loadFeeds())
-	if d.lastSource == math.MaxUint32 {
-		d.lastSource = 0
-		for _, s := range d.sources {
-			d.lastSource = max(d.lastSource, s.number)
-		}
+	d.lastSource = last
+	for _, s := range d.sources {
+		d.lastSource = max(d.lastSource, s.number)
 	}
 	for id := range d.feeds {
 		d.lastFeed = max(d.lastFeed, id)
