@@ -178,6 +178,8 @@ func readProblem(answer *http.Response) error {
 		return &Error{Code: CodeBadArgument, Message: text}
 	case "host-unreachable": // said by the hub
 		return fmt.Errorf("%w: %s: %s (%s)", ErrGone, where, text, p.Code)
+	case "no-such-host": // as long as an agent is gone, and until it has told the hub of itself
+		return fmt.Errorf("%w, or the hub has not heard of it: %s: %s (%s)", ErrGone, where, text, p.Code)
 	case "no-such-path":
 		return fmt.Errorf("no feeds are served there: %s", where)
 	}

@@ -18,6 +18,7 @@ func TestGone(t *testing.T) {
 		gone   bool
 	}{
 		{502, `{"code":"host-unreachable","detail":"dial: connection refused"}`, true},
+		{404, `{"code":"no-such-host","detail":"web1"}`, true},
 		{409, `{"code":"feed_busy","detail":"read by another"}`, false},
 		{503, `{"code":"store","detail":"stalled"}`, false},
 	} {

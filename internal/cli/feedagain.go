@@ -57,12 +57,16 @@ func notThere(err error) bool {
 const (
 	firstReopen = 200 * time.Millisecond
 	lastReopen  = 5 * time.Second
+	// ownLease is how long an agent that did not see a connection break may take the feed
+	// for read: the lease of 60 s, and time to come round.
+	ownLease = 75 * time.Second
 )
 
 // openAgain waits for the agent to come back and opens the feed again. At the end of the
 // call it returns nothing, and no error.
 func (c *feedCall) openAgain(why error, open feedOpener) (*feed.Consumer, error) {
 	fmt.Fprintf(c.cmd.ErrOrStderr(), "weir: %v; waiting for the agent\n", why)
+	var busy time.Time // since then
 	for wait := firstReopen; ; wait = min(2*wait, lastReopen) {
 		timer := time.NewTimer(wait)
 		select {
@@ -72,8 +76,16 @@ func (c *feedCall) openAgain(why error, open feedOpener) (*feed.Consumer, error)
 		case <-timer.C:
 		}
 		n, err := c.tryAgain(open)
-		if err == nil || c.ctx.Err() == nil && !notThere(err) {
-			return n, err
+		switch {
+		case err == nil:
+			return n, nil
+		case c.ctx.Err() != nil || notThere(err):
+		case !c.api.Remote() || !errors.Is(err, &feed.Error{Code: feed.CodeBusy}):
+			return nil, err
+		case busy.IsZero():
+			busy = time.Now()
+		case time.Since(busy) > ownLease: // somebody else has it
+			return nil, err
 		}
 	}
 }

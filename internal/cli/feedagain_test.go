@@ -4,6 +4,9 @@
 package cli
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -52,5 +55,48 @@ func TestWorkOutlivesTheAgent(t *testing.T) {
 		if runs != c.runs || last != uint64(c.reads) {
 			t.Errorf("once %v: got %d runs and %d records, want %d and %d", c.once, runs, last, c.runs, c.reads)
 		}
+	}
+}
+
+// TestWorkWaitsForItsOwnLease has a hub be gone for a moment: behind it the agent takes the
+// feed for read, until the lease of before has ended.
+func TestWorkWaitsForItsOwnLease(t *testing.T) {
+	var opened, refused, read int // owned by the server: one request comes at a time
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		problem := func(status int, code string) {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"code":%q}`, code)
+		}
+		switch {
+		case r.URL.Path == "/api/v1/feeds":
+			fmt.Fprint(w, `{"items":[]}`)
+		case r.Method == http.MethodPost && opened == 1 && refused < 2:
+			refused++
+			problem(http.StatusConflict, string(feed.CodeBusy))
+		case r.Method == http.MethodPost:
+			opened++
+			w.Header().Set("Weir-Consumer", "token")
+			fmt.Fprint(w, `{"id":"cl1"}`)
+		case r.Method == http.MethodDelete || opened == 1:
+			problem(http.StatusBadGateway, "host-unreachable")
+		default:
+			read++
+			w.Header().Set("Weir-Through", "7")
+			w.Header().Set("Weir-Count", "0")
+			w.Header().Set("Weir-Batch", "1")
+		}
+	}))
+	defer hub.Close()
+	command := feedCommand(&cobra.Command{Use: "work", Args: cobra.ExactArgs(1)}, func(call *feedCall) error {
+		return call.outlive(false, call.opener(false), func(n *feed.Consumer) error {
+			_, err := n.Read(call.ctx, feed.ReadOptions{})
+			return err
+		})
+	})
+	command.SetArgs([]string{"cl1", "--socket", hub.URL})
+	command.SilenceErrors, command.SilenceUsage = true, true
+	if err := command.ExecuteContext(t.Context()); err != nil || opened != 2 || refused != 2 || read != 1 {
+		t.Errorf("got %v, opened %d times, refused %d and read %d, want the feed opened again after the refusals", err, opened, refused, read)
 	}
 }
