@@ -69,7 +69,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.repair, "repair", false, "with --verify: make what differs equal, and verify again; no mirror may be running")
 	f.BoolVar(&m.dryRun, "dry-run", false, "print what would be made equal, and change nothing")
 	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
-	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy")
+	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy; with --take-over also what others have put in parked directories")
 	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what only it has stays until --repair removes it; a name that both have stops the mirror, or is replaced with --take-over")
 	f.BoolVar(&m.opts.TakeOver, "take-over", false, "replace what others have changed in the target where that is in the way, rather than stop; a mirror that has stopped goes on")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
@@ -201,6 +201,11 @@ func (m *mirrorFlags) end(call *feedCall) error {
 	if err != nil {
 		return err
 	}
+	if id != "" && !m.opts.TakeOver {
+		if err := refuseForeign(m.opts.Target); err != nil {
+			return err
+		}
+	}
 	if id != "" {
 		err = call.api.Destroy(call.ctx, id)
 		if err != nil && !errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
@@ -208,6 +213,15 @@ func (m *mirrorFlags) end(call *feedCall) error {
 		}
 	}
 	return mirror.Forget(m.opts.Target)
+}
+
+// refuseForeign keeps a mirror from being forgotten with files of others.
+func refuseForeign(target string) error {
+	path, err := mirror.Foreign(target)
+	if err != nil || path == "" {
+		return err
+	}
+	return fmt.Errorf("target %s: others have put that in a directory which the source does not have any more: move it away, or have it removed with --take-over", path)
 }
 
 // follow copies until the call's end.

@@ -134,7 +134,12 @@ func TestMirrorCommand(t *testing.T) {
 	out, _ = weir(0, "--status")
 	has("status", out, "0 left out")
 
-	weir(0, "--forget")
+	mine := filepath.Join(target, ".weir-mirror", "staged", "7.0.1", "mine")
+	sh(target, "mkdir -p "+mine)
+	_, errs = weir(1, "--forget")
+	has("forgetting a mirror with what others have put in it", errs, mine, "--take-over")
+	weir(0, "--status")
+	weir(0, "--forget", "--take-over")
 	weir(1, "--status")
 	if _, err := os.Lstat(filepath.Join(target, "d", "f")); err != nil {
 		t.Errorf("copy of a mirror that was forgotten: %v", err)

@@ -229,9 +229,6 @@ func StoredFeed(target string) (string, error) {
 	return s.about.Feed, s.close()
 }
 
-// Forget removes what a mirror keeps in its target, which becomes an ordinary copy.
-func Forget(target string) error { return os.RemoveAll(filepath.Join(target, ownDir)) }
-
 // Close closes everything; what was not committed is put right the next time.
 func (m *Mirror) Close() error {
 	err := m.tell(true)

@@ -113,9 +113,24 @@ func TestDirectoryOfOthersFilesThatGoesAway(t *testing.T) {
 		t.Errorf("what others have put in a directory, in the one that is told (%s): got %q, %v", changed.Path, b, err)
 	}
 	m.stop()
+	if path, err := Foreign(m.target); path != filepath.Join(changed.Path, "mine") || err != nil {
+		t.Errorf("what is not to be removed with the mirror: got %q, %v, want %s/mine", path, err, changed.Path)
+	}
 	o := m.options()
 	o.TakeOver = true
 	m.equal(m.startWith(o))
+	m.stop()
+	// A directory that is parked with what belongs to it is none of others'.
+	s, err := openState(filepath.Join(m.target, ownDir))
+	must(t, err)
+	stage, d := t.TempDir(), changelog.FID{Seq: 1, OID: 2, Ver: 3}
+	e := changelog.FID{Seq: 4}
+	must(t, os.MkdirAll(filepath.Join(stage, stagedName(d), "e", "f"), 0o700),
+		s.set(name{d, "e"}, e), s.set(name{e, "f"}, changelog.FID{Seq: 5}))
+	if path, err := s.foreign(stage); path != "" || err != nil {
+		t.Errorf("a directory that is parked: got %q, %v, want nothing of others", path, err)
+	}
+	must(t, s.close())
 }
 
 // Copies that were made for names that do not come about are not kept.
