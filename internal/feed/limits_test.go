@@ -125,6 +125,75 @@ func TestSpace(t *testing.T) {
 	}
 }
 
+// TestWarningBeforeSpaceIsShort has the feed warned of that is the next to be given up for
+// space, once, and another when it has cancelled.
+func TestWarningBeforeSpaceIsShort(t *testing.T) {
+	disk := &space{free: 2 * minFree}
+	s := newStand(t, disk)
+	for _, name := range []string{"a", "b"} {
+		s.create(client.CreateOptions{Name: name})
+		s.pass(time.Minute)
+	}
+	s.append(5)
+	reader := s.attach("b")
+	want := func(when, feed string) {
+		t.Helper()
+		for _, idle := range []bool{true, false, true} {
+			s.look(idle)
+		}
+		got := ""
+		for _, m := range s.warnings(reader) {
+			got += m.Feed + " " + m.Reason
+		}
+		if got != feed {
+			t.Errorf("%s: got a warning of %q, want %q", when, got, feed)
+		}
+		s.wantStates(when, "a, b")
+	}
+	want("half is taken", "")
+	disk.free = minFree + minFree/4
+	want("four fifths are taken", "cl1-a space")
+	disk.free = minFree + minFree/2
+	want("two thirds are taken", "")
+	s.pass(time.Minute)
+	n := s.attach("a")
+	_, err := n.Cancel(t.Context(), 0)
+	must(t, err, n.Close(t.Context(), false))
+	disk.free = minFree + minFree/4
+	s.append(1)
+	want("a has cancelled", "cl2-b space")
+}
+
+// TestWarningOfOnesOwn has a reader who may see nothing told that his feed is near a limit,
+// and not that others are.
+func TestWarningOfOnesOwn(t *testing.T) {
+	s := newStand(t, nil)
+	s.m.opts.Access = blind{}
+	size, owner := uint64(20), uint32(3001)
+	s.create(client.CreateOptions{Name: "own", AbortSize: &size, Owner: &owner, Restricted: true})
+	s.create(client.CreateOptions{Name: "other", AbortSize: &size})
+	s.append(16)
+	s.look(false)
+	n, err := s.m.Attach(Caller{UID: owner}, "own", false)
+	must(t, err)
+	got := s.warnings(n)
+	if len(got) != 1 || got[0].Feed != "cl1-own" || got[0].Reason != abortSize {
+		t.Errorf("got %+v, want a warning of the own feed", got)
+	}
+	if all := s.warnings(s.attach("other")); len(all) != 2 {
+		t.Errorf("who sees all: got %+v, want two warnings", all)
+	}
+}
+
+// blind has users see nothing.
+type blind struct{}
+
+func (blind) View(Caller, Scene) (Viewer, error)            { return blind{}, nil }
+func (blind) Reach(Caller, string) error                    { return nil }
+func (blind) Show(*changelog.Record) bool                   { return false }
+func (blind) Paths(changelog.FID) (paths []string, _ error) { return nil, nil }
+func (blind) Close()                                        {}
+
 func TestGapsAreCountedOnce(t *testing.T) {
 	s := newStand(t, nil)
 	s.create(client.CreateOptions{Name: "f"})

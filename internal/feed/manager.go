@@ -63,6 +63,7 @@ type Manager struct {
 	feeds   map[uint32]*feed         // guarded by mu
 	ctx     context.Context          // of Run; nil before; guarded by mu
 	running sync.WaitGroup           // sources
+	crowded float64                  // of what the store may take of the disk, as of the last look; guarded by mu
 
 	// opening is held while a file system comes to be watched, which is when its index is
 	// read or made. It is taken before the other locks.

@@ -219,13 +219,19 @@ func (r *reading) deliver(rec *changelog.Record) bool {
 	return true
 }
 
+// warned reports whether a record warns of the feed itself: its reader is to know whatever he
+// may see.
+func (r *reading) warned(rec *changelog.Record) bool {
+	return rec.Type == changelog.Mark && rec.Mark.Kind == changelog.MarkWarn && rec.Mark.Feed == r.f.label()
+}
+
 // wants reports whether a record goes to the consumer, and hides what is not for it. What
 // a reader must not see is hidden before the filter looks at it, or filters would tell.
 func (r *reading) wants(rec *changelog.Record) bool {
 	r.arrived = false
 	if r.viewer != nil {
 		renamed := rec.Type == changelog.Rename
-		if !r.viewer.Show(rec) {
+		if !r.viewer.Show(rec) && !r.warned(rec) {
 			return false
 		}
 		r.arrived = renamed && rec.Type == changelog.Mkdir

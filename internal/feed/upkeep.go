@@ -65,7 +65,13 @@ func (m *Manager) upkeep(ctx context.Context) {
 // collect gives up feeds that are over their limits: those of size at once, those of
 // time when idle is set.
 func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
-	for _, f := range m.live() {
+	live := m.live()
+	crowded := m.crowding(idle)
+	var next *feed // to be given up for space
+	if crowded > 0.5 {
+		next = m.laziest(live)
+	}
+	for _, f := range live {
 		s := m.sourceOf(f)
 		if s == nil {
 			continue
@@ -75,6 +81,9 @@ func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
 		b := behind{
 			records: last - min(f.cancelled, last), bytes: uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))),
 			time: now.Sub(f.idleSince()),
+		}
+		if f == next {
+			b.space = crowded
 		}
 		reason, warned := b.over(&f.doc, idle), f.doc.Warned
 		near := b.near(&f.doc, warned)
@@ -86,7 +95,7 @@ func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
 			m.warn(ctx, s, f, near, last)
 		}
 	}
-	if idle {
+	if idle && crowded > 1 {
 		m.spare(ctx)
 	}
 }
@@ -95,6 +104,7 @@ func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
 type behind struct {
 	records, bytes uint64
 	time           time.Duration // since it has cancelled
+	space          float64       // of what the store may take of the disk, if it is the next to be given up for that
 }
 
 // over names the limit that is reached. That of time is looked at only if idle is set.
@@ -124,6 +134,7 @@ func (b *behind) near(d *document, warned string) string {
 		{abortSize, float64(b.records), float64(d.AbortSize), 1},
 		{abortBytes, float64(b.bytes), float64(d.AbortBytes), 512},
 		{abortTimeout, float64(b.time), float64(d.AbortTimeout), 0},
+		{abortSpace, b.space, 1, 0},
 	} {
 		switch {
 		case l.limit == 0:
@@ -204,30 +215,47 @@ func (m *Manager) abort(ctx context.Context, f *feed, reason string, last uint64
 	}
 }
 
-// spare gives up feeds while the store takes too much of the disk: first the one that
-// has not been cancelled for longest.
+// crowding is how much of what the store may take of the disk it takes: above 1, feeds are
+// given up. It is as of the last look.
+func (m *Manager) crowding(look bool) float64 {
+	if look && m.opts.Space != nil {
+		c := 0.0
+		if free, err := m.opts.Space.Free(); err != nil {
+			m.log.Warn("free space of the store is not known", "error", err)
+		} else {
+			f := max(float64(free), 1)
+			c = max(float64(m.store.Bytes())*(maxShare-1)/f, minFree/f)
+		}
+		m.mu.Lock()
+		m.crowded = c
+		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.crowded
+}
+
+// spare gives up a feed while the store takes too much of the disk. What that frees shows
+// after the next trim.
 func (m *Manager) spare(ctx context.Context) {
-	if m.opts.Space == nil {
-		return
+	if f := m.laziest(m.live()); f != nil {
+		_, last := m.sourceOf(f).Journal().Bounds()
+		m.abort(ctx, f, abortSpace, last)
 	}
-	free, err := m.opts.Space.Free()
-	if err != nil {
-		m.log.Warn("free space of the store is not known", "error", err)
-		return
-	}
-	if uint64(m.store.Bytes()) <= free/(maxShare-1) && free >= minFree {
-		return
-	}
-	feeds := m.live()
+}
+
+// laziest is the feed, of those that hold records, that has not been cancelled for longest;
+// nil if none holds any.
+func (m *Manager) laziest(feeds []*feed) (found *feed) {
 	slices.SortFunc(feeds, func(a, b *feed) int { return a.idle().Compare(b.idle()) })
 	for _, f := range feeds {
 		if s := m.sourceOf(f); s != nil {
 			if _, last := s.Journal().Bounds(); last > f.place() {
-				m.abort(ctx, f, abortSpace, last)
-				return // what that frees shows after the next trim
+				return f
 			}
 		}
 	}
+	return nil
 }
 
 func (f *feed) idle() time.Time {
