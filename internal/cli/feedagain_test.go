@@ -100,3 +100,38 @@ func TestWorkWaitsForItsOwnLease(t *testing.T) {
 		t.Errorf("got %v, opened %d times, refused %d and read %d, want the feed opened again after the refusals", err, opened, refused, read)
 	}
 }
+
+// TestMirrorFeedOutlivesTheAgent has a mirror read on from the next agent, unless it is to
+// end by itself.
+func TestMirrorFeedOutlivesTheAgent(t *testing.T) {
+	for _, c := range []struct {
+		once bool
+		last uint64
+	}{{false, 20}, {true, 6}} {
+		a := &fakeAgent{t: t, last: 20, lives: 3}
+		last := uint64(0)
+		command := feedCommand(&cobra.Command{Use: "work", Args: cobra.ExactArgs(1)}, func(call *feedCall) (err error) {
+			f := &mirrorFeed{call: call, reopen: call.opener(false)}
+			if f.Consumer, err = f.reopen(call.api); err != nil {
+				return err
+			}
+			defer func() { f.Close() }()
+			if c.once {
+				f.reopen = nil
+			}
+			for last < a.last {
+				b, err := f.Read(call.ctx, feed.ReadOptions{Wait: -1})
+				if err != nil {
+					return err
+				}
+				last = b.Through
+			}
+			return nil
+		})
+		command.SetArgs([]string{"cl1", "--socket", a.start()})
+		command.SilenceErrors, command.SilenceUsage = true, true
+		if err := command.ExecuteContext(t.Context()); last != c.last || (err != nil) != c.once {
+			t.Errorf("once %v: got %v, records through %d, want %d and an error %v", c.once, err, last, c.last, c.once)
+		}
+	}
+}

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -36,7 +37,8 @@ func newMirrorCommand() *cobra.Command {
 		Long: `Copy a directory, and then follow its changes by a feed until the command is
 interrupted. The copy has the same names, hard links, contents, owners, modes, extended
 attributes, access control lists and times; it is equal when the source has come to rest
-and the command is level with the feed. A command that was killed goes on where it was.
+and the command is level with the feed. A command that was killed goes on where it was; an
+agent that was stopped or killed it waits for, unless it is to end by itself.
 
 With --socket and the address of another host's agent, as
 http://127.0.0.1:9347/api/v1/hosts/web1 through a hub, the source is on that host: run
@@ -237,7 +239,13 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	if err != nil {
 		return err
 	}
-	n := new(mirrorFeed)
+	n := &mirrorFeed{call: call}
+	open := func(api *feed.Client) (*feed.Consumer, error) {
+		return api.Open(call.ctx, info.ID, feed.OpenOptions{Steal: api.Remote()})
+	}
+	if !m.once && !m.repair {
+		n.reopen = open
+	}
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
 	if call.api.Remote() {
 		m.opts.Agent = call.api
@@ -249,7 +257,7 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	}
 	// From here on nobody else has the target. So who reads its feed from another host is a
 	// mirror that was killed, which the agent does not know yet.
-	n.Consumer, err = call.api.Open(call.ctx, info.ID, feed.OpenOptions{Steal: call.api.Remote()})
+	n.Consumer, err = open(call.api)
 	if err != nil {
 		return errors.Join(err, mi.Close())
 	}
@@ -261,8 +269,46 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	return errors.Join(err, mi.Close())
 }
 
-// mirrorFeed is the feed of a mirror, which is opened after its target.
-type mirrorFeed struct{ *feed.Consumer }
+// mirrorFeed is the feed of a mirror, which is opened after its target, and again when the
+// agent has come back: what the mirror has done it has cancelled.
+type mirrorFeed struct {
+	*feed.Consumer
+	call   *feedCall
+	reopen feedOpener // nil: it ends with the agent
+}
+
+// Read reads a batch.
+func (f *mirrorFeed) Read(ctx context.Context, o feed.ReadOptions) (b *feed.Batch, err error) {
+	err = f.outlive(func() (err error) {
+		b, err = f.Consumer.Read(ctx, o)
+		return err
+	})
+	return b, err
+}
+
+// Cancel cancels what is done.
+func (f *mirrorFeed) Cancel(ctx context.Context, through uint64) (cancelled uint64, err error) {
+	err = f.outlive(func() (err error) {
+		cancelled, err = f.Consumer.Cancel(ctx, through)
+		return err
+	})
+	return cancelled, err
+}
+
+func (f *mirrorFeed) outlive(do func() error) error {
+	for {
+		err := do()
+		if err == nil || f.reopen == nil || f.call.ctx.Err() != nil || !agentGone(err) {
+			return err
+		}
+		f.Close()
+		n, err := f.call.openAgain(err, f.reopen)
+		if n == nil {
+			return errors.Join(err, f.call.ctx.Err())
+		}
+		f.Consumer = n
+	}
+}
 
 // feed finds the mirror's feed, or creates it.
 func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
