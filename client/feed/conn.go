@@ -5,6 +5,7 @@ package feed
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,15 +114,15 @@ func (c *conn) call(ctx context.Context, op Op, flags uint8, payload []byte) ([]
 }
 
 func (c *conn) exchange(op Op) ([]byte, error) {
-	if _, err := c.Write(c.out); errors.Is(err, unix.EPIPE) {
-		return nil, fmt.Errorf("%w: %w", ErrGone, err)
-	} else if err != nil {
-		return nil, err
+	_, sendErr := c.Write(c.out)
+	if sendErr != nil && !errors.Is(sendErr, unix.EPIPE) {
+		return nil, sendErr
 	}
+	// An agent that has closed the connection may have said why before.
 	f, err := ReadFrame(c.r, &c.in, MaxFrame)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET):
-		return nil, fmt.Errorf("%w: %w", ErrGone, err)
+		return nil, fmt.Errorf("%w: %w", ErrGone, cmp.Or(sendErr, err))
 	case err != nil:
 		return nil, err
 	case f.Op == OpError:
