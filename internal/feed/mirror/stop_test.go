@@ -285,3 +285,25 @@ func TestStopNamesWhatIsParked(t *testing.T) {
 	}
 	delete(mi.st.staged, f)
 }
+
+// A state that is damaged is told with what is to be done, and that does.
+func TestDamagedState(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh("mkdir -p d/e; echo 1 > d/e/f; echo 2 > g")
+	m.equal(m.start())
+	m.stop()
+	own := filepath.Join(m.target, ownDir)
+	lists, err := filepath.Glob(filepath.Join(own, "state", "MANIFEST-*"))
+	must(t, err)
+	for _, list := range lists {
+		must(t, os.Truncate(list, 10))
+	}
+	o := m.options()
+	_, err = Open(o)
+	if err == nil || !strings.Contains(err.Error(), "remove "+own) || strings.Contains(err.Error(), "weir feed repair") {
+		t.Fatalf("got %v, want what to do with %s", err, own)
+	}
+	must(t, os.RemoveAll(own))
+	o.Adopt, o.TakeOver = true, true
+	m.equal(m.startWith(o))
+}

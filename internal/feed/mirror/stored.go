@@ -66,6 +66,15 @@ func surveyKind(deep bool) changelog.FID {
 
 // openState opens the state of a mirror below the target's own directory.
 func openState(dir string) (*state, error) {
+	s, err := openStored(dir)
+	var corrupt *journal.CorruptError
+	if errors.As(err, &corrupt) { // whose advice is for the agent's store
+		return nil, fmt.Errorf("mirror's state: %s: %w; remove %s and begin anew with --adopt --take-over, which replaces what is in the target", corrupt.Path, corrupt.Err, dir)
+	}
+	return s, err
+}
+
+func openStored(dir string) (*state, error) {
 	store, err := journal.OpenStore(filepath.Join(dir, "state"), journal.Options{CacheBytes: 16 << 20, MemTableBytes: 4 << 20})
 	if err != nil {
 		return nil, err
