@@ -6,7 +6,6 @@ package capture
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -118,23 +117,36 @@ func nobody(pid int32) *actor {
 	return n
 }
 
+// ask asks a process who it is: first what matters most, since it may be about to end.
 func (a *actors) ask(pid int32, pidfd int) *actor {
 	n := nobody(pid)
-	comm, commErr := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	login, loginErr := os.ReadFile(fmt.Sprintf("/proc/%d/loginuid", pid))
 	n.identify(pid, pidfd)
+	comm, login := procFile(pid, "comm"), procFile(pid, "loginuid")
 	job := a.job.variableOf(pid)
 	if unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
 		return n // what was read may be another's
 	}
-	if commErr == nil {
-		copy(n.proc.Comm[:], bytes.TrimSuffix(comm, []byte{'\n'}))
-	}
-	if id, err := strconv.ParseUint(string(login), 10, 32); loginErr == nil && err == nil {
+	copy(n.proc.Comm[:], bytes.TrimSuffix(comm, []byte{'\n'}))
+	if id, err := strconv.ParseUint(string(login), 10, 32); err == nil {
 		n.proc.LoginUID = uint32(id)
 	}
 	n.job = a.job.of(n, job)
 	return n
+}
+
+// procFile reads a short file of a process; nil if there is none.
+func procFile(pid int32, name string) []byte {
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/%s", pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	b := make([]byte, 64)
+	n, err := unix.Read(fd, b)
+	if err != nil {
+		return nil
+	}
+	return b[:n]
 }
 
 // identify asks for the ids of the process: by its descriptor, or by its directory in

@@ -23,7 +23,7 @@ func (w *worker) commit(serial uint64) error {
 	}
 	w.batch.Serial = serial
 	w.batch.SetMeta(metaTime, binary.BigEndian.AppendUint64(nil, uint64(w.time)))
-	return w.apply(context.Background())
+	return w.readMeanwhile(func() error { return w.apply(context.Background()) })
 }
 
 func (w *worker) apply(ctx context.Context) error {

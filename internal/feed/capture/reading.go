@@ -50,10 +50,7 @@ const (
 
 // gather reads what comes behind a few events.
 func (w *worker) gather() (int, error) {
-	if err := w.group.Gather(gatherTime); err != nil {
-		return 0, err
-	}
-	err := w.read(w.group.TryRead)
+	err := w.keepReading(time.Now().Add(gatherTime), func() bool { return len(w.s.requests) > 0 })
 	return w.spool.filled(), err
 }
 
@@ -68,6 +65,9 @@ func (w *worker) readAhead() error {
 
 // read reads once, if there is room.
 func (w *worker) read(read func([]byte) (int, error)) error {
+	if w.unreadable != nil {
+		return w.unreadable
+	}
 	if w.garbled != nil {
 		return nil
 	}
@@ -85,6 +85,7 @@ func (w *worker) read(read func([]byte) (int, error)) error {
 	}
 	w.actors.review(first)
 	l.used += n
+	w.pace.read(time.Now(), n)
 	w.garbled = w.identify(l, room[:n])
 	return nil
 }

@@ -143,6 +143,14 @@ func (s *spool) room(journal uint64) ([]byte, *slot) {
 	return nil, nil
 }
 
+// hasRoom reports whether room has some.
+func (s *spool) hasRoom() bool {
+	if n := len(s.open); n > 0 && len(s.open[n-1].room()) >= fanotify.MinBuffer {
+		return true
+	}
+	return slices.ContainsFunc(s.slots, func(l slot) bool { return !l.busy })
+}
+
 // filled is how many bytes of events wait to be taken over.
 func (s *spool) filled() (n int) {
 	for _, l := range s.open {

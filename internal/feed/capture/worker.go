@@ -45,6 +45,9 @@ type worker struct {
 	processes []int32
 	garbled   error // of events that were read and cannot be understood
 	ending    bool  // nothing more is to be read
+	// unreadable is the error of events that could not be read during a commit.
+	unreadable error
+	pace       pace
 
 	unread  int       // events, when they were counted last
 	counted time.Time // when they may be counted again

@@ -44,8 +44,8 @@ const Changes = Create | Delete | Rename | Attrib | Modify | CloseWrite | OnDir
 const groupFlags = unix.FAN_CLASS_NOTIF | unix.FAN_CLOEXEC |
 	unix.FAN_REPORT_DFID_NAME_TARGET | unix.FAN_REPORT_PIDFD
 
-// Group is a notification group. One goroutine reads it; Wake and Unread may be
-// called by others.
+// Group is a notification group. One goroutine reads it at a time; Wake, Interrupt and
+// Unread may be called by others.
 //
 // Its descriptor blocks, so that Go's poller does not watch it, neither here nor in
 // a process that holds it: the kernel would wake a thread for each event, also while
@@ -210,19 +210,47 @@ func (g *Group) Read(b []byte) (int, error) {
 	}
 }
 
-// Gather lets events gather for a while, without a thread that waits for them; Wake
-// ends it. It is for the one who reads.
-func (g *Group) Gather(d time.Duration) error {
+// Gather lets events gather for a while, without a thread that waits for them; Wake and
+// Interrupt end it. It is for the one who reads, and returns at once where over is true,
+// which may be nil.
+func (g *Group) Gather(d time.Duration, over func() bool) error {
+	_, err := g.await(d, 0, over)
+	return err
+}
+
+// Await waits for events, for a while if d is not 0, unless over is true, and reports
+// whether there are any. Wake and Interrupt end it, but Wake's time is nothing to it. It is
+// for the one who reads.
+func (g *Group) Await(d time.Duration, over func() bool) (ready bool, err error) {
+	return g.await(d, unix.POLLIN, over)
+}
+
+func (g *Group) await(d time.Duration, events int16, over func() bool) (ready bool, err error) {
 	g.reading.Lock()
 	defer g.reading.Unlock()
-	g.waiting.Store(true)
+	g.waiting.Store(true) // before over is asked: who changes that interrupts this then
 	defer g.waiting.Store(false)
 	if g.closed.Load() {
-		return os.ErrClosed
+		return false, os.ErrClosed
 	}
-	timeout := unix.NsecToTimespec(int64(d))
-	_, err := g.poll(&timeout, 0)
-	return err
+	if over != nil && over() {
+		return false, nil
+	}
+	var timeout *unix.Timespec
+	if d > 0 {
+		ts := unix.NsecToTimespec(int64(d))
+		timeout = &ts
+	}
+	return g.poll(timeout, events)
+}
+
+// Interrupt ends a wait of Await or Gather, if there is one: for who has changed what
+// their over says.
+func (g *Group) Interrupt() error {
+	if !g.waiting.Load() {
+		return nil
+	}
+	return g.interrupt()
 }
 
 // wait waits until there are events. It may return before.
@@ -323,10 +351,7 @@ func (g *Group) Wake(at time.Time) error {
 		deadline = max(at.UnixNano(), 1)
 	}
 	g.deadline.Store(deadline)
-	if !g.waiting.Load() {
-		return nil
-	}
-	return g.interrupt()
+	return g.Interrupt()
 }
 
 // interrupt has a Read that waits look at what has changed.

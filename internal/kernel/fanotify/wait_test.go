@@ -6,6 +6,7 @@ package fanotify
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func TestCloseEndsARead(t *testing.T) {
 	if _, err := g.Read(make([]byte, MinBuffer)); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a read after that: %v, want %v", err, os.ErrClosed)
 	}
-	if err := g.Gather(time.Hour); !errors.Is(err, os.ErrClosed) {
+	if err := g.Gather(time.Hour, nil); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("gathering after that: %v, want %v", err, os.ErrClosed)
 	}
 	if err := g.Close(); !errors.Is(err, os.ErrClosed) {
@@ -74,10 +75,10 @@ func TestWakeEndsGathering(t *testing.T) {
 	fs, g := watch(t, "tmpfs")
 	must(t, os.WriteFile(fs.Path("a"), nil, 0o600)) // which does not end it
 	done := make(chan error, 1)
-	go func() { done <- g.Gather(time.Hour) }()
+	go func() { done <- g.Gather(time.Hour, nil) }()
 	wait.Until(t, "it gathers", g.waiting.Load)
 	must(t, g.Wake(time.Now()), <-done)
-	must(t, g.Gather(time.Millisecond))
+	must(t, g.Gather(time.Millisecond, nil))
 }
 
 // A descriptor that an older weir opened is made to block, and goes on.
@@ -104,4 +105,43 @@ func TestGroupOfOneThatDoesNotBlock(t *testing.T) {
 	}
 	result := reading(t, other)
 	must(t, os.WriteFile(fs.Path("a"), nil, 0o600), <-result)
+}
+
+// Await waits for events, or until what it asks is over, whatever time Wake has set.
+func TestAwait(t *testing.T) {
+	fs, g := watch(t, "tmpfs")
+	must(t, g.Wake(time.Unix(1, 0)))
+	var over atomic.Bool
+	await := func() (ready <-chan bool) {
+		c := make(chan bool, 1)
+		go func() { // ends with the wait, which the test awaits
+			ready, err := g.Await(0, over.Load)
+			if err != nil {
+				t.Errorf("await: %v", err)
+			}
+			c <- ready
+		}()
+		wait.Until(t, "it waits", g.waiting.Load)
+		return c
+	}
+	ready := await()
+	must(t, os.WriteFile(fs.Path("a"), nil, 0o600))
+	if !<-ready {
+		t.Error("got no event, want one")
+	}
+	take(t, g, func(*Event) {})
+	ready = await()
+	over.Store(true)
+	must(t, g.Interrupt())
+	if <-ready {
+		t.Error("got an event after an interrupt, want none")
+	}
+	must(t, os.WriteFile(fs.Path("b"), nil, 0o600))
+	if ready, err := g.Await(0, over.Load); ready || err != nil {
+		t.Errorf("over: got %v, %v, want nothing", ready, err)
+	}
+	take(t, g, func(*Event) {})
+	if ready, err := g.Await(time.Millisecond, nil); ready || err != nil {
+		t.Errorf("after a moment: got %v, %v, want nothing", ready, err)
+	}
 }
