@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // alarmLog has alarms that are added one by one.
@@ -136,6 +137,7 @@ func TestAlarmTail(t *testing.T) {
 	if answer, body := f.do(http.MethodGet, "/api/v1/alarm-tail?after=x", nil); answer.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "number of an alarm") {
 		t.Errorf("%s: %s", answer.Status, body)
 	}
+	wait.Until(t, "those who have left are not counted any more", func() bool { return f.api.alarmTails.Load() == 0 })
 	f.api.alarmTails.Store(maxAlarmTails)
 	if answer, _ := f.do(http.MethodGet, "/api/v1/alarm-tail", nil); answer.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("one too many: %s", answer.Status)
