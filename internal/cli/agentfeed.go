@@ -102,21 +102,33 @@ func (f *hostFeeds) start(ctx context.Context, web bool) (socket string, stop fu
 	}
 }
 
-// run serves until ctx ends: HTTP ends first.
+// run serves until ctx ends: HTTP begins once the socket is served, and ends before that is
+// not any more.
 func (f *hostFeeds) run(ctx context.Context, web bool, ready func(string)) error {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	outer, stop := context.WithCancel(ctx)
+	defer stop()
+	serving := make(chan struct{})
 	var group errgroup.Group
-	group.Go(func() error { return f.service.Run(inner, ready) })
+	group.Go(func() error {
+		defer stop()
+		return f.service.Run(inner, func(socket string) {
+			close(serving)
+			ready(socket)
+		})
+	})
 	group.Go(func() error {
 		defer cancel()
-		if web {
-			return f.serveHTTP(ctx)
-		}
 		select {
-		case <-ctx.Done():
-		case <-inner.Done():
+		case <-serving:
+		case <-outer.Done():
+			return nil
 		}
+		if web {
+			return f.serveHTTP(outer)
+		}
+		<-outer.Done()
 		return nil
 	})
 	return group.Wait()
