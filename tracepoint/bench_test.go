@@ -19,7 +19,8 @@ func BenchmarkDisabled(b *testing.B) {
 	defer tr.close()
 	e := New2(newProvider(tr, "off"), "tick", Info, Int64("n"), String("text"))
 	b.ReportAllocs()
-	for b.Loop() {
+	b.ResetTimer()
+	for range b.N { // b.Loop takes four times as long as what is measured
 		e.Write(1, "tock")
 	}
 }
