@@ -75,7 +75,7 @@ type commandGroup struct {
 
 func commandGroups() []commandGroup {
 	return []commandGroup{
-		{"daemons", "Start a daemon:", []*cobra.Command{newUpCommand(), newAgentCommand(), newRelaydCommand(), newXmlsysdCommand()}},
+		{"daemons", "Start a daemon:", []*cobra.Command{newUpCommand(), newHubCommand(), newAgentCommand(), newRelaydCommand(), newXmlsysdCommand()}},
 		{"session", "Record this host (the session daemon's commands):", sessionCommands()},
 		{"traces", "Read and keep traces:", []*cobra.Command{newViewCommand(), newConvertCommand(), newSessionsCommand(), newRepairCommand()}},
 		{"hosts", "Watch hosts:", []*cobra.Command{newTopCommand(), newStatCommand(), newHostsCommand()}},

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,8 +26,8 @@ type settingFlag struct {
 	value            string
 }
 
-// addSettings gives a command the configuration flags.
-func addSettings(c *cobra.Command) *settings {
+// addSettings gives a command the configuration flags but for some.
+func addSettings(c *cobra.Command, without ...string) *settings {
 	s := &settings{flags: c.Flags()}
 	s.flags.StringVar(&s.file, "config", "", "read the configuration from `FILE`; default: $WEIR_CONFIG, else ~/.config/weir/weir.toml (not for root) or /etc/weir/weir.toml if it is there")
 	s.values = []settingFlag{
@@ -43,6 +44,7 @@ func addSettings(c *cobra.Command) *settings {
 		{name: "xmlsysd", key: "xmlsysd.enable", usage: "serve host statistics: `BOOL`, true or false"},
 		{name: "log-level", key: "hub.log_level", usage: "log from `LEVEL` on: debug, info, warn or error"},
 	}
+	s.values = slices.DeleteFunc(s.values, func(f settingFlag) bool { return slices.Contains(without, f.name) })
 	for i := range s.values {
 		f := &s.values[i]
 		s.flags.StringVar(&f.value, f.name, "", f.usage)

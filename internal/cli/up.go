@@ -35,16 +35,19 @@ was received before; a second one ends it at once.`,
   weir up --state-dir /srv/weir --control tcp://0.0.0.0:5342 --data tcp://0.0.0.0:5343`,
 	}
 	s := addSettings(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return runUp(c, s) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := s.load()
+		if err != nil {
+			return err
+		}
+		return runUp(c, cfg)
+	}
 	return c
 }
 
-// runUp runs the hub until a signal asks for its end.
-func runUp(c *cobra.Command, s *settings) error {
-	cfg, err := s.load()
-	if err != nil {
-		return err
-	}
+// runUp runs the hub, and what of this host the configuration wants, until a signal
+// asks for its end.
+func runUp(c *cobra.Command, cfg *config.Config) error {
 	log, err := newLogger(c.ErrOrStderr(), cfg.Hub.LogLevel, cfg.Hub.LogFormat)
 	if err != nil {
 		return err

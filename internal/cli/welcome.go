@@ -53,6 +53,9 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 	if agent != "" && len(at.Live) > 0 {
 		fmt.Fprintf(&b, "\nSee what this machine does now:\n\n  weir view %s/host/$(hostname)/weir\n", viewerURL(at.Live[0]))
 	}
+	if agent == "" && len(stat) == 0 && len(at.HTTP) > 0 {
+		fmt.Fprintf(&b, "\nHave this host recorded and watched, as root:\n\n  weir agent --xmlsysd --hub %s\n  weir top\n", baseURL(at.HTTP[0]))
+	}
 	if len(stat) > 0 {
 		b.WriteString("\nWatch its vital signs, and those of the hosts that register:\n\n  weir top\n")
 	}
@@ -62,9 +65,12 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 }
 
 // networksURL returns the base of the interface of virtual networks.
-func networksURL(http string) string {
+func networksURL(http string) string { return baseURL(http) + "/midonet-api" }
+
+// baseURL returns the URL of the HTTP interface.
+func baseURL(http string) string {
 	_, host, port := dialable(http)
-	return "http://" + host + ":" + port + "/midonet-api"
+	return "http://" + host + ":" + port
 }
 
 // networkSteps returns how an administrator asks for virtual networks, for the first

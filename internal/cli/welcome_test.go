@@ -54,7 +54,7 @@ func TestWelcome(t *testing.T) {
 			[]string{"/midonet-api  virtual networks"},
 			"curl",
 		},
-		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n"}, "lttng create"},
+		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n", "  weir agent --xmlsysd --hub http://127.0.0.1:1\n"}, "lttng create"},
 	}
 	for _, tt := range tests {
 		got := welcome(tt.at, "", nil)
