@@ -27,12 +27,14 @@ type keenWriter struct {
 	program *ring.Writer
 	left    int
 	written int
+	told    []uint64      // sequence numbers of packets
 	all     chan struct{} // closed when as many are written as ever were left
 }
 
 func (k *keenWriter) beacon(uint64) error { return nil }
 
-func (k *keenWriter) write([]byte, ctf.PacketInfo) error {
+func (k *keenWriter) write(_ []byte, info ctf.PacketInfo) error {
+	k.told = append(k.told, info.Sequence)
 	if k.written++; k.left > 0 {
 		k.left--
 		k.fill()
@@ -64,7 +66,12 @@ func (k *keenWriter) fill() {
 // newKeen makes a stream whose program has filled a sub-buffer and fills more.
 func newKeen(t *testing.T, more int) (*shared, *keenWriter) {
 	t.Helper()
-	g := keenGeometry
+	return newKeenOf(t, keenGeometry, more)
+}
+
+// newKeenOf is newKeen of a ring of another kind.
+func newKeenOf(t *testing.T, g ring.Geometry, more int) (*shared, *keenWriter) {
+	t.Helper()
 	memory, err := ring.Create(g, ring.Header{}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +96,7 @@ func newKeen(t *testing.T, more int) (*shared, *keenWriter) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { end.Close() })
-	s := &stream{out: k, channel: &channel{Channel: handover.Channel{Name: "ch", RingBytes: int64(g.Bytes()), ReadTimer: time.Hour}}}
+	s := &stream{out: k, channel: &channel{Channel: handover.Channel{Name: "ch", RingBytes: int64(g.Bytes()), Overwrite: g.Overwrite, ReadTimer: time.Hour}}}
 	source, err := (&engine{log: slog.New(slog.DiscardHandler)}).newShared(s, handover.Stream{SubbufBytes: int(g.SubbufBytes)}, []*os.File{memory, pipe})
 	if err != nil {
 		t.Fatal(err)
@@ -134,5 +141,40 @@ func TestProgramNeverStops(t *testing.T) {
 		case <-time.After(30 * time.Second):
 			t.Fatalf("%s: what programs have written meanwhile is not read", c.name)
 		}
+	}
+}
+
+// A ring that is overwritten while nobody reads has its newest sub-buffers read, in order;
+// the gap before them is in their numbers.
+func TestOverwrittenRing(t *testing.T) {
+	g := keenGeometry
+	g.Overwrite = true
+	d, k := newKeenOf(t, g, 0)
+	if err := d.stop(); err != nil { // which reads what there is
+		t.Fatal(err)
+	}
+	before := len(k.told)
+	const rounds = 3
+	for range rounds * g.Subbufs {
+		k.fill()
+	}
+	newest := k.program.Position() / g.SubbufBytes // ended by stop
+	if err := d.stop(); err != nil {
+		t.Fatal(err)
+	}
+	last, read := k.told[before-1], k.told[before:]
+	if len(read) == 0 || uint64(len(read)) > g.Subbufs || read[len(read)-1] != newest {
+		t.Fatalf("of sub-buffers up to %d those read are %d, want the newest of a ring of %d", newest, read, g.Subbufs)
+	}
+	if gap := read[0] - last; gap < (rounds-1)*g.Subbufs {
+		t.Errorf("sub-buffer %d follows %d, want %d lost", read[0], last, (rounds-1)*g.Subbufs)
+	}
+	for i := range read[1:] {
+		if read[i+1] != read[i]+1 {
+			t.Errorf("read are %d, want one after the other", read)
+		}
+	}
+	if d.broken {
+		t.Error("the ring is said to be corrupt")
 	}
 }

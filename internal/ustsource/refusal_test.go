@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
 	"github.com/weir-io/weir/internal/ust/wire"
@@ -276,5 +277,25 @@ func TestInvalidDeclarations(t *testing.T) {
 		if x.f.refused != x.channel || x.f.eventCode != x.event {
 			t.Errorf("answers %d and %d, want %d and %d", x.f.refused, x.f.eventCode, x.channel, x.event)
 		}
+	}
+}
+
+// Rings that are overwritten are for all sessions, not only those of snapshots.
+func TestOverwriteInAnyMode(t *testing.T) {
+	s := serve(t)
+	for _, mode := range []agent.Mode{agent.Normal, agent.Live, agent.NoOutput, agent.Snapshot} {
+		tr := watch(t, s)
+		tr.info.Mode = mode
+		made, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2, Overwrite: true})
+		if err != nil {
+			t.Errorf("%s session: %v", mode, err)
+			continue
+		}
+		if !made.(*channel).geometry.Overwrite {
+			t.Errorf("%s session: rings of the channel are not overwritten", mode)
+		}
+	}
+	if set := s.Defaults(agent.Normal); set.Overwrite || set.MonitorTimer != time.Second {
+		t.Errorf("defaults of a normal session are %+v, want no overwriting, and a monitor timer of a second", set)
 	}
 }

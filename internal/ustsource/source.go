@@ -31,6 +31,7 @@ const (
 	defaultSubbufBytes = 512 << 10
 	ownSubbufBytes     = 16 << 10 // of one program
 	defaultSubbufCount = 4
+	defaultMonitor     = time.Second
 )
 
 // Options says where programs find the daemon.
@@ -112,7 +113,7 @@ func (s *Source) Check(bool) error {
 // Defaults implements source.Source.
 func (s *Source) Defaults(mode agent.Mode) agent.ChannelSettings {
 	return agent.ChannelSettings{
-		SubbufBytes: defaultSubbufBytes, SubbufCount: defaultSubbufCount, Overwrite: mode == agent.Snapshot,
+		SubbufBytes: defaultSubbufBytes, SubbufCount: defaultSubbufCount, Overwrite: mode == agent.Snapshot, MonitorTimer: defaultMonitor,
 	}
 }
 

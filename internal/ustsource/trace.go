@@ -64,9 +64,6 @@ type trace struct {
 func (t *trace) Channel(id uint32, name string, set agent.ChannelSettings) (source.Channel, error) {
 	c := &channel{t: t, id: id, name: name, settings: set, rings: make(map[owner]*buffers)}
 	c.geometry.SubbufBytes, c.geometry.Subbufs, c.geometry.Overwrite = set.SubbufBytes, set.SubbufCount, set.Overwrite
-	if set.Overwrite && t.info.Mode != agent.Snapshot {
-		return nil, agent.NewProblem(agent.CodeNotSupported, "domain ust: channel "+name+": rings are overwritten in snapshot sessions only")
-	}
 	if err := c.geometry.Check(); err != nil {
 		return nil, agent.NewProblem(agent.CodeInvalid, "domain ust: channel "+name+": "+err.Error())
 	}
