@@ -100,7 +100,8 @@ func newDestroyCommand() *cobra.Command {
 		Use:   "destroy [SESSION]",
 		Short: "End a session",
 		Long: `End a session: stop it, wait until all that was recorded is where it belongs,
-and free what it holds. The trace stays. With -a one session that does not end in order
+and free what it holds. The trace stays; the last chunk of a session that was rotated
+goes beside the others. With -a one session that does not end in order
 keeps none of the others from it.`,
 		Example:           "  weir destroy\n  weir destroy -a",
 		Args:              cobra.MaximumNArgs(1),
@@ -115,6 +116,9 @@ keeps none of the others from it.`,
 				return err
 			}
 			c.did(name, done)
+			for _, place := range done.Names { // the last of a session that was rotated
+				c.say("Trace chunk archive written at: %s", place)
+			}
 			c.say("Session %s destroyed", name)
 			return forgetCurrentSession(os.Getenv, name)
 		})

@@ -201,6 +201,7 @@ func (s *Session) end(drained, closed context.Context, settle time.Duration, hur
 			warn(done, agent.CodeUnknown, text)
 		}
 	}
+	errs = append(errs, s.archiveLast(done))
 	s.consumer.close()
 	s.d.remove(s)
 	s.log.Info("session destroyed")

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/selfsource"
 )
 
 // hang stops the consumer process, so that nothing that needs it comes to an end,
@@ -44,6 +46,36 @@ func TestRotateLater(t *testing.T) {
 	}
 	_, err = h.daemon.Rotate(t.Context(), h.by, sessionName, true)
 	h.must(err)
+}
+
+// TestLastChunkBesideOthers ends a session that was rotated, and one that was not.
+func TestLastChunkBesideOthers(t *testing.T) {
+	for _, rotations := range []int{0, 2} {
+		h := newHost(t)
+		h.begin(h.place("trace"))
+		for range rotations {
+			_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+			h.must(err)
+		}
+		done, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+		h.must(err)
+		archived, err := filepath.Glob(filepath.Join(h.dir, "trace", archivesDir, "*", selfsource.Domain))
+		h.must(err)
+		stayed, err := filepath.Glob(filepath.Join(h.dir, "trace", selfsource.Domain))
+		h.must(err)
+		if rotations == 0 {
+			if len(archived) != 0 || len(stayed) != 1 || len(done.Names) != 0 {
+				t.Errorf("never rotated: archived %q, %q, in place %q; want only what is in place", archived, done.Names, stayed)
+			}
+			continue
+		}
+		if len(archived) != rotations+1 || len(stayed) != 0 {
+			t.Errorf("%d rotations: archived %q, in place %q; want the last one archived too", rotations, archived, stayed)
+		}
+		if len(done.Names) != 1 || !slices.Contains(archived, filepath.Join(done.Names[0], selfsource.Domain)) {
+			t.Errorf("told of %q, want the last of %q", done.Names, archived)
+		}
+	}
 }
 
 // TestStopLater returns before the consumer has drained its rings; start waits for

@@ -147,12 +147,12 @@ func (l *local) remove() error {
 }
 
 // finish puts the chunk that the consumer has left into its place, or removes
-// it, and the next one into that of the current one. It returns the place.
-func (l *local) finish(dir *os.File, id uint64, keep bool) (place string, err error) {
+// it, and the next one into that of the current one. It returns the place, which is below
+// archive.
+func (l *local) finish(dir *os.File, archive string, now time.Time, keep bool) (place string, err error) {
 	l.settle()
-	now := time.Now()
 	err = l.s.asCreator(func() error {
-		place, err = l.putAside(now, id, keep)
+		place, err = l.putAside(archive, keep)
 		return err
 	})
 	if err == nil {
@@ -161,10 +161,10 @@ func (l *local) finish(dir *os.File, id uint64, keep bool) (place string, err er
 	return place, err
 }
 
-func (l *local) putAside(now time.Time, id uint64, keep bool) (string, error) {
+func (l *local) putAside(archive string, keep bool) (string, error) {
 	current, place := l.path(), ""
 	if keep {
-		place = filepath.Join(l.base, archivesDir, chunkName(l.begin, now, id))
+		place = filepath.Join(l.base, archivesDir, archive)
 		if err := l.rename(current, filepath.Join(place, l.place)); err != nil {
 			return "", err
 		}
@@ -178,6 +178,19 @@ func (l *local) putAside(now time.Time, id uint64, keep bool) (string, error) {
 	l.prune(next)
 	_ = os.Remove(next) // another domain may still use it
 	return place, nil
+}
+
+// archive puts the last chunk into its place, below a directory of that name.
+func (l *local) archive(name string) (place string, err error) {
+	place = filepath.Join(l.base, archivesDir, name)
+	err = l.s.asCreator(func() error {
+		if err := l.rename(l.path(), filepath.Join(place, l.place)); err != nil {
+			return err
+		}
+		l.prune(l.base)
+		return nil
+	})
+	return place, err
 }
 
 // rename moves a directory to a place whose own directory need not exist.

@@ -5,7 +5,11 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/weir-io/weir/client/agent"
@@ -136,12 +140,13 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	if texts := s.stuckTexts(); len(texts) > 0 { // nor does the daemon go there
 		return problemf(agent.CodeUnknown, "%s", texts[0])
 	}
-	id := s.chunk
+	id, now := s.chunk, time.Now()
+	archive := chunkName(s.chunkBegin(now), now, id)
 	for _, m := range s.running() {
 		if _, ends := m.trace.(source.Ending); ends {
 			m.follow() // what has ended does not go along
 		}
-		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: time.Now()}}
+		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: now}}
 		if m.local == nil {
 			var err error
 			p := m.proc
@@ -159,11 +164,11 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 			dir.Close()
 			return err
 		}
-		place, err := m.local.finish(dir, id, op == handover.OpRotate)
+		place, err := m.local.finish(dir, archive, now, op == handover.OpRotate)
 		if err != nil {
 			return err
 		}
-		if place != "" {
+		if place != "" && !slices.Contains(done.Names, place) { // one for all domains
 			done.Names = append(done.Names, place)
 		}
 	}
@@ -175,6 +180,44 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	s.log.Info("next chunk", "id", s.chunk, "order", op)
 	s.d.notify(s, "rotation", "finished")
 	return nil
+}
+
+// chunkBegin is when the first domain has begun its current chunk in a directory, or now.
+// A chunk has one name in all domains.
+func (s *Session) chunkBegin(now time.Time) time.Time {
+	begin := now
+	for _, m := range s.domains {
+		if m.local != nil && m.local.begin.Before(begin) {
+			begin = m.local.begin
+		}
+	}
+	return begin
+}
+
+// archiveLast puts the last chunk of a session that was rotated beside the others, as
+// LTTng does when such a session is destroyed. The caller holds the session's lock, and
+// nobody writes any more.
+func (s *Session) archiveLast(done *agent.Done) error {
+	if s.rotated == 0 {
+		return nil
+	}
+	now := time.Now()
+	name := chunkName(s.chunkBegin(now), now, s.chunk)
+	var errs []error
+	for _, m := range s.domains {
+		if m.local == nil {
+			continue
+		}
+		place, err := m.local.archive(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // somebody has taken it away
+		case err != nil:
+			errs = append(errs, fmt.Errorf("domain %s: the last chunk stays where it is: %w", m.src.Domain(), err))
+		case !slices.Contains(done.Names, place):
+			done.Names = append(done.Names, place)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Clear drops what was recorded, and goes on.
