@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ func (d *Daemon) EnableEvents(_ context.Context, by Caller, name string, r agent
 		if err != nil {
 			return err
 		}
-		c, err := m.channelFor(r.Channel, &done)
+		c, err := m.channelForNew(r.Channel, &done)
 		if err != nil {
 			return err
 		}
@@ -57,14 +58,10 @@ func eachRule(rules []agent.EventRule, done *agent.Done, add func(agent.EventRul
 	return first
 }
 
-// channelFor is the channel that rules go to: that named, the only one, or the
-// default one.
-func (m *domain) channelFor(name string, done *agent.Done) (*channel, error) {
+// channelFor is the channel of a name, the only one, or the default one.
+func (m *domain) channelFor(name string) (*channel, error) {
 	if name == "" {
-		switch len(m.channels) {
-		case 0:
-			return m.addChannel(defaultChannel, agent.ChannelSettings{}, done)
-		case 1:
+		if len(m.channels) == 1 {
 			return m.channels[0], nil
 		}
 		name = defaultChannel
@@ -73,6 +70,16 @@ func (m *domain) channelFor(name string, done *agent.Done) (*channel, error) {
 		return c, nil
 	}
 	return nil, problemf(agent.CodeChannelNotFound, "session %s has no channel %s of domain %s", m.s.name, name, m.src.Domain())
+}
+
+// channelForNew is the channel that new rules go to. One that is not there is made, as
+// LTTng's daemon does.
+func (m *domain) channelForNew(name string, done *agent.Done) (*channel, error) {
+	c, err := m.channelFor(name)
+	if err == nil {
+		return c, nil
+	}
+	return m.addChannel(cmp.Or(name, defaultChannel), agent.ChannelSettings{}, done)
 }
 
 // addRule adds a rule, or enables it.
@@ -143,7 +150,7 @@ func (d *Daemon) DisableEvents(_ context.Context, by Caller, name string, r agen
 		if err != nil {
 			return err
 		}
-		c, err := m.channelFor(r.Channel, &done)
+		c, err := m.channelFor(r.Channel)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ package session
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,37 @@ func TestLongName(t *testing.T) {
 	h.must(err)
 	_, err = h.daemon.Start(t.Context(), h.by, name)
 	h.must(err)
+}
+
+// TestChannelOfRules names a channel that is not there: rules make it, and what is about
+// rules that exist does not.
+func TestChannelOfRules(t *testing.T) {
+	h := newHost(t)
+	_, _, err := h.daemon.Create(t.Context(), h.by, agent.CreateSession{Name: sessionName, Mode: agent.NoOutput})
+	h.must(err)
+	for _, pattern := range []string{"weir:trigger", "weir:state"} {
+		_, err = h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{
+			Domain: selfsource.Domain, Channel: "own", Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: pattern}},
+		})
+		h.must(err)
+	}
+	_, err = h.daemon.DisableEvents(t.Context(), h.by, sessionName, agent.DisableEvents{Domain: selfsource.Domain, Channel: "third", All: true})
+	if p, ok := errors.AsType[*agent.Problem](err); !ok || p.Code != agent.CodeChannelNotFound {
+		t.Errorf("disable in a channel that is not there: got %v, want error %d", err, agent.CodeChannelNotFound)
+	}
+	_, err = h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{
+		Domain: selfsource.Domain, Channel: "a/b", Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: "weir:trigger"}},
+	})
+	if p, ok := errors.AsType[*agent.Problem](err); !ok || p.Code != agent.CodeBadChannelName {
+		t.Errorf("a channel of a name that cannot be: got %v, want error %d", err, agent.CodeBadChannelName)
+	}
+	var names []string
+	for _, c := range h.session().Domains[0].Channels {
+		names = append(names, fmt.Sprint(c.Name, " ", len(c.Events)))
+	}
+	if want := []string{"own 2"}; !slices.Equal(names, want) {
+		t.Errorf("channels and their rules are %q, want %q", names, want)
+	}
 }
 
 func TestLiveTimers(t *testing.T) {
