@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/ctf/schema"
 )
 
 // listFlags are the flags of "weir list".
@@ -156,11 +158,12 @@ func (f *listFlags) userEvents(c *agentCall) error {
 	for _, e := range all {
 		if e.PID != pid {
 			pid = e.PID
+			c.say("")
 			c.say("PID: %d - Name: %s", e.PID, e.Process)
 		}
 		level := ""
 		if e.LogLevel != "" {
-			level = " (loglevel: " + e.LogLevel + ")"
+			level = fmt.Sprintf(" (loglevel: %s (%d))", e.LogLevel, levelNumber(e.LogLevel))
 		}
 		c.say("      %s%s (type: %s)", e.Name, level, agent.Tracepoint)
 		for _, field := range e.Fields {
@@ -172,6 +175,16 @@ func (f *listFlags) userEvents(c *agentCall) error {
 		}
 	}
 	return nil
+}
+
+// levelNumber is the number of a log level, or -1. The more severe, the smaller.
+func levelNumber(name string) int {
+	for l := schema.LogLevel(0); l <= schema.MaxLogLevel; l++ {
+		if l.String() == name {
+			return int(l)
+		}
+	}
+	return -1
 }
 
 // userNames are the names of events, each once.

@@ -84,7 +84,7 @@ func sayConsumer(c *agentCall, m agent.Consumer) {
 }
 
 func sayDomain(c *agentCall, d agent.Domain, only bool) {
-	title := map[string]string{domainKernel: "Linux kernel", domainUST: "applications", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
+	title := map[string]string{domainKernel: "Linux kernel", domainUST: "User space", domainWeir: "weir", domainStat: "host statistics", domainFS: "file systems"}[d.Name]
 	if title == "" {
 		title = cmp.Or(loggerTitles[d.Name], d.Name)
 	}
@@ -107,18 +107,29 @@ func sayDomain(c *agentCall, d agent.Domain, only bool) {
 		c.say("")
 	}
 	c.say("Tracked process attributes")
-	c.say("  Process IDs: %s", setText(d.PIDs))
-	if d.UIDs != nil {
-		c.say("  User IDs: %s", setText(d.UIDs))
-	}
-	if d.GIDs != nil {
-		c.say("  Group IDs: %s", setText(d.GIDs))
+	if d.Name == domainUST {
+		c.say("  Virtual process IDs:  %s", setText(d.PIDs))
+		c.say("  Virtual user IDs:     %s", setText(d.UIDs))
+		c.say("  Virtual group IDs:    %s", setText(d.GIDs))
+	} else {
+		sayTracked(c, d)
 	}
 	c.say("")
 	c.say("Channels:")
 	c.say("-------------")
 	for _, ch := range d.Channels {
 		sayChannel(c, ch, d.Name == domainUST)
+	}
+}
+
+// sayTracked says what of the host's processes is recorded.
+func sayTracked(c *agentCall, d agent.Domain) {
+	c.say("  Process IDs: %s", setText(d.PIDs))
+	if d.UIDs != nil {
+		c.say("  User IDs: %s", setText(d.UIDs))
+	}
+	if d.GIDs != nil {
+		c.say("  Group IDs: %s", setText(d.GIDs))
 	}
 }
 
