@@ -15,6 +15,16 @@
 // lttng list -u lists them, and lttng enable-event -u app:tick records them. Events go
 // to memory that is shared with the daemon; recording one is no system call.
 //
+// # Declarations
+//
+// Providers, events and fields have names of letters, digits and underscores that begin
+// with no digit; those of providers and events may have hyphens. With its provider an event's
+// name has 255 bytes at most, and it is declared once in a program. Spans, a Handler and
+// Runtime are events of fixed names, so a provider has each of them once. Functions that
+// declare panic where that is not so, as where a log level is none, or an enumeration
+// differs from another of its name: declare in variables of a package, and the
+// first start of the program shows it.
+//
 // # Daemons
 //
 // The program registers with the system's daemon and with its user's, wherever they

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/weir-io/weir/internal/ust/wire"
 )
@@ -24,7 +25,8 @@ type enum struct {
 }
 
 // Enum declares a field of an enumeration: values have labels. The enumeration has a
-// name of its own; those of the same name in a program have the same labels.
+// name of its own; those of the same name in a program have the same labels, of at most
+// 255 bytes without a zero. Values without a label are recorded, too.
 func Enum[T Integer](name, enumeration string, labels map[T]string) Field[T] {
 	f := Num[T](name)
 	if !identifier(enumeration) || len(labels) == 0 {
@@ -32,8 +34,18 @@ func Enum[T Integer](name, enumeration string, labels map[T]string) Field[T] {
 	}
 	f.enum = &enum{name: enumeration}
 	for _, v := range slices.SortedFunc(maps.Keys(labels), cmp.Compare) {
+		if l := labels[v]; len(l) > maxName || strings.IndexByte(l, 0) >= 0 {
+			panic(fmt.Sprintf("tracepoint: enumeration %q: label %.300q, want at most %d bytes without a zero", enumeration, l, maxName))
+		}
 		value := wire.EnumValue{Value: uint64(v), Signed: f.sign}
 		f.enum.entries = append(f.enum.entries, wire.EnumEntry{Start: value, End: value, Label: labels[v]})
 	}
 	return f
+}
+
+// same reports whether the labels are those of another one.
+func (e *enum) same(o *enum) bool {
+	return slices.EqualFunc(e.entries, o.entries, func(a, b wire.EnumEntry) bool {
+		return a.Start.Value == b.Start.Value && a.Label == b.Label
+	})
 }

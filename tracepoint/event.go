@@ -142,7 +142,7 @@ func (e *Event) records(enums map[string]uint64) (all []wire.Field) {
 		case f.op == opString:
 			all = append(all, wire.Field{Name: f.name, Kind: wire.String, Encoding: wire.UTF8})
 		case f.op == opSlice:
-			length := "_" + f.name + "_length"
+			length := f.lengthName()
 			n.Name = ""
 			all = append(all,
 				wire.Field{Name: length, Kind: wire.Integer, Bits: 32, Base: 10, Align: 8},
@@ -157,6 +157,9 @@ func (e *Event) records(enums map[string]uint64) (all []wire.Field) {
 	}
 	return all
 }
+
+// lengthName is the name of the field that has the number of a slice's elements.
+func (f *field) lengthName() string { return "_" + f.name + "_length" }
 
 // numberRecord describes a number, or an element of a slice.
 func (f *field) numberRecord() wire.Field {

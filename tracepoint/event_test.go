@@ -6,6 +6,7 @@ package tracepoint
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 )
 
@@ -36,13 +37,23 @@ func TestNames(t *testing.T) {
 	defer tr.close()
 	p := newProvider(tr, "app")
 	New0(p, "there", Info)
+	sizes := map[int]string{1: "SMALL", 2: "LARGE"}
+	New2(p, "sized", Info, Enum("e", "sizes", sizes), Enum("f", "sizes", map[uint8]string{1: "SMALL", 2: "LARGE"}))
 	for name, declare := range map[string]func(){
 		"provider": func() { newProvider(tr, "a b") },
 		"event":    func() { New0(p, "1st", Info) },
 		"twice":    func() { New0(p, "there", Info) },
 		"field":    func() { New1(p, "a", Info, Int("a-b")) },
 		"fields":   func() { New2(p, "b", Info, Int("a"), Int("a")) },
+		"length":   func() { New2(p, "c", Info, Bytes("a"), Int("_a_length")) },
+		"before":   func() { New2(p, "d", Info, Int("_a_length"), Slice[int]("a")) },
+		"level":    func() { New0(p, "e", Debug+1) },
+		"severe":   func() { New0(p, "f", Emergency-1) },
 		"enum":     func() { Enum[int]("e", "", map[int]string{1: "a"}) },
+		"no label": func() { Enum[int]("e", "e", nil) },
+		"label":    func() { Enum("e", "e", map[int]string{1: strings.Repeat("x", 256)}) },
+		"zero":     func() { Enum("e", "e", map[int]string{1: "a\x00"}) },
+		"labels":   func() { New1(p, "g", Info, Enum("e", "sizes", map[uint8]string{1: "OTHER", 2: "LARGE"})) },
 	} {
 		func() {
 			defer func() {

@@ -21,8 +21,8 @@ type Handler struct {
 // logEvents are the events by levels of slog.
 type logEvents struct{ debug, info, warn, err *Event2[string, string] }
 
-// NewHandler declares the events of a handler. Without next, nothing else is done with
-// records.
+// NewHandler declares the events of a handler, once for a provider. Without next, nothing
+// else is done with records.
 func NewHandler(p *Provider, next slog.Handler) *Handler {
 	event := func(name string, level Level) *Event2[string, string] {
 		return New2(p, name, level, String("message"), String("attributes"))

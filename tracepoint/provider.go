@@ -49,12 +49,21 @@ func (p *Provider) event(e *Event, name string, level Level, fields ...field) {
 	if !identifier(name) || len(full) > maxName {
 		panic(fmt.Sprintf("tracepoint: event %q: not a name for one", full))
 	}
+	if level < Emergency || level > Debug {
+		panic(fmt.Sprintf("tracepoint: event %q: log level %d, want %d to %d", full, level, Emergency, Debug))
+	}
 	seen := make(map[string]bool)
 	for _, f := range fields {
-		if !identifier(f.name) || strings.Contains(f.name, "-") || seen[f.name] {
+		if !identifier(f.name) || strings.Contains(f.name, "-") || seen[f.name] || f.op == opSlice && seen[f.lengthName()] {
 			panic(fmt.Sprintf("tracepoint: event %q: field %q: not a name for one, or there twice", full, f.name))
 		}
 		seen[f.name] = true
+		if f.op == opSlice {
+			seen[f.lengthName()] = true
+		}
+		if f.enum != nil && !p.tracer.knowEnum(f.enum) {
+			panic(fmt.Sprintf("tracepoint: event %q: field %q: enumeration %q has other labels elsewhere", full, f.name, f.enum.name))
+		}
 	}
 	e.name, e.level, e.fields = full, level, fields
 	e.lay()

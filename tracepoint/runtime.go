@@ -18,7 +18,7 @@ type Runtime struct {
 	scheduler *Event5[uint64, uint64, time.Duration, uint64, time.Duration]
 }
 
-// NewRuntime declares the events. Numbers of bytes and times are totals since the
+// NewRuntime declares the events, once for a provider. Numbers of bytes and times are totals since the
 // program began; pauses and waits, and the longest of them, are those since the event
 // before.
 func NewRuntime(p *Provider) *Runtime {

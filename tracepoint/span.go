@@ -16,7 +16,7 @@ type Spans struct {
 	last  atomic.Uint64
 }
 
-// NewSpans declares the events of spans.
+// NewSpans declares the events of spans, once for a provider.
 func NewSpans(p *Provider) *Spans {
 	return &Spans{
 		begin: New3(p, "span_begin", Info, Uint64("id"), Uint64("parent"), String("name")),

@@ -23,6 +23,7 @@ type tracer struct {
 	mu     sync.Mutex
 	events []*Event
 	names  map[string]bool
+	enums  map[string]*enum
 	news   chan struct{} // closed, and replaced, when a client has published
 }
 
@@ -89,7 +90,7 @@ var process = sync.OnceValue(func() *tracer {
 // startTracer starts a goroutine for each daemon; close ends them.
 func startTracer(all []daemon) *tracer {
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tracer{cancel: cancel, names: make(map[string]bool), news: make(chan struct{})}
+	t := &tracer{cancel: cancel, names: make(map[string]bool), enums: make(map[string]*enum), news: make(chan struct{})}
 	for _, d := range all {
 		t.clients = append(t.clients, newClient(t, d))
 	}
@@ -124,6 +125,19 @@ func (t *tracer) add(e *Event) bool {
 		c.poke()
 	}
 	return true
+}
+
+// knowEnum takes note of an enumeration. It reports false where there is another of its
+// name: daemons are told of one.
+func (t *tracer) knowEnum(e *enum) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, ok := t.enums[e.name]
+	if !ok {
+		t.enums[e.name] = e
+		return true
+	}
+	return known.same(e)
 }
 
 // list returns the events that there are. What it returns does not change.
