@@ -34,7 +34,7 @@ type EnableChannel struct {
 // EnableEvents adds event rules to a channel, or enables disabled ones.
 type EnableEvents struct {
 	Domain  string      `json:"domain"`
-	Channel string      `json:"channel,omitempty"` // "": the only one, made if there is none
+	Channel string      `json:"channel,omitempty"` // made if it is not there; "": the only one, or channel0
 	Rules   []EventRule `json:"rules"`
 }
 
