@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/weir-io/weir/ctf"
 )
 
@@ -194,30 +192,6 @@ func (q *spool) tryPut(it item, packet []byte) (bool, error) {
 	return true, nil
 }
 
-// store writes a packet to the file. The file has no name: it ends with the
-// process, which is its only user.
-func (q *spool) store(it *item, packet []byte) error {
-	if q.file == nil {
-		fd, err := unix.Openat(int(q.dir.Fd()), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-		if err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		q.file = os.NewFile(uintptr(fd), "spool")
-	}
-	if q.disk == 0 && q.end > 0 {
-		if err := q.file.Truncate(0); err != nil {
-			return fmt.Errorf("spool: %w", err)
-		}
-		q.end = 0
-	}
-	if _, err := q.file.WriteAt(packet, q.end); err != nil {
-		return fmt.Errorf("spool: %d bytes at %d: %w", len(packet), q.end, err)
-	}
-	it.offset = q.end
-	q.end += it.size
-	return nil
-}
-
 // next returns the item behind the mark, with the packet's bytes, and moves the
 // mark. It waits for one until ctx ends.
 func (q *spool) next(ctx context.Context) (item, error) {
@@ -246,17 +220,6 @@ func (q *spool) next(ctx context.Context) (item, error) {
 	}
 }
 
-func (q *spool) load(it item, file *os.File) (item, error) {
-	if it.size == 0 || it.data != nil {
-		return it, nil
-	}
-	it.data = make([]byte, it.size)
-	if _, err := file.ReadAt(it.data, it.offset); err != nil {
-		return item{}, fmt.Errorf("spool: %d bytes at %d: %w", it.size, it.offset, err)
-	}
-	return it, nil
-}
-
 // idle reports whether there is nothing behind the mark.
 func (q *spool) idle() bool {
 	q.mu.Lock()
@@ -282,21 +245,6 @@ func (q *spool) confirm(done func(*item) bool) {
 	q.items = q.items[n:]
 	q.sent -= n
 	q.change()
-}
-
-// drop gives a packet's room back.
-func (q *spool) drop(it *item) {
-	if it.size == 0 {
-		return
-	}
-	q.full = false
-	if it.data != nil {
-		q.memory -= it.size
-	} else {
-		q.disk -= it.size
-		// A hole where nobody reads any more; without support the file grows.
-		_ = unix.Fallocate(int(q.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, it.offset, it.size)
-	}
 }
 
 // rewind puts the mark before everything that is kept, to be sent to another
@@ -403,13 +351,6 @@ func (q *spool) close() {
 		q.later = nil
 	}
 	q.change()
-}
-
-// free closes the file once nobody uses the spool.
-func (q *spool) free() {
-	if q.file != nil {
-		q.file.Close()
-	}
 }
 
 // spoolStatus is what a spool holds.
