@@ -57,39 +57,12 @@ type directory struct {
 func newDirectory(dir *os.File, most time.Duration) (*directory, error) {
 	d := &directory{most: most}
 	d.own = newHang(most, d.hung)
-	if err := d.enter(dir); err != nil {
-		dir.Close()
+	m, err := d.prepare(dir)
+	if err != nil {
 		return nil, err
 	}
+	m.commit()
 	return d, nil
-}
-
-// enter makes dir the current directory, with the metadata there is.
-func (d *directory) enter(dir *os.File) error {
-	d.own.begin("directory of the trace")
-	defer d.own.end()
-	if err := unix.Mkdirat(int(dir.Fd()), "index", 0o750); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("directory of indexes: %w", err)
-	}
-	d.metaMu.Lock()
-	defer d.metaMu.Unlock()
-	meta, err := create(dir, "metadata")
-	if err == nil {
-		if _, err = meta.Write(d.text); err != nil {
-			meta.Close()
-			_ = unix.Unlinkat(int(dir.Fd()), "metadata", 0)
-		}
-	}
-	if err != nil {
-		_ = unix.Unlinkat(int(dir.Fd()), "index", unix.AT_REMOVEDIR) // as it was
-		return err
-	}
-	if d.dir != nil {
-		d.dir.Close()
-		d.meta.Close()
-	}
-	d.dir, d.meta, d.written, d.memory = dir, meta, len(d.text), inMemory(dir)
-	return nil
 }
 
 // create makes a file that is not there yet.
@@ -172,26 +145,6 @@ func (d *directory) regenerate(text []byte) error {
 	d.meta.Close()
 	d.meta, d.text, d.written = meta, append([]byte(nil), text...), len(text)
 	return nil
-}
-
-func (d *directory) rotate(_ handover.Chunk, dir *os.File) (func() error, error) {
-	if dir == nil {
-		return nil, errors.New("rotation: no directory was given")
-	}
-	if err := d.enter(dir); err != nil {
-		dir.Close()
-		return nil, err
-	}
-	d.own.begin("files of the next chunk")
-	defer d.own.end()
-	var first error
-	for _, w := range d.writers {
-		w.number = 0
-		if err := w.open(); err != nil && first == nil && !noRoom(err) { // it is opened for the next packet
-			first = err
-		}
-	}
-	return done, first
 }
 
 // close ends the output. Where the file system does not answer the files stay open

@@ -78,13 +78,11 @@ func TestDirectory(t *testing.T) {
 	}
 	give(t, w, 0, 10)
 	give(t, w, 1, 20)
-	wait, err := d.rotate(handover.Chunk{ID: 1}, openDir(t, second))
+	m, err := d.prepare(openDir(t, second))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := wait(); err != nil {
-		t.Fatal(err)
-	}
+	m.commit()
 	if err := d.metadata([]byte("two ")); err != nil {
 		t.Fatal(err)
 	}

@@ -35,41 +35,58 @@ func (w *fileWriter) name() string { return streamName(w.s) }
 // streamName is what files of a stream are called.
 func streamName(s *stream) string { return fmt.Sprintf("%s_%d", s.channel.Name, s.cpu) }
 
+// traceFile is a file of a stream, with its index; none where there is no room.
+type traceFile struct{ data, index *os.File }
+
+// make makes the file of a number in a directory.
+func (w *fileWriter) make(dir *os.File, number uint64) (f traceFile, err error) {
+	name := w.name()
+	if w.limit() > 0 {
+		name = fmt.Sprintf("%s_%d", name, number)
+		if w.s.channel.TracefileCount > 0 { // its place may be taken
+			_ = unix.Unlinkat(int(dir.Fd()), name, 0)
+			_ = unix.Unlinkat(int(dir.Fd()), "index/"+name+".idx", 0)
+		}
+	}
+	if f.data, err = create(dir, name); err != nil {
+		return traceFile{}, err
+	}
+	if f.index, err = create(dir, "index/"+name+".idx"); err == nil {
+		if _, err = f.index.Write(ctf.AppendIndexHeader(nil, 1)); err == nil {
+			return f, nil
+		}
+		err = fmt.Errorf("%s: %w", f.index.Name(), err)
+	}
+	f.remove(dir) // the names are wanted again
+	return traceFile{}, err
+}
+
+// remove removes what make has made.
+func (f traceFile) remove(dir *os.File) {
+	for _, f := range []*os.File{f.data, f.index} {
+		if f != nil {
+			f.Close()
+			_ = unix.Unlinkat(int(dir.Fd()), f.Name(), 0)
+		}
+	}
+}
+
 // open begins the next file.
 func (w *fileWriter) open() error {
 	if err := w.close(); err != nil {
 		return err
 	}
-	name := w.name()
-	if w.limit() > 0 {
-		name = fmt.Sprintf("%s_%d", name, w.number)
-		if w.s.channel.TracefileCount > 0 { // its place may be taken
-			_ = unix.Unlinkat(int(w.d.dir.Fd()), name, 0)
-			_ = unix.Unlinkat(int(w.d.dir.Fd()), "index/"+name+".idx", 0)
-		}
+	f, err := w.make(w.d.dir, w.number)
+	if err == nil {
+		w.take(f)
 	}
-	data, err := create(w.d.dir, name)
-	if err != nil {
-		return err
-	}
-	undo := func() { // the names are wanted again
-		data.Close()
-		_ = unix.Unlinkat(int(w.d.dir.Fd()), name, 0)
-	}
-	index, err := create(w.d.dir, "index/"+name+".idx")
-	if err != nil {
-		undo()
-		return err
-	}
-	head := ctf.AppendIndexHeader(nil, 1)
-	if _, err := index.Write(head); err != nil {
-		undo()
-		index.Close()
-		_ = unix.Unlinkat(int(w.d.dir.Fd()), index.Name(), 0)
-		return fmt.Errorf("%s: %w", index.Name(), err)
-	}
-	w.data, w.index, w.offset, w.entries = data, index, 0, int64(len(head))
-	return nil
+	return err
+}
+
+// take has the next packet go to a file that was made; to one that is made then, if there
+// is none.
+func (w *fileWriter) take(f traceFile) {
+	w.data, w.index, w.offset, w.entries = f.data, f.index, 0, ctf.IndexHeaderLen
 }
 
 // limit is how many bytes a file may have; 0: any.

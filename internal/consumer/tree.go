@@ -4,10 +4,12 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -151,25 +153,49 @@ func (t *tree) writer(s *stream) (packetWriter, error) {
 	return d.writer(s)
 }
 
-func (t *tree) rotate(c handover.Chunk, root *os.File) (func() error, error) {
+// rotate has all parts go on in the next chunk, or none.
+func (t *tree) rotate(_ handover.Chunk, root *os.File) (func() error, error) {
 	if root == nil {
 		return nil, errors.New("rotation: no directory was given")
 	}
-	var errs []error
-	for i, o := range t.parts {
-		dir, err := t.enter(root, o.place)
-		if err != nil && i == 0 { // all is as it was
+	moves := make([]*move, 0, len(t.parts))
+	for _, o := range t.parts {
+		m, err := t.prepare(root, o)
+		if err != nil {
+			for i, m := range moves {
+				m.undo()
+				leave(root, t.parts[i].place)
+			}
+			leave(root, o.place)
 			root.Close()
-			return nil, err
+			return nil, fmt.Errorf("rotation: part %s: %w", cmp.Or(o.place, "."), err)
 		}
-		if err == nil {
-			_, err = o.rotate(c, dir)
-		}
-		errs = append(errs, err)
+		moves = append(moves, m)
+	}
+	for _, m := range moves {
+		m.commit()
 	}
 	t.root.Close()
 	t.root = root
-	return done, errors.Join(errs...)
+	return done, nil
+}
+
+// prepare makes what a part needs in the next chunk.
+func (t *tree) prepare(root *os.File, o treePart) (*move, error) {
+	dir, err := t.enter(root, o.place)
+	if err != nil {
+		return nil, err
+	}
+	return o.directory.prepare(dir)
+}
+
+// leave removes the directories that lead to a part, as far as nothing is in them.
+func leave(root *os.File, place string) {
+	for ; place != "." && place != ""; place = path.Dir(place) {
+		if err := unix.Unlinkat(int(root.Fd()), place, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
+			return
+		}
+	}
 }
 
 // clear is a rotation whose old directory the daemon removes.
