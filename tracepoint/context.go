@@ -23,12 +23,14 @@ const procnameLen = 17
 
 // contextWriter writes what all events of a channel tell, before their fields.
 type contextWriter struct {
-	kind wire.ContextType
-	size uint64
-	sign bool
-	now  func(processor int) uint64 // nil: fixed
-	word uint64
-	text *[procnameLen]byte // procname
+	kind    wire.ContextType
+	name    string // of a counter
+	size    uint64
+	sign    bool
+	now     func(processor int) uint64 // nil: fixed
+	word    uint64
+	text    *[procnameLen]byte // procname
+	counter *counter           // or nil
 }
 
 // Numbers of contexts.
@@ -46,8 +48,8 @@ const (
 	contextTimeNS    = 21
 )
 
-// newContext makes what writes a context. It reports false for those that Go programs
-// do not have: counters of the processor, and contexts of other languages' agents.
+// newContext makes what writes a context that is known by its kind alone. It reports false
+// for those that Go programs do not have: contexts of other languages' agents.
 func newContext(kind wire.ContextType) (contextWriter, bool) {
 	c := contextWriter{kind: kind, size: 4}
 	switch {
@@ -102,7 +104,11 @@ func (c *contextWriter) records() []wire.Field {
 			{Kind: wire.Integer, Bits: 8, Signed: true, Base: 10, Encoding: wire.UTF8, Align: 8},
 		}
 	}
-	return []wire.Field{{Name: c.kind.String(), Kind: wire.Integer, Bits: uint32(8 * c.size), Signed: c.sign, Base: 10, Align: 8}}
+	name := c.name
+	if name == "" {
+		name = c.kind.String()
+	}
+	return []wire.Field{{Name: name, Kind: wire.Integer, Bits: uint32(8 * c.size), Signed: c.sign, Base: 10, Align: 8}}
 }
 
 // processName is the kernel's name of the program's first thread.

@@ -45,9 +45,11 @@
 // Little-endian machines of 64 bits with Linux. ABI 9 of the protocol is spoken, which
 // daemons of LTTng 2.13 and 2.14 and weir take. Sequences are of integers, as session
 // daemons take no others. Filters, log levels, wildcards, exclusions and contexts are
-// kept to, but for counters of the processor and contexts of other languages' agents,
-// which are refused, and with them the channel; triggers and their counters are taken and do nothing. The processor
-// that an event tells is that of the Go scheduler. Texts end at a zero byte. A daemon
+// kept to, but for contexts of other languages' agents, which are refused, and with them
+// the channel; triggers and their counters are taken and do nothing. The processor
+// that an event tells is that of the Go scheduler; a counter of a thread (perf:thread:…) is
+// that of the thread on which the goroutine is, which context vtid tells, and is asked of
+// the kernel for each event. Texts end at a zero byte. A daemon
 // that makes the shared memory shorter ends the program: it can do so by other means
 // too. What the runtime's own tracer tells is recorded by package runtimetrace.
 package tracepoint

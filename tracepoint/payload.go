@@ -137,6 +137,16 @@ func (c *client) context(s *socket, m *wire.Command) error {
 	case ch.header != 0 || len(ch.contexts) == maxContexts:
 		return wire.CodeNoAccess // events have been described without
 	}
+	if x.Type == wire.ContextPerf {
+		// One that is not to be had is left out, as LTTng's library does: not all machines
+		// have all counters.
+		w, err := newCounterContext(m.Body)
+		if err != nil {
+			return err
+		}
+		ch.contexts = append(ch.contexts, w)
+		return nil
+	}
 	w, ok := newContext(x.Type)
 	if !ok {
 		ch.refused = true

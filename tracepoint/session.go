@@ -31,7 +31,7 @@ type channel struct {
 	contexts []contextWriter
 	header   uint32 // as the daemon wants it; 0: it does not know the channel yet
 	disabled bool
-	refused  bool // a context of it, or all of it by the daemon: see complete
+	refused  bool // a context of it is not known, or all of it refused by the daemon: see complete
 	rules    []*rule
 	events   map[*Event]declared
 }
@@ -54,7 +54,7 @@ type rule struct {
 }
 
 // complete reports whether all rings are there. Without, nothing is recorded; nor where
-// a context was refused: events without would not be what the channel's are, and a
+// a context is not known: events without would not be what the channel's are, and a
 // daemon that is told of such refuses the next program that has all contexts.
 func (ch *channel) complete() bool { return !ch.refused && len(ch.rings) == int(ch.object.Streams) }
 
@@ -66,6 +66,11 @@ const grace = time.Second
 func (ch *channel) retire() {
 	rings := ch.rings
 	ch.rings = nil
+	for _, c := range ch.contexts {
+		if c.counter != nil {
+			c.counter.close()
+		}
+	}
 	if len(rings) == 0 {
 		return
 	}

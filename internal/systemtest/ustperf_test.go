@@ -17,9 +17,10 @@ import (
 )
 
 var (
-	perfValue   = regexp.MustCompile(`(perf_thread_\w+) = (\d+)`)
-	cpuNumber   = regexp.MustCompile(`(cpu_id) = \d+`)
-	perfElement = regexp.MustCompile(`<type>(\d+)</type>\s*<config>(\d+)</config>\s*<name>(\w+)</name>`)
+	perfValue    = regexp.MustCompile(`(perf_thread_\w+) = (\d+)`)
+	threadNumber = regexp.MustCompile(`vtid = \d+`)
+	cpuNumber    = regexp.MustCompile(`(cpu_id) = \d+`)
+	perfElement  = regexp.MustCompile(`<type>(\d+)</type>\s*<config>(\d+)</config>\s*<name>(\w+)</name>`)
 )
 
 // TestUserCountersAsSessiond has a program read counters, by LTTng's session daemon and by
@@ -115,6 +116,61 @@ func TestUserCountersAsSessiond(t *testing.T) {
 			m.Errorf("metadata without counters: %v", err)
 		}
 	})
+}
+
+// TestGoCounters has a Go program and one in C read counters in the same rings, by LTTng's
+// session daemon and by weir's: the text is the same but for the values, which never fall.
+func TestGoCounters(t *testing.T) {
+	isolated(t, func(m *machine) {
+		record := func(do func(...string) string, out string) (lines []string) {
+			do("create", "s", "-o", out)
+			do("enable-event", "-u", eventName)
+			do("add-context", "-u", "-t", "vtid", "-t", "perf:thread:task-clock", "-t", "procname", "-t", "perf:thread:major-faults")
+			do("start")
+			m.run(m.life("emit", 1, 100, sameAddresses...)...)
+			p := m.startGoApp(2, 16, "GOMAXPROCS=1")
+			p.emit(200, 0)
+			p.finish()
+			do("destroy")
+			last := make(map[string]int) // by threads
+			for line := range strings.Lines(m.run("babeltrace2", out)) {
+				for _, v := range perfValue.FindAllStringSubmatch(line, -1) {
+					of := threadNumber.FindString(line) + v[1]
+					n, err := strconv.Atoi(v[2])
+					if err != nil || n < last[of] || n == 0 && v[1] == "perf_thread_task_clock" {
+						m.Errorf("%s goes from %d to %s", of, last[of], v[2])
+					}
+					last[of] = n
+				}
+			}
+			if len(last) < 4 { // a Go program may change its thread
+				m.Errorf("counters %v, want two of two threads at least", last)
+			}
+			for _, line := range m.userEvents(out) {
+				lines = append(lines, perfValue.ReplaceAllString(cpuNumber.ReplaceAllString(line, "$1"), "$1"))
+			}
+			return lines
+		}
+		m.startSessiond()
+		want := record(m.lttng, filepath.Join(m.dir, "theirs"))
+		m.killLTTng()
+		if len(want) == 0 {
+			peer.Lack(m.T, "counters of threads (perf_event_open)")
+		}
+		a := m.startAgent("--take-ust-socket")
+		got := record(a.do, filepath.Join(m.dir, "ours"))
+		a.end()
+		if !slices.Equal(got, want) || len(got) != 300 || !strings.Contains(got[299], "procname = \"goapp\", perf_thread_major_faults }") {
+			m.Errorf("%d events, the last one %s, LTTng's %d, %s", len(got), lastOf(got), len(want), lastOf(want))
+		}
+	})
+}
+
+func lastOf(lines []string) string {
+	if len(lines) == 0 {
+		return "of none"
+	}
+	return lines[len(lines)-1]
 }
 
 // TestUserCounterRefused asks for a counter that no processor has: the events are recorded
