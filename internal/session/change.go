@@ -83,11 +83,14 @@ func (n *change) commit(ctx context.Context) error {
 	defer cancel()
 	err := m.proc.Call(ctx, handover.OpCommit, struct{}{}, nil)
 	old := m.local
-	m.local, m.output, m.lostAt = n.local, n.number, time.Time{}
+	m.local, m.output, m.lostAt, m.behind = n.local, n.number, time.Time{}, nil
 	m.visited = m.visited || n.visited
 	switch {
 	case old == nil:
 	case err == nil:
+		if _, err := old.complete(); err != nil {
+			m.s.log.Warn("trace is left in parts", "domain", m.src.Domain(), "err", err)
+		}
 		old.settle()
 	default: // who knows what the process does there; it is ended
 		m.left = append(m.left, fmt.Sprintf("domain %s: %s is left as it is: %v", m.src.Domain(), old.path(), err))

@@ -50,6 +50,7 @@ type domain struct {
 	output    uint64    // of the one in use
 	lostAt    time.Time // when the process has lost its relay; zero while it has one
 	left      []string  // what outputs that were replaced have left behind, for people
+	behind    *boundary // that is still to be crossed, to the session's chunk; nil: there is none
 	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
@@ -134,7 +135,7 @@ func (m *domain) launch(ctx context.Context) (err error) {
 	if err := m.greet(ctx, p); err != nil {
 		return err
 	}
-	m.proc = p
+	m.proc, m.behind = p, nil
 	defer func() {
 		if err != nil {
 			m.proc = nil

@@ -246,6 +246,8 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 		}
 	}
 	if m.local != nil {
+		_, cerr := m.local.complete()
+		err = errors.Join(err, cerr)
 		m.local.settle()
 	}
 	text, cerr := m.release()

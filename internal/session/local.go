@@ -37,6 +37,7 @@ type local struct {
 	place string    // of the domain
 	dir   *os.File  // current chunk
 	begin time.Time // of the chunk
+	half  *halfway  // a move to the next chunk that has not come to its end; nil: there is none
 }
 
 // openLocal makes the directories of a domain.
@@ -105,25 +106,6 @@ func (l *local) make(path string) (*os.File, error) {
 // path is the current chunk's place.
 func (l *local) path() string { return filepath.Join(l.base, l.place) }
 
-// next makes the directory of the next chunk. finish puts it into its place.
-func (l *local) next() (dir *os.File, err error) {
-	path := filepath.Join(l.base, nextDir, l.place)
-	err = l.s.asCreator(func() error {
-		dir, err = l.make(path)
-		if !errors.Is(err, errNotEmpty) {
-			return err
-		}
-		// A rotation has failed half-way. What was written since stays.
-		place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), l.s.chunk))
-		if err := l.rename(path, filepath.Join(place, l.place)); err != nil {
-			return err
-		}
-		dir, err = l.make(path)
-		return err
-	})
-	return dir, err
-}
-
 // undo takes a directory back for which the consumer process has no use, because
 // of err, which it returns.
 func (l *local) undo(err error) error {
@@ -146,53 +128,6 @@ func (l *local) remove() error {
 	})
 }
 
-// finish puts the chunk that the consumer has left into its place, or removes
-// it, and the next one into that of the current one. It returns the place, which is below
-// archive.
-func (l *local) finish(dir *os.File, archive string, now time.Time, keep bool) (place string, err error) {
-	l.settle()
-	err = l.s.asCreator(func() error {
-		place, err = l.putAside(archive, keep)
-		return err
-	})
-	if err == nil {
-		l.dir, l.begin = dir, now
-	}
-	return place, err
-}
-
-func (l *local) putAside(archive string, keep bool) (string, error) {
-	current, place := l.path(), ""
-	if keep {
-		place = filepath.Join(l.base, archivesDir, archive)
-		if err := l.rename(current, filepath.Join(place, l.place)); err != nil {
-			return "", err
-		}
-	} else if err := os.RemoveAll(current); err != nil {
-		return "", err
-	}
-	if err := os.Rename(filepath.Join(l.base, nextDir, l.place), current); err != nil {
-		return "", err
-	}
-	next := filepath.Join(l.base, nextDir)
-	l.prune(next)
-	_ = os.Remove(next) // another domain may still use it
-	return place, nil
-}
-
-// archive puts the last chunk into its place, below a directory of that name.
-func (l *local) archive(name string) (place string, err error) {
-	place = filepath.Join(l.base, archivesDir, name)
-	err = l.s.asCreator(func() error {
-		if err := l.rename(l.path(), filepath.Join(place, l.place)); err != nil {
-			return err
-		}
-		l.prune(l.base)
-		return nil
-	})
-	return place, err
-}
-
 // rename moves a directory to a place whose own directory need not exist.
 func (l *local) rename(from, to string) error {
 	if err := l.s.makeOwn(filepath.Dir(to)); err != nil {
@@ -211,25 +146,24 @@ func (l *local) prune(base string) {
 	}
 }
 
-// chunkName is the name of an archived chunk, as LTTng's.
-func chunkName(begin, end time.Time, id uint64) string {
-	const layout = "20060102T150405-0700"
-	return fmt.Sprintf("%s-%s-%d", begin.Format(layout), end.Format(layout), id)
-}
-
 // settle gives what was written to the session's creator.
 func (l *local) settle() {
-	if l.dir == nil {
+	l.give(l.dir)
+	if l.dir = nil; l.half != nil { // and will be
+		l.give(l.half.next)
+	}
+}
+
+// give gives a directory to the session's creator, and lets go of it.
+func (l *local) give(dir *os.File) {
+	if dir == nil {
 		return
 	}
-	defer func() {
-		l.dir.Close()
-		l.dir = nil
-	}()
+	defer dir.Close()
 	if uid, _ := l.s.consumerIdentity(); uid == 0 || uid == l.s.uid {
 		return
 	}
-	if err := chownTree(int(l.dir.Fd()), int(l.s.uid), int(l.s.gid), treeDepth); err != nil {
+	if err := chownTree(int(dir.Fd()), int(l.s.uid), int(l.s.gid), treeDepth); err != nil {
 		l.s.log.Warn("trace stays with the consumer's user", "directory", l.path(), "err", err)
 	}
 }
@@ -287,30 +221,4 @@ func (s *Session) openSpool() (*os.File, error) {
 		}
 	}
 	return os.Open(dir)
-}
-
-// archiveTorn moves what a consumer process that died has written into a chunk of
-// its own, cut behind the last packet with an index record. What cannot be moved now, as on a full disk, is when there is a process again: it would be in the way
-// of what comes.
-func (m *domain) archiveTorn() error {
-	l := m.local
-	l.settle()
-	place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), m.s.chunk))
-	err := m.s.asCreator(func() error {
-		torn := filepath.Join(place, l.place)
-		if err := l.rename(l.path(), torn); err != nil {
-			return err
-		}
-		cut, err := cutTorn(torn)
-		if cut > 0 || err != nil { // "weir repair" may do more
-			m.s.log.Warn("a consumer process has left a packet in parts", "domain", m.src.Domain(), "place", place, "cut_bytes", cut, "err", err)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	m.local = nil
-	m.s.chunk++
-	return nil
 }

@@ -131,7 +131,8 @@ func (s *Session) canRotate() error {
 	return nil
 }
 
-// nextChunk has all domains go on in a new chunk.
+// nextChunk has all domains go on in a new chunk: all, or none. Where one does not after
+// others have, that is told, and it is taken along the next time, before all go on.
 func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Done) error {
 	// Not ended by who has given the order: daemon and process must agree on the
 	// chunk.
@@ -140,37 +141,27 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	if texts := s.stuckTexts(); len(texts) > 0 { // nor does the daemon go there
 		return problemf(agent.CodeUnknown, "%s", texts[0])
 	}
-	id, now := s.chunk, time.Now()
-	archive := chunkName(s.chunkBegin(now), now, id)
 	for _, m := range s.running() {
-		if _, ends := m.trace.(source.Ending); ends {
-			m.follow() // what has ended does not go along
+		if err := m.catchUp(ctx, done); err != nil {
+			return err
 		}
-		o := handover.Rotate{Chunk: handover.Chunk{ID: id + 1, Begin: now}}
-		if m.local == nil {
-			var err error
-			p := m.proc
-			s.mu.attend(func() { err = p.Call(ctx, op, o, nil) })
-			if err != nil {
-				return err
-			}
-			continue
+	}
+	now := time.Now()
+	b := boundary{op: op, id: s.chunk, end: now, archive: chunkName(s.chunkBegin(now), now, s.chunk)}
+	var errs []error
+	moved := false
+	for _, m := range s.running() {
+		went, err := m.cross(ctx, b, done)
+		if err != nil && !went && !moved {
+			return err
 		}
-		dir, err := m.local.next()
+		if !went {
+			m.behind = &b
+		}
 		if err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("domain %s: %w; the next rotation does what is left of this one", m.src.Domain(), err))
 		}
-		if err := m.proc.Call(ctx, op, o, nil, dir); err != nil {
-			dir.Close()
-			return err
-		}
-		place, err := m.local.finish(dir, archive, now, op == handover.OpRotate)
-		if err != nil {
-			return err
-		}
-		if place != "" && !slices.Contains(done.Names, place) { // one for all domains
-			done.Names = append(done.Names, place)
-		}
+		moved = moved || went
 	}
 	s.chunk++
 	if op == handover.OpRotate {
@@ -179,7 +170,61 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	s.schedule.size = s.written(ctx)
 	s.log.Info("next chunk", "id", s.chunk, "order", op)
 	s.d.notify(s, "rotation", "finished")
+	return errors.Join(errs...)
+}
+
+// catchUp does what is left of the last rotation.
+func (m *domain) catchUp(ctx context.Context, done *agent.Done) error {
+	if m.local != nil {
+		place, err := m.local.complete()
+		if err != nil {
+			return fmt.Errorf("domain %s: %w", m.src.Domain(), err)
+		}
+		tellPlace(done, place)
+	}
+	if m.behind == nil {
+		return nil
+	}
+	went, err := m.cross(ctx, *m.behind, done)
+	if went {
+		m.behind = nil
+	}
+	if err != nil {
+		return fmt.Errorf("domain %s: what is left of the last rotation: %w", m.src.Domain(), err)
+	}
 	return nil
+}
+
+// cross has the domain go on in the next chunk. It reports whether its process does: then
+// only directories are not where they belong, if there is an error.
+func (m *domain) cross(ctx context.Context, b boundary, done *agent.Done) (went bool, err error) {
+	if _, ends := m.trace.(source.Ending); ends {
+		m.follow() // what has ended does not go along
+	}
+	o := handover.Rotate{Chunk: handover.Chunk{ID: b.id + 1, Begin: b.end}}
+	if m.local == nil {
+		p := m.proc
+		m.s.mu.attend(func() { err = p.Call(ctx, b.op, o, nil) })
+		return err == nil, err
+	}
+	dir, err := m.local.next()
+	if err != nil {
+		return false, err
+	}
+	if err := m.proc.Call(ctx, b.op, o, nil, dir); err != nil {
+		dir.Close()
+		return false, err
+	}
+	place, err := m.local.finish(dir, b)
+	tellPlace(done, place)
+	return true, err
+}
+
+// tellPlace tells of the directory of a chunk, which is one for all domains.
+func tellPlace(done *agent.Done, place string) {
+	if place != "" && !slices.Contains(done.Names, place) {
+		done.Names = append(done.Names, place)
+	}
 }
 
 // chunkBegin is when the first domain has begun its current chunk in a directory, or now.
@@ -205,7 +250,7 @@ func (s *Session) archiveLast(done *agent.Done) error {
 	name := chunkName(s.chunkBegin(now), now, s.chunk)
 	var errs []error
 	for _, m := range s.domains {
-		if m.local == nil {
+		if m.local == nil || m.local.half != nil { // close has told of the latter
 			continue
 		}
 		place, err := m.local.archive(name)
@@ -213,11 +258,22 @@ func (s *Session) archiveLast(done *agent.Done) error {
 		case errors.Is(err, fs.ErrNotExist): // somebody has taken it away
 		case err != nil:
 			errs = append(errs, fmt.Errorf("domain %s: the last chunk stays where it is: %w", m.src.Domain(), err))
-		case !slices.Contains(done.Names, place):
-			done.Names = append(done.Names, place)
+		default:
+			tellPlace(done, place)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// halfText is what people are told of a rotation that is not complete.
+func (m *domain) halfText() string {
+	switch {
+	case m.behind != nil:
+		return fmt.Sprintf("domain %s has not gone on to chunk %d: the next rotation takes it along", m.src.Domain(), m.s.chunk)
+	case m.local != nil && m.local.half != nil:
+		return fmt.Sprintf("domain %s: chunk %d is not at its place: the next rotation, or the end of the session, puts it there", m.src.Domain(), m.local.half.id)
+	}
+	return ""
 }
 
 // Clear drops what was recorded, and goes on.

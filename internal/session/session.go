@@ -193,6 +193,9 @@ func (s *Session) document(ctx context.Context) agent.Session {
 		domain, broken := m.document(ctx, &doc.Consumer)
 		doc.Domains = append(doc.Domains, domain)
 		doc.Warnings = append(doc.Warnings, m.left...)
+		if text := m.halfText(); text != "" {
+			doc.Warnings = append(doc.Warnings, text)
+		}
 		if broken && doc.State == agent.Active {
 			doc.State = agent.OutputError
 		}

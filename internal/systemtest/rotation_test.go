@@ -4,8 +4,12 @@
 package systemtest
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/weir-io/weir/client/agent"
 )
 
 // Rotations archive a chunk each, a clear deletes what the current one holds,
@@ -113,5 +117,82 @@ func TestSnapshots(t *testing.T) {
 				m.wantEvents(pattern, m.readTree(dirs[0]), want)
 			}
 		})
+	})
+}
+
+// TestRotateOneOfTwoDomains has a rotation fail for one domain: where it is the first one,
+// neither goes on in another chunk; where it is the second, that is told, and the next
+// rotation takes it along. Nothing is lost, and nothing there twice.
+func TestRotateOneOfTwoDomains(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		w := m.writer("weirhalf")
+		out := filepath.Join(m.dir, "trace")
+		a.do("create", "half", "-o", out)
+		a.do("enable-channel", "-k", "small", "--num-subbuf=64")
+		a.do(append(a.countedRule(w), "-c", "small")...)
+		a.do("enable-event", "-u", eventName)
+		a.do("start")
+		p := m.startApp(1, 20)
+		both := func() {
+			m.write(w, 1000)
+			p.emit(1000, 0)
+		}
+		chunks := func(domain string) int {
+			found, err := filepath.Glob(filepath.Join(out, "archives", "*", domain))
+			if err != nil {
+				m.Fatal(err)
+			}
+			return len(found)
+		}
+		spoil := func(domain string) (mend func()) {
+			next := filepath.Join(out, ".next")
+			if err := os.MkdirAll(next, 0o700); err != nil {
+				m.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(next, domain), nil, 0o600); err != nil {
+				m.Fatal(err)
+			}
+			return func() {
+				if err := os.RemoveAll(next); err != nil {
+					m.Fatal(err)
+				}
+			}
+		}
+		both()
+		mend := spoil("kernel")
+		a.refuse(agent.CodeUnknown, "not a directory", "rotate")
+		if k, u := chunks("kernel"), chunks("ust"); k != 0 || u != 0 {
+			m.Errorf("%d chunks of the kernel, %d of applications, where the first cannot be rotated", k, u)
+		}
+		mend()
+		both()
+		mend = spoil("ust")
+		a.refuse(agent.CodeUnknown, "the next rotation does what is left", "rotate")
+		if k, u := chunks("kernel"), chunks("ust"); k != 1 || u != 0 {
+			m.Errorf("%d chunks of the kernel, %d of applications, where the second cannot be rotated", k, u)
+		}
+		if warnings := a.session("half").Warnings; len(warnings) != 1 || !strings.Contains(warnings[0], "domain ust has not gone on to chunk 1") {
+			m.Errorf("warnings %q, want that of a rotation", warnings)
+		}
+		both()
+		mend()
+		a.do("rotate")
+		both()
+		if k, u := chunks("kernel"), chunks("ust"); k != 2 || u != 2 {
+			m.Errorf("%d chunks of the kernel, %d of applications, want 2 of each", k, u)
+		}
+		if s := a.session("half"); len(s.Warnings) != 0 || s.Chunks != 2 {
+			m.Errorf("%d chunks, warnings %q", s.Chunks, s.Warnings)
+		}
+		p.finish()
+		a.do("destroy")
+		a.end()
+		if n, lost := m.writesOf("all", out); n != 4000 || lost != 0 {
+			m.Errorf("%d calls, %d lost, want 4000", n, lost)
+		}
+		if got := m.ticks(out); got[1] != 4000 {
+			m.Errorf("events %v, want 4000", got)
+		}
 	})
 }

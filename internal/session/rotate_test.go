@@ -1,0 +1,91 @@
+// Copyright the weir authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weir-io/weir/client/agent"
+)
+
+// chunks are the directories of the chunks that are rotated away, and of the current one.
+func (h *host) chunks() []string {
+	h.Helper()
+	found, err := filepath.Glob(filepath.Join(h.dir, "trace", archivesDir, "*", "*", "metadata"))
+	h.must(err)
+	current, err := filepath.Glob(filepath.Join(h.dir, "trace", "*", "metadata"))
+	h.must(err)
+	return append(found, current...)
+}
+
+// TestRotationHalfWay has something in the place of the archives: the consumer goes on in
+// the next chunk, which is told, and the next rotation, or the end of the session, puts
+// both where they belong.
+func TestRotationHalfWay(t *testing.T) {
+	for how, finish := range map[string]func(h *host) (chunks int){
+		"rotation": func(h *host) int {
+			done, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+			h.must(err)
+			if len(done.Names) != 2 {
+				t.Errorf("chunks %q, want that of the last rotation too", done.Names)
+			}
+			if doc := h.session(); len(doc.Warnings) != 0 || doc.Chunks != 2 {
+				t.Errorf("%d chunks, warnings %q", doc.Chunks, doc.Warnings)
+			}
+			return 3
+		},
+		"end": func(h *host) int {
+			_, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+			h.must(err)
+			return 2
+		},
+	} {
+		h := newHost(t)
+		h.begin(h.place("trace"))
+		h.emit()
+		h.until("the event is recorded", func() bool { return h.recorded() == 1 })
+		archives := filepath.Join(h.dir, "trace", archivesDir)
+		h.must(os.WriteFile(archives, nil, 0o600))
+		_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+		if err == nil || !strings.Contains(err.Error(), "the next rotation does what is left") {
+			t.Errorf("%s: got %v, want that the rotation is not complete", how, err)
+		}
+		if doc := h.session(); len(doc.Warnings) != 1 || !strings.Contains(doc.Warnings[0], "chunk 0 is not at its place") || doc.Chunks != 1 {
+			t.Errorf("%s: %d chunks, warnings %q, want that of a rotation", how, doc.Chunks, doc.Warnings)
+		}
+		if _, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true); err == nil {
+			t.Errorf("%s: rotated where that cannot be", how)
+		}
+		h.emit()
+		h.must(os.Remove(archives))
+		want := finish(h)
+		if got := h.chunks(); len(got) != want {
+			t.Errorf("%s: chunks %q, want %d", how, got, want)
+		}
+		if left, err := os.Stat(filepath.Join(h.dir, "trace", nextDir)); err == nil {
+			t.Errorf("%s: %s is left", how, left.Name())
+		}
+	}
+}
+
+// TestRotationOfWhatIsGone rotates a session whose directory somebody has removed: what
+// comes later is recorded.
+func TestRotationOfWhatIsGone(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	h.must(os.RemoveAll(filepath.Join(h.dir, "trace")))
+	_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+	h.must(err)
+	h.emit()
+	h.stop()
+	if got := h.chunks(); len(got) != 1 {
+		t.Errorf("chunks %q, want the current one", got)
+	}
+	if doc := h.session(); doc.State != agent.Inactive || len(doc.Warnings) != 0 {
+		t.Errorf("session is %s, warnings %q", doc.State, doc.Warnings)
+	}
+}
