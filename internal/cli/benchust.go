@@ -27,6 +27,7 @@ program and ring sizes, into files.
   burst   two threads that emit as fast as they can: CPU time of the consumer for
           each event next to lttng-consumerd's, losses
   steady  100 events at a time, with pauses
+  end     CPU time of the consumer for the end of a session
 
 What was emitted has to be recorded or discarded, all of it. Figures are medians; ×
 is weir's figure divided by the peer's. What is reached of "must" and "aim", the

@@ -29,15 +29,16 @@ type Bench struct {
 type sizes struct {
 	burst  int // as fast as it can
 	steady int // with pauses
+	last   int // likewise, before the end of a session
 }
 
 var (
-	fullSizes  = sizes{burst: 2_000_000, steady: 300_000}
-	quickSizes = sizes{burst: 20_000, steady: 5000}
+	fullSizes  = sizes{burst: 2_000_000, steady: 300_000, last: 5000}
+	quickSizes = sizes{burst: 20_000, steady: 5000, last: 1000}
 )
 
 func (b *Bench) steps() []bench.Step {
-	return []bench.Step{{Name: "burst", Run: b.burst}, {Name: "steady", Run: b.steady}}
+	return []bench.Step{{Name: "burst", Run: b.burst}, {Name: "steady", Run: b.steady}, {Name: "end", Run: b.end}}
 }
 
 // Names returns what can be measured.

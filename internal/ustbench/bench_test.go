@@ -38,8 +38,8 @@ func TestQuick(t *testing.T) {
 	if err := report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Rows) != 4*len(Names()) {
-		t.Errorf("%d rows, want 4 for each of %q", len(report.Rows), Names())
+	if want := 4*len(Names()) - 3; len(report.Rows) != want {
+		t.Errorf("%d rows, want %d: 4 for each of %q, and one for an end", len(report.Rows), want, Names())
 	}
 	for _, r := range report.Rows {
 		if r.Bar != nil && !r.Bar.OfRatio && r.Weir != 0 {

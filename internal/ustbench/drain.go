@@ -32,6 +32,7 @@ type load struct {
 type took struct {
 	emitted, recorded, discarded uint64
 	cpu                          time.Duration // of the consumer
+	stop                         time.Duration // of it, for the stop alone
 	beside                       time.Duration // of the session daemon
 	load                         time.Duration
 }
@@ -51,14 +52,35 @@ func (b *Bench) steady(ctx context.Context) ([]bench.Row, error) {
 	return b.contest(ctx, load{name: "100 events at a time", threads: 1, events: b.sizes.steady, pause: 500})
 }
 
+// end measures what the end of a session costs, of which the rings are nearly empty.
+func (b *Bench) end(ctx context.Context) ([]bench.Row, error) {
+	ours, theirs, err := b.inTurn(ctx, load{name: "the end of a session", threads: 1, events: b.sizes.last, pause: 500})
+	if err != nil {
+		return nil, err
+	}
+	row := bench.Row{Name: fmt.Sprintf("the end of a session of %d events: CPU", b.sizes.last), Unit: "µs"}
+	cost := func(t took) float64 { return float64(t.stop.Nanoseconds()) / 1e3 }
+	row.Set(bench.Figures(ours, cost))
+	row.Against("lttng-consumerd", bench.Figures(theirs, cost))
+	return []bench.Row{row}, nil
+}
+
 // contest measures a load with both daemons in turn.
 func (b *Bench) contest(ctx context.Context, l load) ([]bench.Row, error) {
-	var ours, theirs []took
+	ours, theirs, err := b.inTurn(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return contestRows(l, ours, theirs), nil
+}
+
+// inTurn has both daemons record a load, again and again.
+func (b *Bench) inTurn(ctx context.Context, l load) (ours, theirs []took, err error) {
 	for range b.Runs {
 		b.OnStep(l.name + ": weir")
 		t, err := b.record(ctx, b.startWeir, l)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		ours = append(ours, t)
 		if b.Sessiond == "" {
@@ -66,11 +88,11 @@ func (b *Bench) contest(ctx context.Context, l load) ([]bench.Row, error) {
 		}
 		b.OnStep(l.name + ": lttng-sessiond")
 		if t, err = b.record(ctx, b.startSessiond, l); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		theirs = append(theirs, t)
 	}
-	return contestRows(l, ours, theirs), nil
+	return ours, theirs, nil
 }
 
 func contestRows(l load, ours, theirs []took) []bench.Row {

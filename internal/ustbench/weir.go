@@ -131,6 +131,10 @@ func (b *Bench) measure(ctx context.Context, daemon *benchproc.Process, consumer
 	if t.load, err = g.run(ctx); err != nil {
 		return t, err
 	}
+	between, err := clocks(consumer, daemon.PID())
+	if err != nil {
+		return t, err
+	}
 	if err := stop(); err != nil {
 		return t, fmt.Errorf("stop: %w", err)
 	}
@@ -138,6 +142,7 @@ func (b *Bench) measure(ctx context.Context, daemon *benchproc.Process, consumer
 	if err != nil {
 		return t, err
 	}
+	t.stop = after[0].Since(between[0])
 	t.cpu, t.beside = after[0].Since(before[0]), after[1].Since(before[1])
 	return t, nil
 }
