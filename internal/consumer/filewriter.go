@@ -112,6 +112,9 @@ func (w *fileWriter) end() {
 	}
 }
 
+// prompt implements promptWriter: memory answers.
+func (w *fileWriter) prompt() bool { return w.d.memory }
+
 func (w *fileWriter) write(packet []byte, info ctf.PacketInfo) error {
 	w.begin()
 	err := w.keep(packet, info)

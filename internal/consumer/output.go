@@ -61,6 +61,10 @@ type lentWriter interface {
 	writeLent(head, body []byte, info ctf.PacketInfo, taken func() bool) (back []byte, err error)
 }
 
+// promptWriter is a packetWriter that may say that it never has anybody wait. The engine
+// asks.
+type promptWriter interface{ prompt() bool }
+
 // errTakenBack reports a packet that is none.
 var errTakenBack = errors.New("the packet was taken back")
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -21,7 +22,11 @@ type rounds struct {
 	log *slog.Logger
 	of  emptier
 
-	// Owned by the goroutine.
+	// turn is held by who does something with the ring, and owns what follows: the goroutine,
+	// but while it waits, if it lets go of it then, and who does without it meanwhile.
+	turn sync.Mutex
+
+	// Guarded by turn.
 	reading bool
 	emptied bool  // read to its end, as nothing was recorded any more
 	failure error // of reading: reported once
@@ -29,7 +34,7 @@ type rounds struct {
 
 // emptier empties one ring. The goroutine of its rounds calls it.
 type emptier interface {
-	// wait waits for the ring, for orders and for timers.
+	// wait waits for the ring, for orders and for timers. It may let go of the turn meanwhile.
 	wait() error
 	// started is told that reading begins, or goes on.
 	started() error
@@ -50,6 +55,8 @@ type emptier interface {
 func (r *rounds) run() {
 	defer close(r.ended)
 	debug.SetPanicOnFault(true) // a ring has the faults of memory that programs share told as errors
+	r.turn.Lock()
+	defer r.turn.Unlock()
 	for {
 		if err := r.of.wait(); err != nil {
 			r.fail(err)
@@ -107,10 +114,26 @@ func (r *rounds) goOn() error {
 }
 
 func (r *rounds) stop() error {
-	return r.call(func() error {
+	return r.direct(func() error {
 		r.reading, r.unfinished, r.left = false, true, false
 		return r.finish()
 	})
+}
+
+// direct is call, but does it here where the goroutine only waits: to wake it costs more
+// than most of what is to be done. That is for outputs which nobody waits for: who gives
+// orders must not hang.
+func (r *rounds) direct(do func() error) error {
+	if w, ok := r.s.out.(promptWriter); !ok || !w.prompt() || !r.turn.TryLock() {
+		return r.call(do)
+	}
+	defer r.turn.Unlock()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	err := do()
+	if r.unfinished { // what is left is the goroutine's
+		r.wake()
+	}
+	return err
 }
 
 // finish reads the ring to its end, as far as there is room for its packets.

@@ -5,8 +5,10 @@ package consumer
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 	"github.com/weir-io/weir/ctf"
 	"github.com/weir-io/weir/internal/handover"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // scripted is a ring of which it is written down what is done with it, and its output.
@@ -25,7 +28,9 @@ type scripted struct {
 	reads chan struct{} // has something after each reading
 	full  bool          // the output has no room
 	never bool          // each time that the ring is emptied there is no room at first
+	quick bool          // nobody waits for the output
 	wrote int
+	waits int
 }
 
 func (s *scripted) write([]byte, ctf.PacketInfo) error {
@@ -38,7 +43,12 @@ func (s *scripted) write([]byte, ctf.PacketInfo) error {
 
 func (s *scripted) beacon(uint64) error { return nil }
 
+func (s *scripted) prompt() bool { return s.quick }
+
 func (s *scripted) wait() error {
+	s.waits++
+	s.r.turn.Unlock()
+	defer s.r.turn.Lock()
 	_, err := unix.Poll([]unix.PollFd{{Fd: int32(s.r.wakefd), Events: unix.POLLIN}}, -1)
 	if errors.Is(err, unix.EINTR) {
 		err = nil
@@ -136,10 +146,64 @@ func TestRoundsReadUntilTheyAreHeld(t *testing.T) {
 	}
 }
 
+// TestRoundsStopWithoutWaking stops where nobody waits for the output: the goroutine goes
+// on waiting, and reads no more. Where it is at work itself, it stops.
+func TestRoundsStopWithoutWaking(t *testing.T) {
+	r, s := newScripted(t)
+	s.quick = true
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitRead()
+	before := -1
+	wait.Until(t, "the goroutine waits", func() bool {
+		r.turn.Lock()
+		defer r.turn.Unlock()
+		last := before
+		before = s.waits
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(r.wakefd), Events: unix.POLLIN}}, 0)
+		return n == 0 && err == nil && last == before
+	})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.turn.Lock()
+	if s.waits != before || r.reading || !r.emptied {
+		t.Errorf("woken %d times; reading: %v, emptied: %v", s.waits-before, r.reading, r.emptied)
+	}
+	r.turn.Unlock()
+	s.wantDone("started", "flush all")
+	busy, release := make(chan struct{}), make(chan struct{})
+	var orders sync.WaitGroup
+	orders.Go(func() {
+		_ = r.call(func() error {
+			close(busy)
+			<-release
+			return nil
+		})
+	})
+	<-busy
+	orders.Go(func() {
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	close(release)
+	orders.Wait()
+	s.wantDone("flush all")
+}
+
 // TestRoundsGoOnWhenThereIsRoom stops while there is no room for what is left: it is read
 // when there is some, but not while the stream is held.
 func TestRoundsGoOnWhenThereIsRoom(t *testing.T) {
+	for _, quick := range []bool{false, true} {
+		t.Run(fmt.Sprintf("prompt %v", quick), func(t *testing.T) { goOnWithRoom(t, quick) })
+	}
+}
+
+func goOnWithRoom(t *testing.T, quick bool) {
 	r, s := newScripted(t)
+	s.quick = quick
 	s.full = true
 	if err := r.stop(); !errors.Is(err, errSpoolFull) {
 		t.Fatalf("stop without room: %v", err)

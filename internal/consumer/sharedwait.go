@@ -45,7 +45,10 @@ func (d *shared) wait() error {
 		d.fail(err)
 	}
 	if !listen || !d.linger(timeout) {
-		if err := d.waiter.wait(timeout); err != nil {
+		d.turn.Unlock()
+		err := d.waiter.wait(timeout)
+		d.turn.Lock()
+		if err != nil {
 			d.fail(err)
 		}
 		d.alone = true
@@ -81,7 +84,9 @@ func (d *shared) linger(timeout time.Duration) bool {
 		d.alone = false
 	}
 	fds := [...]unix.PollFd{{Fd: int32(d.wakefd), Events: unix.POLLIN}, {Fd: int32(d.pipefd), Events: unix.POLLIN}}
+	d.turn.Unlock()
 	n, err := d.holder.Hold(fds[:], most)
+	d.turn.Lock()
 	if n == 0 {
 		d.gap = time.Hour // until programs wake it again
 	}
