@@ -86,10 +86,26 @@ func (l *local) putAside(h *halfway) error {
 	} else if err != nil {
 		return err
 	}
+	l.pruneNext()
+	return nil
+}
+
+// pruneNext removes what is empty of the place of chunks to come.
+func (l *local) pruneNext() {
 	next := filepath.Join(l.base, nextDir)
 	l.prune(next)
 	_ = os.Remove(next) // another domain may still use it
-	return nil
+}
+
+// removeNext removes the directory of a chunk that has not come to be.
+func (l *local) removeNext() {
+	_ = l.s.asCreator(func() error {
+		if err := os.Remove(filepath.Join(l.base, nextDir, l.place)); err != nil {
+			return err // something is in it: next sees to that
+		}
+		l.pruneNext()
+		return nil
+	})
 }
 
 // leave puts the chunk that was current into its place, or removes it.

@@ -213,6 +213,9 @@ func (m *domain) cross(ctx context.Context, b boundary, done *agent.Done) (went 
 	}
 	if err := m.proc.Call(ctx, b.op, o, nil, dir); err != nil {
 		dir.Close()
+		if _, refused := errors.AsType[*handover.OrderError](err); refused {
+			m.local.removeNext()
+		}
 		return false, err
 	}
 	place, err := m.local.finish(dir, b)

@@ -6,10 +6,13 @@ package session
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/peer"
 )
 
 // chunks are the directories of the chunks that are rotated away, and of the current one.
@@ -87,5 +90,48 @@ func TestRotationOfWhatIsGone(t *testing.T) {
 	}
 	if doc := h.session(); doc.State != agent.Inactive || len(doc.Warnings) != 0 {
 		t.Errorf("session is %s, warnings %q", doc.State, doc.Warnings)
+	}
+}
+
+// TestRotationOnFullDisk rotates where there is room for the directories, but not for what
+// the consumer needs there: it goes on where it is, and nothing is left of the attempt.
+func TestRotationOnFullDisk(t *testing.T) {
+	peer.Root(t, "to mount file systems")
+	h := newHost(t)
+	disk := filepath.Join(h.dir, "disk")
+	h.must(os.Mkdir(disk, 0o755))
+	h.must(syscall.Mount("tmpfs", disk, "tmpfs", 0, "nr_inodes=100"))
+	t.Cleanup(func() { h.must(syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	h.begin(h.place("disk/trace"))
+	h.emit()
+	h.until("the event is recorded", func() bool { return h.recorded() == 1 })
+	filler := filepath.Join(disk, "filler")
+	h.must(os.Mkdir(filler, 0o755))
+	var files []string
+	for {
+		name := filepath.Join(filler, strconv.Itoa(len(files)))
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			break
+		}
+		files = append(files, name)
+	}
+	for _, name := range files[:2] { // of the next chunk, and what leads there
+		h.must(os.Remove(name))
+	}
+	_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("got %v, want that there is no room", err)
+	}
+	if left, err := os.Stat(filepath.Join(disk, "trace", nextDir)); err == nil {
+		t.Errorf("%s is left", left.Name())
+	}
+	if doc := h.session(); len(doc.Warnings) != 0 || doc.Chunks != 0 {
+		t.Errorf("%d chunks, warnings %q", doc.Chunks, doc.Warnings)
+	}
+	h.must(os.RemoveAll(filler))
+	_, err = h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+	h.must(err)
+	if doc := h.session(); doc.Chunks != 1 {
+		t.Errorf("%d chunks, want 1", doc.Chunks)
 	}
 }
