@@ -25,6 +25,13 @@ type connection struct {
 	lost    map[*stream]uint64 // packets that were given up, as far as they are counted
 }
 
+// has reports whether the relay has a packet. It has none of a stream that has come since
+// the session there was made: what makes that is in the spool, before its packets.
+func (c *connection) has(it *item) bool {
+	st := c.streams[it.stream]
+	return st != nil && it.info.Sequence < st.Next()
+}
+
 const (
 	// confirmPeriod is how often the relay is asked what has arrived.
 	confirmPeriod = 200 * time.Millisecond
@@ -224,7 +231,7 @@ func (o *relayOutput) open(r *relay.Session) (*connection, error) {
 	o.mu.Lock()
 	texts := o.textsLocked()
 	o.spool.rewind(func(it *item) bool {
-		has := it.info.Sequence < c.streams[it.stream].Next()
+		has := c.has(it)
 		if has {
 			o.numbered[it.stream]++
 		}

@@ -57,3 +57,25 @@ func TestToldWithoutLock(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamComesWhileRelayIsBack has a stream come between the time that a relay which is
+// back is told of those there are and the time that what is kept for it is looked at: it is
+// made, and then has its packets.
+func TestStreamComesWhileRelayIsBack(t *testing.T) {
+	q := testSpool(t, 1000, 0)
+	o := &relayOutput{spool: q, begun: true}
+	c := &connection{streams: make(map[*stream]*relay.Stream)} // made before
+	s := &stream{channel: &channel{Channel: handover.Channel{Name: "ch"}}}
+	w, err := o.writer(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	give(t, w, 0, 10)
+	q.rewind(c.has)
+	if it, err := q.next(now(t)); err != nil || it.do == nil {
+		t.Errorf("first is %+v, %v, want what makes the stream", it, err)
+	}
+	if it, err := q.next(now(t)); err != nil || it.stream != s || it.size != 10 {
+		t.Errorf("then comes %+v, %v, want the packet", it, err)
+	}
+}
