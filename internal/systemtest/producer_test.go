@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -22,7 +23,13 @@ const (
 // needs them, and returns when it is ready.
 func (m *machine) startSessiond() {
 	m.Helper()
-	m.run("lttng-sessiond", "-b", "--no-kernel")
+	m.until("a session daemon of LTTng's", func() bool {
+		_, errs, code := m.try("lttng-sessiond", "-b", "--no-kernel")
+		if code != 0 && !strings.Contains(errs, "already running") { // one that was killed may have its sockets yet
+			m.Fatalf("lttng-sessiond -b --no-kernel: exit code %d\n%s", code, errs)
+		}
+		return code == 0
+	})
 }
 
 // killLTTng ends session daemon, consumers and clients at once. They are known
