@@ -49,7 +49,7 @@
 // the channel; triggers and their counters are taken and do nothing. The processor
 // that an event tells is that of the Go scheduler; a counter of a thread (perf:thread:…) is
 // that of the thread on which the goroutine is, which context vtid tells, and is asked of
-// the kernel for each event. Texts end at a zero byte. A daemon
-// that makes the shared memory shorter ends the program: it can do so by other means
-// too. What the runtime's own tracer tells is recorded by package runtimetrace.
+// the kernel for each event. Texts end at a zero byte. A daemon that makes the shared
+// memory shorter ends the program: it can do so by other means too. What the runtime's own
+// tracer tells is recorded by package runtimetrace.
 package tracepoint
