@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -106,16 +107,14 @@ func (l *Load) work(ctx context.Context, begun time.Time) (files int, err error)
 	done := make([]int, threads)
 	errs := make([]error, threads)
 	var group sync.WaitGroup
-	if l.Kind == Churn {
-		for t := range threads {
-			if err := os.Mkdir(l.threadDir(t), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-				return 0, err
-			}
-		}
-	}
 	for t := range threads {
 		group.Go(func() {
-			r := rand.New(rand.NewPCG(l.Seed, uint64(t)))
+			one, end, err := l.thread(t)
+			if err != nil {
+				errs[t] = err
+				return
+			}
+			defer func() { errs[t] = errors.Join(errs[t], end()) }()
 			for errs[t] == nil && ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if l.Count > 0 && i >= l.Count {
@@ -127,7 +126,7 @@ func (l *Load) work(ctx context.Context, begun time.Time) (files int, err error)
 						return
 					}
 				}
-				errs[t] = l.one(t, i, r)
+				errs[t] = one(i)
 				done[t]++
 			}
 		})
@@ -154,17 +153,24 @@ func pauseUntil(ctx context.Context, at time.Time) error {
 	}
 }
 
-// threadDir is the directory of a thread of Churn.
-func (l *Load) threadDir(t int) string { return filepath.Join(l.Dir, "thread-"+strconv.Itoa(t)) }
+// thread begins the t-th thread: one changes the i-th file.
+func (l *Load) thread(t int) (one func(i int) error, end func() error, err error) {
+	if l.Kind != Churn {
+		r := rand.New(rand.NewPCG(l.Seed, uint64(t)))
+		return func(i int) error { return l.one(i, r) }, func() error { return nil }, nil
+	}
+	c, err := newChurner(filepath.Join(l.Dir, "thread-"+strconv.Itoa(t)))
+	if err != nil {
+		return nil, nil, err
+	}
+	runtime.LockOSThread() // until the goroutine ends, and the thread with it
+	return c.one, c.close, nil
+}
 
-// one changes the i-th file.
-func (l *Load) one(thread, i int, r *rand.Rand) error {
+// one changes the i-th file of a kind that all threads make in the same directories.
+func (l *Load) one(i int, r *rand.Rand) error {
 	path := func(prefix string) string { return filepath.Join(l.Dir, prefix+strconv.Itoa(i)) }
 	switch l.Kind {
-	case Churn:
-		dir := l.threadDir(thread) + "/"
-		a, z := dir+"a"+strconv.Itoa(i), dir+"z"+strconv.Itoa(i)
-		return errors.Join(makeFile(a, "x"), unix.Rename(a, z), unix.Unlink(z))
 	case Make:
 		dir := filepath.Join(l.Dir, "d"+strconv.Itoa(i/perDirectory))
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -5,10 +5,14 @@ package feedbench
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestLoad(t *testing.T) {
@@ -55,5 +59,29 @@ func TestLoadEndsWithItsInput(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"files":`) {
 		t.Errorf("says %q", out.String())
+	}
+}
+
+// What a thread of Churn cannot do is told with the file's name.
+func TestChurnFails(t *testing.T) {
+	dir := t.TempDir()
+	c, err := newChurner(filepath.Join(dir, "d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "d", "a1234567890123456789")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = c.one(1234567890123456789)
+	var at *fs.PathError
+	if !errors.As(err, &at) || at.Path != file || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("error %v, want that %s is there", err, file)
+	}
+	if err := c.close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := newChurner(file); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("error %v for a directory that is a file", err)
 	}
 }
