@@ -30,6 +30,9 @@ type disk struct {
 	used  time.Time
 	// What was looked at since the buffer of events was read; nil for what is gone.
 	seen map[changelog.FID]*look
+	// What the events that are taken over tell of last, by its inode number, where a number
+	// is given to one object after the other.
+	heirs map[uint64]changelog.FID
 	// The directory that names were resolved in last; -1 if it is not open.
 	dirFD   int
 	openDir changelog.FID
@@ -55,7 +58,7 @@ var errAbsent = errors.New("the file system is not mounted there")
 var errCovered = errors.New("something is mounted on it")
 
 func newDisk(dir string, uuid journal.UUID, kind fanotify.Kind) *disk {
-	return &disk{dir: dir, uuid: uuid, kind: kind, dirFD: -1, seen: map[changelog.FID]*look{}}
+	return &disk{dir: dir, uuid: uuid, kind: kind, dirFD: -1, seen: map[changelog.FID]*look{}, heirs: map[uint64]changelog.FID{}}
 }
 
 // open returns the root, and makes sure that it is that of this file system.
@@ -117,8 +120,35 @@ func (d *disk) openFID(f changelog.FID, flags int) (int, error) {
 	return root.Open(fanotify.Handle{Type: h.Type, Bytes: h.Bytes()}, flags)
 }
 
+// inherit takes down what has the inode numbers of the objects that events tell of, in
+// their order. Whoever made an event of an object had hold of it: all events of an object
+// come before those of the next one with its number.
+func (d *disk) inherit(notices []notice) {
+	if d.kind != fanotify.Ext4 && d.kind != fanotify.XFS {
+		return
+	}
+	clear(d.heirs)
+	for i := range notices {
+		f := notices[i].object
+		d.heirs[f.Seq] = f
+	}
+}
+
+// isInherited reports whether another object has had the inode number since: then f is
+// gone for sure, and opening it would say so.
+func (d *disk) isInherited(f changelog.FID) bool {
+	heir, ok := d.heirs[f.Seq]
+	return ok && heir != f
+}
+
+// goneForSure is what is known of an object without a look at it.
+var goneForSure = &look{gone: true, dead: true}
+
 // look looks at an object, once for each buffer of events.
 func (d *disk) look(f changelog.FID) (*look, error) {
+	if d.isInherited(f) {
+		return goneForSure, nil
+	}
 	if l := d.seen[f]; l != nil {
 		return l, nil
 	}

@@ -191,7 +191,11 @@ func (w *worker) decodeTaken() error {
 			return err
 		}
 	}
-	return w.pairExchanges()
+	if err := w.pairExchanges(); err != nil {
+		return err
+	}
+	w.disk.inherit(w.notices)
+	return nil
 }
 
 // expandAll expands the notices that were read, in a batch of a serial, and commits what
@@ -208,6 +212,7 @@ func (w *worker) expandAll(ctx context.Context, serial uint64) error {
 			return fmt.Errorf("event %#x on %v: %w", n.mask, n.object, err)
 		}
 	}
+	w.disk.inherit(nil) // what is looked at from now on may be younger than all these
 	return w.commitRetrying(ctx, serial)
 }
 
