@@ -162,7 +162,7 @@ func (w *worker) closeProcesses() {
 		for n < len(all) && all[n] == all[0]+int32(n) {
 			n++
 		}
-		if n == 1 || unix.CloseRange(uint(all[0]), uint(all[n-1]), 0) != nil {
+		if n == 1 || fanotify.CloseProcesses(all[0], all[n-1]) != nil {
 			for _, fd := range all[:n] {
 				unix.Close(int(fd))
 			}

@@ -190,9 +190,9 @@ func markReason(err error) error {
 const MinBuffer = 4096
 
 // Read waits for events and reads as many as fit into b, which must have MinBuffer
-// bytes at least. It reads straight into b, so that b can be memory that outlives the
-// process. It returns os.ErrClosed after Close and os.ErrDeadlineExceeded after
-// Wake.
+// bytes at least, but not more than 64 KiB of them. It reads straight into b, so that b
+// can be memory that outlives the process. It returns os.ErrClosed after Close and
+// os.ErrDeadlineExceeded after Wake.
 func (g *Group) Read(b []byte) (int, error) {
 	g.reading.Lock()
 	defer g.reading.Unlock()
@@ -303,7 +303,7 @@ func (g *Group) TryRead(b []byte) (int, error) {
 	var err error
 	ctlErr := g.conn.Control(func(fd uintptr) {
 		if n, err = pollNow(fd); n > 0 {
-			n, err = unix.Read(int(fd), b) // nobody else reads: it does not wait
+			n, err = readNow(fd, b) // nobody else reads: it does not wait
 		}
 	})
 	if ctlErr != nil {
@@ -332,15 +332,6 @@ func (g *Group) Ready() (bool, error) {
 		return false, fmt.Errorf("fanotify group: poll: %w", err)
 	}
 	return n > 0, nil
-}
-
-// pollNow is how many of one descriptor have something to read, at once.
-func pollNow(fd uintptr) (n int, err error) {
-	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	for err = unix.EINTR; err == unix.EINTR; {
-		n, err = unix.Poll(fds[:], 0)
-	}
-	return n, err
 }
 
 // Wake has a Read that waits, or the next that would, return at the time; the zero
