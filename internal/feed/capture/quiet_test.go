@@ -6,12 +6,15 @@ package capture
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/internal/feed/fstest"
@@ -199,4 +202,36 @@ func TestLookAgain(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// A directory that is open somewhere, as the working directory of a process, is opened by
+// its handle after it was removed, and cannot be listed then.
+func TestListsRemovedDirectory(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			fs := fstest.New(t, kind)
+			s := watch(t, memory(t), fs.Dir)
+			sh(t, fs.Dir, "mkdir d")
+			s.settled()
+			gone, err := fidAt(fs.Path("d"))
+			must(t, err)
+			f, err := os.Open(fs.Path("d"))
+			must(t, err)
+			defer f.Close()
+			must(t, os.Remove(fs.Path("d")))
+			s.settled()
+			must(t, s.ask(t.Context(), func(context.Context) error {
+				fd, err := s.worker.disk.openFID(gone, unix.O_RDONLY|unix.O_DIRECTORY)
+				if err != nil {
+					return fmt.Errorf("directory that is open: %w", err)
+				}
+				unix.Close(fd)
+				return s.worker.visit(gone)
+			}))
+			sh(t, fs.Dir, "mkdir e")
+			if got, want := briefs(s.records()), "MKDIR d; RMDIR d last; MKDIR e"; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
 }

@@ -164,6 +164,9 @@ func (w *worker) visit(dir changelog.FID) error {
 		if errors.Is(err, io.EOF) {
 			break
 		}
+		if isGone(err) {
+			return nil // removed, and still open somewhere: an event tells
+		}
 		if err != nil {
 			return fmt.Errorf("directory %v: %w", dir, err)
 		}
