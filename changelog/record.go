@@ -7,8 +7,8 @@ package changelog
 // decoded from and are good for as long as that is.
 type Record struct {
 	// The header. Index counts from 1 within a journal, without holes. Prev is the
-	// index of the record before of the same target, 0 if unknown. Time is in
-	// nanoseconds since 1970 and does not go back within a journal.
+	// index of the record before that tells of Target, or of Source where Target is zero;
+	// 0 if unknown. Time is in nanoseconds since 1970 and does not go back within a journal.
 	Index, Prev uint64
 	Time        int64
 	Type        Type

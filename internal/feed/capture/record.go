@@ -69,8 +69,8 @@ func (w *worker) describe(r *changelog.Record, o *object, l *look) {
 }
 
 // emit appends a record to the batch if a feed wants its type. o is the object that it
-// is about.
-func (w *worker) emit(r *changelog.Record, o *object) error {
+// is about and has the record before of; it is about others, too.
+func (w *worker) emit(r *changelog.Record, o *object, others ...*object) error {
 	if w.silent {
 		return nil
 	}
@@ -79,6 +79,9 @@ func (w *worker) emit(r *changelog.Record, o *object) error {
 		return nil
 	}
 	r.Prev, o.Last = o.Last, r.Index
+	for _, other := range others {
+		other.Last = r.Index
+	}
 	w.append(r)
 	return nil
 }

@@ -76,14 +76,14 @@ func (w *worker) move(from, to name, f, victim changelog.FID, how addition) erro
 	if err != nil {
 		return err
 	}
+	about, last := o, false
 	if !victim.IsZero() {
-		last, err := w.lose(victim)
-		if err != nil {
+		if about, last, err = w.lose(victim); err != nil {
 			return err
 		}
-		if last {
-			r.Flags |= changelog.FlagLast
-		}
+	}
+	if last {
+		r.Flags |= changelog.FlagLast
 	}
 	if err := w.index.setDirent(from, changelog.FID{}); err != nil {
 		return err
@@ -97,14 +97,20 @@ func (w *worker) move(from, to name, f, victim changelog.FID, how addition) erro
 		w.describe(r, o, l)
 	}
 	w.index.put(f, o)
-	return w.emit(r, o)
+	if err := w.emit(r, about, o); err != nil {
+		return err
+	}
+	if last {
+		w.index.drop(victim, about)
+	}
+	return nil
 }
 
-// lose takes one name from an object, and reports whether it was the last.
-func (w *worker) lose(f changelog.FID) (last bool, err error) {
-	o, err := w.index.object(f)
-	if err != nil {
-		return false, err
+// lose takes one name from an object, and reports whether it was the last: then it is to
+// be dropped when that was told.
+func (w *worker) lose(f changelog.FID) (o *object, last bool, err error) {
+	if o, err = w.index.object(f); err != nil {
+		return nil, false, err
 	}
 	if o.Type == unix.S_IFDIR {
 		w.index.moved()
@@ -115,12 +121,11 @@ func (w *worker) lose(f changelog.FID) (last bool, err error) {
 		}
 	}
 	if !o.exists || o.Links <= 1 {
-		w.index.drop(f, o)
-		return true, nil
+		return o, true, nil
 	}
 	o.Links--
 	w.index.put(f, o)
-	return false, nil
+	return o, false, nil
 }
 
 // placed says where a directory is now.
@@ -156,6 +161,5 @@ func (w *worker) swap(n *notice) error {
 	w.recall(r, o)
 	w.index.put(n.object, o)
 	w.index.put(n.exchange, other)
-	o.Last = r.Index
-	return w.emit(r, other)
+	return w.emit(r, other, o)
 }

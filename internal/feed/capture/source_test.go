@@ -318,3 +318,41 @@ func TestOverflowIsAGap(t *testing.T) {
 	}
 	compareNames(t, p.names, onDisk(t, fs.Dir))
 }
+
+// Of a rename it is what was replaced that the record before is named of, if anything was.
+func TestPrev(t *testing.T) {
+	s := watch(t, memory(t), fstest.New(t, "tmpfs").Dir)
+	first := s.from
+	for _, op := range []struct {
+		script string
+		want   []uint64 // counted from the first record; 0 is none
+	}{
+		{"mkdir d", []uint64{0}},               // 1
+		{"mkdir e", []uint64{0}},               // 2
+		{"ln -s x s", []uint64{0}},             // 3
+		{"ln s t", []uint64{3}},                // 4
+		{"ln -s x u", []uint64{0}},             // 5
+		{"mv u v", []uint64{5}},                // 6: nothing replaced
+		{"mv -fT v t", []uint64{4}},            // 7: replaced one of two names
+		{"rm s", []uint64{7}},                  // 8: whose object is told of in 7
+		{"rm t", []uint64{7}},                  // 9: as is what moved
+		{"mv -fT e d", []uint64{1}},            // 10
+		{"rmdir d", []uint64{10}},              // 11: what was e, and not what was d
+		{"mkdir a; ln -s x b", []uint64{0, 0}}, // 12, 13
+	} {
+		sh(t, s.Status().Dir, op.script)
+		all := s.records()
+		if len(all) != len(op.want) {
+			t.Fatalf("%s: got %s, want %d records", op.script, briefs(all), len(op.want))
+		}
+		for i, r := range all {
+			want := op.want[i]
+			if want > 0 {
+				want += first - 1
+			}
+			if r.Prev != want {
+				t.Errorf("%s: %s: got prev %d, want %d", op.script, brief(&r), r.Prev, want)
+			}
+		}
+	}
+}
