@@ -170,7 +170,11 @@ func (c *Client) Set(ctx context.Context, feed string, o CreateOptions) (i Info,
 
 // Resolve returns all names of an object, from the root of its source.
 func (c *Client) Resolve(ctx context.Context, source, fid string) (paths []string, err error) {
-	err = c.call(ctx, OpResolve, ResolveRequest{source, fid}, &paths)
+	var answer ResolveAnswer
+	err = c.call(ctx, OpResolve, ResolveRequest{source, fid}, &answer)
+	for _, p := range answer.Paths {
+		paths = append(paths, string(p))
+	}
 	return paths, err
 }
 

@@ -28,7 +28,7 @@ import (
 //	CLOSE   u8 commit                                   -
 //	PIPE    -                                           a descriptor beside an empty payload
 //	RESET   JSON of ResetRequest                        JSON of Info
-//	RESOLVE JSON of ResolveRequest                      JSON list of paths
+//	RESOLVE JSON of ResolveRequest                      JSON of ResolveAnswer
 //	TAIL    JSON of CreateOptions                       JSON of Info
 //	SET     JSON of SetRequest                          JSON of Info
 //	FIFO    JSON of FIFORequest                         -

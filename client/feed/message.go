@@ -31,6 +31,11 @@ type ResolveRequest struct {
 	FID    string `json:"fid"`
 }
 
+// ResolveAnswer has the names of an object.
+type ResolveAnswer struct {
+	Paths []Path `json:"paths"`
+}
+
 // SetRequest changes a feed.
 type SetRequest struct {
 	Feed    string        `json:"feed"`

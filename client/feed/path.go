@@ -8,6 +8,19 @@ import (
 	"unicode/utf8"
 )
 
+// Path is a path of any bytes. In JSON it is what MarshalPath makes of it.
+type Path string
+
+// MarshalJSON makes JSON of a path.
+func (p Path) MarshalJSON() ([]byte, error) { return MarshalPath(string(p)) }
+
+// UnmarshalJSON reads what MarshalJSON makes.
+func (p *Path) UnmarshalJSON(b []byte) error {
+	path, err := UnmarshalPath(b)
+	*p = Path(path)
+	return err
+}
+
 // MarshalPath makes JSON of a path: a string, or for one that is no UTF-8 an object
 // with the member b64.
 func MarshalPath(path string) ([]byte, error) {

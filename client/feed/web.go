@@ -273,21 +273,6 @@ func changes(o *CreateOptions) map[string]any {
 }
 
 func (w *web) resolve(ctx context.Context, r ResolveRequest, answer any) error {
-	var doc struct{ Paths []json.RawMessage }
 	path := "/feed-sources/" + url.PathEscape(r.Source) + "/paths?" + url.Values{"fid": {r.FID}}.Encode()
-	if err := w.do(ctx, webRequest{method: "GET", path: path}, &doc); err != nil {
-		return err
-	}
-	paths, ok := answer.(*[]string)
-	if !ok {
-		return fmt.Errorf("feeds by HTTP: paths into %T", answer)
-	}
-	*paths = make([]string, len(doc.Paths))
-	for i, p := range doc.Paths {
-		var err error
-		if (*paths)[i], err = UnmarshalPath(p); err != nil {
-			return fmt.Errorf("GET %s: path %d: %w", path, i, err)
-		}
-	}
-	return nil
+	return w.do(ctx, webRequest{method: "GET", path: path}, answer)
 }

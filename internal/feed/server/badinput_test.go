@@ -319,7 +319,7 @@ func TestRefusedRequests(t *testing.T) {
 		code    client.Code
 	}{
 		{"READ without a feed", client.OpRead, readPayload(1, 4096, 0, 0), client.CodeBadArgument},
-		{"CANCEL without a feed", client.OpCancel, "12345678", client.CodeBadArgument},
+		{"CANCEL without a feed", client.OpCancel, "12345678", client.CodeDenied},
 		{"CLOSE without a feed", client.OpClose, "", client.CodeBadArgument},
 		{"PIPE without a feed", client.OpPipe, "", client.CodeBadArgument},
 		{"unknown feed", client.OpOpen, `{"feed":"g"}`, client.CodeNotFound},

@@ -222,7 +222,10 @@ func (c *conn) carryOut(ctx context.Context, f client.Frame) ([]byte, error) {
 			return c.s.opts.Manager.Tail(ctx, c.caller, o)
 		})
 	case client.OpRead, client.OpCancel, client.OpClose, client.OpPipe:
-		if c.consumer == nil {
+		switch {
+		case c.consumer == nil && f.Op == client.OpCancel:
+			return nil, client.Errorf(client.CodeDenied, "op %d: no feed is open on this connection, and who reads a feed cancels its records", f.Op)
+		case c.consumer == nil:
 			return nil, client.Errorf(client.CodeBadArgument, "op %d: no feed is open on this connection", f.Op)
 		}
 		return c.consume(ctx, f)

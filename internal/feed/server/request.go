@@ -46,7 +46,12 @@ var requests = map[client.Op]func(context.Context, *conn, client.Frame) ([]byte,
 		if err != nil {
 			return nil, client.Errorf(client.CodeBadArgument, "%v", err)
 		}
-		return c.s.opts.Manager.Paths(ctx, c.caller, r.Source, f)
+		paths, err := c.s.opts.Manager.Paths(ctx, c.caller, r.Source, f)
+		answer := client.ResolveAnswer{Paths: make([]client.Path, len(paths))}
+		for i, p := range paths {
+			answer.Paths[i] = client.Path(p)
+		}
+		return answer, err
 	}),
 	client.OpFIFO: with(func(_ context.Context, c *conn, r client.FIFORequest) (any, error) {
 		return nil, c.s.fifo(c.caller, r)

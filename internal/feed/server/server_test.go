@@ -5,11 +5,13 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +196,37 @@ func TestPartOfAFileSystem(t *testing.T) {
 	got := strings.Join(take(t, n, 3, client.ReadOptions{}), ", ")
 	if want := "RENME in/y, RENME , MKDIR in/end"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	a := start(t)
+	c := a.dial()
+	_, err := c.Create(t.Context(), client.CreateOptions{Source: a.fs.Dir, Filter: []byte(`{"types":"HLINK"}`)})
+	must(t, err)
+	a.sh(`echo x > f; ln f "$(printf '\377')"`)
+	n, err := c.Open(t.Context(), "cl1", client.OpenOptions{})
+	must(t, err)
+	b, err := n.Read(t.Context(), client.ReadOptions{Wait: -1})
+	must(t, err)
+	fid := b.Records[0].Target.String()
+	_, answer := a.greeted(client.FormatNative).ask(client.OpResolve, fmt.Sprintf(`{"source":%q,"fid":%q}`, a.fs.Dir, fid))
+	var doc struct {
+		Paths []any `json:"paths"`
+	}
+	must(t, json.Unmarshal(answer, &doc))
+	slices.SortFunc(doc.Paths, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	if got, want := fmt.Sprint(doc.Paths), "[f map[b64:/w==]]"; got != want {
+		t.Errorf("answer: got %s of %s, want %s", got, answer, want)
+	}
+	paths, err := c.Resolve(t.Context(), a.fs.Dir, fid)
+	slices.Sort(paths)
+	if err != nil || !slices.Equal(paths, []string{"f", "\xff"}) {
+		t.Errorf("Resolve: got %q, %v", paths, err)
+	}
+	info, err := c.Info(t.Context(), "cl1")
+	must(t, err)
+	if info.AvailableExact || info.AvailableMax == 0 || info.AvailableMax != info.Available {
+		t.Errorf("GETINFO with a filter: got %+v, want the most that may be available", info)
 	}
 }
