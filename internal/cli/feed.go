@@ -154,8 +154,8 @@ func feedFilter(flags []string) (json.RawMessage, error) {
 	if len(flags) == 0 {
 		return nil, nil
 	}
-	if len(flags) == 1 && strings.HasPrefix(strings.TrimSpace(flags[0]), "{") {
-		return json.RawMessage(flags[0]), nil
+	if doc := strings.TrimSpace(flags[0]); len(flags) == 1 && (doc == "null" || strings.HasPrefix(doc, "{")) {
+		return json.RawMessage(doc), nil
 	}
 	f, err := parseFilterFlags(flags)
 	if err != nil {

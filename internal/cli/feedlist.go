@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -126,6 +127,7 @@ func (c *feedCall) describe(i *feed.Info) error {
 		row("reader", "%s since %s, holds %d", i.Consumer, i.Consumer.Since.Format(time.DateTime), i.Consumer.Held)
 	}
 	row("created", "%s", i.Created.Format(time.DateTime))
+	row("limits", "%s", feedBounds(i))
 	if i.AbortIn != "" {
 		row("given up in", "%s", i.AbortIn)
 	}
@@ -134,6 +136,24 @@ func (c *feedCall) describe(i *feed.Info) error {
 	}
 	row("rate", "%.1f records a second", i.Rate)
 	return t.Flush()
+}
+
+// feedBounds tells at which limits a feed is given up.
+func feedBounds(i *feed.Info) string {
+	var all []string
+	if i.AbortTimeout > 0 {
+		all = append(all, time.Duration(i.AbortTimeout).String())
+	}
+	if i.AbortSize > 0 {
+		all = append(all, fmt.Sprintf("%d records", i.AbortSize))
+	}
+	if i.AbortBytes > 0 {
+		all = append(all, fmt.Sprintf("%d bytes", i.AbortBytes))
+	}
+	if len(all) == 0 {
+		return "none"
+	}
+	return strings.Join(all, ", ")
 }
 
 // newFeedDestroyCommand returns "weir feed destroy".

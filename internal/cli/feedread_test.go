@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
+
+	"github.com/weir-io/weir/client/feed"
 )
 
 func TestIndexRange(t *testing.T) {
@@ -41,5 +44,42 @@ func TestSameDirectory(t *testing.T) {
 	}
 	if !sameDirectory(a, link) || sameDirectory(a, b) || sameDirectory(filepath.Join(root, "none"), a) {
 		t.Error("a directory is itself by a link, and no other")
+	}
+}
+
+func TestFilterFlags(t *testing.T) {
+	for _, c := range []struct {
+		flags []string
+		want  string // empty: none is named; "refused"
+	}{
+		{nil, ""},
+		{[]string{"null"}, "null"},
+		{[]string{` {"types":"CREAT"}`}, `{"types":"CREAT"}`},
+		{[]string{"types=CREAT"}, `{"types":"CREAT"}`},
+		{[]string{"null", "types=CREAT"}, "refused"},
+		{[]string{"nul"}, "refused"},
+	} {
+		got, err := feedFilter(c.flags)
+		if err != nil {
+			got = []byte("refused")
+		}
+		if string(got) != c.want {
+			t.Errorf("%q: got %s, %v, want %s", c.flags, got, err, c.want)
+		}
+	}
+}
+
+func TestFeedBounds(t *testing.T) {
+	for _, c := range []struct {
+		info feed.Info
+		want string
+	}{
+		{feed.Info{}, "none"},
+		{feed.Info{AbortSize: 77, AbortTimeout: feed.Seconds(time.Hour)}, "1h0m0s, 77 records"},
+		{feed.Info{AbortBytes: 1000}, "1000 bytes"},
+	} {
+		if got := feedBounds(&c.info); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
 	}
 }
