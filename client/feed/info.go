@@ -29,14 +29,16 @@ type Info struct {
 	Mask   string          `json:"mask"`
 	Filter json.RawMessage `json:"filter,omitempty"`
 
-	First          uint64 `json:"first"`              // first index not cancelled; 0: none
-	Last           uint64 `json:"last"`               // index of the journal
-	Available      uint64 `json:"available"`          // records not cancelled
-	AvailableExact bool   `json:"available_exact"`    // false: those that a filter drops are among them
-	Bytes          int64  `json:"bytes"`              // of them, about
-	Cancelled      uint64 `json:"cancelled"`          // through this index
-	Delivered      uint64 `json:"delivered"`          // through this index
-	Consumer       *Lease `json:"consumer,omitempty"` // nil: nobody reads it
+	First          uint64 `json:"first"`                  // first index not cancelled; 0: none
+	Last           uint64 `json:"last"`                   // index of the journal
+	Available      uint64 `json:"available"`              // records not cancelled
+	AvailableExact bool   `json:"available_exact"`        // false: those that a filter drops are among them
+	AvailableMax   uint64 `json:"available_max,omitzero"` // Available, if that is not exact
+	Bytes          int64  `json:"bytes"`                  // of them, about
+	Cancelled      uint64 `json:"cancelled"`              // through this index
+	Asked          uint64 `json:"asked"`                  // what was cancelled behind this index had no record for the feed
+	Delivered      uint64 `json:"delivered"`              // through this index
+	Consumer       *Lease `json:"consumer,omitempty"`     // nil: nobody reads it
 
 	Created    time.Time `json:"created"`
 	LastRead   time.Time `json:"last_read,omitzero"`

@@ -166,7 +166,7 @@ func (n *Consumer) Cancel(ctx context.Context, through uint64) (cancelled uint64
 	if through > last {
 		return 0, client.Errorf(client.CodeBadArgument, "cancel %d: record out of range: the last is %d", through, last)
 	}
-	return n.cancel(ctx, through)
+	return n.cancel(ctx, through, true)
 }
 
 // Seek has the next Read begin behind an index. What lies before that stays uncancelled;
@@ -194,8 +194,8 @@ func (n *Consumer) Seek(through uint64) error {
 	return nil
 }
 
-// cancel stores the feed's place.
-func (n *Consumer) cancel(ctx context.Context, through uint64) (cancelled uint64, err error) {
+// cancel stores the feed's place. If it was not asked for, there was nothing for the feed.
+func (n *Consumer) cancel(ctx context.Context, through uint64, asked bool) (cancelled uint64, err error) {
 	f := n.f
 	err = n.m.change(ctx, f, func(s *state) error {
 		if f.consumer != n {
@@ -207,6 +207,9 @@ func (n *Consumer) cancel(ctx context.Context, through uint64) (cancelled uint64
 		}
 		if through > s.cancelled {
 			s.cancelled, s.doc.LastCancel = through, n.m.now()
+			if asked {
+				s.doc.Asked = through
+			}
 		} else if !told {
 			cancelled = s.cancelled
 			return errUnchanged
@@ -252,7 +255,7 @@ func (n *Consumer) cancelDelivered(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n.cancel(ctx, through)
+	return n.cancel(ctx, through, true)
 }
 
 // Result is what a Read came to, beside the records that it handed out.

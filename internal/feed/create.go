@@ -192,6 +192,7 @@ func (m *Manager) begin(ctx context.Context, f *feed, s *source, start string, f
 func (m *Manager) settle(ctx context.Context, f *feed, alter func(*state)) error {
 	err := m.change(ctx, f, func(s *state) error {
 		alter(s)
+		s.doc.Asked = s.cancelled
 		return nil
 	})
 	f.mu.Lock()

@@ -68,6 +68,8 @@ type document struct {
 	LastCancel   time.Time       `json:"last_cancel,omitzero"`
 	Gaps         uint64          `json:"gaps,omitempty"`
 	LastGap      uint64          `json:"last_gap,omitempty"`
+	// Asked is what client.Info says of it.
+	Asked uint64 `json:"asked,omitempty"`
 	// Aborted says that nothing is kept any more; Told, that a consumer was told.
 	Aborted *client.Abort `json:"aborted,omitempty"`
 	Told    bool          `json:"told,omitempty"`
@@ -188,7 +190,7 @@ func (m *Manager) info(f *feed) client.Info {
 		ID: feedID(f.id), Name: d.Name, Source: f.source.String(), Dir: d.Dir, Kind: client.KindPersistent, Mode: d.Mode,
 		SourceState: state, Problem: problem,
 		State: "active", Owner: d.Owner, Mask: d.Mask, Filter: d.Filter,
-		Last: last, Bytes: bytes, Cancelled: f.cancelled, Delivered: f.delivered,
+		Last: last, Bytes: bytes, Cancelled: f.cancelled, Asked: d.Asked, Delivered: f.delivered,
 		Created: d.Created, LastRead: f.lastRead, LastCancel: d.LastCancel,
 		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes,
 		Aborted: d.Aborted, Gaps: f.gaps, LastGap: f.lastGap, Rate: f.rate.perSecond(m.now()),
@@ -213,6 +215,9 @@ func (m *Manager) info(f *feed) client.Info {
 	if last > f.cancelled {
 		i.First = max(f.cancelled+1, first)
 		i.Available = last + 1 - i.First
+		if !i.AvailableExact {
+			i.AvailableMax = i.Available
+		}
 	}
 	i.AbortIn = f.abortIn(m.now(), last, uint64(bytes))
 	return i

@@ -360,8 +360,19 @@ func TestFilteredFeedAdvances(t *testing.T) {
 	s.pass(advanceEvery)
 	_, _, err = batch(t.Context(), n, client.ReadOptions{Keep: true})
 	must(t, err)
-	if i := s.info("f"); i.Cancelled != i.Last || i.Available != 0 {
-		t.Errorf("after %v: got %d cancelled of %d, want all", advanceEvery, i.Cancelled, i.Last)
+	i := s.info("f")
+	if i.Cancelled != i.Last || i.Available != 0 || i.Asked != before {
+		t.Errorf("after %v: got %d cancelled of %d, %d asked for, want all, and %d", advanceEvery, i.Cancelled, i.Last, i.Asked, before)
+	}
+	if _, err := n.Cancel(t.Context(), 0); err != nil || s.info("f").Asked != before {
+		t.Errorf("cancelled again: got %d asked for, %v, want %d", s.info("f").Asked, err, before)
+	}
+	s.sh("mkdir e")
+	s.await("MKDIR e")
+	_, err = n.Cancel(t.Context(), 0)
+	must(t, err)
+	if i := s.info("f"); i.Asked != i.Last {
+		t.Errorf("all cancelled: got %d asked for, want %d", i.Asked, i.Last)
 	}
 }
 

@@ -257,6 +257,6 @@ func (r *reading) advance(ctx context.Context) error {
 	if behind == 0 || behind < advanceAfter && idle < advanceEvery {
 		return nil
 	}
-	_, err := r.cancel(ctx, r.through)
+	_, err := r.cancel(ctx, r.through, false)
 	return err
 }

@@ -181,9 +181,9 @@ func (l *Log) check() error {
 	case l.chain.through > info.Last:
 		return fmt.Errorf("directory %s: its log has records through %d, and the journal ends at %d: it was made anew; use another directory",
 			l.opts.Dir, l.chain.through, info.Last)
-	case info.Cancelled > l.chain.through:
-		l.log.Warn("records were cancelled that the log has not got", "first", l.chain.through+1, "last", info.Cancelled)
-		return l.note(&Note{Note: "missing", First: l.chain.through + 1, Last: info.Cancelled, Through: info.Cancelled})
+	case info.Asked > l.chain.through:
+		l.log.Warn("records were cancelled that the log has not got", "first", l.chain.through+1, "last", info.Asked)
+		return l.note(&Note{Note: "missing", First: l.chain.through + 1, Last: info.Asked, Through: info.Asked})
 	}
 	return nil
 }
@@ -235,10 +235,13 @@ func (l *Log) Step(ctx context.Context, poll bool) (more bool, err error) {
 	if err := l.trying(ctx, b); err != nil {
 		return false, err
 	}
-	if b.Through == 0 {
+	// What the feed has left out behind the last line is not cancelled: whoever opens the
+	// log next could not tell it from records that somebody else has cancelled.
+	through := min(b.Through, l.chain.through)
+	if through == 0 {
 		return b.More, nil // cancelling 0 would mean all
 	}
-	_, err = l.opts.Feed.Cancel(ctx, b.Through)
+	_, err = l.opts.Feed.Cancel(ctx, through)
 	return b.More, err
 }
 

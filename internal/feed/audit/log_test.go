@@ -5,11 +5,13 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,7 +234,7 @@ func TestRotation(t *testing.T) {
 func TestMissingRecordsAreNoted(t *testing.T) {
 	dir := written(t)
 	o := options(dir)
-	o.Info.Cancelled = 20
+	o.Info.Cancelled, o.Info.Asked = 25, 20
 	l, err := Open(o)
 	must(t, err)
 	reset := &client.Batch{Through: 20, Records: []changelog.Record{
@@ -254,6 +256,41 @@ func TestMissingRecordsAreNoted(t *testing.T) {
 	}
 	if len(notes) != 2 || notes[0].Note != "missing" || notes[0].First != 10 || notes[0].Last != 20 || notes[1].Reason != "reset" || notes[1].First != 15 {
 		t.Errorf("notes: got %+v", notes)
+	}
+}
+
+// one is a feed that has one batch.
+type one struct {
+	batch     *client.Batch
+	cancelled []uint64
+}
+
+func (f *one) Read(context.Context, client.ReadOptions) (*client.Batch, error) { return f.batch, nil }
+
+func (f *one) Cancel(_ context.Context, through uint64) (uint64, error) {
+	f.cancelled = append(f.cancelled, through)
+	return through, nil
+}
+
+// What a filter has dropped behind the last line is not missing from the log.
+func TestWhatIsFilteredIsNotMissing(t *testing.T) {
+	dir := written(t)
+	o := options(dir)
+	f := &one{batch: batchOf(10, 12)}
+	f.batch.Through = 15
+	o.Feed = f
+	l, err := Open(o)
+	must(t, err)
+	_, err = l.Step(t.Context(), true)
+	must(t, err, l.Close())
+	if !slices.Equal(f.cancelled, []uint64{12}) {
+		t.Errorf("cancelled: got %d, want 12", f.cancelled)
+	}
+	o.Info.Cancelled, o.Info.Asked = 15, 12 // as the agent has gone on by itself
+	l, err = Open(o)
+	must(t, err, l.Close())
+	if r, err := Verify(dir, ""); err != nil || r.Notes != 0 || r.Records != 12 {
+		t.Errorf("got %+v, %v, want 12 records and no note", r, err)
 	}
 }
 

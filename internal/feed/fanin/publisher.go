@@ -124,8 +124,8 @@ func (p *Publisher) openStream(ctx context.Context) error {
 	case p.through > info.Last:
 		return fmt.Errorf("stream %s: it has records through %d, and the journal ends at %d: it was made anew; remove the stream to begin again",
 			streamOf(uuid), p.through, info.Last)
-	case p.seq > 0 && info.Cancelled > p.through:
-		p.log.Warn("records were cancelled that the stream has not got", "first", p.through+1, "last", info.Cancelled)
+	case p.seq > 0 && info.Asked > p.through:
+		p.log.Warn("records were cancelled that the stream has not got", "first", p.through+1, "last", info.Asked)
 	}
 	return nil
 }
@@ -199,10 +199,13 @@ func (p *Publisher) Step(ctx context.Context, poll bool) (more bool, err error) 
 	if p.published != nil {
 		p.published()
 	}
-	if b.Through == 0 {
+	// What the feed has left out behind the last message is not cancelled: whoever publishes
+	// next could not tell it from records that somebody else has cancelled.
+	through := min(b.Through, p.through)
+	if through == 0 {
 		return b.More, nil // cancelling 0 would mean all
 	}
-	if _, err := p.opts.Feed.Cancel(ctx, b.Through); err != nil {
+	if _, err := p.opts.Feed.Cancel(ctx, through); err != nil {
 		return false, err
 	}
 	return b.More, p.trim(ctx)

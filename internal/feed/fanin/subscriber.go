@@ -154,6 +154,8 @@ func (s *Subscriber) read(c jetstream.Consumer, stream string) {
 	for s.ctx.Err() == nil {
 		m, err := s.fetch(c, told)
 		switch {
+		case err != nil && s.ctx.Err() != nil:
+			return
 		case err != nil:
 			s.log.Warn("stream is not read; it is tried again", "stream", stream, "error", err)
 			told = false

@@ -129,10 +129,22 @@ func (p *postgres) passing(err error) bool {
 	}
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		return slices.Contains([]string{"08", "40", "53", "55", "57", "58"}, e.Code[:min(2, len(e.Code))])
+		return passes(e)
 	}
+	return unreachable(err) || p.conn == nil || p.conn.IsClosed()
+}
+
+// passes reports whether what a server has answered is of one of those classes.
+func passes(e *pgconn.PgError) bool {
+	return slices.Contains([]string{"08", "40", "53", "55", "57", "58"}, e.Code[:min(2, len(e.Code))])
+}
+
+// unreachable reports whether an error is that of a server that was not connected to, and
+// may be later.
+func unreachable(err error) bool {
 	var c *pgconn.ConnectError
-	return errors.As(err, &c) || p.conn == nil || p.conn.IsClosed()
+	var e *pgconn.PgError
+	return errors.As(err, &c) && (!errors.As(err, &e) || passes(e))
 }
 
 func (p *postgres) cursors(ctx context.Context) ([]Cursor, error) {

@@ -4,6 +4,7 @@
 package sink
 
 import (
+	"log/slog"
 	"net/url"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -123,6 +125,46 @@ func TestServerRestarts(t *testing.T) {
 	k.checkLog(s)
 }
 
+// A server that is not there yet when the sink begins is waited for; one that refuses the
+// sink is not.
+func TestServerStartsLater(t *testing.T) {
+	c := newCluster(t)
+	c.stop()
+	waits := make(chan struct{}, 1)
+	log := slog.New(slog.NewTextHandler(writerFunc(func(b []byte) (int, error) {
+		select {
+		case waits <- struct{}{}:
+		default:
+		}
+		return len(b), nil
+	}), nil))
+	o := Options{Info: client.Info{ID: "cl1", Source: "u", Last: 9}, To: c.url(), Log: log}
+	done := make(chan error, 1)
+	go func() {
+		s, err := Open(t.Context(), o)
+		if err == nil {
+			err = s.Close()
+		}
+		done <- err
+	}()
+	select {
+	case <-waits:
+	case err := <-done:
+		t.Fatalf("without a server: got %v, want it to wait", err)
+	}
+	c.start()
+	must(t, <-done)
+	o.To = strings.Replace(c.url(), "/postgres?", "/nothing?", 1)
+	if _, err := Open(t.Context(), o); err == nil || unreachable(err) {
+		t.Errorf("no such database: got %v", err)
+	}
+}
+
+// writerFunc is a writer of a function.
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(b []byte) (int, error) { return w(b) }
+
 func TestPassingErrors(t *testing.T) {
 	to := postgresURL(t)
 	s, err := Open(t.Context(), Options{Info: client.Info{ID: "cl1", Source: "u", Last: 9}, To: to})
@@ -135,8 +177,8 @@ func TestPassingErrors(t *testing.T) {
 	if s.db.passing(errMoved) {
 		t.Error("a cursor that was moved passes")
 	}
-	if _, err := Open(t.Context(), Options{To: "postgres://nobody@/none?host=" + url.QueryEscape(t.TempDir())}); err == nil {
-		t.Error("no server there: got no error")
+	if _, err := openDatabase(t.Context(), "postgres://nobody@/none?host="+url.QueryEscape(t.TempDir()), DefaultTables, true); err == nil || !unreachable(err) {
+		t.Errorf("no server there: got %v, want an error that passes", err)
 	}
 	if f, ok := parseFID(fidBytes(changelog.FID{Seq: 1 << 60, OID: 2, Ver: 3})); !ok || f != (changelog.FID{Seq: 1 << 60, OID: 2, Ver: 3}) {
 		t.Errorf("FID through bytes: got %v, %v", f, ok)

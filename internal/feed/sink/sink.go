@@ -72,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if err := checkPlace(o.To, o.Info.Place()); err != nil {
 		return nil, err
 	}
-	db, err := openDatabase(ctx, o.To, o.Tables, true)
+	db, err := reachDatabase(ctx, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,20 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 		return nil, errors.Join(err, db.close())
 	}
 	return s, nil
+}
+
+// reachDatabase opens the database; it waits for one that cannot be reached.
+func reachDatabase(ctx context.Context, o *Options) (database, error) {
+	for retry := pause(0); ; {
+		db, err := openDatabase(ctx, o.To, o.Tables, true)
+		if err == nil || ctx.Err() != nil || !unreachable(err) {
+			return db, err
+		}
+		o.Log.Warn("the database is not reached; it is tried again", "error", err, "after", retry.next())
+		if err := retry.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // checkPlace refuses a file of SQLite within the source: each transaction would be a
@@ -134,11 +148,11 @@ func (s *Sink) begin(ctx context.Context) error {
 		return s.take(ctx, Cursor{}, is)
 	}
 	s.cur = was
-	if info.Cancelled <= was.Through {
+	if info.Asked <= was.Through {
 		return nil
 	}
-	s.log.Warn("records were cancelled that the tables have not got", "first", was.Through+1, "last", info.Cancelled)
-	now := was.next(info.Cancelled)
+	s.log.Warn("records were cancelled that the tables have not got", "first", was.Through+1, "last", info.Asked)
+	now := was.next(info.Asked)
 	now.State = StateGap
 	return s.take(ctx, was, now)
 }
