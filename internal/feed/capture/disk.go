@@ -22,6 +22,7 @@ import (
 // unmounted.
 type disk struct {
 	dir  string
+	from string // device that is mounted there
 	uuid journal.UUID
 	kind fanotify.Kind
 
@@ -58,7 +59,10 @@ var errAbsent = errors.New("the file system is not mounted there")
 var errCovered = errors.New("something is mounted on it")
 
 func newDisk(dir string, uuid journal.UUID, kind fanotify.Kind) *disk {
-	return &disk{dir: dir, uuid: uuid, kind: kind, dirFD: -1, seen: map[changelog.FID]*look{}, heirs: map[uint64]changelog.FID{}}
+	return &disk{
+		dir: dir, from: deviceOf(dir), uuid: uuid, kind: kind, dirFD: -1,
+		seen: map[changelog.FID]*look{}, heirs: map[uint64]changelog.FID{},
+	}
 }
 
 // open returns the root, and makes sure that it is that of this file system.

@@ -93,8 +93,18 @@ func TestOtherDevice(t *testing.T) {
 	wait.Until(t, "the source to be active", func() bool { return s.Status().State == StateActive })
 	sh(t, fs.Dir, "mv d/a b; echo > d/c; ln b d/e; rm b")
 	sh(t, other.Dir, "echo > not")
-	if got := briefs(s.replayed(before)); !strings.HasSuffix(got, "UNLNK b") || strings.Contains(got, "not") {
+	all := s.replayed(before)
+	if got := briefs(all); !strings.HasSuffix(got, "UNLNK b") || strings.Contains(got, "not") {
 		t.Errorf("got %q", got)
+	}
+	var devices []string
+	for _, r := range all {
+		if r.Mark != nil && (r.Mark.Kind == changelog.MarkMount || r.Mark.Kind == changelog.MarkUnmount) {
+			devices = append(devices, r.Mark.Device)
+		}
+	}
+	if len(devices) != 2 || !strings.HasPrefix(devices[0], "/dev/") || devices[1] != deviceOf(fs.Dir) {
+		t.Errorf("devices of unmount and mount: got %q, want two, now %s", devices, deviceOf(fs.Dir))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,7 +59,7 @@ func (w *worker) lookAtMount(ctx context.Context) error {
 	case w.present && !watched:
 		w.disk.close()
 		w.present, w.recorded = false, w.time
-		w.mark(changelog.Marker{Kind: changelog.MarkUnmount, UUID: w.s.uuid.String(), Dir: w.disk.dir})
+		w.mark(changelog.Marker{Kind: changelog.MarkUnmount, UUID: w.s.uuid.String(), Device: w.disk.from, Dir: w.disk.dir})
 		if err := w.commitRetrying(ctx, 0); err != nil {
 			return err
 		}
@@ -87,14 +88,14 @@ const recheckAfter = 100 * time.Millisecond
 
 // mounted begins to watch the file system where it is mounted now.
 func (w *worker) mounted(dir string) error {
-	w.disk.dir = dir
+	w.disk.dir, w.disk.from = dir, deviceOf(dir)
 	if err := w.group.Mark(dir, w.events()); err != nil {
 		return err
 	}
 	w.present, w.missed = true, false
 	w.tick()
 	w.log.Info("file system is mounted again", "dir", dir)
-	w.mark(changelog.Marker{Kind: changelog.MarkMount, UUID: w.s.uuid.String(), Dir: dir})
+	w.mark(changelog.Marker{Kind: changelog.MarkMount, UUID: w.s.uuid.String(), Device: w.disk.from, Dir: dir})
 	w.gap(changelog.Marker{Reason: changelog.GapUnmounted, Since: w.recorded, Until: w.time})
 	return nil
 }
@@ -115,6 +116,18 @@ func Find(uuid journal.UUID, known string) (dir string, found bool) {
 		}
 	}
 	return "", false
+}
+
+// deviceOf is the device of what is mounted at a directory, its number if it has no name.
+func deviceOf(dir string) string {
+	m, _, err := fanotify.MountOf(dir)
+	switch {
+	case err != nil:
+		return ""
+	case strings.HasPrefix(m.Source, "/"):
+		return m.Source
+	}
+	return m.Device
 }
 
 func isMounted(dir string, uuid [16]byte) bool {
