@@ -301,6 +301,32 @@ func TestHole(t *testing.T) {
 	}
 }
 
+// What a repair has lost side by side is one gap to each reader, also to one that begins in
+// its midst.
+func TestGapOfManyRecords(t *testing.T) {
+	s := newStand(t, nil)
+	s.create(client.CreateOptions{Name: "f"})
+	_, last := s.bounds()
+	mark := changelog.Marker{Kind: changelog.MarkGap, Reason: changelog.GapReadError, From: last + 1, To: last + 3, Lost: 3}
+	for range 3 {
+		_, err := s.source().Mark(t.Context(), mark)
+		must(t, err)
+	}
+	end := s.append(1)
+	n := s.attach("f")
+	for _, c := range []struct{ cancelled, index uint64 }{{last, last + 1}, {last + 1, last + 2}, {last + 2, last + 3}} {
+		_, err := n.Cancel(t.Context(), c.cancelled)
+		must(t, err, n.Rewind())
+		records, r, err := batch(t.Context(), n, client.ReadOptions{Keep: true})
+		must(t, err)
+		if len(records) != 2 || records[0].Index != c.index || *records[0].Mark != mark || !r.Gap || records[1].Index != end || r.Through != end {
+			t.Errorf("after record %d: got %d records through %d, %+v, want the gap as record %d and record %d", c.cancelled, len(records), r.Through, records, c.index, end)
+		}
+	}
+	_, err := n.Cancel(t.Context(), end)
+	must(t, err)
+}
+
 // stuckStore is a store whose disk does not answer.
 type stuckStore struct {
 	journal.Store

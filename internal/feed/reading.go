@@ -179,6 +179,9 @@ func (r *reading) lookAt() error {
 			return client.Errorf(client.CodeStore, "feed %s: record %d: %v", feedID(r.f.id), r.through+1, err)
 		}
 		begin = end
+		if rec.Index <= r.through { // of a gap that was told of
+			continue
+		}
 		if rec.Type != changelog.Mark && rec.Has&changelog.HasNID == 0 && r.m.opts.NID != (changelog.NID{}) {
 			rec.NID, rec.Has = r.m.opts.NID, rec.Has|changelog.HasNID
 		}
@@ -197,12 +200,21 @@ func (r *reading) lookAt() error {
 		if r.below != nil {
 			return nil // what is below comes before the next record
 		}
-		r.through = rec.Index
+		r.through = lastOf(rec)
 		if r.full {
 			return nil
 		}
 	}
 	return nil
+}
+
+// lastOf is the last index that a record stands for: what is lost side by side is one gap,
+// which each index of them has.
+func lastOf(rec *changelog.Record) uint64 {
+	if m := rec.Mark; m != nil && m.Kind == changelog.MarkGap && m.From <= rec.Index {
+		return max(rec.Index, m.To)
+	}
+	return rec.Index
 }
 
 // deliver hands out a record. It is false if that does not fit.

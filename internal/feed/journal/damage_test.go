@@ -203,9 +203,9 @@ func TestDamagedTable(t *testing.T) {
 			if !errors.As(err, &corrupt) || filepath.Ext(corrupt.Path) != ".sst" || !bytes.Contains([]byte(err.Error()), []byte(RepairCommand)) {
 				t.Fatalf("Check: %v, want a CorruptError with the path of a table and the command", err)
 			}
-			var lost func(UUID, uint64) []byte
+			var lost Substitute
 			if fill {
-				lost = func(UUID, uint64) []byte { return []byte("lost") }
+				lost = func(UUID, uint64, uint64, uint64) []byte { return []byte("lost") }
 			}
 			old, all, err := Repair(t.Context(), dir, opts, lost)
 			if err != nil || len(all) != 1 {
@@ -318,7 +318,7 @@ func repairSpoilt(t *testing.T, n int, spoil func(path string, size int64) error
 	if err := checkStore(t, dir, opts); err == nil {
 		t.Errorf("table %d: Check found nothing", n)
 	}
-	_, all, err := Repair(t.Context(), dir, opts, func(UUID, uint64) []byte { return []byte("lost") })
+	_, all, err := Repair(t.Context(), dir, opts, func(UUID, uint64, uint64, uint64) []byte { return []byte("lost") })
 	if err != nil {
 		t.Errorf("table %d: Repair: %v", n, err)
 		return 0, true

@@ -24,13 +24,17 @@ type Repaired struct {
 	Fault        error // the first one; nil: none was found
 }
 
+// Substitute makes what stands in the place of a record that is lost, with all from one index
+// to another.
+type Substitute func(source UUID, index, from, to uint64) []byte
+
 // Repair writes the store in a directory anew with what of it is good: of each
 // journal the records up to the first that is not, or all that are good if lost makes
-// something in the place of each that is not, which keeps indexes from being given
-// twice; objects and names if they are consistent; feeds, none of which has cancelled
+// something in the place of each that is not, of which from and to are those beside each
+// other: that keeps indexes from being given twice; objects and names if they are consistent; feeds, none of which has cancelled
 // more than there is. The old files stay beside it, below the name that is returned.
 // The store must not be open.
-func Repair(ctx context.Context, dir string, opts Options, lost func(source UUID, index uint64) []byte) (old string, all []Repaired, err error) {
+func Repair(ctx context.Context, dir string, opts Options, lost Substitute) (old string, all []Repaired, err error) {
 	good := opts
 	opts.salvage = true
 	from, err := openDatabase(dir, opts)
@@ -111,7 +115,7 @@ func (d *database) aside() (old string, err error) {
 type repair struct {
 	ctx      context.Context // of the one call that the repair lives for
 	from, to *database
-	lost     func(UUID, uint64) []byte
+	lost     Substitute
 	pb       *pebble.Batch
 	state    state // of the journal that was copied last
 }
@@ -207,23 +211,47 @@ func (r *repair) records(s *source, done *Repaired) error {
 				break
 			}
 			done.Lost++
-			rec = r.lost(s.uuid, index)
+			continue
 		}
-		if index%markEvery == 0 {
-			if err := r.set(appendIndexed(nil, keyBytes, s.number, index), binary.BigEndian.AppendUint64(nil, st.bytes)); err != nil {
-				return err
-			}
-		}
-		if err := r.set(appendIndexed(nil, keyRecord, s.number, index), rec); err != nil {
+		if err := r.fill(s, &st, index); err != nil { // those before it
 			return err
 		}
-		st.last, st.bytes = index, st.bytes+uint64(len(rec))
+		if err := r.put(s, &st, rec); err != nil {
+			return err
+		}
+	}
+	if r.lost != nil {
+		if err := r.fill(s, &st, s.state.last+1); err != nil {
+			return err
+		}
 	}
 	done.Last, r.state = st.last, st
 	if err := r.set(appendMetaOf(nil, metaFirst, s.number), binary.BigEndian.AppendUint64(nil, first)); err != nil {
 		return err
 	}
 	return r.set(appendMetaOf(nil, metaState, s.number), st.append(nil))
+}
+
+// fill puts something in the place of the lost records before an index.
+func (r *repair) fill(s *source, st *state, index uint64) error {
+	for from := st.last + 1; st.last+1 < index; {
+		if err := r.put(s, st, r.lost(s.uuid, st.last+1, from, index-1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put stores the next record.
+func (r *repair) put(s *source, st *state, rec []byte) error {
+	index := st.last + 1
+	if index%markEvery == 0 {
+		if err := r.set(appendIndexed(nil, keyBytes, s.number, index), binary.BigEndian.AppendUint64(nil, st.bytes)); err != nil {
+			return err
+		}
+	}
+	st.last, st.bytes = index, st.bytes+uint64(len(rec))
+	return r.set(appendIndexed(nil, keyRecord, s.number, index), rec)
 }
 
 // record reads a good record.
@@ -278,15 +306,8 @@ func (r *repair) tellOfLoss(s *source, done *Repaired) error {
 		return nil
 	}
 	st := r.state
-	rec := r.lost(s.uuid, done.Last+1)
 	done.Last, done.Lost = done.Last+1, done.Lost+1
-	if done.Last%markEvery == 0 {
-		if err := r.set(appendIndexed(nil, keyBytes, s.number, done.Last), binary.BigEndian.AppendUint64(nil, st.bytes)); err != nil {
-			return err
-		}
-	}
-	st.last, st.bytes = done.Last, st.bytes+uint64(len(rec))
-	if err := r.set(appendIndexed(nil, keyRecord, s.number, done.Last), rec); err != nil {
+	if err := r.put(s, &st, r.lost(s.uuid, done.Last, done.Last, done.Last)); err != nil {
 		return err
 	}
 	return r.set(appendMetaOf(nil, metaState, s.number), st.append(nil))

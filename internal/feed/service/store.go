@@ -59,7 +59,7 @@ func Repair(ctx context.Context, stateDir string) (string, error) {
 		r := &all[i]
 		fmt.Fprintf(&b, "journal %s: records %d to %d (was %d)", r.Source, r.First, r.Last, r.WasLast)
 		if r.Lost > 0 {
-			fmt.Fprintf(&b, ", %d replaced by gaps", r.Lost)
+			fmt.Fprintf(&b, ", %d lost: gaps say so in their places", r.Lost)
 		}
 		if r.IndexDropped {
 			b.WriteString(", names and objects are to be read from the disk again")
@@ -118,10 +118,11 @@ func BeginAnew(stateDir string) (old string, err error) {
 	return journal.SetAside(StoreDir(stateDir), journal.Options{})
 }
 
-// gap makes the record that stands in the place of one that cannot be read.
-func gap(_ journal.UUID, index uint64) []byte {
+// gap makes the record that stands in the place of one that cannot be read. All beside each
+// other are the same gap: whoever reads the first of them gets no other.
+func gap(_ journal.UUID, index, from, to uint64) []byte {
 	r := changelog.Record{Index: index, Type: changelog.Mark, Mark: &changelog.Marker{
-		Kind: changelog.MarkGap, Reason: changelog.GapReadError, Lost: 1,
+		Kind: changelog.MarkGap, Reason: changelog.GapReadError, From: from, To: to, Lost: to - from + 1,
 	}}
 	return changelog.AppendNative(nil, &r)
 }
