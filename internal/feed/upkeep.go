@@ -6,11 +6,13 @@ package feed
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/feed/journal"
 )
 
@@ -76,27 +78,26 @@ func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
 		if s == nil {
 			continue
 		}
-		first, last := s.Journal().Bounds()
-		f.mu.Lock()
-		b := behind{
-			records: last - min(f.cancelled, last), bytes: uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))),
-			time: now.Sub(f.idleSince()),
-		}
-		if f == next {
-			b.space = crowded
-		}
-		reason, warned := b.over(&f.doc, idle), f.doc.Warned
-		near := b.near(&f.doc, warned)
-		f.mu.Unlock()
-		switch {
-		case reason != "":
+		_, last := s.Journal().Bounds()
+		b := m.behind(s, f, now, 0)
+		if reason := b.over(idle); reason != "" {
 			m.abort(ctx, f, reason, last)
-		case near != warned:
-			m.warn(ctx, s, f, near, last)
 		}
 	}
 	if idle && crowded > 1 {
 		m.spare(ctx)
+	}
+	m.warnAll(ctx, now, next, crowded)
+}
+
+// behind is how far a feed is behind the journal of its source.
+func (m *Manager) behind(s *source, f *feed, now time.Time, space float64) behind {
+	first, last := s.Journal().Bounds()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return behind{
+		records: last - min(f.cancelled, last), bytes: uint64(s.Journal().BytesFrom(max(f.cancelled+1, first))),
+		time: now.Sub(f.idleSince()), space: space, doc: f.doc,
 	}
 }
 
@@ -105,10 +106,12 @@ type behind struct {
 	records, bytes uint64
 	time           time.Duration // since it has cancelled
 	space          float64       // of what the store may take of the disk, if it is the next to be given up for that
+	doc            document      // with the limits
 }
 
 // over names the limit that is reached. That of time is looked at only if idle is set.
-func (b *behind) over(d *document, idle bool) string {
+func (b *behind) over(idle bool) string {
+	d := &b.doc
 	switch {
 	case b.records == 0:
 	case d.AbortSize > 0 && b.records > d.AbortSize:
@@ -119,60 +122,6 @@ func (b *behind) over(d *document, idle bool) string {
 		return abortTimeout
 	}
 	return ""
-}
-
-// near names the limit of which three quarters are used up. What was warned of stays so
-// until half of it is free: a feed at the edge is not warned of again and again.
-func (b *behind) near(d *document, warned string) string {
-	if b.records == 0 {
-		return ""
-	}
-	for _, l := range []struct {
-		reason            string
-		used, limit, mark float64 // mark: what the mark itself takes
-	}{
-		{abortSize, float64(b.records), float64(d.AbortSize), 1},
-		{abortBytes, float64(b.bytes), float64(d.AbortBytes), 512},
-		{abortTimeout, float64(b.time), float64(d.AbortTimeout), 0},
-		{abortSpace, b.space, 1, 0},
-	} {
-		switch {
-		case l.limit == 0:
-		case l.reason == warned && l.used >= 0.5*l.limit,
-			l.reason != warned && l.used >= 0.75*l.limit && l.used+l.mark <= l.limit:
-			return l.reason
-		}
-	}
-	return ""
-}
-
-// warn has the journal tell, before a feed is given up, that it is near a limit; or takes
-// note that it is not any more.
-func (m *Manager) warn(ctx context.Context, s *source, f *feed, reason string, last uint64) {
-	if reason != "" {
-		f.mu.Lock()
-		mark := changelog.Marker{Kind: changelog.MarkWarn, Feed: f.label(), Reason: reason, First: f.cancelled + 1, Last: last}
-		until := f.idleSince().Add(time.Duration(f.doc.AbortTimeout))
-		f.mu.Unlock()
-		if reason == abortTimeout {
-			mark.Until = until.UnixNano()
-		}
-		ctx, cancel := context.WithTimeout(ctx, markTimeout)
-		defer cancel()
-		if _, err := s.Mark(ctx, mark); err != nil {
-			m.log.Debug("journal does not tell that a feed is near a limit", "feed", mark.Feed, "error", err)
-			return // the next look tries again
-		}
-		m.log.Warn("feed is near a limit and will be given up if nobody cancels its records",
-			"feed", feedID(f.id), "name", f.name, "limit", reason, "first", mark.First, "last", last)
-	}
-	err := m.change(ctx, f, func(s *state) error {
-		s.doc.Warned = reason
-		return nil
-	})
-	if err != nil {
-		m.log.Debug("feed's warning is not stored", "feed", feedID(f.id), "error", err)
-	}
 }
 
 // live are the persistent feeds that have not been given up.
@@ -361,7 +310,7 @@ func (m *Manager) markPurged(ctx context.Context, s *source, through uint64) {
 			continue
 		}
 		_, err := s.Mark(ctx, changelog.Marker{Kind: changelog.MarkPurge, From: lost.First, To: lost.Last, Feed: f.label()})
-		if err == nil {
+		if err == nil || errors.Is(err, capture.ErrUnderWay) {
 			err = m.change(ctx, f, func(s *state) error {
 				s.doc.Purged = s.doc.Aborted == lost
 				return nil

@@ -4,14 +4,20 @@
 package feed
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // warnings are the marks that a consumer reads which tell of feeds near their limits.
@@ -148,6 +154,83 @@ func TestClientOfLocalChanges(t *testing.T) {
 			if r.Type == changelog.Mark || r.Type == changelog.Create {
 				seen++
 			}
+		}
+	}
+}
+
+// roomlessStore is a store whose journals may have no room.
+type roomlessStore struct {
+	journal.Store
+
+	full atomic.Bool
+}
+
+func (s *roomlessStore) Open(id journal.UUID) (journal.Journal, error) {
+	j, err := s.Store.Open(id)
+	return &roomlessJournal{j, s}, err
+}
+
+type roomlessJournal struct {
+	journal.Journal
+
+	store *roomlessStore
+}
+
+func (j *roomlessJournal) Apply(ctx context.Context, b *journal.Batch) error {
+	if j.store.full.Load() {
+		return fmt.Errorf("write: %w", syscall.ENOSPC)
+	}
+	return j.Journal.Apply(ctx, b)
+}
+
+// A warning that the journal has no room for is written once, when there is some, and keeps
+// nobody from giving up feeds; by warnings alone no feed comes over a limit.
+func TestWarningOnAFullDisk(t *testing.T) {
+	s := newStand(t, nil)
+	store := &roomlessStore{Store: s.m.store}
+	s.m.store = store
+	size, small := uint64(20), uint64(14)
+	s.create(client.CreateOptions{Name: "reader"})
+	s.create(client.CreateOptions{Name: "near", AbortSize: &size})
+	s.create(client.CreateOptions{Name: "over", AbortSize: &small})
+	all := s.attach("reader")
+	s.append(15)
+	store.full.Store(true)
+	for range 10 {
+		s.look(false)
+	}
+	if near, over := s.info("near"), s.info("over"); near.State != "active" || over.State != "aborted" {
+		t.Errorf("without room: the feeds are %s and %s, want active and aborted", near.State, over.State)
+	}
+	store.full.Store(false)
+	s.source().Retry()
+	wait.Until(t, "the journal to be written again", func() bool { return s.info("near").Available > 15 })
+	for range 10 {
+		s.look(false)
+	}
+	if got := s.warnings(all); len(got) != 1 || got[0].Feed != "cl2-near" {
+		t.Errorf("with room again: got %+v, want one warning of cl2-near", got)
+	}
+	if i := s.info("near"); i.State != "active" || i.Available != 16 {
+		t.Errorf("the feed is %s with %d records, want active with 16", i.State, i.Available)
+	}
+}
+
+// Warnings of many feeds, each of which is a record to all, bring none of them over its limit.
+func TestWarningsAreRecords(t *testing.T) {
+	s := newStand(t, nil)
+	const feeds = 12
+	size := uint64(20)
+	for i := range feeds {
+		s.create(client.CreateOptions{Name: fmt.Sprintf("f%d", i), AbortSize: &size})
+	}
+	s.append(15)
+	for range 3 {
+		s.look(true)
+	}
+	for i := range feeds {
+		if f := s.info(fmt.Sprintf("f%d", i)); f.State != "active" || f.Available > size {
+			t.Errorf("%s: %s with %d records, want active with %d at most", f.Name, f.State, f.Available, size)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -188,7 +189,11 @@ type request struct {
 	refuse func(error)
 }
 
-// ask has Run do something between two batches, and waits for it. What is done may
+// ErrUnderWay goes with the error of what Run has begun, and will end once the journal can be
+// written.
+var ErrUnderWay = errors.New("it is under way")
+
+// ask has Run do something between two batches, and waits for it. What is begun may
 // outlive the wait: it must not write to variables of the caller; askFor hands results
 // over.
 func (s *Source) ask(ctx context.Context, do func(context.Context) error) error {
@@ -203,8 +208,12 @@ func askFor[T any](ctx context.Context, s *Source, do func(context.Context) (T, 
 		err   error
 	}
 	answers := make(chan answer, 1)
+	var taken atomic.Bool // by Run, which begins it, or by the caller, who waits no longer
 	r := request{
 		do: func(ctx context.Context) error {
+			if !taken.CompareAndSwap(false, true) {
+				return nil
+			}
 			v, err := do(ctx)
 			answers <- answer{v, err}
 			return nil
@@ -225,7 +234,10 @@ func askFor[T any](ctx context.Context, s *Source, do func(context.Context) (T, 
 	case <-s.ended:
 		return none, ErrEnded
 	case <-ctx.Done():
-		return none, ctx.Err()
+		if taken.CompareAndSwap(false, true) {
+			return none, ctx.Err()
+		}
+		return none, errors.Join(ctx.Err(), ErrUnderWay)
 	}
 }
 
@@ -265,12 +277,17 @@ func (w *worker) setMask(mask changelog.Mask) error {
 	return w.group.Mark(w.disk.dir, w.events())
 }
 
-// Mark appends a mark to the journal and returns its index.
+// Mark appends a mark to the journal and returns its index. Where the journal has no room the
+// error is ErrUnderWay: the mark is the first to be written when there is some.
 func (s *Source) Mark(ctx context.Context, m changelog.Marker) (index uint64, err error) {
 	return askFor(ctx, s, func(context.Context) (uint64, error) {
 		index := s.worker.batch.Next()
 		s.worker.mark(m)
-		return index, s.worker.commit(0)
+		err := s.worker.commit(0)
+		if errors.Is(err, errStore) {
+			err = errors.Join(err, ErrUnderWay)
+		}
+		return index, err
 	})
 }
 
