@@ -42,5 +42,6 @@ type Readiness struct {
 
 // Health says that the hub answers.
 type Health struct {
-	Status string `json:"status" enum:"ok" doc:"Always ok."`
+	Status   string   `json:"status" enum:"ok" doc:"Always ok."`
+	Warnings []string `json:"warnings,omitempty" doc:"What a person should look at, such as why no feeds are served."`
 }

@@ -58,7 +58,7 @@ type Options struct {
 
 	// Feeds tells of file-system changes, for the domain of those; nil: there is none.
 	// It outlives the agent.
-	Feeds *feed.Manager
+	Feeds feed.Door
 
 	ConsumerUID, ConsumerGID uint32 // 0: nobody, if this process is root's
 	NoRealtime               bool   // consumers drain rings as ordinary threads do

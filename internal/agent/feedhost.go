@@ -12,32 +12,37 @@ import (
 	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/fssource"
 )
 
 // feedHost is a manager of feeds as the domain of file-system changes asks it.
-type feedHost struct{ m *feed.Manager }
+type feedHost struct{ door feed.Door }
 
-// newFeedHost keeps a manager that is nil from becoming one that is not.
-func newFeedHost(m *feed.Manager) fssource.Feeds {
-	if m == nil {
+// newFeedHost keeps a door that is nil from becoming something that is not.
+func newFeedHost(d feed.Door) fssource.Feeds {
+	if d == nil {
 		return nil
 	}
-	return feedHost{m}
+	return feedHost{d}
 }
 
 // Watched implements fssource.Feeds.
-func (h feedHost) Watched() (dirs []string) {
-	all, _ := h.m.Sources(feed.Caller{Admin: true}) // who may see all is not refused
+func (h feedHost) Watched() (dirs []string, err error) {
+	all, err := feed.Through(h.door, func(m *feed.Manager) ([]capture.Status, error) {
+		return m.Sources(feed.Caller{Admin: true})
+	})
 	for _, s := range all {
 		dirs = append(dirs, s.Dir)
 	}
-	return dirs
+	return dirs, err
 }
 
 // Open implements fssource.Feeds.
 func (h feedHost) Open(ctx context.Context, uid uint32, dir string, types changelog.Mask) (fssource.Feed, error) {
-	n, err := h.m.Tail(ctx, feedCaller(uid), client.CreateOptions{Source: dir, Mask: types.String()})
+	n, err := feed.Through(h.door, func(m *feed.Manager) (*feed.Consumer, error) {
+		return m.Tail(ctx, feedCaller(uid), client.CreateOptions{Source: dir, Mask: types.String()})
+	})
 	if err != nil {
 		return nil, err
 	}

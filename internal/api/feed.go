@@ -33,7 +33,7 @@ type feedSources interface {
 
 // feedTable are the feeds.
 type feedTable interface {
-	List(c feed.Caller) []feedclient.Info
+	List(c feed.Caller) ([]feedclient.Info, error)
 	Info(c feed.Caller, ref string) (feedclient.Info, error)
 	Create(ctx context.Context, c feed.Caller, o feedclient.CreateOptions) (feedclient.Info, error)
 	Set(ctx context.Context, c feed.Caller, ref string, o feedclient.CreateOptions) (feedclient.Info, error)
@@ -57,35 +57,6 @@ type FeedConsumer interface {
 	Close(ctx context.Context, commit bool) error
 	Done() <-chan struct{}
 	Err() error
-}
-
-// managed is a manager as the interface asks it.
-type managed struct{ *feed.Manager }
-
-// FeedsOf makes a manager what Options takes; nil stays nil.
-func FeedsOf(m *feed.Manager) Feeds {
-	if m == nil {
-		return nil
-	}
-	return managed{m}
-}
-
-// Attach implements Feeds.
-func (m managed) Attach(c feed.Caller, ref string, steal bool) (FeedConsumer, error) {
-	return asConsumer(m.Manager.Attach(c, ref, steal))
-}
-
-// Tail implements Feeds.
-func (m managed) Tail(ctx context.Context, c feed.Caller, o feedclient.CreateOptions) (FeedConsumer, error) {
-	return asConsumer(m.Manager.Tail(ctx, c, o))
-}
-
-// asConsumer keeps a nil pointer from becoming an interface that is not nil.
-func asConsumer(n *feed.Consumer, err error) (FeedConsumer, error) {
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
 }
 
 // otherEndKey is that of a connection in the context of its requests.

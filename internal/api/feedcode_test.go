@@ -35,6 +35,20 @@ func TestFeedCodes(t *testing.T) {
 			t.Errorf("%s: got %s, want who reads the feed and what was lost", code, w.Body)
 		}
 	}
+	f.feeds.closed = feedclient.Errorf(feedclient.CodeStore, "no feeds are served: /srv is full")
+	for path, want := range map[string]string{
+		"/api/v1/feeds": "no feeds are served: /srv is full", "/api/v1/feed-sources": "no feeds are served: /srv is full",
+		"/healthz": `"warnings":["feeds: no feeds are served: /srv is full"]`, "/metrics": "\nweir_feed_store_open 0\n",
+	} {
+		w := f.do("GET", path)
+		if api := strings.HasPrefix(path, "/api"); !strings.Contains(w.Body.String(), want) || api && w.Code != 503 || !api && w.Code != 200 {
+			t.Errorf("GET %s while nobody serves feeds: status %d, %s; want %s", path, w.Code, w.Body, want)
+		}
+	}
+	f.feeds.closed = nil
+	if w := f.do("GET", "/metrics"); !strings.Contains(w.Body.String(), "\nweir_feed_store_open 1\n") {
+		t.Errorf("GET /metrics while feeds are served: %s", w.Body)
+	}
 	f.feeds.refuse = errors.New("secret")
 	if w := f.do("POST", "/api/v1/feeds", `{"source":"/srv","name":"new"}`); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("another error: got %d, %s, want 500 without the error", w.Code, w.Body)

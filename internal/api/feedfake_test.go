@@ -27,6 +27,7 @@ type fakeFeeds struct {
 	changed   chan struct{} // closed and replaced by each append
 	filter    func(*changelog.Record) bool
 	refuse    error // to create feeds
+	closed    error // nobody serves feeds, and this is why
 }
 
 const fakeUUID = "01020304-0506-0708-090a-0b0c0d0e0f10"
@@ -53,6 +54,9 @@ func (f *fakeFeeds) append(n int) {
 func fakeCaller(net.Conn) (feed.Caller, error) { return feed.Caller{Admin: true}, nil }
 
 func (f *fakeFeeds) Sources(feed.Caller) ([]capture.Status, error) {
+	if f.closed != nil {
+		return nil, f.closed
+	}
 	return []capture.Status{{
 		UUID: fakeUUID, Dir: "/srv", Kind: "ext4", State: capture.StateActive, Events: 5,
 		Records: map[string]uint64{"CREAT": 3}, GapReasons: map[string]uint64{"overflow": 1}, By: map[string]uint64{"pidfd": 2},
@@ -77,17 +81,22 @@ func (f *fakeFeeds) info() feedclient.Info {
 	return i
 }
 
-func (f *fakeFeeds) List(feed.Caller) []feedclient.Info {
+func (f *fakeFeeds) List(feed.Caller) ([]feedclient.Info, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return []feedclient.Info{f.info()}
+	if f.closed != nil {
+		return nil, f.closed
+	}
+	return []feedclient.Info{f.info()}, nil
 }
 
 func (f *fakeFeeds) Info(_ feed.Caller, ref string) (feedclient.Info, error) {
 	if ref != "cl1" && ref != "audit" && ref != "cl1-audit" {
 		return feedclient.Info{}, feedclient.Errorf(feedclient.CodeNotFound, "feed %q: there is none", ref)
 	}
-	return f.List(feed.Caller{})[0], nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.info(), nil
 }
 
 func (f *fakeFeeds) Create(_ context.Context, c feed.Caller, o feedclient.CreateOptions) (feedclient.Info, error) {

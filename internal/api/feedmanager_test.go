@@ -48,7 +48,7 @@ func newWatcher(t *testing.T) *watcher {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	w.Manager, err = feed.New(feed.Options{Store: store, Log: log})
 	must(t, err)
-	a, err := NewFeeds(Options{Feeds: FeedsOf(w.Manager), Log: log, Caller: func(n net.Conn) (feed.Caller, error) {
+	a, err := NewFeeds(Options{Feeds: FeedsOf(feed.DoorTo(w.Manager)), Log: log, Caller: func(n net.Conn) (feed.Caller, error) {
 		if c := w.caller.Load(); c != nil {
 			return *c, nil
 		}

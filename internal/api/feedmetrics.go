@@ -104,6 +104,7 @@ func feedMetrics() []metric {
 				emit(float64(transient), "transient")
 			},
 		},
+		gaugeOf("weir_feed_store_open", "1 while feeds are served; 0 while their store cannot be opened.", func(s *snapshot) float64 { return truth(s.feedsServed) }),
 		gaugeOf("weir_feed_http_consumers", "Consumers of feeds that speak HTTP.", func(s *snapshot) float64 { return float64(s.consumers) }),
 		gaugeOf("weir_feed_http_streams", "Feeds being written to clients as streams.", func(s *snapshot) float64 { return float64(s.feedStreams) }),
 		of(gauge, "weir_feed_first_record", "Index of the first record that is not cancelled; 0: none.", func(i *feedclient.Info) float64 { return float64(i.First) }),

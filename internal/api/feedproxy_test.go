@@ -37,7 +37,7 @@ func tokens(t *testing.T) *Tokens {
 func farAgent(t *testing.T) (w *watcher, hub *fixture, far *httptest.Server) {
 	t.Helper()
 	w = newWatcher(t)
-	a, err := NewFeeds(Options{Feeds: FeedsOf(w.Manager), Tokens: tokens(t), Log: slog.New(slog.DiscardHandler)})
+	a, err := NewFeeds(Options{Feeds: FeedsOf(feed.DoorTo(w.Manager)), Tokens: tokens(t), Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

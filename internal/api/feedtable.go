@@ -267,7 +267,10 @@ func (a *API) listFeeds(ctx context.Context, in *Paging) (*feedsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := a.opts.Feeds.List(who)
+	all, err := a.opts.Feeds.List(who)
+	if err != nil {
+		return nil, feedProblem(err)
+	}
 	slices.SortFunc(all, func(x, y feedclient.Info) int { return cmp.Compare(feedKey(&x), feedKey(&y)) })
 	page, err := pageOf(*in, all, feedKey, func(i *feedclient.Info) feedclient.Info { return *i })
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/feed"
 )
 
 type healthOutput struct {
@@ -19,9 +20,20 @@ type readyOutput struct {
 	Body   client.Readiness
 }
 
-// getHealth answers GET /healthz: whoever gets the answer knows all.
+// getHealth answers GET /healthz: whoever gets the answer knows that there is one.
 func (a *API) getHealth(context.Context, *struct{}) (*healthOutput, error) {
-	return &healthOutput{client.Health{Status: "ok"}}, nil
+	return &healthOutput{client.Health{Status: "ok", Warnings: a.feedWarnings()}}, nil
+}
+
+// feedWarnings says why no feeds are served where they should be.
+func (a *API) feedWarnings() []string {
+	if a.opts.Feeds == nil {
+		return nil
+	}
+	if _, err := a.opts.Feeds.List(feed.Caller{Admin: true}); err != nil {
+		return []string{"feeds: " + err.Error()}
+	}
+	return nil
 }
 
 // getReady answers GET /readyz. A full disk is a warning only: connections
@@ -42,5 +54,6 @@ func (a *API) getReady(context.Context, *struct{}) (*readyOutput, error) {
 		out.Body.Warnings = append(out.Body.Warnings, "disk space not known")
 	}
 	out.Body.FreeBytes = space.Free
+	out.Body.Warnings = append(out.Body.Warnings, a.feedWarnings()...)
 	return out, nil
 }

@@ -35,6 +35,7 @@ type snapshot struct {
 	spaceKnown bool
 	archives   int
 
+	feedsServed bool // their store is open
 	feeds       []feedclient.Info
 	watched     []capture.Status
 	consumers   int // of feeds, that speak HTTP
@@ -49,8 +50,10 @@ func (a *API) snapshot() *snapshot {
 	}
 	if a.opts.Feeds != nil {
 		all := feed.Caller{Admin: true}
-		s.feeds = a.opts.Feeds.List(all)
-		s.watched, _ = a.opts.Feeds.Sources(all) // who may see all is not refused
+		var err error
+		s.feeds, err = a.opts.Feeds.List(all)
+		s.feedsServed = err == nil
+		s.watched, _ = a.opts.Feeds.Sources(all) // who may see all is not refused for another reason
 		s.now = a.opts.Now()
 		s.consumers, s.feedStreams = a.leases.count(), a.streams.Load()
 	}

@@ -186,7 +186,7 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		return err
 	}
 	defer stopStat()
-	feeds, err := openFeeds(o.Socket, o.StateDir, stat.feeds.settings, o.Log)
+	feeds, err := openFeeds(ctx, o.Socket, o.StateDir, stat.feeds.settings, o.Log)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 	if feeds != nil {
 		feeds.remote = &stat.feeds
 	}
-	o.Stat, o.Feeds = engine, feeds.manager()
+	o.Stat, o.Feeds = engine, feeds.door()
 	a, err := daemon.New(o)
 	if err != nil {
 		return err

@@ -36,20 +36,27 @@ type hostFeeds struct {
 type feedSettings struct {
 	scrub, mtimeInterval time.Duration
 	job                  capture.JobID
+	patience             time.Duration // for another agent that ends
 }
+
+// lockPatience is how long an agent that starts waits for one that ends.
+const lockPatience = 10 * time.Second
 
 // openFeeds opens the feeds beside a session daemon whose socket is given. Where file
 // systems cannot be watched, there are none, and the log says why. That another agent has
-// the state directory is an error: both would have the same feeds in mind.
-func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger) (*hostFeeds, error) {
+// the state directory, and does not end, is an error: both would have the same feeds in
+// mind. Where their store cannot be opened for another reason, feeds are there, and say why
+// to all who ask.
+func openFeeds(ctx context.Context, agentSocket, stateDir string, set feedSettings, log *slog.Logger) (*hostFeeds, error) {
 	if os.Geteuid() != 0 {
 		log.Info("no feeds of file-system changes: they take root")
 		return nil, nil
 	}
 	dir := filepath.Dir(agentSocket)
-	s, err := service.New(service.Options{
+	s, err := service.New(ctx, service.Options{
 		Socket: filepath.Join(dir, "feed.sock"), StateDir: stateDir,
-		Holder: []string{runningImage, "feed-holder"}, Scrub: set.scrub, Job: set.job, MtimeInterval: set.mtimeInterval, Log: log,
+		Holder: []string{runningImage, "feed-holder"}, Scrub: set.scrub, Job: set.job, MtimeInterval: set.mtimeInterval,
+		Patience: set.patience, Log: log,
 	})
 	var lacks *fanotify.UnsupportedError
 	if errors.As(err, &lacks) {
@@ -60,18 +67,17 @@ func openFeeds(agentSocket, stateDir string, set feedSettings, log *slog.Logger)
 		return nil, fmt.Errorf("%w: does another agent run, or \"weir feed check\"? Agents need state directories of their own (--state-dir)", err)
 	}
 	if err != nil {
-		log.Error("no feeds of file-system changes until the agent is started again", "error", err)
-		return nil, nil
+		return nil, err
 	}
 	return &hostFeeds{service: s, dir: dir, log: log}, nil
 }
 
-// manager is who has the feeds, nil if nobody.
-func (f *hostFeeds) manager() *feed.Manager {
+// door is the way to who has the feeds, nil if nobody has any.
+func (f *hostFeeds) door() feed.Door {
 	if f == nil {
 		return nil
 	}
-	return f.service.Manager()
+	return f.service.Manager
 }
 
 // caller tells who is at the other end of a connection.
@@ -137,7 +143,7 @@ func (f *hostFeeds) run(ctx context.Context, web bool, ready func(string)) error
 // serveHTTP serves the feeds by HTTP on a socket that everybody may connect to: who
 // that is decides what they may do.
 func (f *hostFeeds) serveHTTP(ctx context.Context) error {
-	a, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.manager()), Caller: f.caller, Log: f.log})
+	a, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.door()), Caller: f.caller, Log: f.log})
 	if err != nil {
 		return err
 	}
@@ -149,7 +155,7 @@ func (f *hostFeeds) serveHTTP(ctx context.Context) error {
 	group.Go(func() error { return a.Run(ctx) })
 	group.Go(func() error { return a.Serve(ctx, []net.Listener{l}) })
 	if f.remote != nil && f.remote.listener != nil {
-		b, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.manager()), Tokens: f.remote.tokens, Log: f.log})
+		b, err := api.NewFeeds(api.Options{Feeds: api.FeedsOf(f.door()), Tokens: f.remote.tokens, Log: f.log})
 		if err != nil {
 			return err
 		}

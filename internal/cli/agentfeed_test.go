@@ -30,7 +30,7 @@ func TestOneAgentForAStateDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	feeds, err := openFeeds(filepath.Join(state, "agent.sock"), state, feedSettings{}, log)
+	feeds, err := openFeeds(t.Context(), filepath.Join(state, "agent.sock"), state, feedSettings{}, log)
 	if !errors.Is(err, journal.ErrLocked) || feeds != nil {
 		t.Errorf("while another has it: got %v, %v, want %v", feeds, err, journal.ErrLocked)
 	}
@@ -49,7 +49,7 @@ func TestSocketOfFeedsIsTaken(t *testing.T) {
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	socket := filepath.Join(dir, "feed.sock")
-	s, err := service.New(service.Options{Socket: socket, StateDir: fs.Path("state"), Log: log})
+	s, err := service.New(t.Context(), service.Options{Socket: socket, StateDir: fs.Path("state"), Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

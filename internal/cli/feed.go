@@ -92,7 +92,7 @@ func feedCommandIf(c *cobra.Command, needed func() bool, run func(*feedCall) err
 // noFeedAgent says what to do where no agent answers.
 func noFeedAgent(err error) error {
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w; start one with \"weir up\", as root; of an agent that runs and serves no feeds, the log says why", err)
+		return fmt.Errorf("%w; start one with \"weir up\", as root; of an agent that runs and cannot watch file systems, the log says why", err)
 	}
 	return err
 }

@@ -30,6 +30,7 @@ type remoteFeeds struct {
 }
 
 func (r *remoteFeeds) addFlags(c *cobra.Command) {
+	r.settings.patience = lockPatience
 	f := c.Flags()
 	f.StringVar(&r.at, "feeds-listen", "", "serve feeds by HTTP at `HOST:PORT` to whoever shows a token, as a hub does for its clients")
 	f.StringVar(&r.file, "feeds-tokens", "", "the tokens are in `FILE`, a line each: SECRET, then feed:admin or feed:read:FEED")

@@ -23,7 +23,7 @@ import (
 // hostSources are what of this host the session daemon records beside the kernel.
 type hostSources struct {
 	stat  *hoststat.Engine
-	feeds *feed.Manager // nil: there are none
+	feeds feed.Door // nil: there are none
 }
 
 // runBoth runs the hub and, once that listens, the session daemon, until ctx
@@ -106,17 +106,18 @@ func runOwnAgent(ctx context.Context, from hostSources, cfg *config.Config, log 
 func runWithFeeds(ctx context.Context, h *hub.Hub, stat *hoststat.Engine, cfg *config.Config, log *slog.Logger, ready func(hub.Addresses, string)) error {
 	set := feedSettings{
 		scrub: cfg.Agent.FeedsScrub, mtimeInterval: cfg.Agent.FeedsMtimeInterval,
-		job: capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
+		job:      capture.JobID(cfg.Agent.FeedsJob), // the configuration was checked
+		patience: lockPatience,
 	}
-	feeds, err := openFeeds(agentSocket(cfg), cfg.Hub.StateDir, set, log)
+	feeds, err := openFeeds(ctx, agentSocket(cfg), cfg.Hub.StateDir, set, log)
 	if err != nil {
 		return err
 	}
 	if feeds != nil {
-		h.UseFeeds(api.FeedsOf(feeds.manager()), feeds.caller)
+		h.UseFeeds(api.FeedsOf(feeds.door()), feeds.caller)
 	}
 	// They outlive the hub, which serves them, and the sessions, which may record them.
 	_, stop := feeds.start(context.WithoutCancel(ctx), true)
 	defer stop()
-	return runBoth(ctx, h, hostSources{stat, feeds.manager()}, cfg, log, ready)
+	return runBoth(ctx, h, hostSources{stat, feeds.door()}, cfg, log, ready)
 }

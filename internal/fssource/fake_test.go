@@ -40,7 +40,7 @@ type fakeFeeds struct {
 	read    int   // records that were handed out
 }
 
-func (f *fakeFeeds) Watched() []string { return []string{"/srv"} }
+func (f *fakeFeeds) Watched() ([]string, error) { return []string{"/srv"}, nil }
 
 func (f *fakeFeeds) Open(_ context.Context, _ uint32, dir string, types changelog.Mask) (Feed, error) {
 	f.mu.Lock()

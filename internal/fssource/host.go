@@ -12,8 +12,9 @@ import (
 
 // Feeds watches file systems. Its methods may be called from several goroutines.
 type Feeds interface {
-	// Watched lists where the file systems are mounted that are watched now.
-	Watched() []string
+	// Watched lists where the file systems are mounted that are watched now. It fails while
+	// none can be.
+	Watched() ([]string, error)
 	// Open opens a feed for a user: what changes at or below a directory from now on,
 	// of some types of records.
 	Open(ctx context.Context, user uint32, dir string, types changelog.Mask) (Feed, error)

@@ -49,7 +49,11 @@ func newRule(feeds Feeds, r *agent.EventRule) (*rule, error) {
 		return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("no event %s: domain fs has %s", r.Pattern, strings.Join(names(), ", ")))
 	}
 	if r.Location == "" {
-		made.dirs = slices.Sorted(slices.Values(feeds.Watched()))
+		dirs, err := feeds.Watched()
+		if err != nil {
+			return nil, agent.NewProblem(agent.CodeInvalid, fmt.Sprintf("domain fs: %v", err))
+		}
+		made.dirs = slices.Sorted(slices.Values(dirs))
 	}
 	if len(made.dirs) == 0 {
 		return nil, agent.NewProblem(agent.CodeInvalid, "domain fs: no file system is watched for a feed: name a directory (--source)")

@@ -42,7 +42,9 @@ func Start(tb testing.TB) *Agent {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2) // received by the cleanup
 	go func() { ended <- m.Run(ctx) }()
-	go func() { ended <- server.New(server.Options{Manager: m, Log: log, Group: -1}).Serve(ctx, l) }()
+	go func() {
+		ended <- server.New(server.Options{Manager: feed.DoorTo(m), Log: log, Group: -1}).Serve(ctx, l)
+	}()
 	tb.Cleanup(func() {
 		cancel()
 		must(tb, <-ended)

@@ -178,6 +178,10 @@ func (d *database) Bytes() int64 {
 	return int64(d.db.Metrics().DiskSpaceUsage())
 }
 
+// Failed is closed when the disk has refused something for good: nothing is written any
+// more.
+func (d *database) Failed() <-chan struct{} { return d.disk.broken }
+
 // Close ends the store. Whoever waits for a commit that the disk refuses is let go
 // with that error. A database that cannot write any more is left behind as it is:
 // its memory stays until the process ends, its lock does not.
@@ -217,7 +221,7 @@ func (d *database) shutDatabase() error {
 		trouble, err := d.disk.health()
 		if err != nil {
 			d.disk.abandon()
-			return err
+			return &abandonedError{err}
 		}
 		select {
 		case err := <-done:

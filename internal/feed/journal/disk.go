@@ -45,6 +45,7 @@ type disk struct {
 	final   bool  // the error stays
 	waiting int   // changes that wait for room
 	trouble chan struct{}
+	broken  chan struct{} // closed when the error is final
 	files   map[*file]struct{}
 	stalls  atomic.Uint64 // times that there was no room
 	// abandoned says that nobody reads any more but the database itself, which is not to
@@ -53,7 +54,7 @@ type disk struct {
 }
 
 func newDisk(under vfs.FS, dir string, log *slog.Logger) *disk {
-	return &disk{FS: under, dir: dir, log: log, trouble: make(chan struct{}), files: make(map[*file]struct{})}
+	return &disk{FS: under, dir: dir, log: log, trouble: make(chan struct{}), broken: make(chan struct{}), files: make(map[*file]struct{})}
 }
 
 // health returns what is wrong, and a channel that is closed as soon as something is.
@@ -150,6 +151,7 @@ func (d *disk) fail(err error) {
 			close(d.trouble)
 		}
 		d.err, d.final = err, true
+		close(d.broken)
 	}
 	d.mu.Unlock()
 	if first {

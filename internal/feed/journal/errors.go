@@ -20,6 +20,9 @@ var (
 	// ErrLocked says that another process, or another store of this one, has the
 	// directory open.
 	ErrLocked = errors.New("feed store: in use")
+	// ErrAbandoned goes with the error of a disk that had a database left behind as it was:
+	// memory of it stays until the process ends.
+	ErrAbandoned = errors.New("feed store: the database is left behind")
 )
 
 // RepairCommand is what an operator is told to do about a CorruptError.
@@ -42,6 +45,11 @@ func (e *CorruptError) Error() string {
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// abandonedError is the disk's error, and ErrAbandoned.
+type abandonedError struct{ error }
+
+func (e *abandonedError) Unwrap() []error { return []error{e.error, ErrAbandoned} }
 
 // VersionError refuses a store that a newer weir has written.
 type VersionError struct {

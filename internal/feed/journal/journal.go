@@ -31,6 +31,8 @@ type Store interface {
 	Remove(UUID) error
 	// Bytes is what the store takes on disk.
 	Bytes() int64
+	// Failed is closed when nothing can be written any more; Close says why.
+	Failed() <-chan struct{}
 	Close() error
 }
 

@@ -105,7 +105,7 @@ func (d *database) open() error {
 	case <-trouble:
 		_, err := d.disk.health()
 		d.disk.abandon()
-		return err
+		return &abandonedError{err}
 	}
 }
 

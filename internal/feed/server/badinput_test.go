@@ -302,7 +302,7 @@ func TestRefusedRequests(t *testing.T) {
 	for name, err := range map[string]error{
 		"attach": attachErr, "steal": stealErr, "info": infoErr, "create": createErr, "reset": resetErr, "set": setErr,
 		"sources": sourcesErr, "paths": pathsErr, "tail": tailErr, "destroy": a.Manager.Destroy(t.Context(), other, "f"),
-		"rescan": a.Manager.Rescan(t.Context(), other, a.fs.Dir), "fifo": a.server.fifo(other, client.FIFORequest{Feed: "f", Path: "/x"}),
+		"rescan": a.Manager.Rescan(t.Context(), other, a.fs.Dir), "fifo": a.server.fifo(a.Manager, other, client.FIFORequest{Feed: "f", Path: "/x"}),
 	} {
 		if !errors.Is(err, &client.Error{Code: client.CodeDenied}) {
 			t.Errorf("%s by another user: got %v, want %s", name, err, client.CodeDenied)

@@ -213,13 +213,13 @@ func (c *conn) carryOut(ctx context.Context, f client.Frame) ([]byte, error) {
 		return c.hello(f)
 	case client.OpOpen:
 		var r client.Ref
-		return c.attach(f, &r, func() (*feed.Consumer, error) {
-			return c.s.opts.Manager.Attach(c.caller, r.Feed, r.Steal)
+		return c.attach(f, &r, func(m *feed.Manager) (*feed.Consumer, error) {
+			return m.Attach(c.caller, r.Feed, r.Steal)
 		})
 	case client.OpTail:
 		var o client.CreateOptions
-		return c.attach(f, &o, func() (*feed.Consumer, error) {
-			return c.s.opts.Manager.Tail(ctx, c.caller, o)
+		return c.attach(f, &o, func(m *feed.Manager) (*feed.Consumer, error) {
+			return m.Tail(ctx, c.caller, o)
 		})
 	case client.OpRead, client.OpCancel, client.OpClose, client.OpPipe:
 		switch {
@@ -234,7 +234,7 @@ func (c *conn) carryOut(ctx context.Context, f client.Frame) ([]byte, error) {
 	if !ok {
 		return nil, &client.FrameError{Op: f.Op, Offset: -1, What: fmt.Sprintf("op %d is unknown", f.Op)}
 	}
-	return do(ctx, c, f)
+	return feed.Through(c.s.opts.Manager, func(m *feed.Manager) ([]byte, error) { return do(ctx, c, m, f) })
 }
 
 func (c *conn) hello(f client.Frame) ([]byte, error) {
@@ -248,14 +248,14 @@ func (c *conn) hello(f client.Frame) ([]byte, error) {
 }
 
 // attach opens a feed on the connection.
-func (c *conn) attach(f client.Frame, request any, open func() (*feed.Consumer, error)) ([]byte, error) {
+func (c *conn) attach(f client.Frame, request any, open func(*feed.Manager) (*feed.Consumer, error)) ([]byte, error) {
 	if c.consumer != nil {
 		return nil, client.Errorf(client.CodeBadArgument, "a feed is open on this connection already")
 	}
 	if err := decode(f, request); err != nil {
 		return nil, err
 	}
-	consumer, err := open()
+	consumer, err := feed.Through(c.s.opts.Manager, open)
 	if err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ const fifoRetry = 100 * time.Millisecond
 
 // fifo makes a named pipe and writes a feed's records to whoever reads it, reader after
 // reader, until somebody else takes the feed or it ends. The next agent makes it again.
-func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
+func (s *Server) fifo(m *feed.Manager, who feed.Caller, r client.FIFORequest) error {
 	format := client.FormatText
 	if r.Format != "" {
 		var err error
@@ -215,7 +215,7 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 	if !who.Admin {
 		return client.Errorf(client.CodeDenied, "user %d: only root, or a member of the group weir, has the agent make files", who.UID)
 	}
-	consumer, err := s.opts.Manager.Attach(who, r.Feed, false)
+	consumer, err := m.Attach(who, r.Feed, false)
 	if err != nil {
 		return err
 	}
@@ -234,15 +234,15 @@ func (s *Server) fifo(who feed.Caller, r client.FIFORequest) error {
 
 // restoreFIFOs makes the named pipes that there were when the last agent ended. What that
 // has left there, if it was killed, is used: somebody may wait for it to be written.
-func (s *Server) restoreFIFOs() {
-	for _, r := range s.opts.Manager.FIFOs() {
-		if err := s.restoreFIFO(r); err != nil {
+func (s *Server) restoreFIFOs(m *feed.Manager) {
+	for _, r := range m.FIFOs() {
+		if err := s.restoreFIFO(m, r); err != nil {
 			s.opts.Log.Warn("feeds: named pipe cannot be made again", "path", r.Path, "feed", r.Feed, "error", err)
 		}
 	}
 }
 
-func (s *Server) restoreFIFO(r client.FIFORequest) error {
+func (s *Server) restoreFIFO(m *feed.Manager, r client.FIFORequest) error {
 	format := client.FormatText
 	if r.Format != "" {
 		var err error
@@ -250,7 +250,7 @@ func (s *Server) restoreFIFO(r client.FIFORequest) error {
 			return err
 		}
 	}
-	consumer, err := s.opts.Manager.Attach(feed.Caller{Admin: true, PID: os.Getpid()}, r.Feed, false)
+	consumer, err := m.Attach(feed.Caller{Admin: true, PID: os.Getpid()}, r.Feed, false)
 	if err != nil {
 		return err
 	}

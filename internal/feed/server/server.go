@@ -20,10 +20,13 @@ import (
 
 // Options are what a server needs.
 type Options struct {
-	Manager *feed.Manager
-	Log     *slog.Logger
-	Group   int // whose members may do everything; -1: none
-	Hello   client.Hello
+	Manager feed.Door
+	// Arrivals brings each manager that comes after the start, whose named pipes are made
+	// then; nil: there is one from the start on. It is never closed.
+	Arrivals <-chan *feed.Manager
+	Log      *slog.Logger
+	Group    int // whose members may do everything; -1: none
+	Hello    client.Hello
 
 	// Limits of connections; zero values stand for the defaults.
 	MaxConns        int           // default: 1024
@@ -63,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	s.restoreFIFOs()
+	s.open.Go(func() { s.awaitManagers(ctx) })
 	for {
 		n, err := l.AcceptUnix()
 		switch {
@@ -76,6 +79,21 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 			continue
 		}
 		s.open.Go(func() { s.handle(ctx, n) })
+	}
+}
+
+// awaitManagers makes the named pipes of each manager, until the end of ctx.
+func (s *Server) awaitManagers(ctx context.Context) {
+	if m, err := s.opts.Manager(); err == nil && s.opts.Arrivals == nil {
+		s.restoreFIFOs(m)
+	}
+	for {
+		select {
+		case m := <-s.opts.Arrivals:
+			s.restoreFIFOs(m)
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func startWith(t *testing.T, fs *fstest.FS, store journal.Store, o Options) *age
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	m, err := feed.New(feed.Options{Store: store, Log: log})
 	must(t, err)
-	o.Manager, o.Log, o.Group = m, log, -1
+	o.Manager, o.Log, o.Group = feed.DoorTo(m), log, -1
 	a := &agent{Manager: m, t: t, fs: fs, socket: filepath.Join(t.TempDir(), "feed.sock"), server: New(o)}
 	l, err := daemon.ListenUnix(t.Context(), a.socket, 0o666, -1)
 	must(t, err)

@@ -240,6 +240,7 @@ func (h *holding) check() {
 // checkKey is one under which nothing is held.
 const checkKey = "-"
 
+// close leaves what is held to the holder, which bounds it while nobody is there.
 func (h *holding) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/feed/holder"
 	"github.com/weir-io/weir/internal/wait"
 )
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == asHolder {
 		os.Exit(beHolder(os.Args[2]))
 	}
-	os.Exit(m.Run())
+	fstest.Main(m)
 }
 
 func beHolder(pidFile string) int {

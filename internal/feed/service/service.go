@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package service assembles what serves feeds on a host: the store, the holder of what
-// must outlive this process, the manager and its socket. It decides nothing.
+// must outlive this process, the manager and its socket. It decides nothing but when a store
+// that could not be opened, or written, is tried again.
 package service
 
 import (
@@ -46,7 +47,9 @@ type Options struct {
 	Job capture.JobID
 	// MtimeInterval drops records of contents that change again within it.
 	MtimeInterval time.Duration
-	Log           *slog.Logger
+	// Patience is how long another process may have the store when this one starts.
+	Patience time.Duration
+	Log      *slog.Logger
 }
 
 // adminGroup is the group whose members may do everything.
@@ -57,38 +60,45 @@ func StoreDir(stateDir string) string { return filepath.Join(stateDir, "feeds") 
 
 // Service serves feeds.
 type Service struct {
-	opts    Options
-	store   journal.Store
-	holder  *holding
-	manager *feed.Manager
+	opts   Options
+	holder *holding
+	keeper *keeper
 }
 
-// New opens the store. It fails, with an error that says why, where file systems
-// cannot be watched.
-func New(o Options) (*Service, error) {
+// New opens the store. It fails, with an error that says why, where file systems cannot be
+// watched, and where another process has the store. Where the store cannot be opened for
+// another reason, there is a service all the same: it says why to all who ask, and Run opens
+// the store once that can be.
+func New(ctx context.Context, o Options) (*Service, error) {
 	g, err := fanotify.OpenGroup(false)
 	if err != nil {
 		return nil, err
 	}
 	g.Close()
-	dir := StoreDir(o.StateDir)
+	s := &Service{opts: o, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
+	s.keeper = newKeeper(s.open, s.holder.close, o.Log)
+	return s, s.keeper.begin(ctx, o.Patience)
+}
+
+// open opens the store, and makes the manager of what it has.
+func (s *Service) open() (journal.Store, *feed.Manager, error) {
+	dir := StoreDir(s.opts.StateDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("feed store %s: %w", dir, err)
 	}
-	store, err := journal.OpenStore(dir, journal.Options{Verify: verify, Log: o.Log})
+	store, err := journal.OpenStore(dir, journal.Options{Verify: verify, Log: s.opts.Log})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s := &Service{opts: o, store: store, holder: &holding{socket: o.Socket + "-holder", command: o.Holder, log: o.Log}}
-	s.manager, err = feed.New(feed.Options{
-		Store: store, Holder: s.holder.asHolder(), Log: o.Log, Space: space(dir), StoreDir: dir, Scrub: o.Scrub,
-		Job: o.Job, MtimeInterval: o.MtimeInterval, NID: hostNID(),
+	m, err := feed.New(feed.Options{
+		Store: store, Holder: s.holder.asHolder(), Log: s.opts.Log, Space: space(dir), StoreDir: dir, Scrub: s.opts.Scrub,
+		Job: s.opts.Job, MtimeInterval: s.opts.MtimeInterval, NID: hostNID(),
 		Access: access.New(access.Options{Find: capture.Find}),
 	})
 	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return nil, nil, errors.Join(fmt.Errorf("feed store %s: %w", dir, err), store.Close())
 	}
-	return s, nil
+	return store, m, nil
 }
 
 // verify checks a stored record.
@@ -103,8 +113,8 @@ func verify(index uint64, b []byte) error {
 	return nil
 }
 
-// Manager is what others may ask beside the socket.
-func (s *Service) Manager() *feed.Manager { return s.manager }
+// Manager is what others may ask beside the socket; it is a feed.Door.
+func (s *Service) Manager() (*feed.Manager, error) { return s.keeper.door() }
 
 // Caller tells who is at the other end of a connection by HTTP.
 func (s *Service) Caller(n net.Conn) (feed.Caller, error) {
@@ -112,33 +122,33 @@ func (s *Service) Caller(n net.Conn) (feed.Caller, error) {
 }
 
 // Run serves until ctx ends, and closes the store then. It calls ready once, when the
-// socket listens.
+// socket listens, whether the store is open or not.
 func (s *Service) Run(ctx context.Context, ready func(socket string)) error {
 	defer s.holder.close()
 	if err := makeDirectory(filepath.Dir(s.opts.Socket)); err != nil {
-		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.store.Close())
+		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.keeper.close())
 	}
 	l, err := daemon.ListenUnix(ctx, s.opts.Socket, 0o666, -1)
 	if err != nil {
-		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.store.Close())
+		return errors.Join(fmt.Errorf("socket of feeds: %w", err), s.keeper.close())
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "localhost"
 	}
 	srv := server.New(server.Options{
-		Manager: s.manager, Log: s.opts.Log, Group: groupID(adminGroup),
+		Manager: s.Manager, Arrivals: s.keeper.arrivals, Log: s.opts.Log, Group: groupID(adminGroup),
 		Hello: client.Hello{Agent: version.Number, Host: host, Features: []string{"pipe", "fifo", "tail"}},
 	})
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.manager.Run(ctx) })
+	g.Go(func() error { return s.keeper.run(ctx) })
 	g.Go(func() error { return srv.Serve(ctx, l) })
 	g.Go(func() error {
 		s.holder.watch(ctx)
 		return nil
 	})
 	ready(s.opts.Socket)
-	return errors.Join(g.Wait(), s.store.Close())
+	return errors.Join(g.Wait(), s.keeper.close())
 }
 
 // makeDirectory makes the directory of the socket, which everybody may look into. It is
