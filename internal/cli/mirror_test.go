@@ -43,7 +43,9 @@ func serveFeeds(t *testing.T) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go func() { ended <- m.Run(ctx) }() // both end with ctx
-	go func() { ended <- server.New(server.Options{Manager: feed.DoorTo(m), Log: log, Group: -1}).Serve(ctx, l) }()
+	go func() {
+		ended <- server.New(server.Options{Manager: feed.DoorTo(m), Log: log, Group: -1}).Serve(ctx, l)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := errors.Join(<-ended, <-ended, store.Close()); err != nil {
