@@ -47,6 +47,7 @@ type Info struct {
 	AbortTimeout Seconds `json:"abort_timeout"`
 	AbortSize    uint64  `json:"abort_size"`         // records behind; 0: never
 	AbortBytes   uint64  `json:"abort_bytes"`        // bytes behind; 0: never
+	AbortProduct uint64  `json:"abort_product"`      // seconds without a cancel times records behind; 0: never
 	AbortIn      string  `json:"abort_in,omitempty"` // how far it is from being given up, as "719h59m0s or 99999000 records"
 	Aborted      *Abort  `json:"aborted,omitempty"`  // nil: it was not given up
 	Gaps         uint64  `json:"gaps"`

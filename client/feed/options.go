@@ -25,7 +25,9 @@ type CreateOptions struct {
 	AbortTimeout *Seconds `json:"abort_timeout,omitempty"`
 	AbortSize    *uint64  `json:"abort_size,omitempty"`  // records; 0: never
 	AbortBytes   *uint64  `json:"abort_bytes,omitempty"` // 0: never
-	ExpandMoves  *bool    `json:"expand_moves,omitempty"`
+	// AbortProduct bounds seconds without a cancel times records; 0: never, the default.
+	AbortProduct *uint64 `json:"abort_product,omitempty"`
+	ExpandMoves  *bool   `json:"expand_moves,omitempty"`
 }
 
 // Kind says how long a feed lives.

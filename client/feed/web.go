@@ -266,6 +266,9 @@ func changes(o *CreateOptions) map[string]any {
 	if o.AbortBytes != nil {
 		c["abort_bytes"] = *o.AbortBytes
 	}
+	if o.AbortProduct != nil {
+		c["abort_product"] = *o.AbortProduct
+	}
 	if o.ExpandMoves != nil {
 		c["expand_moves"] = *o.ExpandMoves
 	}

@@ -85,6 +85,7 @@ type feedChange struct {
 	AbortTimeout *feedclient.Seconds `json:"abort_timeout,omitempty"`
 	AbortSize    *uint64             `json:"abort_size,omitempty"`
 	AbortBytes   *uint64             `json:"abort_bytes,omitempty"`
+	AbortProduct *uint64             `json:"abort_product,omitempty"`
 	ExpandMoves  *bool               `json:"expand_moves,omitempty"`
 }
 
@@ -320,6 +321,7 @@ func (a *API) changeFeed(ctx context.Context, in *changeFeedInput) (*feedOutput,
 	return feedAnswer(a.opts.Feeds.Set(ctx, who, in.Feed, feedclient.CreateOptions{
 		Filter: b.Filter, Owner: b.Owner, ExpandMoves: b.ExpandMoves,
 		AbortTimeout: b.AbortTimeout, AbortSize: b.AbortSize, AbortBytes: b.AbortBytes,
+		AbortProduct: b.AbortProduct,
 	}))
 }
 

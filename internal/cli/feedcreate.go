@@ -22,6 +22,7 @@ type feedLimits struct {
 	timeout time.Duration
 	size    uint64
 	bytes   sizeFlag
+	product uint64
 	filter  []string
 	owner   uint32
 }
@@ -31,6 +32,7 @@ func (l *feedLimits) addFlags(c *cobra.Command) {
 	f.DurationVar(&l.timeout, "abort-timeout", 0, "give it up when it has not cancelled for `TIME`; 0s: never; default: 720h")
 	f.Uint64Var(&l.size, "abort-size", 0, "give it up when it is `N` records behind; 0: never; default: 100000000")
 	f.Var(&l.bytes, "abort-bytes", "give it up when it is so many bytes behind; 0: never; default: 10G")
+	f.Uint64Var(&l.product, "abort-product", 0, "give it up when the seconds since it has cancelled times the records that it is behind are more than `N`;\n0: never, the default")
 	f.StringArrayVarP(&l.filter, "filter", "f", nil, "deliver only what has `FIELD=LIST`, or a filter as JSON; may be repeated:\ntypes, uid, gid, owner, path, name, kind, comm, job, pid, synth, merged")
 	f.Uint32Var(&l.owner, "owner", 0, "let the user of this `UID` read and cancel it; default: who creates it")
 }
@@ -47,6 +49,9 @@ func (l *feedLimits) options(c *cobra.Command) (o feed.CreateOptions, err error)
 	if c.Flags().Changed("abort-bytes") {
 		n := uint64(l.bytes)
 		o.AbortBytes = &n
+	}
+	if c.Flags().Changed("abort-product") {
+		o.AbortProduct = &l.product
 	}
 	if c.Flags().Changed("owner") {
 		o.Owner = &l.owner

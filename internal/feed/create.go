@@ -82,6 +82,9 @@ func (d *document) take(o *client.CreateOptions) {
 	if o.AbortBytes != nil {
 		d.AbortBytes = *o.AbortBytes
 	}
+	if o.AbortProduct != nil {
+		d.AbortProduct = *o.AbortProduct
+	}
 	if o.ExpandMoves != nil {
 		d.ExpandMoves = *o.ExpandMoves
 	}

@@ -64,6 +64,7 @@ type document struct {
 	AbortTimeout client.Seconds  `json:"abort_timeout"`
 	AbortSize    uint64          `json:"abort_size"`
 	AbortBytes   uint64          `json:"abort_bytes"`
+	AbortProduct uint64          `json:"abort_product,omitempty"`
 	Created      time.Time       `json:"created"`
 	LastCancel   time.Time       `json:"last_cancel,omitzero"`
 	Gaps         uint64          `json:"gaps,omitempty"`
@@ -192,7 +193,7 @@ func (m *Manager) info(f *feed) client.Info {
 		State: "active", Owner: d.Owner, Mask: d.Mask, Filter: d.Filter,
 		Last: last, Bytes: bytes, Cancelled: f.cancelled, Asked: d.Asked, Delivered: f.delivered,
 		Created: d.Created, LastRead: f.lastRead, LastCancel: d.LastCancel,
-		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes,
+		AbortTimeout: d.AbortTimeout, AbortSize: d.AbortSize, AbortBytes: d.AbortBytes, AbortProduct: d.AbortProduct,
 		Aborted: d.Aborted, Gaps: f.gaps, LastGap: f.lastGap, Rate: f.rate.perSecond(m.now()),
 		AvailableExact: f.selects.isAll() && !d.Restricted,
 		Batches:        f.batches, Records: f.records, Cancels: f.cancels, Aborts: f.aborts,
@@ -253,6 +254,10 @@ func (f *feed) abortIn(now time.Time, last, bytes uint64) string {
 	}
 	if d.AbortBytes > 0 {
 		limits = append(limits, fmt.Sprintf("%d bytes", d.AbortBytes-min(bytes, d.AbortBytes)))
+	}
+	if d.AbortProduct > 0 {
+		b := behind{records: last - f.cancelled, time: now.Sub(f.idleSince())}
+		limits = append(limits, fmt.Sprintf("%.0f seconds times records", max(float64(d.AbortProduct)-b.product(), 0)))
 	}
 	return strings.Join(limits, " or ")
 }

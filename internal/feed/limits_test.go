@@ -78,6 +78,36 @@ func TestFeedsAreGivenUpByTheirLimits(t *testing.T) {
 	}
 }
 
+// TestProductOfTimeAndRecords has a feed that holds many records be idle for less long.
+func TestProductOfTimeAndRecords(t *testing.T) {
+	s := newStand(t, nil)
+	product := uint64(36_000)
+	s.create(client.CreateOptions{Name: "few", AbortProduct: &product})
+	s.create(client.CreateOptions{Name: "changed"})
+	if _, err := s.m.Set(t.Context(), root, "changed", client.CreateOptions{AbortProduct: &product}); err != nil {
+		t.Fatal(err)
+	}
+	s.append(9)
+	n := s.attach("few")
+	_, last := s.bounds()
+	_, err := n.Cancel(t.Context(), last-1)
+	must(t, err)
+	if i := s.info("changed"); i.AbortProduct != product || !strings.HasSuffix(i.AbortIn, " or 36000 seconds times records") {
+		t.Errorf("got %d, given up in %q, want %d", i.AbortProduct, i.AbortIn, product)
+	}
+	s.pass(time.Hour)
+	s.look(true)
+	s.wantStates("10 records for an hour, less than the limit", "few, changed")
+	s.append(1)
+	s.look(false)
+	s.wantStates("no look for idle ones", "few, changed")
+	s.look(true)
+	s.wantStates("11 records and more for an hour", "few, changed product")
+	s.pass(9 * time.Hour)
+	s.look(true)
+	s.wantStates("few records for long", "few product, changed product")
+}
+
 // TestIdleFeedWithNothingToReadIsKept has time count only while records wait.
 func TestIdleFeedWithNothingToReadIsKept(t *testing.T) {
 	s := newStand(t, nil)

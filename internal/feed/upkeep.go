@@ -34,6 +34,7 @@ const (
 	abortTimeout = "timeout"
 	abortSize    = "size"
 	abortBytes   = "bytes"
+	abortProduct = "product"
 	abortSpace   = "space"
 )
 
@@ -120,9 +121,15 @@ func (b *behind) over(idle bool) string {
 		return abortBytes
 	case idle && d.AbortTimeout > 0 && b.time > time.Duration(d.AbortTimeout):
 		return abortTimeout
+	case idle && d.AbortProduct > 0 && b.product() > float64(d.AbortProduct):
+		return abortProduct
 	}
 	return ""
 }
+
+// product is the time since the last cancel, in seconds, times the records: a feed that holds
+// much may be idle for less long.
+func (b *behind) product() float64 { return b.time.Seconds() * float64(b.records) }
 
 // live are the persistent feeds that have not been given up.
 func (m *Manager) live() []*feed {

@@ -68,6 +68,7 @@ func (b *behind) near() string {
 		{abortSize, float64(b.records), float64(d.AbortSize), 1},
 		{abortBytes, float64(b.bytes), float64(d.AbortBytes), warnBytes},
 		{abortTimeout, float64(b.time), float64(d.AbortTimeout), 0},
+		{abortProduct, b.product(), float64(d.AbortProduct), b.time.Seconds()},
 		{abortSpace, b.space, 1, 0},
 	} {
 		switch {
