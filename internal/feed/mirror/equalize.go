@@ -55,6 +55,10 @@ const coarse = 20 * time.Millisecond
 // equalizeOne compares one object and makes its copy equal. A directory is left for
 // later unless dirs is set.
 func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isDir bool, err error) {
+	if w.dead[f] {
+		w.m.st.troubles.over(subject{object: f})
+		return false, nil
+	}
 	place, ok, err := w.m.dst.anyPlace(f)
 	if err != nil || !ok {
 		w.m.st.troubles.over(subject{object: f})
@@ -162,6 +166,9 @@ func (c *copying) changedSince(began time.Time) bool {
 
 // differs reports whether the contents of a file have to be copied.
 func (c *copying) differs(have *unix.Stat_t) bool {
+	if have.Size == 0 && c.st.Size == 0 {
+		return false // whatever is written to it makes it larger
+	}
 	return have.Size != c.st.Size || !c.w.m.dst.sameTime(have.Mtim, c.st.Mtim) || c.fresh() || c.w.force[c.f]
 }
 

@@ -48,7 +48,7 @@ const askTime = 30 * time.Second
 // openFar makes sure that the agent knows the directory.
 func openFar(agent Agent, dir string) (*far, error) {
 	r := &far{agent: agent, dir: dir}
-	r.begin()
+	r.forget()
 	a, err := r.ask(client.TreeQuestion{Op: client.AskTop})
 	if err == nil {
 		r.top, err = changelog.ParseFID(a.FID)
@@ -59,7 +59,7 @@ func openFar(agent Agent, dir string) (*far, error) {
 	return r, nil
 }
 
-func (r *far) begin() {
+func (r *far) forget() {
 	r.ahead, r.files, r.contents = nil, nil, map[changelog.FID]*client.TreeAnswer{}
 	r.names, r.fates = map[name]*client.TreeAnswer{}, map[changelog.FID]bool{}
 	r.lists = map[changelog.FID]*client.TreeAnswer{}

@@ -177,7 +177,7 @@ func TestFarAgentThatAnswersBadly(t *testing.T) {
 	r := mi.src.(*far)
 	f, err := fidAt(unix.AT_FDCWD, m.src.Path("f"))
 	must(t, err)
-	r.begin()
+	r.forget()
 	r.contents[f] = &client.TreeAnswer{Content: []byte("x")} // without what the file is like
 	out, err := os.Create(t.TempDir() + "/out")
 	must(t, err)

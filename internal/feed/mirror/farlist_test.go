@@ -141,7 +141,7 @@ func TestFarListingThatIsBad(t *testing.T) {
 		{"an error", client.TreeAnswer{Error: "input/output error"}, false},
 	} {
 		r := &far{agent: &said{answer: tt.answer}, dir: "/x"}
-		r.begin()
+		r.forget()
 		l, err := r.list(changelog.FID{Seq: 1})
 		for range 3 {
 			if err == nil {

@@ -26,16 +26,21 @@ func (s *seen) isDir() bool { return s.st.Mode&unix.S_IFMT == unix.S_IFDIR }
 // name is known to be the mirror's, or is of others.
 func (w *work) prepare(ctx context.Context, names []name) error {
 	clear(w.looked)
+	clear(w.told)
 	clear(w.reached)
 	var made []copied
+	var leaving []changelog.FID
 	making := map[changelog.FID]bool{}
 	for _, n := range names {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s, err := w.lacks(n)
+		s, have, err := w.lacks(n)
 		if err != nil {
 			return err
+		}
+		if !have.IsZero() {
+			leaving = append(leaving, have)
 		}
 		if s == nil || making[s.f] {
 			continue
@@ -53,25 +58,59 @@ func (w *work) prepare(ctx context.Context, names []name) error {
 			w.looked[n] = s
 		}
 	}
+	if err := w.findDead(leaving); err != nil {
+		return err
+	}
 	return w.m.st.intend(ctx, names, made...)
 }
 
-// lacks looks at what a name stands for, if the target has no copy of that. What goes
-// wrong comes to light when the name is settled.
-func (w *work) lacks(n name) (*seen, error) {
+// lacks looks at what a name stands for, if the target has no copy of that, and tells what
+// is at the name and does not belong there. What goes wrong comes to light when the name is
+// settled.
+func (w *work) lacks(n name) (s *seen, leaves changelog.FID, err error) {
 	f, err := w.desired(n)
-	if err != nil || f.IsZero() || w.m.st.staged[f] {
-		return nil, nil
+	if err != nil {
+		return nil, leaves, nil
+	}
+	have, err := w.m.st.dirent(n)
+	if err != nil {
+		return nil, leaves, err
+	}
+	if f.IsZero() || f == have {
+		w.told[n] = f
+	}
+	if f != have {
+		leaves = have
+	}
+	if f.IsZero() || w.m.st.staged[f] {
+		return nil, leaves, nil
 	}
 	has, err := w.m.st.copyOf(f)
 	if err != nil || has != "" {
-		return nil, err
+		return nil, leaves, err
 	}
-	s := &seen{f: f}
+	s = &seen{f: f}
 	if s.st, s.link, err = w.m.src.stat(f); err != nil {
-		return nil, nil
+		return nil, leaves, nil
 	}
-	return s, nil
+	return s, leaves, nil
+}
+
+// findDead finds out which objects the source has no more: those need not be parked.
+func (w *work) findDead(of []changelog.FID) error {
+	if err := w.askFates(of); err != nil {
+		return err
+	}
+	for _, f := range of {
+		alive, err := w.m.src.alive(f)
+		if err != nil {
+			return err
+		}
+		if !alive {
+			w.dead[f] = true
+		}
+	}
+	return nil
 }
 
 // count counts a copy that was made.

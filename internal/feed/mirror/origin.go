@@ -33,8 +33,9 @@ type origin interface {
 	// copyTo copies what is in a file to an open empty one at a pace, and leaves in st what
 	// the file was like before: what is copied is at least as new.
 	copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (copied int64, err error)
-	// begin says that a batch begins: what was told before may be otherwise by now.
-	begin()
+	// forget drops what was told, which may be otherwise by now, and lets go of what is
+	// there no more: a batch begins, or has ended.
+	forget()
 	close() error
 }
 

@@ -22,7 +22,11 @@ func (w *work) takeOut(n name, f changelog.FID) error {
 	w.addObject(n.parent)
 	w.addObject(f)
 	clear(w.reached)
-	if err := w.m.dst.takeOut(n, f); err != nil {
+	take := w.m.dst.takeOut
+	if w.dead[f] {
+		take = w.m.dst.discard
+	}
+	if err := take(n, f); err != nil {
 		return err
 	}
 	w.retryClashes(n.parent)

@@ -31,6 +31,23 @@ type source struct {
 	kind  changelog.FSKind
 	dir   string        // as the kernel names it
 	top   changelog.FID // of dir
+
+	parent opened // whose names were looked up last: many of one come after another
+	object opened // that was looked at last
+}
+
+// opened is an object of the source that is kept open, which opens it once for what is
+// asked of it in a row. The zero value is none.
+type opened struct {
+	of changelog.FID
+	fd int
+}
+
+func (o *opened) close() {
+	if !o.of.IsZero() {
+		unix.Close(o.fd)
+	}
+	*o = opened{}
 }
 
 // kinds are the file systems that a mirror can read.
@@ -65,13 +82,19 @@ func openSource(dir string) (*source, error) {
 	return s, nil
 }
 
-func (s *source) close() error { return s.root.Close() }
+func (s *source) close() error {
+	s.forget()
+	return s.root.Close()
+}
 
 func (s *source) topFID() changelog.FID { return s.top }
 
 func (s *source) place() string { return s.dir }
 
-func (s *source) begin() {}
+func (s *source) forget() {
+	s.parent.close()
+	s.object.close()
+}
 
 // fidAt returns the FID of a name in an open directory, or of that itself.
 func fidAt(dirfd int, name string) (changelog.FID, error) {
@@ -100,6 +123,16 @@ func (s *source) open(f changelog.FID, flags int) (int, error) {
 	return s.root.Open(fanotify.Handle{Type: h.Type, Bytes: h.Bytes()}, flags)
 }
 
+// openTo opens an object and keeps it open.
+func (s *source) openTo(o *opened, f changelog.FID, flags int) (int, error) {
+	o.close()
+	fd, err := s.open(f, flags)
+	if err == nil {
+		*o = opened{f, fd}
+	}
+	return fd, err
+}
+
 // isGone reports whether an object or a name is there no more.
 func isGone(err error) bool {
 	return errors.Is(err, unix.ESTALE) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
@@ -110,15 +143,15 @@ var errCovered = errors.New("something is mounted on it")
 
 // lookUp returns what a name stands for, zero for nothing.
 func (s *source) lookUp(n name) (changelog.FID, error) {
-	fd, err := s.open(n.parent, unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
-		if isGone(err) {
-			err = nil
+	if s.parent.of != n.parent {
+		if _, err := s.openTo(&s.parent, n.parent, unix.O_PATH|unix.O_DIRECTORY); err != nil {
+			if isGone(err) {
+				err = nil
+			}
+			return changelog.FID{}, err
 		}
-		return changelog.FID{}, err
 	}
-	defer unix.Close(fd)
-	h, mount, err := fanotify.HandleAndMount(fd, n.name)
+	h, mount, err := fanotify.HandleAndMount(s.parent.fd, n.name)
 	switch {
 	case err != nil && isGone(err):
 		return changelog.FID{}, nil
@@ -213,11 +246,10 @@ func (l *listed) close() error { return l.dir.Close() }
 
 // stat looks at an object, and reads it if it is a symbolic link.
 func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
-	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
+	fd, err := s.openTo(&s.object, f, unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
 		return nil, "", err
 	}
-	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, "", err
@@ -233,14 +265,14 @@ func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 	return &st, string(buf[:n]), nil
 }
 
-// xattrs reads all extended attributes of an object.
+// xattrs reads all extended attributes of an object. It is asked for after stat.
 func (s *source) xattrs(f changelog.FID) (map[string][]byte, error) {
-	fd, err := s.open(f, unix.O_PATH|unix.O_NOFOLLOW)
-	if err != nil {
-		return nil, err
+	if s.object.of != f {
+		if _, err := s.openTo(&s.object, f, unix.O_PATH|unix.O_NOFOLLOW); err != nil {
+			return nil, err
+		}
 	}
-	defer unix.Close(fd)
-	return xattrs(fmt.Sprintf("/proc/self/fd/%d", fd))
+	return xattrs(fmt.Sprintf("/proc/self/fd/%d", s.object.fd))
 }
 
 // copyTo copies what is in a file.

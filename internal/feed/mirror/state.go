@@ -25,6 +25,11 @@ type state struct {
 	copies  map[changelog.FID]handle
 	origins map[handle]changelog.FID
 
+	// Read since the commit: what is not there takes long to look up, and is asked for
+	// several times.
+	dirents map[name]changelog.FID
+	stored  map[changelog.FID]handle
+
 	staged  map[changelog.FID]bool
 	intents map[name]bool // all of them are stored
 	// made are copies that were made since the commit, the last one of each object; all of
@@ -70,6 +75,7 @@ func (s *state) forget() {
 	s.names, s.was = map[name]changelog.FID{}, map[name]changelog.FID{}
 	s.added, s.within = map[changelog.FID]map[name]bool{}, map[changelog.FID][]string{}
 	s.copies, s.origins = map[changelog.FID]handle{}, map[handle]changelog.FID{}
+	s.dirents, s.stored = map[name]changelog.FID{}, map[changelog.FID]handle{}
 }
 
 // dirent returns what a name stands for on the target, as a FID of the source.
@@ -77,9 +83,21 @@ func (s *state) dirent(n name) (changelog.FID, error) {
 	if f, ok := s.names[n]; ok {
 		return f, nil
 	}
+	if f, ok := s.dirents[n]; ok {
+		return f, nil
+	}
 	f, _, err := s.j.Dirent(n.parent, []byte(n.name))
+	if err == nil {
+		if len(s.dirents) >= mostRead {
+			clear(s.dirents)
+		}
+		s.dirents[n] = f
+	}
 	return f, err
 }
+
+// mostRead is how many names, and objects, are kept that were read.
+const mostRead = 20_000
 
 // set lets a name stand for f, zero for nothing.
 func (s *state) set(n name, f changelog.FID) error {
@@ -112,10 +130,9 @@ func (s *state) links(f changelog.FID) ([]name, error) { return s.someLinks(f, 2
 func (s *state) someLinks(f changelog.FID, most int) ([]name, error) {
 	var all []name
 	for n := range s.added[f] {
-		if len(all) == most {
+		if all = append(all, n); len(all) == most {
 			return all, nil
 		}
-		all = append(all, n)
 	}
 	err := s.j.Links(f, func(parent changelog.FID, b []byte) bool {
 		n := name{parent, string(b)}
@@ -179,7 +196,21 @@ func (s *state) copyOf(f changelog.FID) (handle, error) {
 	if h, ok := s.copies[f]; ok {
 		return h, nil
 	}
+	return s.storedCopyOf(f)
+}
+
+// storedCopyOf is copyOf by the last commit.
+func (s *state) storedCopyOf(f changelog.FID) (handle, error) {
+	if h, ok := s.stored[f]; ok {
+		return h, nil
+	}
 	b, err := s.j.Meta(keyCopy + fidKey(f))
+	if err == nil {
+		if len(s.stored) >= mostRead {
+			clear(s.stored)
+		}
+		s.stored[f] = handle(b)
+	}
 	return handle(b), err
 }
 

@@ -123,6 +123,7 @@ func (m *Mirror) batch(ctx context.Context, b *client.Batch, due []subject) erro
 		return err
 	}
 	m.left = nil
+	m.src.forget()
 	m.report(last, b.More)
 	return nil
 }

@@ -75,7 +75,7 @@ func openState(dir string) (*state, error) {
 }
 
 func openStored(dir string) (*state, error) {
-	store, err := journal.OpenStore(filepath.Join(dir, "state"), journal.Options{CacheBytes: 16 << 20, MemTableBytes: 4 << 20})
+	store, err := journal.OpenStore(filepath.Join(dir, "state"), journal.Options{CacheBytes: 32 << 20, MemTableBytes: 16 << 20})
 	if err != nil {
 		return nil, err
 	}
@@ -324,11 +324,11 @@ func (s *state) putSurveys(b *journal.Batch, surveys map[changelog.FID]*survey) 
 // putCopies stores which object is the copy of which, in both directions.
 func (s *state) putCopies(b *journal.Batch) error {
 	for f, h := range s.copies {
-		old, err := s.j.Meta(keyCopy + fidKey(f))
+		old, err := s.storedCopyOf(f)
 		if err != nil {
 			return err
 		}
-		if len(old) > 0 && handle(old) != h {
+		if old != "" && old != h {
 			b.SetMeta(keyOrigin+string(old), nil)
 		}
 	}

@@ -28,14 +28,16 @@ type work struct {
 	next    int                    // of names: those before were looked at
 	looked  map[name]*seen         // what prepare has found
 	fresh   map[changelog.FID]bool // copies that were made and have not got a name; true: of a directory
+	told    map[name]changelog.FID // what names are to stand for, where prepare has seen it
+	dead    map[changelog.FID]bool // objects at names that are settled, which the source has no more
 }
 
 func (m *Mirror) newWork() *work {
-	m.src.begin()
+	m.src.forget()
 	return &work{
 		m: m, known: map[name]bool{}, objects: map[changelog.FID]bool{},
 		retry: map[name]bool{}, placing: map[changelog.FID]bool{}, reached: map[changelog.FID]bool{}, deep: map[changelog.FID]bool{}, doubted: map[name]bool{},
-		looked: map[name]*seen{}, fresh: map[changelog.FID]bool{},
+		looked: map[name]*seen{}, fresh: map[changelog.FID]bool{}, dead: map[changelog.FID]bool{}, told: map[name]changelog.FID{},
 	}
 }
 
@@ -118,11 +120,11 @@ func (w *work) settleAll(ctx context.Context) error {
 
 // settle makes a name stand for what it stands for on the source.
 func (w *work) settle(ctx context.Context, n name) error {
-	want, err := w.wanted(n)
+	have, err := w.m.st.dirent(n)
 	if err != nil {
 		return err
 	}
-	have, err := w.m.st.dirent(n)
+	want, err := w.wanted(n, have)
 	if err != nil {
 		return err
 	}
@@ -154,10 +156,14 @@ func (w *work) settle(ctx context.Context, n name) error {
 	return w.descend(n, want) // it may have come with all that is below it
 }
 
-// wanted is desired, if prepare has not looked already.
-func (w *work) wanted(n name) (changelog.FID, error) {
+// wanted is desired, if prepare has not looked already. What a directory stood for that has
+// been taken out since is looked at again.
+func (w *work) wanted(n name, have changelog.FID) (changelog.FID, error) {
 	if s := w.looked[n]; s != nil {
 		return s.f, nil
+	}
+	if f, ok := w.told[n]; ok && (f.IsZero() || f == have) {
+		return f, nil
 	}
 	return w.desired(n)
 }
