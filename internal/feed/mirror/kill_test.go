@@ -86,7 +86,7 @@ func TestMirrorIsEqualAfterKills(t *testing.T) {
 // process starts a process that mirrors until it is killed.
 func (m *mirrored) process() *exec.Cmd {
 	m.t.Helper()
-	job, err := json.Marshal(mirrorJob{m.src.Dir, m.target, m.info.Source, m.info.ID, m.socket})
+	job, err := json.Marshal(mirrorJob{m.src.Dir, m.target, m.info.Source, m.info.ID, m.agent.Socket})
 	must(m.t, err)
 	c := exec.Command("/proc/self/exe")
 	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s", envMirror, job))

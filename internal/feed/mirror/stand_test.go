@@ -4,21 +4,16 @@
 package mirror
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	client "github.com/weir-io/weir/client/feed"
-	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/feedtest"
 	"github.com/weir-io/weir/internal/feed/fstest"
-	"github.com/weir-io/weir/internal/feed/journal"
-	"github.com/weir-io/weir/internal/feed/server"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -29,36 +24,12 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// agent serves feeds until the test ends, and returns its socket.
-func agent(t *testing.T) string {
-	t.Helper()
-	store, err := journal.OpenMemory()
-	must(t, err)
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	m, err := feed.New(feed.Options{Store: store, Log: log})
-	must(t, err)
-	socket := filepath.Join(t.TempDir(), "feed.sock")
-	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
-	must(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- m.Run(ctx) }()
-	go func() {
-		ended <- server.New(server.Options{Manager: feed.DoorTo(m), Log: log, Group: -1}).Serve(ctx, l)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		must(t, <-ended, <-ended, store.Close())
-	})
-	return socket
-}
-
 // mirrored is a file system, its feed, and a directory on another that is to be equal.
 type mirrored struct {
 	t      *testing.T
 	src    *fstest.FS
 	target string
-	socket string
+	agent  *feedtest.Agent
 	api    *client.Client
 	info   client.Info
 
@@ -79,19 +50,14 @@ func newMirrored(t *testing.T, kind string) *mirrored {
 // watch makes the feed.
 func (m *mirrored) watch() {
 	m.t.Helper()
-	var err error
-	m.info, err = m.api.Create(m.t.Context(), client.CreateOptions{Source: m.src.Dir, Mode: client.ModeExplicit})
-	must(m.t, err)
+	m.info = m.agent.Create(client.CreateOptions{Source: m.src.Dir, Mode: client.ModeExplicit})
 }
 
 // newUnwatched is newMirrored without a feed yet.
 func newUnwatched(t *testing.T, kind string) *mirrored {
 	t.Helper()
-	socket := agent(t)
-	api, err := client.Dial(t.Context(), socket)
-	must(t, err)
-	t.Cleanup(func() { api.Close() })
-	m := &mirrored{t: t, src: fstest.New(t, kind), api: api, socket: socket, patience: 10 * time.Second}
+	agent := feedtest.Start(t)
+	m := &mirrored{t: t, src: fstest.New(t, kind), agent: agent, api: agent.API, patience: 10 * time.Second}
 	m.target = fstest.New(t, kind).Path("copy")
 	return m
 }
