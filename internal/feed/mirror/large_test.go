@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/weir-io/weir/changelog"
 )
 
 var entries = flag.Int("entries", 5000, "entries of the large directory; 1000000 take minutes")
@@ -168,4 +170,81 @@ func TestLargeDirectoryTakesBoundedMemory(t *testing.T) {
 	t.Logf("processor time: %v, of which %v for the kernel", c.ProcessState.UserTime()+c.ProcessState.SystemTime(), c.ProcessState.SystemTime())
 	mi := m.start()
 	m.equal(mi)
+}
+
+// Others remove a large directory from the target, or all that is in it: what is under way to
+// put that right is bounded, whether the mirror comes upon it or is told to repair it, and
+// what has names elsewhere is kept.
+func TestLargeDirectoryThatOthersRemove(t *testing.T) {
+	for _, tt := range []struct {
+		what, remove string
+		repaired     bool // else the mirror takes it over
+	}{
+		{"all of it, taken over", "rm -r d", false},
+		{"all of it, repaired", "rm -r d", true},
+		{"what is in it, repaired", "ls -U d | sed s,^,d/, | xargs rm -r", true},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			m := newMirrored(t, "tmpfs")
+			m.large()
+			m.sh(fmt.Sprintf("mkdir -p d/e k; cd d/e; seq %d | xargs touch; mkdir sub; touch sub/x; ln sub/x y; ln y ../../k/z; cd ..; seq %[1]d | xargs touch", *entries))
+			mi := m.start()
+			m.equal(mi)
+			kept, err := os.Stat(filepath.Join(m.target, "k/z"))
+			must(t, err)
+			m.stop()
+			m.others(tt.remove)
+			o := m.options()
+			o.TakeOver = true
+			mi = m.startWith(o)
+			if tt.repaired {
+				must(t, mi.Repair(t.Context(), m.differences()))
+			} else {
+				before := len(mi.st.names)
+				must(t, mi.st.intend(t.Context(), []name{{mi.src.topFID(), "d"}}))
+				left, err := mi.recover()
+				must(t, err)
+				if got := len(mi.st.names) + len(mi.st.copies) - before; got > 10 {
+					t.Errorf("names and objects under way for a directory that others have removed: got %d, want some at most", got)
+				}
+				mi.left = left
+			}
+			m.equal(mi)
+			if now, err := os.Stat(filepath.Join(m.target, "k/z")); err != nil || !os.SameFile(kept, now) {
+				t.Errorf("file with a name elsewhere: it was made again (%v)", err)
+			}
+		})
+	}
+}
+
+// A mirror that is killed while it forgets what others have removed goes on with the rest.
+func TestForgettingThatIsCutShort(t *testing.T) {
+	m := newMirrored(t, "tmpfs")
+	m.sh(fmt.Sprintf("mkdir -p d/e; cd d/e; seq %d | xargs touch; cd ..; seq %[1]d | xargs touch", 2*chunk))
+	mi := m.start()
+	m.equal(mi)
+	m.others("rm -r d")
+	must(t, mi.st.intend(t.Context(), []name{{mi.src.topFID(), "d"}}))
+	d, err := mi.src.lookUp(name{mi.src.topFID(), "d"})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	g := &forgetting{state: mi.st, taken: map[changelog.FID]int{}}
+	g.batch.Reset(mi.st.next())
+	names, err := mi.st.childrenAfter(d, "", chunk)
+	must(t, err)
+	for _, n := range names { // the first part is committed with the last of these
+		must(t, g.forgetOld(ctx, name{d, n}))
+	}
+	cancel()
+	m.stop()
+	left, err := openState(filepath.Join(m.target, ownDir))
+	must(t, err)
+	some, err := left.childrenAfter(d, "", 2*chunk)
+	must(t, err, left.close())
+	if len(some) == 0 || len(some) >= 2*chunk {
+		t.Errorf("names of a directory that is being forgotten: got %d, want a part", len(some))
+	}
+	o := m.options()
+	o.TakeOver = true
+	m.equal(m.startWith(o))
 }

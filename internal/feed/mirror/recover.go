@@ -232,7 +232,7 @@ func (m *Mirror) forgetLost(names []name) error {
 			return err
 		}
 		if len(links) == 0 {
-			if err := m.dst.forgetTree(f); err != nil {
+			if err := m.st.forgetTree(context.Background(), f); err != nil {
 				return err
 			}
 		}

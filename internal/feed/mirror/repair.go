@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/weir-io/weir/changelog"
@@ -17,10 +18,15 @@ import (
 func (m *Mirror) Repair(ctx context.Context, differences []Difference) error {
 	defer func(was bool) { m.opts.TakeOver = was }(m.opts.TakeOver)
 	m.opts.TakeOver = true
-	if err := m.doubt(ctx, differences); err != nil {
-		return err
+	for some := range slices.Chunk(differences, chunk) {
+		if err := m.doubt(ctx, some); err != nil {
+			return err
+		}
+		if err := m.takingOver(ctx, func() error { return m.Reconcile(ctx) }); err != nil {
+			return err
+		}
 	}
-	return m.takingOver(ctx, func() error { return m.Reconcile(ctx) })
+	return nil
 }
 
 // doubt has what differs looked at.

@@ -144,23 +144,6 @@ func (s *state) someLinks(f changelog.FID, most int) ([]name, error) {
 	return all, err
 }
 
-// children returns the names in a directory of the target.
-func (s *state) children(dir changelog.FID) (map[string]changelog.FID, error) {
-	all := map[string]changelog.FID{}
-	err := s.j.Children(dir, func(b []byte, f changelog.FID) bool {
-		all[string(b)] = f
-		return true
-	})
-	for _, n := range s.within[dir] {
-		if f := s.names[name{dir, n}]; f.IsZero() {
-			delete(all, n)
-		} else {
-			all[n] = f
-		}
-	}
-	return all, err
-}
-
 // childrenAfter returns names in a directory of the target behind one, as they were
 // committed, so many at most: fewer are the last ones.
 func (s *state) childrenAfter(dir changelog.FID, after string, most int) (names []string, err error) {

@@ -327,31 +327,6 @@ func (t *target) create(f changelog.FID, st *unix.Stat_t, link string) (c copied
 	return c, err
 }
 
-// forgetTree forgets an object and what is below it. Objects below that have names
-// elsewhere keep those.
-func (t *target) forgetTree(f changelog.FID) error {
-	children, err := t.state.children(f)
-	if err != nil {
-		return err
-	}
-	for n, child := range children {
-		if err := t.state.set(name{f, n}, changelog.FID{}); err != nil {
-			return err
-		}
-		links, err := t.state.links(child)
-		if err != nil {
-			return err
-		}
-		if len(links) == 0 {
-			if err := t.forgetTree(child); err != nil {
-				return err
-			}
-		}
-	}
-	t.state.setCopy(f, "")
-	return nil
-}
-
 // sync has all that was changed written to disk.
 func (t *target) sync() error {
 	if err := unix.Syncfs(t.root); err != nil {

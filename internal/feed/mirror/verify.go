@@ -118,15 +118,27 @@ func (c *comparison) isCovered(path string) (bool, error) {
 
 // names lists a directory; one that is gone has none.
 func names(dir string) (map[string]os.FileMode, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
-	}
 	all := map[string]os.FileMode{}
-	for _, e := range entries {
-		all[e.Name()] = e.Type()
+	f, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return all, nil
 	}
-	return all, err
+	if err != nil {
+		return all, err
+	}
+	defer f.Close()
+	for { // there may be very many: they are not kept in two forms
+		entries, err := f.ReadDir(chunk)
+		for _, e := range entries {
+			all[e.Name()] = e.Type()
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+	}
 }
 
 // object compares what two paths stand for.
