@@ -80,14 +80,14 @@ type treeAnswers struct {
 }
 
 // Tree asks about objects of a directory, by HTTP only. The answers are in the order of
-// the questions.
+// the questions. The error is ErrGone where the agent has not answered.
 func (c *Client) Tree(ctx context.Context, r TreeRequest) ([]TreeAnswer, error) {
 	if c.web == nil {
 		return nil, fmt.Errorf("objects by the local socket: %w", errors.ErrUnsupported)
 	}
 	var all treeAnswers
 	if err := c.web.do(ctx, webRequest{method: "POST", path: "/feed-tree", body: r}, &all); err != nil {
-		return nil, err
+		return nil, gone(ctx, err)
 	}
 	if len(all.Answers) != len(r.Ask) {
 		return nil, fmt.Errorf("POST /feed-tree: got %d answers, want %d", len(all.Answers), len(r.Ask))
@@ -96,7 +96,7 @@ func (c *Client) Tree(ctx context.Context, r TreeRequest) ([]TreeAnswer, error) 
 }
 
 // TreeContent reads what is in a file of a directory, from an offset on and so many bytes
-// at most, by HTTP only.
+// at most, by HTTP only. The error is ErrGone where the agent has not answered.
 func (c *Client) TreeContent(ctx context.Context, dir, fid string, offset, length int64) (io.ReadCloser, error) {
 	if c.web == nil {
 		return nil, fmt.Errorf("contents by the local socket: %w", errors.ErrUnsupported)
@@ -106,7 +106,7 @@ func (c *Client) TreeContent(ctx context.Context, dir, fid string, offset, lengt
 	}
 	answer, err := c.web.send(ctx, webRequest{method: "GET", path: "/feed-tree/content?" + query.Encode()})
 	if err != nil {
-		return nil, err
+		return nil, gone(ctx, err)
 	}
 	return answer.Body, nil
 }

@@ -135,7 +135,11 @@ func (w *web) do(ctx context.Context, q webRequest, result any) error {
 	if result == nil {
 		return nil
 	}
-	if err := json.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(result); err != nil {
+	limited := &io.LimitedReader{R: answer.Body, N: maxDocument}
+	if err := json.NewDecoder(limited).Decode(result); err != nil {
+		if limited.N == 0 {
+			return Errorf(CodeLimit, "%s %s: the answer has more than %d bytes", q.method, q.path, maxDocument)
+		}
 		return fmt.Errorf("%s %s: read answer: %w", q.method, q.path, err)
 	}
 	// The connection can be used again only when all was read.

@@ -235,8 +235,10 @@ func (n *webConsumer) cancelThrough(ctx context.Context, through uint64) (uint64
 		Cancelled uint64 `json:",string"`
 	}
 	body := map[string]string{"through": strconv.FormatUint(through, 10)}
-	err := n.w.do(ctx, webRequest{method: "POST", path: feedPath(n.id) + "/cancel", token: n.token, body: body}, &doc)
-	return doc.Cancelled, err
+	if err := n.w.do(ctx, webRequest{method: "POST", path: feedPath(n.id) + "/cancel", token: n.token, body: body}, &doc); err != nil {
+		return 0, gone(ctx, err)
+	}
+	return doc.Cancelled, nil
 }
 
 // close gives the feed back.

@@ -248,7 +248,7 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	}
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
 	if call.api.Remote() {
-		m.opts.Agent = call.api
+		m.opts.Agent, m.opts.Await = call.api, n.await
 	}
 	m.opts.Part = info.Part != ""
 	mi, err := mirror.Open(m.opts)
@@ -298,16 +298,28 @@ func (f *mirrorFeed) Cancel(ctx context.Context, through uint64) (cancelled uint
 func (f *mirrorFeed) outlive(do func() error) error {
 	for {
 		err := do()
-		if err == nil || f.reopen == nil || f.call.ctx.Err() != nil || !agentGone(err) {
+		if err == nil {
+			return nil
+		}
+		if err := f.await(err); err != nil {
 			return err
 		}
-		f.Close()
-		n, err := f.call.openAgain(err, f.reopen)
-		if n == nil {
-			return errors.Join(err, f.call.ctx.Err())
-		}
-		f.Consumer = n
 	}
+}
+
+// await waits for an agent that is gone, and opens the feed again. The error is why where that
+// is nothing to wait for.
+func (f *mirrorFeed) await(why error) error {
+	if f.reopen == nil || f.Consumer == nil || f.call.ctx.Err() != nil || !agentGone(why) {
+		return why
+	}
+	f.Close()
+	n, err := f.call.openAgain(why, f.reopen)
+	if n == nil {
+		return errors.Join(err, f.call.ctx.Err())
+	}
+	f.Consumer = n
+	return nil
 }
 
 // feed finds the mirror's feed, or creates it.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,6 +67,45 @@ while [ -e %s ]; do
 	i=$((i+1))
 done 2>/dev/null
 true`, h.src, running))
+}
+
+// TestFarAgentKilledAmidAFile kills the agent of the source while a large file is read from
+// it: the mirror says so, waits, and has the file when there is another one.
+func TestFarAgentKilledAmidAFile(t *testing.T) {
+	isolated(t, func(m *machine) {
+		h := &farHost{m: m, src: m.mountFS("ext4"), target: m.mkdir("copy")}
+		if err := os.WriteFile(filepath.Join(m.dir, "tokens"), []byte(farToken+" feed:admin\n"), 0o600); err != nil {
+			m.Fatal(err)
+		}
+		h.startAgent()
+		const size = 40 << 20
+		m.run("sh", "-ec", fmt.Sprintf("head -c %d /dev/urandom >%s/large", size, h.src))
+		mirror := m.start(h.mirror("--bwlimit", "8M")...)
+		blocks := func() int64 {
+			var st syscall.Stat_t
+			if syscall.Stat(filepath.Join(h.target, "large"), &st) != nil {
+				return 0
+			}
+			return st.Blocks * 512
+		}
+		for _, amid := range []int64{size / 8, size / 2} {
+			m.until("a part of the file to be copied", func() bool { return blocks() > amid })
+			before := strings.Count(mirror.errors(), "waiting for the agent")
+			h.agent.kill()
+			mirror.awaitErrors("that it waits", func(text string) bool { return strings.Count(text, "waiting for the agent") > before })
+			if had := blocks(); had < amid {
+				m.Errorf("file when the agent was gone: got %d bytes, want those that were copied, %d at least", had, amid)
+			}
+			h.startAgent()
+		}
+		m.until("the file to be copied", func() bool {
+			_, _, code := m.try("cmp", filepath.Join(h.src, "large"), filepath.Join(h.target, "large"))
+			return code == 0
+		})
+		m.run("sh", "-ec", fmt.Sprintf("echo 1 >%s/after", h.src))
+		m.until("the mirror to go on", func() bool { _, err := os.Stat(filepath.Join(h.target, "after")); return err == nil })
+		mirror.kill()
+	})
 }
 
 // TestFarMirrorKills kills both sides of a mirror of another host's directory, again and

@@ -29,6 +29,7 @@ type Agent interface {
 // is kept until the next batch begins: what changes meanwhile is told by records to come.
 type far struct {
 	agent Agent
+	await func(error) error // for an agent that is gone; nil: nobody waits
 	dir   string
 	top   changelog.FID
 
@@ -42,12 +43,13 @@ type far struct {
 	places   map[changelog.FID]name
 }
 
-// askTime bounds one question.
+// askTime bounds one question, and how long a file that is read may stand still.
 const askTime = 30 * time.Second
 
 // openFar makes sure that the agent knows the directory.
-func openFar(agent Agent, dir string) (*far, error) {
-	r := &far{agent: agent, dir: dir}
+func openFar(o *Options) (*far, error) {
+	dir := o.Source
+	r := &far{agent: o.Agent, await: o.Await, dir: dir}
 	r.forget()
 	a, err := r.ask(client.TreeQuestion{Op: client.AskTop})
 	if err == nil {
@@ -67,10 +69,33 @@ func (r *far) forget() {
 }
 
 // askAll asks questions.
-func (r *far) askAll(q []client.TreeQuestion) ([]client.TreeAnswer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), askTime)
-	defer cancel()
-	return r.agent.Tree(ctx, client.TreeRequest{Dir: r.dir, Ask: q})
+func (r *far) askAll(q []client.TreeQuestion) (all []client.TreeAnswer, err error) {
+	err = r.outlive(func() (err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
+		defer cancel()
+		all, err = r.agent.Tree(ctx, client.TreeRequest{Dir: r.dir, Ask: q})
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w, or its host: no answer in %v: %w", client.ErrGone, askTime, err)
+		}
+		return err
+	})
+	return all, err
+}
+
+// mostReturns is how often an agent may come back and be gone again for the same question.
+const mostReturns = 10
+
+// outlive asks, and asks again when an agent has come back that was gone.
+func (r *far) outlive(ask func() error) error {
+	for returns := 0; ; returns++ {
+		err := ask()
+		if err == nil || r.await == nil || !errors.Is(err, client.ErrGone) || returns == mostReturns {
+			return err
+		}
+		if err := r.await(err); err != nil {
+			return err
+		}
+	}
 }
 
 // ask asks one question. What is gone is an error, too.
@@ -303,9 +328,33 @@ func (r *far) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st 
 	return copied, nil
 }
 
-// copyPiece copies some bytes.
+// copyPiece copies some bytes. An answer that was cut short is asked for again from there on,
+// as long as that brings any more: the agent may have been killed.
 func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most int64) (n int64, err error) {
+	for {
+		var got int64
+		err := r.outlive(func() error {
+			m, err := r.copySome(ctx, out, f, at+n, most-n)
+			n, got = n+m, m
+			return err
+		})
+		var cut *answerError
+		if got == 0 || !errors.As(err, &cut) {
+			return n, err
+		}
+	}
+}
+
+// copySome copies what one answer has.
+func (r *far) copySome(outer context.Context, out int, f changelog.FID, at, most int64) (n int64, err error) {
+	ctx, cancel := context.WithCancel(outer)
+	defer cancel()
+	stuck := time.AfterFunc(askTime, cancel)
+	defer stuck.Stop()
 	body, err := r.agent.TreeContent(ctx, r.dir, f.String(), at, most)
+	if ctx.Err() != nil && outer.Err() == nil {
+		err = stoodStill(err)
+	}
 	if err != nil {
 		switch {
 		case errors.Is(err, &client.Error{Code: client.CodeNotFound}):
@@ -316,21 +365,35 @@ func (r *far) copyPiece(ctx context.Context, out int, f changelog.FID, at, most 
 		return 0, err
 	}
 	defer body.Close()
-	return copyBlocks(out, &answerBody{body, f, at}, at, most)
+	n, err = copyBlocks(out, &answerBody{body, f, at, stuck}, at, most)
+	if err != nil && ctx.Err() != nil && outer.Err() == nil {
+		err = stoodStill(err)
+	}
+	return n, err
+}
+
+func stoodStill(err error) error {
+	return fmt.Errorf("%w, or its host: nothing came in %v: %w", client.ErrGone, askTime, err)
 }
 
 // answerBody is what an agent answers of a file. An answer that was cut short, as where
 // the file cannot be read to its end, is no end of the file.
 type answerBody struct {
 	io.Reader
-	f  changelog.FID
-	at int64
+	f     changelog.FID
+	at    int64
+	stuck *time.Timer // ends the answer if it stands still
 }
 
 func (b *answerBody) Read(p []byte) (n int, err error) {
+	b.stuck.Reset(askTime)
 	n, err = b.Reader.Read(p)
+	b.stuck.Stop() // what is read is written meanwhile, which may take long
 	b.at += int64(n)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, unix.ECONNRESET):
+		err = fmt.Errorf("%w: %w", client.ErrGone, err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = &answerError{client.AskContent, b.f.String(), fmt.Sprintf("the answer ends at byte %d, before its end", b.at)}
 	}
 	return n, err

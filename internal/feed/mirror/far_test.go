@@ -6,6 +6,7 @@ package mirror
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -196,7 +197,7 @@ type failing struct {
 	beside
 	fid string
 	ops []client.TreeOp
-	cut bool // contents
+	cut bool // contents, at byte 5000
 }
 
 func (b *failing) Tree(ctx context.Context, r client.TreeRequest) ([]client.TreeAnswer, error) {
@@ -204,6 +205,9 @@ func (b *failing) Tree(ctx context.Context, r client.TreeRequest) ([]client.Tree
 	for i := range all {
 		if slices.Contains(b.ops, r.Ask[i].Op) && r.Ask[i].FID == b.fid {
 			all[i] = client.TreeAnswer{Error: "input/output error"}
+		}
+		if all[i].FID == b.fid && slices.Contains(b.ops, client.AskXattrs) { // of what cannot be looked at
+			all[i] = client.TreeAnswer{FID: b.fid}
 		}
 	}
 	return all, err
@@ -214,7 +218,7 @@ func (b *failing) TreeContent(ctx context.Context, dir, fid string, offset, leng
 	if err != nil || !b.cut || fid != b.fid {
 		return body, err
 	}
-	cut := io.MultiReader(io.LimitReader(body, 5000), iotest.ErrReader(io.ErrUnexpectedEOF))
+	cut := io.MultiReader(io.LimitReader(body, max(5000-offset, 0)), iotest.ErrReader(io.ErrUnexpectedEOF))
 	return io.NopCloser(cut), nil
 }
 
@@ -260,5 +264,95 @@ func TestAnswerOfAFIDOnly(t *testing.T) {
 	}
 	if st, _, err := r.stat(f); err != nil || st.Size != 2 {
 		t.Errorf("object whose FID is all that was told: got %+v, %v, want 2 bytes", st, err)
+	}
+}
+
+// mortal is an agent that is killed amid a file, again and again: what it has answered by
+// then comes, and no more until it is back.
+type mortal struct {
+	beside
+	lives int // that it has
+	gone  int // how often it is asked in vain between two of them
+	asked int // since it was killed
+	bytes int64
+}
+
+func (b *mortal) isGone() error {
+	if b.asked >= b.gone {
+		return nil
+	}
+	b.asked++
+	return client.ErrGone
+}
+
+func (b *mortal) Tree(ctx context.Context, r client.TreeRequest) ([]client.TreeAnswer, error) {
+	if err := b.isGone(); err != nil {
+		return nil, err
+	}
+	return b.beside.Tree(ctx, r)
+}
+
+func (b *mortal) TreeContent(ctx context.Context, dir, fid string, offset, length int64) (io.ReadCloser, error) {
+	if err := b.isGone(); err != nil {
+		return nil, err
+	}
+	if b.lives > 0 {
+		b.lives--
+		b.asked = 0
+		length = 100_000
+	}
+	body, err := b.beside.TreeContent(ctx, dir, fid, offset, length)
+	if err != nil || length != 100_000 {
+		return body, err
+	}
+	b.bytes += length
+	broken := []error{io.ErrUnexpectedEOF, unix.ECONNRESET}[b.lives%2]
+	return io.NopCloser(io.MultiReader(body, iotest.ErrReader(broken))), nil
+}
+
+// A mirror waits for an agent that is killed amid a file, and goes on with that where it was.
+func TestFarAgentKilledAmidAFile(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		gone    int
+		awaits  int
+		patient bool
+		err     error
+	}{
+		{"back at once", 0, 0, true, nil},
+		{"away for a while", 3, 3, true, nil},
+		{"away for good", mostReturns + 1, mostReturns, true, client.ErrGone},
+		{"nobody waits", 1, 0, false, client.ErrGone},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			m := newMirrored(t, "tmpfs")
+			m.sh("head -c 3000000 /dev/urandom > large; echo 1 > z; touch -d 2001-02-03 large")
+			agent := &mortal{lives: 6, gone: tt.gone}
+			agent.asked = tt.gone // it lives at first
+			awaits, most := 0, 0
+			o := m.options()
+			o.Agent = agent
+			if tt.patient {
+				o.Await = func(why error) error {
+					if !errors.Is(why, client.ErrGone) {
+						t.Errorf("awaited for %v", why)
+					}
+					awaits++
+					most = max(most, agent.asked)
+					return nil
+				}
+			}
+			mi := m.startWith(o)
+			if tt.err != nil {
+				if err := m.fails(mi); !errors.Is(err, tt.err) || awaits != tt.awaits {
+					t.Errorf("got %v after %d waits, want %v after %d", err, awaits, tt.err, tt.awaits)
+				}
+				return
+			}
+			m.equal(mi)
+			if agent.lives > 0 || most != tt.awaits || mi.count.copied > 3_100_000 {
+				t.Errorf("got %d lives left, %d waits in a row, %d bytes copied, want 0, %d and each byte once", agent.lives, most, mi.count.copied, tt.awaits)
+			}
+		})
 	}
 }

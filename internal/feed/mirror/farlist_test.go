@@ -75,7 +75,7 @@ func TestFarListingOfALargeDirectory(t *testing.T) {
 	m := newUnwatched(t, "tmpfs")
 	m.sh(fmt.Sprintf("mkdir d; cd d; seq %d | xargs touch", entries))
 	agent := &pager{}
-	r, err := openFar(agent, m.src.Dir)
+	r, err := openFar(&Options{Agent: agent, Source: m.src.Dir})
 	must(t, err)
 	d, err := fidAt(unix.AT_FDCWD, m.src.Path("d"))
 	must(t, err)

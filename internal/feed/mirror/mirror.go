@@ -26,18 +26,21 @@ type Feed interface {
 // Options say what to mirror.
 type Options struct {
 	Source, Target string
-	Agent          Agent  // has the source, on its host; nil: it is on this one
-	UUID           string // of the source's file system
-	FeedID         string
-	Feed           Feed
-	Part           bool // the source is a part of its file system
-	Adopt          bool // have a target that is not empty
-	TakeOver       bool // replace what others have changed in the target, rather than stop
-	NoOwner        bool
-	NoXattr        bool
-	Bandwidth      int64 // bytes of contents a second; 0: as fast as it goes
-	Log            *slog.Logger
-	Progress       func(Progress) // called now and then; may be nil
+	Agent          Agent // has the source, on its host; nil: it is on this one
+	// Await waits until an agent is back that was gone, which the error says. Its own error
+	// ends the mirror. With nil an agent that is gone does.
+	Await     func(error) error
+	UUID      string // of the source's file system
+	FeedID    string
+	Feed      Feed
+	Part      bool // the source is a part of its file system
+	Adopt     bool // have a target that is not empty
+	TakeOver  bool // replace what others have changed in the target, rather than stop
+	NoOwner   bool
+	NoXattr   bool
+	Bandwidth int64 // bytes of contents a second; 0: as fast as it goes
+	Log       *slog.Logger
+	Progress  func(Progress) // called now and then; may be nil
 }
 
 // Mirror keeps a target equal to a source. One goroutine uses it.
@@ -82,7 +85,7 @@ func Open(o Options) (*Mirror, error) {
 
 func openOrigin(o *Options) (origin, error) {
 	if o.Agent != nil {
-		return openFar(o.Agent, o.Source)
+		return openFar(o)
 	}
 	return openSource(o.Source)
 }
