@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,7 +24,7 @@ import (
 type mirrorFlags struct {
 	opts                         mirror.Options
 	once, verify, dryRun, forget bool
-	status, repair               bool
+	status, repair, anew         bool
 	logLevel                     string
 	bandwidth                    sizeFlag
 }
@@ -53,6 +54,10 @@ and does so again each time that it is started, until it is told to --take-over 
 Contents that are changed through memory maps only are noticed when
 the file is closed, or by the agent's daily look at the disk; --verify finds them.
 
+Where the target should have a copy and has none, as when its file system is not mounted,
+the command refuses to copy all into what is there instead, until it is told to
+--begin-anew.
+
 What the target cannot have is left out, and the rest goes on: names that its kind of
 file system refuses or takes for the same, devices where none may be made, and objects
 that have failed three times. --status lists them; they are tried again every minute.`,
@@ -73,6 +78,7 @@ that have failed three times. --status lists them; they are tried again every mi
 	f.BoolVar(&m.status, "status", false, "print how far the mirror has come, and what its target cannot have")
 	f.BoolVar(&m.forget, "forget", false, "end the mirror for good: remove its feed and its directory, keep the copy; with --take-over also what others have put in parked directories")
 	f.BoolVar(&m.opts.Adopt, "adopt", false, "take a target that is not empty; what only it has stays until --repair removes it; a name that both have stops the mirror, or is replaced with --take-over")
+	f.BoolVar(&m.anew, "begin-anew", false, "copy all again where the agent has the feed of a mirror that the target does not have")
 	f.BoolVar(&m.opts.TakeOver, "take-over", false, "replace what others have changed in the target where that is in the way, rather than stop; a mirror that has stopped goes on")
 	f.BoolVar(&m.opts.NoOwner, "no-owner", false, "leave owners out")
 	f.BoolVar(&m.opts.NoXattr, "no-xattr", false, "leave extended attributes out, and access control lists with them")
@@ -113,21 +119,27 @@ func (m *mirrorFlags) run(call *feedCall) error {
 
 // compare prints what differs.
 func (m *mirrorFlags) compare(call *feedCall) error {
-	all, err := m.differences(call)
-	n := len(all)
+	_, n, err := m.differences(call)
 	if err != nil {
 		return err
 	}
 	if n > 0 && m.verify {
 		return fmt.Errorf("source and target differ in %d places", n)
 	}
-	if n == 0 && !call.json {
-		fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
-		if unit := mirror.TimeUnit(m.opts.Target); unit > 1 {
-			fmt.Fprintf(call.cmd.OutOrStdout(), "times were compared to %v: the target has no more exact ones\n", unit)
-		}
+	if n == 0 {
+		m.tellEqual(call)
 	}
 	return nil
+}
+
+func (m *mirrorFlags) tellEqual(call *feedCall) {
+	if call.json {
+		return
+	}
+	fmt.Fprintln(call.cmd.OutOrStdout(), "source and target are equal")
+	if unit := mirror.TimeUnit(m.opts.Target); unit > 1 {
+		fmt.Fprintf(call.cmd.OutOrStdout(), "times were compared to %v: the target has no more exact ones\n", unit)
+	}
 }
 
 // verifyAndRepair makes what differs equal; what differs then is an error.
@@ -142,38 +154,55 @@ func (m *mirrorFlags) verifyAndRepair(call *feedCall) (err error) {
 	if id == "" {
 		return fmt.Errorf("target %s is no mirror; make it one with --adopt", m.opts.Target)
 	}
-	all, err := m.differences(call)
-	if err != nil || len(all) == 0 {
-		return errors.Join(err, m.compare(call))
-	}
 	if m.opts.Log, err = newLogger(call.cmd.ErrOrStderr(), m.logLevel, "text"); err != nil {
 		return usageErrorf("%w", err)
 	}
 	m.opts.TakeOver = true // whoever repairs has read what differs
-	err = m.withMirror(call, func(mi *mirror.Mirror) error {
-		if err := mi.Repair(call.ctx, all); err != nil {
+	for before := math.MaxInt; ; {
+		some, n, err := m.differences(call)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			m.tellEqual(call)
+			return nil
+		case n >= before:
+			return fmt.Errorf("source and target differ in %d places still", n)
+		}
+		before = n
+		err = m.withMirror(call, func(mi *mirror.Mirror) error {
+			if err := mi.Repair(call.ctx, some); err != nil {
+				return err
+			}
+			return mi.Run(call.ctx, true)
+		})
+		if err != nil {
 			return err
 		}
-		return mi.Run(call.ctx, true)
-	})
-	if err != nil {
-		return err
+		if n == len(some) {
+			return m.compare(call)
+		}
 	}
-	return m.compare(call)
 }
 
-// differences prints and returns what differs.
-func (m *mirrorFlags) differences(call *feedCall) (all []mirror.Difference, err error) {
+// repairedAtOnce is how many differences are repaired before source and target are compared
+// again: the more there are, the more memory they take.
+const repairedAtOnce = 100_000
+
+// differences prints what differs, and returns the first of that and how much it is.
+func (m *mirrorFlags) differences(call *feedCall) (some []mirror.Difference, n int, err error) {
 	var printErr error
 	err = mirror.Compare(call.ctx, m.opts, func(d mirror.Difference) {
-		all = append(all, d)
+		if n++; n <= repairedAtOnce {
+			some = append(some, d)
+		}
 		if call.json {
 			printErr = errors.Join(printErr, call.print(d))
 			return
 		}
 		fmt.Fprintf(call.cmd.OutOrStdout(), "%s: %s\n", printable(d.Path), printable(d.What))
 	})
-	return all, errors.Join(err, printErr)
+	return some, n, errors.Join(err, printErr)
 }
 
 // printStatus prints what the mirror has told of itself, running or not.
@@ -206,6 +235,11 @@ func (m *mirrorFlags) end(call *feedCall) error {
 	if id != "" && !m.opts.TakeOver {
 		if err := refuseForeign(m.opts.Target); err != nil {
 			return err
+		}
+	}
+	if !mirror.Begun(m.opts.Target) {
+		if info, err := call.api.Info(call.ctx, mirrorName(call, m.opts.Target)); err == nil {
+			return fmt.Errorf("target %s: no mirror is there: is its file system mounted? If it is no more, \"weir feed destroy %s\" removes the mirror's feed", m.opts.Target, info.ID)
 		}
 	}
 	if id != "" {
@@ -336,6 +370,16 @@ func (m *mirrorFlags) feed(call *feedCall) (feed.Info, error) {
 	}
 	name := mirrorName(call, m.opts.Target)
 	info, err := call.api.Info(call.ctx, name) // of a mirror that was killed before it wrote that down
+	if err != nil && !errors.Is(err, &feed.Error{Code: feed.CodeNotFound}) {
+		return info, err
+	}
+	if err == nil && !m.anew && !mirror.Begun(m.opts.Target) {
+		return info, fmt.Errorf("target %s: feed %s is that of a mirror of %s there, and no mirror is there: is its file system mounted? --begin-anew copies all again",
+			m.opts.Target, feedLabel(&info), info.Place())
+	}
+	if beginErr := mirror.Begin(m.opts); beginErr != nil {
+		return info, beginErr
+	}
 	if err == nil && !m.isOf(call, &info) {
 		// Of another directory that was mirrored there, before the target was removed.
 		if err := call.api.Destroy(call.ctx, info.ID); err != nil {

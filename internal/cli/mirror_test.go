@@ -5,59 +5,21 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/weir-io/weir/internal/daemon"
-	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/feedtest"
 	"github.com/weir-io/weir/internal/feed/fstest"
-	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/feed/mirror"
-	"github.com/weir-io/weir/internal/feed/server"
 )
-
-// serveFeeds serves feeds until the test ends, and returns the socket.
-func serveFeeds(t *testing.T) string {
-	t.Helper()
-	store, err := journal.OpenMemory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	socket := filepath.Join(t.TempDir(), "feed.sock")
-	l, err := daemon.ListenUnix(t.Context(), socket, 0o600, -1)
-	if err != nil {
-		t.Fatal(errors.Join(err, store.Close()))
-	}
-	m, err := feed.New(feed.Options{Store: store, Log: log})
-	if err != nil {
-		t.Fatal(errors.Join(err, l.Close(), store.Close()))
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- m.Run(ctx) }() // both end with ctx
-	go func() {
-		ended <- server.New(server.Options{Manager: feed.DoorTo(m), Log: log, Group: -1}).Serve(ctx, l)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, <-ended, store.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return socket
-}
 
 func TestMirrorCommand(t *testing.T) {
 	src, target := fstest.New(t, "ext4"), fstest.New(t, "ext4-1k").Path("copy")
-	socket := serveFeeds(t)
+	socket := feedtest.Start(t).Socket
 	sh := func(dir, script string) {
 		t.Helper()
 		c := exec.Command("sh", "-ec", script) // what the agent's own process does is left out
@@ -146,4 +108,61 @@ func TestMirrorCommand(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(target, "d", "f")); err != nil {
 		t.Errorf("copy of a mirror that was forgotten: %v", err)
 	}
+}
+
+// A mirror whose target's file system is not mounted is not copied into the empty directory
+// there, unless it is to begin anew.
+func TestMirrorOntoWhatIsNotMounted(t *testing.T) {
+	src, target := fstest.New(t, "tmpfs"), fstest.New(t, "ext4")
+	socket := feedtest.Start(t).Socket
+	weir := func(want int, flags ...string) (stderr string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		args := append([]string{"weir", "mirror", "--socket", socket, src.Dir, target.Dir}, flags...)
+		if got := Main(args, &out, &errs); got != want {
+			t.Fatalf("%q: got exit code %d, want %d: %s%s", args, got, want, &out, &errs)
+		}
+		return errs.String()
+	}
+	copied := func() bool {
+		_, err := os.Lstat(target.Path("f"))
+		return err == nil
+	}
+	if err := os.WriteFile(src.Path("f"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(target.Path("mine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if errs := weir(1, "--once"); !strings.Contains(errs, "not empty") { // and no feed is made
+		t.Errorf("target that is not empty: got %q", errs)
+	}
+	if err := os.Remove(target.Path("mine")); err != nil {
+		t.Fatal(err)
+	}
+	weir(0, "--once")
+	if !copied() {
+		t.Fatal("first copy: nothing was copied")
+	}
+	target.Unmount()
+	for _, flags := range [][]string{{"--once"}, {"--once", "--adopt", "--take-over"}, {"--forget"}} {
+		errs := weir(1, flags...)
+		if !strings.Contains(errs, target.Dir) || !strings.Contains(errs, "mounted?") || copied() {
+			t.Errorf("%q of a target that is not mounted: got %q, copied %v, want that it is refused", flags, errs, copied())
+		}
+	}
+	if entries, err := os.ReadDir(target.Dir); len(entries) > 0 || err != nil {
+		t.Errorf("what the mirror left where it was refused: got %v, %v", entries, err)
+	}
+	target.Mount()
+	weir(0, "--once")
+	weir(0, "--verify")
+	target.Unmount()
+	weir(0, "--once", "--begin-anew")
+	if !copied() {
+		t.Error("mirror that was to begin anew: nothing was copied")
+	}
+	weir(0, "--once") // it is a mirror now
+	weir(0, "--forget")
+	weir(0, "--once", "--adopt", "--take-over")
 }

@@ -92,7 +92,7 @@ func openOrigin(o *Options) (origin, error) {
 
 func (m *Mirror) openTarget() error {
 	own := filepath.Join(m.opts.Target, ownDir)
-	if err := m.checkEmpty(own); err != nil {
+	if err := checkEmpty(&m.opts); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(own, 0o700); err != nil {
@@ -153,26 +153,6 @@ func (m *Mirror) resume(same bool) (err error) {
 	return err
 }
 
-// checkEmpty refuses a target that has something else than a mirror in it.
-func (m *Mirror) checkEmpty(own string) error {
-	if _, err := os.Lstat(own); err == nil || m.opts.Adopt {
-		return nil
-	}
-	entries, err := os.ReadDir(m.opts.Target)
-	if errors.Is(err, os.ErrNotExist) {
-		return os.MkdirAll(m.opts.Target, 0o755)
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Name() != lostFound {
-			return fmt.Errorf("target %s is not empty (%s): empty it, or take it as it is with --adopt", m.opts.Target, e.Name())
-		}
-	}
-	return nil
-}
-
 // identify makes sure that the state is of this source, and reports whether it is of this
 // feed.
 func (m *Mirror) identify() (same bool, err error) {
@@ -221,11 +201,10 @@ func checkPlaces(o *Options) error {
 
 // StoredFeed returns the feed that a target was mirrored by last, empty for a new one.
 func StoredFeed(target string) (string, error) {
-	own := filepath.Join(target, ownDir)
-	if _, err := os.Lstat(own); errors.Is(err, os.ErrNotExist) {
+	if !hasState(target) {
 		return "", nil
 	}
-	s, err := openState(own)
+	s, err := openState(filepath.Join(target, ownDir))
 	if err != nil {
 		return "", err
 	}

@@ -69,13 +69,13 @@ func openState(dir string) (*state, error) {
 	s, err := openStored(dir)
 	var corrupt *journal.CorruptError
 	if errors.As(err, &corrupt) { // whose advice is for the agent's store
-		return nil, fmt.Errorf("mirror's state: %s: %w; remove %s and begin anew with --adopt --take-over, which replaces what is in the target", corrupt.Path, corrupt.Err, dir)
+		return nil, fmt.Errorf("mirror's state: %s: %w; remove %s and begin anew with --begin-anew --adopt --take-over, which replaces what is in the target", corrupt.Path, corrupt.Err, dir)
 	}
 	return s, err
 }
 
 func openStored(dir string) (*state, error) {
-	store, err := journal.OpenStore(filepath.Join(dir, "state"), journal.Options{CacheBytes: 32 << 20, MemTableBytes: 16 << 20})
+	store, err := journal.OpenStore(filepath.Join(dir, stateDir), journal.Options{CacheBytes: 32 << 20, MemTableBytes: 16 << 20})
 	if err != nil {
 		return nil, err
 	}
