@@ -75,7 +75,7 @@ func openState(dir string) (*state, error) {
 }
 
 func openStored(dir string) (*state, error) {
-	store, err := journal.OpenStore(filepath.Join(dir, stateDir), journal.Options{CacheBytes: 32 << 20, MemTableBytes: 16 << 20})
+	store, err := journal.OpenStore(filepath.Join(dir, stateDir), journal.Options{CacheBytes: 96 << 20, MemTableBytes: 16 << 20})
 	if err != nil {
 		return nil, err
 	}
