@@ -9,11 +9,13 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/weir-io/weir/internal/kernel/rtlink"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,8 +44,8 @@ func TestHostNames(t *testing.T) {
 		h.of(nameless, now)
 	}
 	close(answer)
-	retry(t, 5*time.Second, "the name", func() bool { return string(h.of(named, now)) == "golem.example" })
-	retry(t, 5*time.Second, "no name", func() bool {
+	wait.Until(t, "the name", func() bool { return string(h.of(named, now)) == "golem.example" })
+	wait.Until(t, "no name", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return !h.names[nameless].pending
@@ -54,9 +56,9 @@ func TestHostNames(t *testing.T) {
 	now = time.Now().Add(noNameAge + time.Second)
 	h.of(named, now)
 	h.of(nameless, now)
-	retry(t, 5*time.Second, "the second question", func() bool { return asked.Load() == 3 })
+	wait.Until(t, "the second question", func() bool { return asked.Load() == 3 })
 	h.of(named, time.Now().Add(nameAge+time.Second))
-	retry(t, 5*time.Second, "the third question", func() bool { return asked.Load() == 4 })
+	wait.Until(t, "the third question", func() bool { return asked.Load() == 4 })
 	for i := range maxHosts {
 		h.of(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), now)
 	}
@@ -119,15 +121,14 @@ func TestFirstPorts(t *testing.T) {
 	if took := time.Since(begin); p.current.Load() == nil && took < firstPorts {
 		t.Errorf("no answers, after %v", took)
 	}
-	hung := newPorts(e)
-	hung.turn = make(chan struct{}) // whoever asks the drivers does not return
-	begin = time.Now()
-	hung.of(begin)
-	if took := time.Since(begin); took < firstPorts {
-		t.Errorf("waited %v, want %v", took, firstPorts)
-	}
-	begin = time.Now()
-	if m := hung.of(begin); m != nil || time.Since(begin) >= firstPorts {
-		t.Errorf("%v, after %v", m, time.Since(begin))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		hung := newPorts(small.engine(t))
+		hung.turn = make(chan struct{}) // whoever asks the drivers does not return
+		for _, want := range [...]time.Duration{firstPorts, 0} {
+			begin := time.Now()
+			if m := hung.of(begin); m != nil || time.Since(begin) != want {
+				t.Errorf("%v, after %v, want none after %v", m, time.Since(begin), want)
+			}
+		}
+	})
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/weir-io/weir/xmlsysd"
 )
@@ -132,19 +131,4 @@ func manyInterrupts(cpus, lines int) string {
 	}
 	b.WriteString("\nERR:          7\nMIS:          0\n")
 	return b.String()
-}
-
-// retry calls f until it is true, and fails when that takes too long.
-func retry(t testing.TB, within time.Duration, what string, f func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(within)
-	for !f() {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("%s: not within %v", what, within)
-		}
-	}
 }

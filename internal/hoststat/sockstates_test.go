@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/kernel/sockdiag"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // Sockets of this process are among those that are counted.
@@ -23,7 +24,7 @@ func TestSockStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	retry(t, 10*time.Second, "the listener is counted", func() bool {
+	wait.Until(t, "the listener is counted", func() bool {
 		got := sectionOf(t, e, "proc/net/sockstates")
 		n, err := strconv.Atoi(got["proc/net/sockstates/tcpstate[listen]/inet"])
 		return err == nil && n > 0 && got["proc/net/sockstates/tcpstate[closing]/inet6"] != ""
