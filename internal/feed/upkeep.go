@@ -131,7 +131,8 @@ func (b *behind) over(idle bool) string {
 // much may be idle for less long.
 func (b *behind) product() float64 { return b.time.Seconds() * float64(b.records) }
 
-// live are the persistent feeds that have not been given up.
+// live are the persistent feeds that have not been given up, in the order of their ids: the
+// mark that tells of one may be what brings the next to its limit.
 func (m *Manager) live() []*feed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,6 +144,7 @@ func (m *Manager) live() []*feed {
 		}
 		f.mu.Unlock()
 	}
+	slices.SortFunc(live, func(a, b *feed) int { return cmp.Compare(a.id, b.id) })
 	return live
 }
 
