@@ -203,8 +203,11 @@ type failing struct {
 func (b *failing) Tree(ctx context.Context, r client.TreeRequest) ([]client.TreeAnswer, error) {
 	all, err := b.beside.Tree(ctx, r)
 	for i := range all {
-		if slices.Contains(b.ops, r.Ask[i].Op) && r.Ask[i].FID == b.fid {
+		switch op := r.Ask[i].Op; {
+		case slices.Contains(b.ops, op) && r.Ask[i].FID == b.fid:
 			all[i] = client.TreeAnswer{Error: "input/output error"}
+		case op == client.AskLook && all[i].FID == b.fid && slices.Contains(b.ops, client.AskXattrs):
+			all[i] = client.TreeAnswer{FID: b.fid} // as of what an agent cannot look at
 		}
 		if all[i].FID == b.fid && slices.Contains(b.ops, client.AskXattrs) { // of what cannot be looked at
 			all[i] = client.TreeAnswer{FID: b.fid}
