@@ -45,7 +45,7 @@ func (m *mirrored) troubles(mi *Mirror) []string {
 func (m *mirrored) isInTrouble(mi *Mirror, want ...string) {
 	m.t.Helper()
 	var got []string
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(m.patience)
 	for got = m.troubles(mi); !slices.Equal(got, want) && time.Now().Before(deadline); {
 		got = m.troubles(mi)
 	}
@@ -66,7 +66,7 @@ func (m *mirrored) sameBytes(mi *Mirror) {
 		return string(out)
 	}
 	src, dst := tree(m.src.Dir), ""
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(m.patience)
 	for dst = tree(m.target); src != dst && time.Now().Before(deadline); dst = tree(m.target) {
 		must(m.t, mi.Run(m.t.Context(), true))
 	}

@@ -24,6 +24,10 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
+// patience is how long a mirror is waited for: long, as the machine may be busy, and less
+// than it takes until troubles are tried again, which are not what makes it equal.
+const patience = troubleRetry / 2
+
 // mirrored is a file system, its feed, and a directory on another that is to be equal.
 type mirrored struct {
 	t      *testing.T
@@ -57,7 +61,7 @@ func (m *mirrored) watch() {
 func newUnwatched(t *testing.T, kind string) *mirrored {
 	t.Helper()
 	agent := feedtest.Start(t)
-	m := &mirrored{t: t, src: fstest.New(t, kind), agent: agent, api: agent.API, patience: 10 * time.Second}
+	m := &mirrored{t: t, src: fstest.New(t, kind), agent: agent, api: agent.API, patience: patience}
 	m.target = fstest.New(t, kind).Path("copy")
 	return m
 }
