@@ -139,6 +139,32 @@ func TestNamesThatTheTargetCannotHave(t *testing.T) {
 	m.isInTrouble(mi)
 }
 
+// A directory that gets its name again is compared with all below it, also where records
+// of the same batch have had names in it looked at before.
+func TestDirectoryThatComesBackWithRecordsBelow(t *testing.T) {
+	peer.Need(t, "mkfs.ntfs")
+	m := newMirrored(t, "tmpfs")
+	m.onto("ntfs")
+	m.sh("mkdir -p e/sub")
+	mi := m.start()
+	m.sameBytes(mi)
+	untold := func() uint64 {
+		i, err := m.api.Info(t.Context(), m.info.ID)
+		must(t, err)
+		return i.Available
+	}
+	m.sh("mv e 'e?'; mkdir 'e?/sub/new'; touch end")
+	m.isInTrouble(mi, "unmirrorable e?")
+	m.until("all to be told", func() bool {
+		must(t, mi.Run(t.Context(), true))
+		_, err := os.Lstat(filepath.Join(m.target, "end"))
+		return err == nil && untold() == 0
+	})
+	m.sh("mv 'e?' e; chmod 751 e/sub")
+	wait.Until(t, "both records to be there", func() bool { return untold() >= 2 })
+	m.sameBytes(mi)
+}
+
 // What others have put at a name is no clash.
 func TestNameOfOthersOnAFoldingTarget(t *testing.T) {
 	peer.Need(t, "mkfs.ntfs")

@@ -229,8 +229,13 @@ func (w *work) isPlaced(dir changelog.FID) (bool, error) {
 	return ok, err
 }
 
+// addAll has names of a directory looked at. Where all below it is compared they are once
+// more if they were already, as records told of them: what is below them was not then.
 func (w *work) addAll(dir changelog.FID, names []string) {
 	for _, n := range names {
+		if w.deep[dir] {
+			delete(w.known, name{dir, n})
+		}
 		w.addName(name{dir, n})
 	}
 }
