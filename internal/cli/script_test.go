@@ -22,6 +22,8 @@ import (
 	"github.com/weir-io/weir/ctf/schema"
 	"github.com/weir-io/weir/internal/agent/agenttest"
 	"github.com/weir-io/weir/internal/feed/fstest"
+	"github.com/weir-io/weir/internal/testport"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // update rewrites the expected output in the scripts.
@@ -79,15 +81,15 @@ func TestScript(t *testing.T) {
 }
 
 // setPorts gives the script addresses that nothing listens on: $HTTP, $CONTROL,
-// $DATA, $LIVE and $STAT. All are held until the last is chosen, so that they differ.
+// $DATA, $LIVE and $STAT.
 func setPorts(env *testscript.Env) error {
 	for _, name := range []string{"HTTP", "CONTROL", "DATA", "LIVE", "STAT"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, release, err := testport.Reserve()
 		if err != nil {
 			return err
 		}
-		defer l.Close()
-		env.Setenv(name, l.Addr().String())
+		env.Defer(release)
+		env.Setenv(name, address)
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func waitPort(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: waitport HOST:PORT")
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(wait.Patience); time.Now().Before(deadline); {
 		c, err := net.DialTimeout("tcp", args[0], time.Second)
 		if err == nil {
 			ts.Check(c.Close())

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/testport"
 	"github.com/weir-io/weir/internal/wait"
 	"github.com/weir-io/weir/xmlsysd"
 )
@@ -338,12 +339,11 @@ func TestActivationConnected(t *testing.T) {
 // systemd's own activator.
 func TestActivationBySystemd(t *testing.T) {
 	activate := peer.Need(t, "systemd-socket-activate")
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that is free
+	at, release, err := testport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := l.Addr().String()
-	l.Close()
+	defer release()
 	cmd := command(t, activate, "--listen="+at, command(t, "weir").Path, "xmlsysd")
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/peer"
+	"github.com/weir-io/weir/internal/testport"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -48,12 +49,11 @@ func newExporter(t testing.TB, args ...string) *exporter {
 // startExporter returns nil, and what the program said, if it ends at once.
 func startExporter(t testing.TB, program string, args []string) (x *exporter, said string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, release, err := testport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	t.Cleanup(release)
 	var log bytes.Buffer
 	c := exec.Command(program, append([]string{"--web.listen-address=" + address}, args...)...)
 	c.Stdout, c.Stderr = &log, &log

@@ -20,6 +20,7 @@ import (
 	"github.com/weir-io/weir/internal/hoststat/alarm"
 	"github.com/weir-io/weir/internal/hoststat/poll"
 	"github.com/weir-io/weir/internal/hoststat/polltest"
+	"github.com/weir-io/weir/internal/testport"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -156,12 +157,11 @@ func TestStates(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, release, err := testport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	defer release()
 	c := watch(t, poll.Config{Delay: fast}, poll.Target{Name: "x", Address: address}, poll.Target{Name: "y", Address: "127.0.0.1:http0"}, poll.Target{Name: "z", Address: "/no/such/socket"})
 	for name, reason := range map[string]string{"x": "connection refused", "y": "no port: http0", "z": "no such file"} {
 		wait.Until(t, name+" is down", func() bool { return look(c, name).state == poll.Down })
