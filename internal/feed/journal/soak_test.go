@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/changelog"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 var soak = flag.Int("soak", 200_000, "how many records TestSoak appends")
@@ -60,6 +61,40 @@ func TestSoak(t *testing.T) {
 	// What is kept is about what BytesFrom says.
 	if got, want := j.BytesFrom(first), int64(last+1-first)*150; got < want*9/10 || got > want*11/10 {
 		t.Errorf("BytesFrom(%d) = %d, want about %d", first, got, want)
+	}
+	if err := j.Check(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was young when it was written to the disk goes from there once it is trimmed: after
+// many such rounds there are no more tables than after a few.
+func TestTrimmedTablesGo(t *testing.T) {
+	const rounds, size, young = 60, 1000, 200
+	d, j := openTest(t, t.TempDir(), Options{})
+	var b Batch
+	for range rounds {
+		_, last := j.Bounds()
+		b.Reset(last + 1)
+		for range size {
+			b.Append(func(p []byte) []byte { return benchRecord(p, b.Next()) })
+		}
+		if err := j.Apply(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Trim(t.Context(), last+size-young); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.db.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wait.Until(t, "trimmed tables to go", func() bool {
+		total := d.db.Metrics().Total()
+		return total.TablesCount < rounds/4
+	})
+	if first, last := j.Bounds(); last+1-first != young {
+		t.Errorf("records %d to %d are kept, want %d", first, last, young)
 	}
 	if err := j.Check(t.Context(), nil); err != nil {
 		t.Error(err)

@@ -167,11 +167,14 @@ func (s *source) Trim(ctx context.Context, through uint64) error {
 		return nil
 	}
 	pb := s.d.db.NewBatch()
-	pb.DeleteRange(appendIndexed(nil, keyRecord, s.number, from), appendIndexed(nil, keyRecord, s.number, to), nil)
+	// From the very first on, though most are gone already: the engine drops a table without
+	// rewriting it where one deletion covers all of it. Of those from the last trim on to this
+	// one none would, and what was young at each flush would lie there for hours.
+	pb.DeleteRange(appendIndexed(nil, keyRecord, s.number, 0), appendIndexed(nil, keyRecord, s.number, to), nil)
 	// The mark at or before the first record stays: counts go on from it.
 	keep := to - to%markEvery
-	if low := from - from%markEvery; low < keep {
-		pb.DeleteRange(appendIndexed(nil, keyBytes, s.number, low), appendIndexed(nil, keyBytes, s.number, keep), nil)
+	if from < keep {
+		pb.DeleteRange(appendIndexed(nil, keyBytes, s.number, 0), appendIndexed(nil, keyBytes, s.number, keep), nil)
 	}
 	pb.Set(appendMetaOf(nil, metaFirst, s.number), binary.BigEndian.AppendUint64(nil, to), nil)
 	return s.d.commit(ctx, pb, func(uint64) {
