@@ -18,6 +18,10 @@ import (
 // OpenOptions say how a feed is opened.
 type OpenOptions struct {
 	Steal bool // take it from another consumer
+	// Look opens it beside its consumer, who is not concerned: what the agent holds for the
+	// feed can be read, from the index From on, and nothing cancelled. Not by HTTP.
+	Look bool
+	From uint64
 	// Format is the form of what Raw and Pipe give; Read wants FormatNative.
 	Format Format
 }
@@ -34,7 +38,10 @@ type Consumer struct {
 // ends; then the records that were not cancelled are delivered again, to whoever opens
 // it next.
 func (c *Client) Open(ctx context.Context, feed string, o OpenOptions) (*Consumer, error) {
-	return c.attach(ctx, OpOpen, Ref{Feed: feed, Steal: o.Steal}, o.Format)
+	if o.Look && c.web != nil {
+		return nil, fmt.Errorf("feeds by HTTP: look: %w", errors.ErrUnsupported)
+	}
+	return c.attach(ctx, OpOpen, Ref{Feed: feed, Steal: o.Steal, Look: o.Look, From: o.From}, o.Format)
 }
 
 // Tail opens a new transient feed, which keeps nothing beyond the connection. It needs

@@ -16,6 +16,8 @@ type Hello struct {
 type Ref struct {
 	Feed  string `json:"feed"`
 	Steal bool   `json:"steal,omitempty"` // OPEN: take it from another consumer
+	Look  bool   `json:"look,omitempty"`  // OPEN: read beside its consumer, and cancel nothing
+	From  uint64 `json:"from,omitempty"`  // OPEN with look: begin with this index
 }
 
 // ResetRequest has a feed begin anew.

@@ -44,7 +44,7 @@ Exit codes: 3 when the feed was given up, 4 when another consumer reads it.`,
 		newFeedSetCommand(), newFeedReadCommand(), newFeedChangelogCommand(), newFeedCancelCommand(), newFeedTailCommand(),
 		newFeedFIFOCommand(), newFeedNIDCommand(), newFeedPathCommand(), newFeedSourcesCommand(), newFeedRescanCommand(),
 		newFeedCheckCommand(), newFeedRepairCommand(), newFeedSinkCommand(), newFeedQueryCommand(), newFeedAuditCommand(),
-		newFeedPublishCommand(), newFeedSubscribeCommand(),
+		newFeedPublishCommand(), newFeedSubscribeCommand(), newFeedExportCommand(), newFeedPrintCommand(),
 	)
 	return c
 }

@@ -6,6 +6,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -24,6 +25,8 @@ type fakeAgent struct {
 	t     *testing.T
 	last  uint64
 	lives int // how often it dies
+	// info is what OPEN answers; empty: little.
+	info string
 
 	mu        sync.Mutex
 	cancelled uint64 // guarded by mu
@@ -73,7 +76,7 @@ func (a *fakeAgent) serve(n net.Conn) {
 		case feed.OpHello:
 			answer.Payload = append([]byte{1, 0}, "{}"...)
 		case feed.OpOpen:
-			answer.Payload = []byte(`{"id":"cl1"}`)
+			answer.Payload = []byte(cmp.Or(a.info, `{"id":"cl1"}`))
 		case feed.OpRead:
 			reads++
 			if answer.Payload = a.answer(&held, reads); answer.Payload == nil {

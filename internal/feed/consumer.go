@@ -19,6 +19,8 @@ type Consumer struct {
 	m *Manager
 	f *feed
 	j journal.Journal
+	// looks is the feed that it reads beside the consumer of; nil: it is the consumer.
+	looks *feed
 
 	// Guarded by f.mu.
 	lease client.Lease
@@ -135,7 +137,12 @@ func (n *Consumer) Err() error {
 }
 
 // Info tells of the consumer's feed.
-func (n *Consumer) Info() client.Info { return n.m.info(n.f) }
+func (n *Consumer) Info() client.Info {
+	if n.looks != nil {
+		return n.m.info(n.looks)
+	}
+	return n.m.info(n.f)
+}
 
 // Close gives the feed back. With commit, what was delivered is cancelled first.
 func (n *Consumer) Close(ctx context.Context, commit bool) error {
@@ -150,7 +157,7 @@ func (n *Consumer) Close(ctx context.Context, commit bool) error {
 	}
 	n.f.mu.Unlock()
 	n.closeViewer()
-	if n.f.transient {
+	if n.f.transient && n.looks == nil {
 		return n.m.remove(ctx, n.f)
 	}
 	return err
@@ -196,6 +203,9 @@ func (n *Consumer) Seek(through uint64) error {
 
 // cancel stores the feed's place. If it was not asked for, there was nothing for the feed.
 func (n *Consumer) cancel(ctx context.Context, through uint64, asked bool) (cancelled uint64, err error) {
+	if n.looks != nil {
+		return 0, n.refuseLook()
+	}
 	f := n.f
 	err = n.m.change(ctx, f, func(s *state) error {
 		if f.consumer != n {

@@ -214,6 +214,9 @@ func (c *conn) carryOut(ctx context.Context, f client.Frame) ([]byte, error) {
 	case client.OpOpen:
 		var r client.Ref
 		return c.attach(f, &r, func(m *feed.Manager) (*feed.Consumer, error) {
+			if r.Look {
+				return m.Look(c.caller, r.Feed, r.From)
+			}
 			return m.Attach(c.caller, r.Feed, r.Steal)
 		})
 	case client.OpTail:
@@ -281,6 +284,9 @@ func (c *conn) consume(ctx context.Context, f client.Frame) ([]byte, error) {
 		cancelled, err := c.consumer.Cancel(ctx, binary.LittleEndian.Uint64(f.Payload))
 		return binary.LittleEndian.AppendUint64(nil, cancelled), err
 	case client.OpPipe:
+		if c.consumer.Looks() {
+			return nil, client.Errorf(client.CodeBadArgument, "op %d: a pipe cancels what is read: open the feed without look", f.Op)
+		}
 		return nil, c.pipe(ctx, f)
 	}
 	if len(f.Payload) > 1 {
