@@ -173,6 +173,17 @@ type Done struct {
 	Warnings []Problem `json:"warnings,omitempty"`
 	// Names are of what was made: a session, a chunk's or snapshot's directory.
 	Names []string `json:"names,omitempty"`
+	// Losses are what channels had lost when the session was stopped or ended; those that
+	// lost nothing are not there.
+	Losses []ChannelLoss `json:"losses,omitempty"`
+}
+
+// ChannelLoss is what a channel has lost since the session began.
+type ChannelLoss struct {
+	Domain    string `json:"domain"`
+	Channel   string `json:"channel"`
+	Discarded uint64 `json:"discarded"`    // events
+	Lost      uint64 `json:"lost_packets"` // overwritten, or not written
 }
 
 // Notice is something that happened in a session.

@@ -32,9 +32,10 @@ type agentCall struct {
 	verbose bool
 	socket  string
 
-	text     bytes.Buffer    // for people
-	document map[string]any  // for programs
-	warnings []agent.Problem // what was done all the same
+	text     bytes.Buffer        // for people
+	document map[string]any      // for programs
+	warnings []agent.Problem     // what was done all the same
+	losses   []agent.ChannelLoss // that the daemon told of
 }
 
 // agentCommand gives a command the flags of all that talk to the session daemon
@@ -78,7 +79,23 @@ func (c *agentCall) did(session string, d agent.Done) {
 	if len(d.Names) > 0 {
 		c.set("names", d.Names)
 	}
+	if len(d.Losses) > 0 {
+		c.set("losses", d.Losses)
+		c.losses = append(c.losses, d.Losses...)
+	}
 	c.warnings = append(c.warnings, d.Warnings...)
+}
+
+// sayLosses says what was lost. As LTTng does it is a warning that no exit code tells:
+// what was asked for is done.
+func (c *agentCall) sayLosses() {
+	for _, l := range c.losses {
+		text := fmt.Sprintf("%s discarded", plural(int64(l.Discarded), "event"))
+		if l.Lost > 0 {
+			text += fmt.Sprintf(" and %s lost", plural(int64(l.Lost), "packet"))
+		}
+		fmt.Fprintf(c.cmd.ErrOrStderr(), "weir: warning: channel %s of domain %s: %s\n", printable(l.Channel), l.Domain, text)
+	}
 }
 
 // warn adds a warning of the command's own.
@@ -127,6 +144,7 @@ func (c *agentCall) end(err error) error {
 			return err
 		}
 	}
+	c.sayLosses()
 	for _, w := range c.warnings {
 		fmt.Fprintf(c.cmd.ErrOrStderr(), "weir: warning: %s\n", printable(oneLine(&w)))
 	}

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"errors"
 	"math/bits"
 	"time"
 
@@ -35,7 +36,8 @@ rings, one a processor, with the same properties, which are fixed once an event
 rule is in it.
 
 Sizes take k, M and G; times are in µs, or take ms, s, m and h. Sub-buffer sizes
-and counts that are no powers of two are rounded up.`,
+and counts that are no powers of two are rounded up. A channel that is there, and
+enabled, stays as it is: that is a warning (exit code 4).`,
 		Example: `  weir enable-channel -k fast --subbuf-size 1M --num-subbuf 8
   weir enable-channel -k flight --overwrite`,
 		Args:              cobra.ExactArgs(1),
@@ -75,6 +77,10 @@ func (f *channelFlags) run(c *agentCall) error {
 	}
 	return eachChannel(c, func(name, channel string) (agent.Done, error) {
 		done, err := c.api.EnableChannel(c.ctx, name, agent.EnableChannel{Domain: domain, Name: channel, ChannelSettings: settings})
+		if p, ok := errors.AsType[*agent.Problem](err); ok && p.Code == agent.CodeChannelExists {
+			c.warnings = append(c.warnings, *asProblem(err)) // the others of the list are meant, too
+			return done, nil
+		}
 		if err == nil {
 			c.say("%s channel %s enabled for session %s", domainTitle(domain), channel, name)
 		}
@@ -98,6 +104,10 @@ func (f *channelFlags) settings(c *agentCall) (agent.ChannelSettings, error) {
 		return s, agent.NewProblem(agent.CodeNotSupported, "--blocking-timeout is of the user domain (-u)")
 	case f.blockingTimeout != 0 && f.overwrite:
 		return s, usageErrorf("--overwrite and --blocking-timeout exclude each other")
+	case c.cmd.Flags().Changed("subbuf-size") && f.subbufSize == 0:
+		return s, usageErrorf("--subbuf-size: want more than 0")
+	case c.cmd.Flags().Changed("num-subbuf") && f.subbufCount == 0:
+		return s, usageErrorf("--num-subbuf: want at least 1")
 	case f.output != "" && f.output != "mmap" && f.output != "splice":
 		return s, usageErrorf("--output: want mmap or splice, got %q", f.output)
 	}

@@ -28,7 +28,7 @@ type daemonKey struct{}
 // CODE TEXT]... It ends with the script.
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args)%4 != 0 {
-		ts.Fatalf("usage: daemon [fail|warn VERB CODE TEXT]...")
+		ts.Fatalf("usage: daemon [fail|warn VERB CODE TEXT | loss DOMAIN EVENTS CHANNEL]...")
 	}
 	s := ts.Value(daemonKey{}).(*agenttest.Service)
 	s.Fail, s.Warn = make(map[string]error), make(map[string][]agent.Problem)
@@ -41,8 +41,10 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 			s.Fail[args[1]] = p
 		case "warn":
 			s.Warn[args[1]] = append(s.Warn[args[1]], *p)
+		case "loss":
+			s.Losses = append(s.Losses, agent.ChannelLoss{Domain: args[1], Discarded: code, Channel: args[3]})
 		default:
-			ts.Fatalf("want fail or warn, got %q", args[0])
+			ts.Fatalf("want fail, warn or loss, got %q", args[0])
 		}
 	}
 	socket, err := daemon.OpenSocket(context.Background(), ts.Getenv(agent.SocketVariable), -1)

@@ -43,7 +43,8 @@ func newStopCommand() *cobra.Command {
 		Use:   "stop [SESSION]",
 		Short: "Stop recording a session",
 		Long: `Stop recording, and wait until all that was recorded is where it belongs: on
-disk, or confirmed by the relay.`,
+disk, or confirmed by the relay. What channels had to discard since the session began is
+told on standard error, with --json in losses; without -n only.`,
 		Example:           "  weir stop\n  weir stop -n",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),

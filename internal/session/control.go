@@ -96,7 +96,27 @@ func (s *Session) settleStopped(ctx context.Context, wait bool, done *agent.Done
 		}
 	}
 	s.stopped()
+	s.countLosses(ctx, done)
 	return errors.Join(errs...)
+}
+
+// countLosses adds what channels have lost, as their consumers know it: of a session that
+// was halted and drained all of it.
+func (s *Session) countLosses(ctx context.Context, done *agent.Done) {
+	var account agent.Consumer
+	for _, m := range s.domains {
+		doc, _ := m.document(ctx, &account)
+		for _, c := range doc.Channels {
+			loss := agent.ChannelLoss{Domain: doc.Name, Channel: c.Name}
+			for _, st := range c.Streams {
+				loss.Discarded += st.Discarded
+				loss.Lost += st.Lost
+			}
+			if loss.Discarded > 0 || loss.Lost > 0 {
+				done.Losses = append(done.Losses, loss)
+			}
+		}
+	}
 }
 
 // halt ends recording; the rings are still to be drained.

@@ -185,6 +185,9 @@ func (s *Session) end(drained, closed context.Context, settle time.Duration, hur
 		}
 		s.stopped()
 	}
+	if !hurry {
+		s.countLosses(closed, done)
+	}
 	s.gone = true
 	s.stop()
 	var all sync.WaitGroup

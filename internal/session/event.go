@@ -194,21 +194,23 @@ func (d *Daemon) Track(_ context.Context, by Caller, name string, r agent.Track)
 	})
 }
 
-// Untrack takes processes out. Without any left, none is recorded.
+// Untrack takes processes out. Without any left, none is recorded. Of those that are not
+// tracked it warns, as LTTng does; the others are taken out.
 func (d *Daemon) Untrack(_ context.Context, by Caller, name string, r agent.Track) (done agent.Done, err error) {
-	users := func(have, given []int64) ([]int64, error) { return excluded(r.All, have, given) }
-	return done, d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
+	users := func(have, given []int64) ([]int64, error) { return excluded(r.All, have, given, &done), nil }
+	err = d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
 		if r.All {
 			return []int32{}, nil
 		}
 		for _, p := range r.PIDs {
 			if !slices.Contains(pids, p) {
-				return nil, problemf(agent.CodeInvalid, "process %d is not tracked", p)
+				warn(&done, agent.CodeInvalid, fmt.Sprintf("process %d is not tracked", p))
 			}
 		}
 		left := slices.DeleteFunc(slices.Clone(pids), func(p int32) bool { return slices.Contains(r.PIDs, p) })
 		return left, nil
 	})
+	return done, err
 }
 
 func (d *Daemon) setTracked(by Caller, name string, r agent.Track, users func(have, given []int64) ([]int64, error), change func([]int32) ([]int32, error)) error {

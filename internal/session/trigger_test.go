@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,14 +141,18 @@ func TestSets(t *testing.T) {
 	if fmt.Sprint(set, err) != "[3 4] <nil>" {
 		t.Error(set, err)
 	}
-	if set, err = excluded(false, set, []int64{3}); fmt.Sprint(set, err) != "[4] <nil>" {
-		t.Error(set, err)
+	var done agent.Done
+	if set = excluded(false, set, []int64{3}, &done); fmt.Sprint(set) != "[4]" || len(done.Warnings) != 0 {
+		t.Error(set, done)
 	}
-	if _, err := excluded(false, set, []int64{3}); err == nil {
-		t.Error("what is not tracked is taken out")
+	if set = excluded(false, append(set, 5), []int64{3, 5}, &done); fmt.Sprint(set) != "[4]" || len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, "user or group 3 is not tracked") {
+		t.Errorf("what is not tracked is taken out: %v, %v", set, done)
 	}
-	if set, err = excluded(true, set, nil); set == nil || len(set) != 0 || err != nil {
-		t.Errorf("none: %v, %v", set, err)
+	if all := excluded(false, nil, []int64{3}, &done); all != nil || len(done.Warnings) != 2 {
+		t.Errorf("where all are tracked: %v, %v, want all still, and a warning", all, done)
+	}
+	if set = excluded(true, set, nil, &done); set == nil || len(set) != 0 || len(done.Warnings) != 2 {
+		t.Errorf("none: %v, %v", set, done)
 	}
 	if set, err = included(true, set, nil); set != nil || err != nil {
 		t.Errorf("all: %v, %v", set, err)

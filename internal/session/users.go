@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/weir-io/weir/client/agent"
@@ -103,14 +104,14 @@ func included(all bool, have, given []int64) ([]int64, error) {
 }
 
 // excluded takes what is given out of a set; without any left, none is recorded.
-func excluded(all bool, have, given []int64) ([]int64, error) {
+func excluded(all bool, have, given []int64, done *agent.Done) []int64 {
 	if all {
-		return []int64{}, nil
+		return []int64{}
 	}
 	for _, id := range given {
 		if !slices.Contains(have, id) {
-			return nil, problemf(agent.CodeInvalid, "user or group %d is not tracked", id)
+			warn(done, agent.CodeInvalid, fmt.Sprintf("user or group %d is not tracked", id))
 		}
 	}
-	return slices.DeleteFunc(have, func(id int64) bool { return slices.Contains(given, id) }), nil
+	return slices.DeleteFunc(have, func(id int64) bool { return slices.Contains(given, id) })
 }

@@ -25,6 +25,8 @@ type Service struct {
 	// warnings of what is done. Set before use.
 	Fail map[string]error
 	Warn map[string][]agent.Problem
+	// Losses are what stop and destroy tell of. Set before use.
+	Losses []agent.ChannelLoss
 	// Hold makes the orders of a verb wait for their context's end.
 	Hold map[string]chan<- struct{} // gets a value when one waits
 
@@ -77,7 +79,11 @@ func (s *Service) note(ctx context.Context, verb, session string, document any) 
 		<-ctx.Done()
 		return agent.Done{}, ctx.Err()
 	}
-	return agent.Done{Warnings: s.Warn[verb]}, s.Fail[verb]
+	done := agent.Done{Warnings: s.Warn[verb]}
+	if verb == "stop" || verb == "destroy" {
+		done.Losses = s.Losses
+	}
+	return done, s.Fail[verb]
 }
 
 // order records a call to a session and changes the session by it.
