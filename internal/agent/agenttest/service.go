@@ -231,19 +231,6 @@ func (s *Service) AddContext(ctx context.Context, _ daemon.Caller, name string, 
 	})
 }
 
-// Track records the order.
-func (s *Service) Track(ctx context.Context, _ daemon.Caller, name string, r agent.Track) (agent.Done, error) {
-	return s.order(ctx, "track", name, r, func(x *agent.Session) {
-		channel(x, r.Domain, "")
-		x.Domains[0].PIDs = append(x.Domains[0].PIDs, r.PIDs...)
-	})
-}
-
-// Untrack records the order.
-func (s *Service) Untrack(ctx context.Context, _ daemon.Caller, name string, r agent.Track) (agent.Done, error) {
-	return s.order(ctx, "untrack", name, r, nil)
-}
-
 // Start makes a session active.
 func (s *Service) Start(ctx context.Context, _ daemon.Caller, name string) (agent.Done, error) {
 	return s.order(ctx, "start", name, nil, func(x *agent.Session) { x.State = agent.Active })
