@@ -83,7 +83,7 @@ type Relay struct {
 	Fsync         string        `toml:"fsync" doc:"When stored data is forced to the disk: never (the system decides), chunk (when a trace chunk or a session closes) or interval."`
 	FsyncInterval time.Duration `toml:"fsync_interval" doc:"Longest time that data stays unforced with fsync = \"interval\"."`
 	Reserve       Bytes         `toml:"reserve" doc:"Disk space kept free for metadata and indexes: data packets are dropped and counted when less is left."`
-	DrainTimeout  time.Duration `toml:"drain_timeout" doc:"How long a stop may take to store what was received before."`
+	DrainTimeout  time.Duration `toml:"drain_timeout" doc:"How long a stop may take to store what was received before, and attached viewers to read it to its end."`
 }
 
 // Live configures the viewers' server.

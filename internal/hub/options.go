@@ -67,6 +67,7 @@ func (h *Hub) liveOptions() live.Options {
 		MaxViewers: h.cfg.Live.MaxViewers, MaxViewersPerPeer: h.cfg.Live.MaxViewersPerPeer,
 		HandshakeTimeout: orNever(h.cfg.Relay.HandshakeTimeout), StallTimeout: orNever(h.cfg.Live.StallTimeout),
 		InactivePace: orTiny(h.cfg.Live.InactivePace), NoHistory: !h.cfg.Live.History,
+		DrainTimeout: h.cfg.Relay.DrainTimeout,
 	}
 	if h.check != nil {
 		o.Layouts = h.check

@@ -240,4 +240,7 @@ func (c *conn) close() {
 	c.out = output{}
 	delete(s.conns, c)
 	s.counters.connected.Add(-1)
+	if s.draining && !s.attached() {
+		s.loop.Stop()
+	}
 }

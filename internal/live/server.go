@@ -36,6 +36,9 @@ type Options struct {
 	// but cannot be announced, and complete metadata for a declaration that
 	// is not. 0 = 2 s.
 	HoldNew time.Duration
+	// DrainTimeout is how long a stop waits for attached viewers to read what is stored, to
+	// the ends of their sessions. 0 = not at all.
+	DrainTimeout time.Duration
 	// Layouts lets viewers that heed no flag without a packet hear of new
 	// streams at once; nil: they hear with the next packet of an old one.
 	Layouts Layouts
@@ -54,6 +57,8 @@ type Server struct {
 
 	// Owned by the loop.
 	loop         *epoll.Loop
+	acceptors    []*epoll.Acceptor
+	draining     bool // ends with the last attached viewer
 	conns        map[*conn]struct{}
 	translations map[*tracestore.Stream]*translation // by metadata stream
 	translating  int64                               // bytes of memory that they take, about
@@ -103,8 +108,9 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// Serve accepts viewers on the listeners until ctx is done, then closes all
-// connections and returns. The listeners are closed.
+// Serve accepts viewers on the listeners until ctx is done, lets those that are attached
+// come to the ends of their sessions, then closes all connections and returns. The
+// listeners are closed.
 func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 	loop, err := epoll.New()
 	if err != nil {
@@ -112,12 +118,7 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 	}
 	s.loop = loop
 	defer s.closeAll()
-	acceptors := make([]*epoll.Acceptor, 0, len(listeners))
-	defer func() {
-		for _, a := range acceptors {
-			a.Close()
-		}
-	}()
+	defer s.closeAcceptors()
 	for _, l := range listeners {
 		a, err := newAcceptor(s, l)
 		if err != nil {
@@ -125,15 +126,48 @@ func (s *Server) Serve(ctx context.Context, listeners []net.Listener) error {
 			_ = loop.Run() // closes its descriptors
 			return fmt.Errorf("listen on %s: %w", l.Addr(), err)
 		}
-		acceptors = append(acceptors, a)
+		s.acceptors = append(s.acceptors, a)
 	}
 	stopped := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() { loop.Stop(); close(stopped) })
+	cancel := context.AfterFunc(ctx, func() {
+		_ = loop.Post(s.drain) // fails only if the loop has ended
+		close(stopped)
+	})
 	err = loop.RunBehind(niceness)
 	if !cancel() {
 		<-stopped
 	}
 	return err
+}
+
+// drain ends the loop once no viewer is attached any more, and in any case after a while.
+// Producers are stopped at the same time: all sessions end, which viewers hear as soon as
+// they have read what is stored.
+func (s *Server) drain() {
+	s.closeAcceptors()
+	if s.opts.DrainTimeout == 0 || !s.attached() {
+		s.loop.Stop()
+		return
+	}
+	s.draining = true
+	s.loop.After(s.opts.DrainTimeout, func() {
+		s.log.Warn("stopped before all viewers had read to the end", "waited", s.opts.DrainTimeout)
+		s.loop.Stop()
+	})
+}
+
+// attached reports whether any viewer reads a session.
+func (s *Server) attached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.viewers) > 0
+}
+
+func (s *Server) closeAcceptors() {
+	for _, a := range s.acceptors {
+		a.Close()
+	}
+	s.acceptors = nil
 }
 
 // closeAll ends all connections after the loop.
