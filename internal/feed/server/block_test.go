@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	client "github.com/weir-io/weir/client/feed"
+	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/feed/journal"
 	"github.com/weir-io/weir/internal/wait"
@@ -371,6 +372,28 @@ func TestFIFOOutlivesTheAgent(t *testing.T) {
 		a := startOn(t, fs, store)
 		if all := a.FIFOs(); len(all) > 0 {
 			t.Errorf("after the feed's end: got %+v, want none", all)
+		}
+	})
+}
+
+// TestFIFOComesBeforeOthers has a client of the next agent ask for the feed of a named pipe as
+// soon as anybody is listened to.
+func TestFIFOComesBeforeOthers(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store, err := journal.OpenMemory()
+	must(t, err)
+	t.Cleanup(func() { store.Close() })
+	path := t.TempDir() + "/pipe"
+	t.Run("first", func(t *testing.T) {
+		api := startOn(t, fs, store).dial()
+		_, err := api.Create(t.Context(), client.CreateOptions{Name: "f", Source: fs.Dir})
+		must(t, err, api.FIFO(t.Context(), client.FIFORequest{Feed: "f", Path: path}))
+	})
+	t.Run("second", func(t *testing.T) {
+		// The manager that is there is not told of, as where that takes its time.
+		a := startWith(t, fs, store, Options{Arrivals: make(chan *feed.Manager)})
+		if _, err := a.dial().Open(t.Context(), "f", client.OpenOptions{}); !errors.Is(err, &client.Error{Code: client.CodeBusy}) {
+			t.Errorf("feed of a named pipe: got %v, want %s", err, client.CodeBusy)
 		}
 	})
 }

@@ -21,8 +21,8 @@ import (
 // Options are what a server needs.
 type Options struct {
 	Manager feed.Door
-	// Arrivals brings each manager that comes after the start, whose named pipes are made
-	// then; nil: there is one from the start on. It is never closed.
+	// Arrivals brings each manager, whose named pipes are made then if it was not there from
+	// the start on; nil: no other comes. It is never closed.
 	Arrivals <-chan *feed.Manager
 	Log      *slog.Logger
 	Group    int // whose members may do everything; -1: none
@@ -66,7 +66,11 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	s.open.Go(func() { s.awaitManagers(ctx) })
+	first, err := s.opts.Manager()
+	if err == nil {
+		s.restoreFIFOs(first) // before others can take their feeds
+	}
+	s.open.Go(func() { s.awaitManagers(ctx, first) })
 	for {
 		n, err := l.AcceptUnix()
 		switch {
@@ -82,15 +86,15 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	}
 }
 
-// awaitManagers makes the named pipes of each manager, until the end of ctx.
-func (s *Server) awaitManagers(ctx context.Context) {
-	if m, err := s.opts.Manager(); err == nil && s.opts.Arrivals == nil {
-		s.restoreFIFOs(m)
-	}
+// awaitManagers makes the named pipes of each manager that comes, but for those of the first,
+// until the end of ctx.
+func (s *Server) awaitManagers(ctx context.Context, first *feed.Manager) {
 	for {
 		select {
 		case m := <-s.opts.Arrivals:
-			s.restoreFIFOs(m)
+			if m != first {
+				s.restoreFIFOs(m)
+			}
 		case <-ctx.Done():
 			return
 		}
