@@ -150,6 +150,9 @@ func feedBounds(i *feed.Info) string {
 	if i.AbortBytes > 0 {
 		all = append(all, fmt.Sprintf("%d bytes", i.AbortBytes))
 	}
+	if i.AbortProduct > 0 {
+		all = append(all, fmt.Sprintf("%d seconds times records", i.AbortProduct))
+	}
 	if len(all) == 0 {
 		return "none"
 	}

@@ -77,6 +77,7 @@ func TestFeedBounds(t *testing.T) {
 		{feed.Info{}, "none"},
 		{feed.Info{AbortSize: 77, AbortTimeout: feed.Seconds(time.Hour)}, "1h0m0s, 77 records"},
 		{feed.Info{AbortBytes: 1000}, "1000 bytes"},
+		{feed.Info{AbortProduct: 50}, "50 seconds times records"},
 	} {
 		if got := feedBounds(&c.info); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
