@@ -269,11 +269,14 @@ func (m *mirrorFlags) follow(call *feedCall) error {
 
 // withMirror opens the mirror and its feed.
 func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) error {
+	n := &mirrorFeed{call: call}
+	if call.api.Remote() { // before the places are looked at: the source is not one of this host
+		m.opts.Agent, m.opts.Await = call.api, n.await
+	}
 	info, err := m.feed(call)
 	if err != nil {
 		return err
 	}
-	n := &mirrorFeed{call: call}
 	open := func(api *feed.Client) (*feed.Consumer, error) {
 		return api.Open(call.ctx, info.ID, feed.OpenOptions{Steal: api.Remote()})
 	}
@@ -281,9 +284,6 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 		n.reopen = open
 	}
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
-	if call.api.Remote() {
-		m.opts.Agent, m.opts.Await = call.api, n.await
-	}
 	m.opts.Part = info.Part != ""
 	mi, err := mirror.Open(m.opts)
 	if err != nil {

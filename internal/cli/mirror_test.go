@@ -6,6 +6,9 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,4 +168,30 @@ func TestMirrorOntoWhatIsNotMounted(t *testing.T) {
 	weir(0, "--once") // it is a mirror now
 	weir(0, "--forget")
 	weir(0, "--once", "--adopt", "--take-over")
+}
+
+// A directory of another host may have the path of its copy here, or one above it.
+func TestMirrorOfTheSamePathElsewhere(t *testing.T) {
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/feeds" && r.Method == http.MethodGet {
+			fmt.Fprint(w, `{"items": []}`)
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		status, code := http.StatusNotFound, "feed_not_found"
+		if r.Method == http.MethodPost { // the feed is asked for: the places were taken
+			status, code = http.StatusForbidden, "feed_denied"
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"code": %q, "detail": "%s %s"}`, code, r.Method, r.URL.Path)
+	}))
+	defer agent.Close()
+	dir := t.TempDir()
+	for _, target := range []string{dir, filepath.Join(dir, "copy")} {
+		var out, errs bytes.Buffer
+		got := Main([]string{"weir", "mirror", "--once", "--socket", agent.URL, dir, target}, &out, &errs)
+		if got != 1 || !strings.Contains(errs.String(), "POST /api/v1/feeds") {
+			t.Errorf("%s to %s: got %d, %q, want what the agent says of a new feed", dir, target, got, &errs)
+		}
+	}
 }
