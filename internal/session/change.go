@@ -88,7 +88,7 @@ func (n *change) commit(ctx context.Context) error {
 	switch {
 	case old == nil:
 	case err == nil:
-		if _, err := old.complete(); err != nil {
+		if _, err := old.straighten(); err != nil {
 			m.s.log.Warn("trace is left in parts", "domain", m.src.Domain(), "err", err)
 		}
 		old.settle()

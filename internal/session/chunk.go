@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/weir-io/weir/internal/handover"
 )
 
@@ -33,21 +35,58 @@ type halfway struct {
 
 // next makes the directory of the next chunk. finish puts it into its place.
 func (l *local) next() (dir *os.File, err error) {
-	path := filepath.Join(l.base, nextDir, l.place)
 	err = l.s.asCreator(func() error {
-		dir, err = l.make(path)
-		if !errors.Is(err, errNotEmpty) {
-			return err
-		}
-		// A consumer has not said that it has moved there, and has. What it has written stays.
-		place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), l.s.chunk))
-		if err := l.rename(path, filepath.Join(place, l.place)); err != nil {
-			return err
-		}
-		dir, err = l.make(path)
+		dir, err = l.make(filepath.Join(l.base, nextDir, l.place))
 		return err
 	})
 	return dir, err
+}
+
+// straighten puts into their places what rotations have left elsewhere, and returns the
+// places of chunks.
+func (l *local) straighten() (places []string, err error) {
+	for _, do := range []func() (string, error){l.complete, l.keepStray} {
+		place, err := do()
+		if err != nil {
+			return places, err
+		}
+		if place != "" {
+			places = append(places, place)
+		}
+	}
+	return places, nil
+}
+
+// keepStray makes a chunk of its own of what is in the place of the next one: a consumer
+// that did not say that it had moved there, as it took too long, has written that. One that
+// has not moved yet will not, as its directory is gone.
+func (l *local) keepStray() (place string, err error) {
+	path := filepath.Join(l.base, nextDir, l.place)
+	err = l.s.asCreator(func() error {
+		switch err := unix.Rmdir(path); {
+		case err == nil:
+			l.pruneNext()
+			return nil
+		case !errors.Is(err, fs.ErrExist): // as ENOTEMPTY is
+			return nil // there is nothing, or what next refuses
+		}
+		dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), l.s.chunk))
+		if err := l.rename(path, filepath.Join(to, l.place)); err != nil {
+			dir.Close()
+			return err
+		}
+		l.strays, place = append(l.strays, dir), to
+		l.pruneNext()
+		return nil
+	})
+	if place != "" {
+		l.s.chunk++ // the chunk before has a name of its own
+	}
+	return place, err
 }
 
 // finish puts the chunk that the consumer has left into its place, or removes
@@ -145,26 +184,32 @@ func chunkName(begin, end time.Time, id uint64) string {
 // a full disk, is when there is a process again: it would be in the way of what comes.
 func (m *domain) archiveTorn() error {
 	l := m.local
-	if _, err := l.complete(); err != nil {
-		return err
+	places, err := l.straighten()
+	for _, place := range places {
+		m.cutTorn(place)
 	}
-	l.settle()
-	place := filepath.Join(l.base, archivesDir, chunkName(l.begin, time.Now(), m.s.chunk))
-	err := m.s.asCreator(func() error {
-		torn := filepath.Join(place, l.place)
-		if err := l.rename(l.path(), torn); err != nil {
-			return err
-		}
-		cut, err := cutTorn(torn)
-		if cut > 0 || err != nil { // "weir repair" may do more
-			m.s.log.Warn("a consumer process has left a packet in parts", "domain", m.src.Domain(), "place", place, "cut_bytes", cut, "err", err)
-		}
-		return nil
-	})
 	if err != nil {
 		return err
 	}
+	l.settle()
+	place, err := l.archive(chunkName(l.begin, time.Now(), m.s.chunk))
+	if err != nil {
+		return err
+	}
+	m.cutTorn(place)
 	m.local = nil
 	m.s.chunk++
 	return nil
+}
+
+// cutTorn cuts the domain's part of a chunk in which a process has left a packet in parts.
+func (m *domain) cutTorn(place string) {
+	var cut int64
+	err := m.s.asCreator(func() (err error) {
+		cut, err = cutTorn(filepath.Join(place, m.local.place))
+		return err
+	})
+	if cut > 0 || err != nil { // "weir repair" may do more
+		m.s.log.Warn("a consumer process has left a packet in parts", "domain", m.src.Domain(), "place", place, "cut_bytes", cut, "err", err)
+	}
 }

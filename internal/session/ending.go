@@ -204,7 +204,7 @@ func (s *Session) end(drained, closed context.Context, settle time.Duration, hur
 			warn(done, agent.CodeUnknown, text)
 		}
 	}
-	errs = append(errs, s.archiveLast(done))
+	errs = append(errs, s.shelve(done))
 	s.consumer.close()
 	s.d.remove(s)
 	s.log.Info("session destroyed")
@@ -248,14 +248,23 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 			err = errors.Join(err, fmt.Errorf("domain %s: %d packets%s are lost: %s", m.src.Domain(), rest.Lost, unread, cmp.Or(rest.Error, "no relay has confirmed them")))
 		}
 	}
-	if m.local != nil {
-		_, cerr := m.local.complete()
-		err = errors.Join(err, cerr)
-		m.local.settle()
-	}
 	text, cerr := m.release()
 	if text != "" {
 		kept = append(kept, text)
 	}
 	return kept, errors.Join(err, cerr)
+}
+
+// shelve puts all chunks into their places, where nobody writes any more. The caller holds
+// the session's lock.
+func (s *Session) shelve(done *agent.Done) error {
+	var errs []error
+	for _, m := range s.domains {
+		if m.local != nil {
+			_, err := m.local.straighten()
+			errs = append(errs, err)
+			m.local.settle()
+		}
+	}
+	return errors.Join(append(errs, s.archiveLast(done))...)
 }

@@ -38,6 +38,8 @@ type local struct {
 	dir   *os.File  // current chunk
 	begin time.Time // of the chunk
 	half  *halfway  // a move to the next chunk that has not come to its end; nil: there is none
+
+	strays []*os.File // chunks that keepStray has found; the consumer may still write there
 }
 
 // openLocal makes the directories of a domain.
@@ -151,6 +153,21 @@ func (l *local) settle() {
 	l.give(l.dir)
 	if l.dir = nil; l.half != nil { // and will be
 		l.give(l.half.next)
+	}
+	for _, dir := range l.strays {
+		l.give(dir)
+	}
+	l.strays = nil
+}
+
+// letGo is settle where the file system does not answer: nothing is given.
+func (l *local) letGo() {
+	l.dir.Close()
+	if l.half != nil {
+		l.half.next.Close()
+	}
+	for _, dir := range l.strays {
+		dir.Close()
 	}
 }
 

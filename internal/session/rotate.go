@@ -176,11 +176,11 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 // catchUp does what is left of the last rotation.
 func (m *domain) catchUp(ctx context.Context, done *agent.Done) error {
 	if m.local != nil {
-		place, err := m.local.complete()
+		places, err := m.local.straighten()
+		tellPlaces(done, places...)
 		if err != nil {
 			return fmt.Errorf("domain %s: %w", m.src.Domain(), err)
 		}
-		tellPlace(done, place)
 	}
 	if m.behind == nil {
 		return nil
@@ -219,14 +219,16 @@ func (m *domain) cross(ctx context.Context, b boundary, done *agent.Done) (went 
 		return false, err
 	}
 	place, err := m.local.finish(dir, b)
-	tellPlace(done, place)
+	tellPlaces(done, place)
 	return true, err
 }
 
-// tellPlace tells of the directory of a chunk, which is one for all domains.
-func tellPlace(done *agent.Done, place string) {
-	if place != "" && !slices.Contains(done.Names, place) {
-		done.Names = append(done.Names, place)
+// tellPlaces tells of directories of chunks, which are one for all domains.
+func tellPlaces(done *agent.Done, places ...string) {
+	for _, place := range places {
+		if place != "" && !slices.Contains(done.Names, place) {
+			done.Names = append(done.Names, place)
+		}
 	}
 }
 
@@ -253,7 +255,7 @@ func (s *Session) archiveLast(done *agent.Done) error {
 	name := chunkName(s.chunkBegin(now), now, s.chunk)
 	var errs []error
 	for _, m := range s.domains {
-		if m.local == nil || m.local.half != nil { // close has told of the latter
+		if m.local == nil || m.local.half != nil { // shelve has told of the latter
 			continue
 		}
 		place, err := m.local.archive(name)
@@ -262,7 +264,7 @@ func (s *Session) archiveLast(done *agent.Done) error {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("domain %s: the last chunk stays where it is: %w", m.src.Domain(), err))
 		default:
-			tellPlace(done, place)
+			tellPlaces(done, place)
 		}
 	}
 	return errors.Join(errs...)

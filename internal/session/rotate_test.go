@@ -10,8 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/peer"
 )
 
@@ -133,5 +135,53 @@ func TestRotationOnFullDisk(t *testing.T) {
 	h.must(err)
 	if doc := h.session(); doc.Chunks != 1 {
 		t.Errorf("%d chunks, want 1", doc.Chunks)
+	}
+}
+
+// TestRotationUnheard has a consumer go on in the next chunk without the daemon hearing
+// that, as where it takes too long: what it writes there becomes a chunk.
+func TestRotationUnheard(t *testing.T) {
+	for how, finish := range map[string]func(h *host) (chunks int){
+		"rotation": func(h *host) int {
+			done, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+			h.must(err)
+			if len(done.Names) != 2 {
+				t.Errorf("chunks %q, want that nobody has heard of too", done.Names)
+			}
+			return 3
+		},
+		"end": func(h *host) int {
+			_, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+			h.must(err)
+			return 2
+		},
+		"death": func(h *host) int {
+			pid := h.pid()
+			h.kill()
+			h.until("there is another process", func() bool { now := h.pid(); return now != 0 && now != pid })
+			h.stop()
+			return 3
+		},
+	} {
+		h := newHost(t)
+		h.begin(h.place("trace"))
+		h.emit()
+		h.until("the event is recorded", func() bool { return h.recorded() == 1 })
+		h.must(h.daemon.with(h.by, sessionName, func(s *Session) error {
+			m := s.domains[0]
+			dir, err := m.local.next()
+			h.must(err)
+			defer dir.Close()
+			return m.proc.Call(t.Context(), handover.OpRotate, handover.Rotate{Chunk: handover.Chunk{ID: 1, Begin: time.Now()}}, nil, dir)
+		}))
+		h.emit()
+		h.until("the event is recorded", func() bool { return h.recorded() == 2 })
+		want := finish(h)
+		if got := h.chunks(); len(got) != want {
+			t.Errorf("%s: chunks %q, want %d", how, got, want)
+		}
+		if left, err := os.Stat(filepath.Join(h.dir, "trace", nextDir)); err == nil {
+			t.Errorf("%s: %s is left", how, left.Name())
+		}
 	}
 }

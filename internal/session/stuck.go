@@ -81,7 +81,7 @@ func (m *domain) abandon(p *process) {
 	}
 	m.left = append(m.left, fmt.Sprintf("domain %s: %s is left as it is, since its file system does not answer", m.src.Domain(), l.path()))
 	if !p.lingers() {
-		l.dir.Close() // a directory has nothing to write
+		l.letGo() // a directory has nothing to write
 		return
 	}
 	go func() { // ends with the process, which nobody waits for
