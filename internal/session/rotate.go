@@ -142,7 +142,7 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 		return problemf(agent.CodeUnknown, "%s", texts[0])
 	}
 	for _, m := range s.running() {
-		if err := m.catchUp(ctx, done); err != nil {
+		if err := m.catchUp(ctx, op, done); err != nil {
 			return err
 		}
 	}
@@ -173,8 +173,8 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	return errors.Join(errs...)
 }
 
-// catchUp does what is left of the last rotation.
-func (m *domain) catchUp(ctx context.Context, done *agent.Done) error {
+// catchUp does what is left of the last rotation, before another one or a clear.
+func (m *domain) catchUp(ctx context.Context, op handover.Op, done *agent.Done) error {
 	if m.local != nil {
 		places, err := m.local.straighten()
 		tellPlaces(done, places...)
@@ -185,7 +185,11 @@ func (m *domain) catchUp(ctx context.Context, done *agent.Done) error {
 	if m.behind == nil {
 		return nil
 	}
-	went, err := m.cross(ctx, *m.behind, done)
+	b := *m.behind
+	if op == handover.OpRotate { // what a clear has left was followed by what is to be kept
+		b.op = op
+	}
+	went, err := m.cross(ctx, b, done)
 	if went {
 		m.behind = nil
 	}

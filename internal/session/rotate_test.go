@@ -4,6 +4,7 @@
 package session
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -182,6 +183,36 @@ func TestRotationUnheard(t *testing.T) {
 		}
 		if left, err := os.Stat(filepath.Join(h.dir, "trace", nextDir)); err == nil {
 			t.Errorf("%s: %s is left", how, left.Name())
+		}
+	}
+}
+
+// TestClearLeftBehind has a domain that a clear did not reach: a rotation keeps what was
+// recorded there since, another clear drops it.
+func TestClearLeftBehind(t *testing.T) {
+	for _, clear := range []bool{false, true} {
+		h := newHost(t)
+		h.begin(h.place("trace"))
+		h.must(h.daemon.with(h.by, sessionName, func(s *Session) error {
+			now := time.Now()
+			s.domains[0].behind = &boundary{op: handover.OpClear, id: s.chunk, end: now, archive: chunkName(now, now, s.chunk)}
+			s.chunk++
+			return nil
+		}))
+		h.emit()
+		h.until("the event is recorded", func() bool { return h.recorded() == 1 })
+		again, want := h.daemon.Clear, 1
+		if !clear {
+			again = func(ctx context.Context, by Caller, name string) (agent.Done, error) { return h.daemon.Rotate(ctx, by, name, true) }
+			want = 3
+		}
+		_, err := again(t.Context(), h.by, sessionName)
+		h.must(err)
+		if got := h.chunks(); len(got) != want {
+			t.Errorf("clear: %t: chunks %q, want %d", clear, got, want)
+		}
+		if doc := h.session(); len(doc.Warnings) != 0 {
+			t.Errorf("clear: %t: warnings %q", clear, doc.Warnings)
 		}
 	}
 }
