@@ -258,6 +258,16 @@ func (m *domain) close(ctx context.Context, hurry bool) (kept []string, err erro
 // shelve puts all chunks into their places, where nobody writes any more. The caller holds
 // the session's lock.
 func (s *Session) shelve(done *agent.Done) error {
+	if slices.ContainsFunc(s.domains, func(m *domain) bool { return m.local == nil && len(m.abandoned) > 0 }) {
+		// Another domain's process may not have noticed. Who went there would not come back.
+		for _, m := range s.domains {
+			if m.local != nil {
+				m.local.letGo()
+				warn(done, agent.CodeUnknown, fmt.Sprintf("domain %s: %s is left as it is, since the file system of another domain does not answer", m.src.Domain(), m.local.path()))
+			}
+		}
+		return nil
+	}
 	var errs []error
 	for _, m := range s.domains {
 		if m.local != nil {

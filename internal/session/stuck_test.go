@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weir-io/weir/client/agent"
+	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/selfsource"
 )
@@ -212,6 +213,29 @@ func TestDiskHangsLeft(t *testing.T) {
 	if all := h.daemon.Sessions(h.by); len(all) != 0 {
 		t.Errorf("sessions are left: %+v", all)
 	}
+}
+
+// TestShelveWhereDiskHangs puts nothing into its place where another domain has found that
+// the disk does not answer: the daemon does not go there.
+func TestShelveWhereDiskHangs(t *testing.T) {
+	h := newTwoDomains(t, localURI(filepath.Join(t.TempDir(), "trace")))
+	_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+	h.must(err)
+	h.must(h.daemon.with(h.by, sessionName, func(s *Session) error {
+		m, other := s.domains[0], s.domains[1]
+		s.stuck.Store(m.src.Domain(), handover.Stuck{What: "test"})
+		m.rescue()
+		path := other.local.path()
+		var done agent.Done
+		h.must(s.shelve(&done))
+		if _, err := os.Stat(path); err != nil || len(done.Names) != 0 {
+			t.Errorf("at the place of the other domain: %v, chunks %q; want that it stays", err, done.Names)
+		}
+		if len(done.Warnings) != 1 || !strings.Contains(done.Warnings[0].Message, path) {
+			t.Errorf("warnings %+v, want one that tells of %s", done.Warnings, path)
+		}
+		return nil
+	}))
 }
 
 // TestDaemonEndsWhileDiskHangs ends the daemon in its time.
