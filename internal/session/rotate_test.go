@@ -203,7 +203,9 @@ func TestClearLeftBehind(t *testing.T) {
 		h.until("the event is recorded", func() bool { return h.recorded() == 1 })
 		again, want := h.daemon.Clear, 1
 		if !clear {
-			again = func(ctx context.Context, by Caller, name string) (agent.Done, error) { return h.daemon.Rotate(ctx, by, name, true) }
+			again = func(ctx context.Context, by Caller, name string) (agent.Done, error) {
+				return h.daemon.Rotate(ctx, by, name, true)
+			}
 			want = 3
 		}
 		_, err := again(t.Context(), h.by, sessionName)
