@@ -26,17 +26,25 @@ func TestReserve(t *testing.T) {
 		}
 		defer l.Close()
 	}
-	first, release, err := Reserve()
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestRelease gives a port back. Tests of other packages may get it before this one does.
+func TestRelease(t *testing.T) {
+	const tries = 10
+	for range tries {
+		first, release, err := Reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		again, release, err := Reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if again == first {
+			return
+		}
 	}
-	release()
-	again, release, err := Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer release()
-	if again != first {
-		t.Errorf("got %s, want %s, which was released", again, first)
-	}
+	t.Errorf("%d ports were not given again when they were released", tries)
 }
