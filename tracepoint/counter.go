@@ -82,11 +82,11 @@ func (c *counter) open(thread int) (int, error) {
 	return unix.PerfEventOpen(&attr, thread, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 }
 
-// enter begins to use the files, unless they are closed.
+// enter begins to use the files, unless they are closed, or are to be.
 func (c *counter) enter() bool {
 	for {
 		n := c.users.Load()
-		if n == 0 {
+		if n < ownerUse { // those who come would keep the last one from going
 			return false
 		}
 		if c.users.CompareAndSwap(n, n+1) {
