@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -87,7 +88,7 @@ func (t *target) forget() {
 	clear(t.opened)
 }
 
-// maxOpened is how many directories are kept open.
+// maxOpened is how many directories are kept open, and how many more a way down may take.
 const maxOpened = 128
 
 // ChangedError tells that somebody else has changed the target: going on could destroy
@@ -111,19 +112,65 @@ func (e *ChangedError) Error() string {
 // errLost is the error of a directory that has no way to the root of the target.
 var errLost = errors.New("directory is not in the target")
 
-// openDir opens the copy of a directory. The descriptor is the target's.
+// openDir opens the copy of a directory. The descriptor is the target's, and good until
+// the next call.
 func (t *target) openDir(f changelog.FID) (int, error) {
-	if f == t.top {
-		return t.root, nil
+	if len(t.opened) >= maxOpened {
+		t.forget()
 	}
-	if fd, ok := t.opened[f]; ok {
-		return fd, nil
-	}
-	parent, n, err := t.parentOf(f)
+	return t.openAnother(f)
+}
+
+// openAnother is openDir that leaves open what is.
+func (t *target) openAnother(f changelog.FID) (int, error) {
+	fd, way, err := t.wayTo(f)
 	if err != nil {
 		return -1, err
 	}
-	fd, err := unix.Openat(parent, n.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	passing := -1 // a directory on the way that is not kept
+	for i, n := range slices.Backward(way) {
+		dir := f
+		if i > 0 {
+			dir = way[i-1].parent
+		}
+		next, err := t.step(fd, n, dir)
+		if passing >= 0 {
+			unix.Close(passing)
+		}
+		if err != nil {
+			return -1, err
+		}
+		passing, fd = -1, next
+		if i == 0 || len(t.opened) < 2*maxOpened {
+			t.opened[dir] = fd
+		} else {
+			passing = fd
+		}
+	}
+	return fd, nil
+}
+
+// wayTo returns the names that lead to a directory, its own first, from one that is open.
+func (t *target) wayTo(f changelog.FID) (from int, way []name, err error) {
+	for f != t.top {
+		if fd, ok := t.opened[f]; ok {
+			return fd, way, nil
+		}
+		if t.state.staged[f] {
+			return t.stage, append(way, parked(f)), nil
+		}
+		n, err := t.placeOf(f)
+		if err != nil {
+			return -1, nil, err
+		}
+		way, f = append(way, n), n.parent
+	}
+	return t.root, way, nil
+}
+
+// step opens the copy of a directory by its name in another that is open.
+func (t *target) step(dirfd int, n name, f changelog.FID) (int, error) {
+	fd, err := unix.Openat(dirfd, n.name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, t.surprise(n, err)
 	}
@@ -131,25 +178,7 @@ func (t *target) openDir(f changelog.FID) (int, error) {
 		unix.Close(fd)
 		return -1, err
 	}
-	if len(t.opened) >= maxOpened {
-		t.forget()
-		// The parents of this one are closed now, too; it is not.
-	}
-	t.opened[f] = fd
 	return fd, nil
-}
-
-// parentOf opens the directory that the copy of a directory is in, and tells its name
-// there. What is parked is in the directory of that.
-func (t *target) parentOf(f changelog.FID) (fd int, n name, err error) {
-	if t.state.staged[f] {
-		return t.stage, parked(f), nil
-	}
-	if n, err = t.placeOf(f); err != nil {
-		return -1, n, err
-	}
-	fd, err = t.openDir(n.parent)
-	return fd, n, err
 }
 
 // surprise explains an error that only a change by others can cause.
@@ -278,14 +307,11 @@ func (t *target) putBack(n name, f changelog.FID) error {
 
 // link gives an object that has a name another one.
 func (t *target) link(from, to name, f changelog.FID) error {
-	if len(t.opened) > maxOpened/2 { // opening the one must not close the other
-		t.forget()
-	}
 	a, err := t.openDir(from.parent)
 	if err != nil {
 		return err
 	}
-	b, err := t.openDir(to.parent)
+	b, err := t.openAnother(to.parent)
 	if err != nil {
 		return err
 	}
