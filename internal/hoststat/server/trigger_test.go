@@ -76,17 +76,21 @@ func TestTrigger(t *testing.T) {
 	c.say("ack off\ntrigger " + second + "\ntrigger " + first + "\nack off\n")
 	c.frame() // the reply to the first command of these
 	crowd(t)
-	last := uint64(0)
-	for range 3 {
+	// A new trigger may fire at once, for what was waited for before it: the kernel does not
+	// count on while nobody polls. Then it is quiet; a message of its own is not one of the
+	// first one's.
+	last, others := uint64(0), uint64(0)
+	for seen := 0; seen < 3; {
 		body, _ := c.frame()
 		n, ok := fired(t, string(body), first)
-		if !ok || n <= last {
-			t.Errorf("fired %d times, %d before: %s", n, last, body)
+		m, there := fired(t, string(body), second)
+		if n > last {
+			seen++
 		}
-		last = n
-		if n, ok := fired(t, string(body), second); !ok || n != 0 {
-			t.Errorf("the other one %d times, %v", n, ok)
+		if !ok || !there || n < last || n == last && m == others || m > 1 {
+			t.Fatalf("fired %d times, %d before; the other one %d times, %d before: %s", n, last, m, others, body)
 		}
+		last, others = n, m
 		if !strings.Contains(string(body), "<avg10>") {
 			t.Error("the message has not what is selected")
 		}
