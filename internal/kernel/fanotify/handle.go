@@ -6,6 +6,7 @@ package fanotify
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,20 +34,34 @@ func (r *Root) Dir() string { return r.file.Name() }
 func (r *Root) Close() error { return r.file.Close() }
 
 // Open opens the object that a handle names; flags as in open(2). The error is ESTALE
-// where there is no such object any more.
+// where there is no such object any more, and ENOMEM where the kernel could not find that
+// out within openPatience.
 func (r *Root) Open(h Handle, flags int) (fd int, err error) {
-	for range openTries {
+	var since time.Time
+	for wait := openWait; ; wait = min(2*wait, openPatience/100) {
 		fd, err = unix.OpenByHandleAt(r.FD(), unix.NewFileHandle(h.Type, h.Bytes), flags|unix.O_CLOEXEC)
-		if err != unix.EINTR && err != unix.ENOMEM {
-			break
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != unix.ENOMEM:
+			return fd, err
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > openPatience:
+			return -1, fmt.Errorf("open handle %x at %s, for %v: %w", h.Bytes, r.Dir(), openPatience, err)
 		}
+		<-time.After(wait) // there is no event to wait for
 	}
-	return fd, err
 }
 
-// openTries is how often an object is opened: the kernel has been seen to answer
-// ENOMEM for one that was being removed, with memory to spare.
-const openTries = 8
+// ENOMEM is what ext4, and all others that keep numbers of objects in the kernel's table,
+// answer while the number is being given to a new object, with memory to spare (iget_locked
+// in fs/inode.c meets I_CREATING). That is over when the new object's name is written,
+// which takes a turn of the processor by the thread that makes it, or a read of the disk.
+const (
+	openWait     = 20 * time.Microsecond
+	openPatience = 5 * time.Second
+)
 
 // HandleAt returns the handle of a name in a directory, or of the directory itself if
 // the name is empty. A symbolic link is not followed. FSID is not set.
