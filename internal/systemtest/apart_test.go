@@ -114,9 +114,9 @@ func (f *foreign) state() map[string]string {
 		}
 		all[file] = string(text)
 	}
-	// The names of threads are the kernel's for all instances, and may be known
-	// later.
-	all["trace"] = regexp.MustCompile(`(?m)^ +\S+-`).ReplaceAllString(all["trace"], "")
+	// The names of threads, which may have spaces, are the kernel's for all instances:
+	// they may be known later, or be forgotten.
+	all["trace"] = regexp.MustCompile(`(?m)^[^#\n].*?-(\d+ +\[\d+\])`).ReplaceAllString(all["trace"], "$1")
 	return all
 }
 
