@@ -269,7 +269,7 @@ func TestContextsAsInC(t *testing.T) {
 	}
 }
 
-// What a program has is listed with its fields.
+// What a program has is listed with its fields, the last of each event first.
 func TestLists(t *testing.T) {
 	d := newDouble(t)
 	defer d.close()
@@ -287,9 +287,15 @@ func TestLists(t *testing.T) {
 		t.Errorf("end of a list: code %d", r.Code)
 	}
 	fields := fieldInfos(d.tracer.list())
-	for i, want := range []int32{wire.ListOther, wire.ListString, wire.ListFloat, wire.ListOther, wire.ListEnum} {
-		if i >= len(fields) || fields[i].Kind != want {
-			t.Fatalf("field %d of %+v: want kind %d", i, fields, want)
+	for i, want := range []wire.FieldInfo{
+		{Event: "app:empty", Kind: wire.ListOther},
+		{Event: "app:full", Name: "e", Kind: wire.ListEnum},
+		{Event: "app:full", Name: "b", Kind: wire.ListOther},
+		{Event: "app:full", Name: "f", Kind: wire.ListFloat},
+		{Event: "app:full", Name: "s", Kind: wire.ListString},
+	} {
+		if i >= len(fields) || fields[i].Event != want.Event || fields[i].Name != want.Name || fields[i].Kind != want.Kind {
+			t.Fatalf("field %d of %+v: want %+v", i, fields, want)
 		}
 	}
 }

@@ -3,7 +3,11 @@
 
 package tracepoint
 
-import "github.com/weir-io/weir/internal/ust/wire"
+import (
+	"slices"
+
+	"github.com/weir-io/weir/internal/ust/wire"
+)
 
 // list is an answer that the daemon reads one by one.
 type list struct {
@@ -37,10 +41,11 @@ func (c *client) field(m *wire.Command, code wire.Code) (f wire.FieldInfo, ok bo
 	return f, true
 }
 
-// fieldInfos lists the fields of events; one without has an entry of its own.
+// fieldInfos lists the fields of events, of each the last first, as programs in C do,
+// which daemons expect; an event without has an entry of its own.
 func fieldInfos(events []*Event) (all []wire.FieldInfo) {
 	for _, e := range events {
-		for _, f := range e.fields {
+		for _, f := range slices.Backward(e.fields) {
 			kind := int32(wire.ListInteger)
 			switch {
 			case f.op == opSlice:
