@@ -22,8 +22,8 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 1}); err == nil {
-		t.Error("a channel of one sub-buffer is taken")
+	if _, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 1, Overwrite: true}); err == nil {
+		t.Error("a channel of one sub-buffer that is overwritten is taken")
 	}
 	c, err := tr.Channel(0, "c", agent.ChannelSettings{SubbufBytes: 4096, SubbufCount: 2})
 	if err != nil {

@@ -33,12 +33,21 @@ func (g Geometry) Check() error {
 	switch {
 	case g.SubbufBytes < MinSubbufBytes || g.SubbufBytes > MaxSubbufBytes || bits.OnesCount64(g.SubbufBytes) != 1:
 		return fmt.Errorf("ring: sub-buffers of %d bytes, want a power of two from %d to %d", g.SubbufBytes, MinSubbufBytes, MaxSubbufBytes)
-	case g.Subbufs < 2 || g.Subbufs > MaxSubbufs || bits.OnesCount64(g.Subbufs) != 1:
-		return fmt.Errorf("ring: %d sub-buffers, want a power of two from 2 to %d", g.Subbufs, MaxSubbufs)
+	case g.Subbufs < g.leastSubbufs() || g.Subbufs > MaxSubbufs || bits.OnesCount64(g.Subbufs) != 1:
+		return fmt.Errorf("ring: %d sub-buffers, want a power of two from %d to %d", g.Subbufs, g.leastSubbufs(), MaxSubbufs)
 	case g.Subbufs*g.SubbufBytes > MaxRingBytes:
 		return fmt.Errorf("ring of %d bytes, want at most %d", g.Subbufs*g.SubbufBytes, uint64(MaxRingBytes))
 	}
 	return nil
+}
+
+// leastSubbufs is how few sub-buffers a ring may have. One is written until the reader ends it,
+// and no further; where writers overwrite, the reader would never have a whole one.
+func (g Geometry) leastSubbufs() uint64 {
+	if g.Overwrite {
+		return 2
+	}
+	return 1
 }
 
 // Bytes is the size of the ring.

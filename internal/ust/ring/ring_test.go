@@ -314,7 +314,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := f.Truncate(0); err == nil {
 		t.Error("memory can shrink")
 	}
-	for _, g := range []Geometry{{}, {SubbufBytes: 4096, Subbufs: 3}, {SubbufBytes: 5000, Subbufs: 2}, {SubbufBytes: MaxSubbufBytes, Subbufs: MaxSubbufs}} {
+	for _, g := range []Geometry{{}, {SubbufBytes: 4096, Subbufs: 3}, {SubbufBytes: 5000, Subbufs: 2}, {SubbufBytes: 4096, Subbufs: 1, Overwrite: true}, {SubbufBytes: MaxSubbufBytes, Subbufs: MaxSubbufs}} {
 		if _, err := Create(g, Header{}, 0); err == nil {
 			t.Errorf("geometry %+v is taken", g)
 		}

@@ -226,6 +226,53 @@ func TestWriterRefusesTheTooLarge(t *testing.T) {
 	}
 }
 
+// A ring of one sub-buffer is written until it is full, and again once the reader has ended
+// and read it.
+func TestWriterHasOneSubbuf(t *testing.T) {
+	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 1}
+	var clock uint64
+	w, r := writerOf(t, g, func() uint64 { clock++; return clock })
+	packet := make([]byte, g.SubbufBytes)
+	n, lost := uint64(0), uint64(0)
+	for round := range 3 {
+		first := n + 1
+		for emit(w, n+1) {
+			n++
+		}
+		lost++
+		at, write, err := r.Positions()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := r.State(at, write); s != Writing {
+			t.Fatalf("round %d: state %d of what nobody has ended", round, s)
+		}
+		clock++
+		if !r.Flush(clock, false) {
+			t.Fatalf("round %d: nothing is ended", round)
+		}
+		_, write, err = r.Positions()
+		if s := r.State(at, write); err != nil || s != Complete {
+			t.Fatalf("round %d: state %d, %v", round, s, err)
+		}
+		if emit(w, n+1) {
+			t.Fatalf("round %d: room in a sub-buffer that is not read", round)
+		}
+		lost++
+		h, size, ok := r.Read(at, packet)
+		events := numbers(t, packet[:size], h)
+		if !ok || h.Sequence != uint64(round) || uint64(len(events)) != n+1-first || events[0] != first || events[len(events)-1] != n {
+			t.Fatalf("round %d: packet %d of %d events, want %d", round, h.Sequence, len(events), n+1-first)
+		}
+		if err := r.Release(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.Lost() != lost || r.Lost() != lost {
+		t.Errorf("%d and %d lost, want %d", w.Lost(), r.Lost(), lost)
+	}
+}
+
 // A memory whose places lie outside of it is not mapped.
 func TestWriterRefusesCorruptMemory(t *testing.T) {
 	g := Geometry{SubbufBytes: MinSubbufBytes, Subbufs: 2}
