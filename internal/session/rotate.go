@@ -59,11 +59,15 @@ func (s *Session) rotateBySchedule(ctx context.Context, set agent.RotationSchedu
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	last := time.Now()
+	var tries pacing
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if !tries.due(time.Now()) {
+			continue
 		}
 		s.mu.Lock()
 		due := set.Period > 0 && time.Since(last) >= set.Period-period/2
@@ -74,12 +78,23 @@ func (s *Session) rotateBySchedule(ctx context.Context, set agent.RotationSchedu
 		}
 		if due && s.active && !ended(ctx) {
 			last = time.Now()
-			var done agent.Done
-			if err := s.rotate(ctx, &done); err != nil {
-				s.log.Warn("not rotated by schedule", "err", err)
-			}
+			s.rotateDue(ctx, &tries)
 		}
 		s.mu.Unlock()
+	}
+}
+
+// rotateDue rotates the session by its schedule. What fails is told once and tried again less
+// and less often. The caller holds the session's lock.
+func (s *Session) rotateDue(ctx context.Context, tries *pacing) {
+	var done agent.Done
+	switch err := s.rotate(ctx, &done); {
+	case err != nil && tries.failed(time.Now(), err):
+		s.log.Warn("not rotated by schedule", "err", err)
+	case err != nil:
+		s.log.Debug("not rotated by schedule again", "err", err)
+	case tries.worked():
+		s.log.Info("rotated by schedule again")
 	}
 }
 
