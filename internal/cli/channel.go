@@ -151,7 +151,8 @@ func newDisableChannelCommand() *cobra.Command {
 		Use:   "disable-channel NAME[,NAME]...",
 		Short: "Disable channels of a session",
 		Long: `Disable channels: nothing more is recorded in them until "weir enable-channel".
-What they have recorded stays.`,
+What they have recorded stays. One that is not there is a warning (exit code 4),
+and the others are disabled, as with LTTng.`,
 		Example:           "  weir disable-channel -k channel0",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: firstOnly(completeChannels),
@@ -164,6 +165,10 @@ What they have recorded stays.`,
 		}
 		return eachChannel(c, func(name, channel string) (agent.Done, error) {
 			done, err := c.api.DisableChannel(c.ctx, name, of, channel)
+			if p, ok := errors.AsType[*agent.Problem](err); ok && p.Code == agent.CodeChannelNotFound {
+				c.warnings = append(c.warnings, *asProblem(err)) // the others of the list are meant, too
+				return done, nil
+			}
 			if err == nil {
 				c.say("%s channel %s disabled for session %s", domainTitle(of), channel, name)
 			}

@@ -77,10 +77,11 @@ func (f *domainFlags) one() (string, error) {
 	return "", usageErrorf("want one domain: -k (kernel), -u (applications), -w (weir), --stat or --fs")
 }
 
-// domainTitle begins a sentence about a domain.
+// domainTitle begins a sentence about a domain. Those of programs are told as LTTng does: no
+// words, their names have no capitals.
 func domainTitle(domain string) string {
-	if domain == "" {
-		return ""
+	if domain == "" || domain == domainUST || loggerTitles[domain] != "" {
+		return domain
 	}
 	return strings.ToUpper(domain[:1]) + domain[1:]
 }

@@ -316,7 +316,7 @@ func (f *enableEventFlags) allRules(kind agent.EventType, location string) ([]ag
 	switch kind {
 	case "":
 		kind = agent.AllEvents
-		if f.domain.loggers() {
+		if f.domain.loggers() || f.domain.user {
 			kind = agent.Tracepoint // as of those that are named
 		}
 	case agent.Tracepoint, agent.Syscall:

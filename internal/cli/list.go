@@ -171,10 +171,18 @@ func (f *listFlags) userEvents(c *agentCall) error {
 			if field.NotWritten {
 				note = " [no write]"
 			}
-			c.say("        field: %s (%s)%s", field.Name, field.Type, note)
+			c.say("        field: %s (%s)%s", field.Name, fieldTypeText(field.Type), note)
 		}
 	}
 	return nil
+}
+
+// fieldTypeText is LTTng's word for a kind of field: of arrays, programs tell no more.
+func fieldTypeText(kind string) string {
+	if kind == "other" {
+		return "unknown"
+	}
+	return kind
 }
 
 // levelNumber is the number of a log level, or -1. The more severe, the smaller.

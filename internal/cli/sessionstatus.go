@@ -189,6 +189,10 @@ func sayChannel(c *agentCall, ch agent.Channel, uncounted bool) {
 	c.say("")
 	c.say("    Recording event rules:")
 	for _, r := range ch.Events {
+		if uncounted {
+			c.say("      %s", userRuleText(r))
+			continue
+		}
 		c.say("      %s [%s]", ruleText(r), enabledText(r.Enabled))
 	}
 	if len(ch.Events) == 0 {
@@ -259,11 +263,7 @@ func ruleText(r agent.EventRule) string {
 		text += fmt.Sprintf(" [every %v]", r.Period)
 	}
 	if r.LogLevel != "" {
-		op := "<="
-		if r.LogLevelOnly {
-			op = "=="
-		}
-		text += fmt.Sprintf(" (loglevel %s %s)", op, r.LogLevel)
+		text += fmt.Sprintf(" (loglevel %s %s)", levelSign(r), r.LogLevel)
 	}
 	if len(r.Exclusions) > 0 {
 		text += fmt.Sprintf(" [without: %s]", strings.Join(r.Exclusions, ", "))
@@ -273,6 +273,22 @@ func ruleText(r agent.EventRule) string {
 		text += fmt.Sprintf(" (%d events, %d refused by the kernel)", r.Matches, r.Refused)
 	case r.Matches > 1:
 		text += fmt.Sprintf(" (%d events)", r.Matches)
+	}
+	return text
+}
+
+// userRuleText is a rule of applications in LTTng's form: they decide it all themselves.
+func userRuleText(r agent.EventRule) string {
+	text := r.Pattern
+	if r.LogLevel != "" {
+		text += fmt.Sprintf(" (loglevel %s %s (%d))", levelSign(r), r.LogLevel, levelNumber(r.LogLevel))
+	}
+	text += fmt.Sprintf(" (type: %s) [%s]", agent.Tracepoint, enabledText(r.Enabled))
+	if len(r.Exclusions) > 0 {
+		text += fmt.Sprintf(" [exclusions: %s]", strings.Join(r.Exclusions, ", "))
+	}
+	if r.Filter != "" {
+		text += fmt.Sprintf(" [filter: '%s']", r.Filter)
 	}
 	return text
 }

@@ -4,7 +4,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os/user"
@@ -22,10 +21,36 @@ const anyOne = "*"
 // trackFlags are the flags of "weir track" and "weir untrack".
 type trackFlags struct {
 	domain           domainFlags
-	pid, uid         string
-	gid              string
-	vpid, vuid, vgid string
+	pid, uid, gid    trackList
+	vpid, vuid, vgid trackList
 	all              bool
+
+	open []*trackList // those whose value is an argument, in order
+}
+
+// trackList is a list of processes, users or groups. The value may also be the argument
+// behind the flag, as LTTng has it: "--vpid 7 --vuid root".
+type trackList struct {
+	flags *trackFlags
+	given bool
+	text  string
+}
+
+// String returns the list.
+func (l *trackList) String() string { return l.text }
+
+// Type is what the usage calls it.
+func (l *trackList) Type() string { return "string" }
+
+// Set takes a value, or takes note that it is the next argument.
+func (l *trackList) Set(text string) error {
+	l.given = true
+	if text == anyOne {
+		l.flags.open = append(l.flags.open, l)
+		return nil
+	}
+	l.text = strings.TrimPrefix(l.text+","+text, ",")
+	return nil
 }
 
 // newTrackCommand returns "weir track".
@@ -37,8 +62,9 @@ these are is looked up when events of the kernel are read: of a thread that has
 ended by then they may not be known. Applications (-u) have the numbers with
 which they have registered. The first one restricts the session to itself,
 further ones add to it. With -a, and --pid, --uid or --gid to choose which, all
-are recorded again.`,
-		"  weir track -k --pid 2345,2346\n  weir track -u --vpid 2345\n  weir track -k --pid -a",
+are recorded again. What is tracked already stays so: that is a warning (exit
+code 4).`,
+		"  weir track -k --pid 2345,2346\n  weir track -u --vpid 2345 --vuid postgres\n  weir track -k --pid -a",
 		"%s added to what session %s tracks", (*agent.Client).Track)
 }
 
@@ -57,7 +83,7 @@ func trackCommand(use, short, long, example, text string, do func(*agent.Client,
 	fl := c.Flags()
 	f.domain.add(fl)
 	for _, o := range []struct {
-		to                *string
+		to                *trackList
 		name, short, text string
 	}{
 		{&f.pid, "pid", "p", "processes, by their `PID,...`"},
@@ -67,12 +93,13 @@ func trackCommand(use, short, long, example, text string, do func(*agent.Client,
 		{&f.gid, "gid", "", "groups, by name or number: `GROUP,...`"},
 		{&f.vgid, "vgid", "", "of -u: groups, `GROUP,...`, as --gid"},
 	} {
-		fl.StringVarP(o.to, o.name, o.short, "", o.text)
+		o.to.flags = &f
+		fl.VarP(o.to, o.name, o.short, o.text)
 		fl.Lookup(o.name).NoOptDefVal = anyOne
 	}
 	fl.BoolVarP(&f.all, "all", "a", false, "all processes or users")
 	return agentCommand(c, true, func(c *agentCall) error {
-		r, err := f.request(c.args)
+		orders, err := f.requests(c.args)
 		if err != nil {
 			return err
 		}
@@ -80,79 +107,96 @@ func trackCommand(use, short, long, example, text string, do func(*agent.Client,
 		if err != nil {
 			return err
 		}
-		done, err := do(c.api, c.ctx, name, r)
-		if err != nil {
-			return err
+		for _, r := range orders {
+			done, err := do(c.api, c.ctx, name, r)
+			if err != nil {
+				return err
+			}
+			c.did(name, done)
+			c.say(text, trackText(r), name)
 		}
-		c.did(name, done)
-		c.say(text, trackText(r), name)
 		return nil
 	})
 }
 
-// request reads the flags. Numbers may also follow as an argument: "--pid 7".
-func (f *trackFlags) request(args []string) (agent.Track, error) {
+// requests reads the flags, and the arguments that are their values. All of something
+// takes a request for each.
+func (f *trackFlags) requests(args []string) ([]agent.Track, error) {
 	domain, err := f.domain.one()
 	if err != nil {
-		return agent.Track{}, err
+		return nil, err
 	}
-	r := agent.Track{Domain: domain, All: f.all}
+	if err := f.fill(args); err != nil {
+		return nil, err
+	}
 	if err := f.virtual(domain); err != nil {
-		return r, err
+		return nil, err
 	}
-	given, open := 0, 0
+	var all []agent.Track
+	lists := false
 	for _, a := range f.attributes() {
-		if *a.list != "" {
-			given++
-			r.Of = a.of
+		if a.list.given {
+			all = append(all, agent.Track{Domain: domain, All: true, Of: a.of})
 		}
-		if *a.list == anyOne {
-			open++
-		}
-	}
-	if len(args) > 0 && open == 1 {
-		for _, a := range f.attributes() {
-			if *a.list == anyOne {
-				*a.list = strings.Join(args, ",")
-			}
-		}
-		args, open = nil, 0
+		lists = lists || a.list.text != ""
 	}
 	switch {
-	case len(args) > 0:
-		return r, usageErrorf("unexpected argument %q", args[0])
-	case given == 0:
-		return r, usageErrorf("want --pid, --uid or --gid")
-	case f.all && open < given:
-		return r, usageErrorf("-a and a list exclude each other")
-	case f.all && given > 1:
-		return r, usageErrorf("want -a with one of --pid, --uid and --gid")
-	case !f.all && open > 0:
-		return r, usageErrorf("want a list, or -a")
+	case len(all) == 0:
+		return nil, usageErrorf("want --pid, --uid or --gid")
+	case f.all && lists:
+		return nil, usageErrorf("-a and a list exclude each other")
 	case f.all:
-		return r, nil
+		return all, nil
+	case len(f.open) > 0:
+		return nil, usageErrorf("want a list, or -a")
 	}
-	r.Of = ""
-	return r, f.lists(&r)
+	r := agent.Track{Domain: domain}
+	if err := f.lists(&r); err != nil {
+		return nil, err
+	}
+	return []agent.Track{r}, nil
+}
+
+// fill gives the flags without a value their arguments.
+func (f *trackFlags) fill(args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case len(f.open) == 1: // "--pid 7 8"
+		args = []string{strings.Join(args, ",")}
+	case len(args) > len(f.open):
+		return usageErrorf("unexpected argument %q", args[len(f.open)])
+	case len(args) < len(f.open):
+		return usageErrorf("a list has no value: want one behind each, or -a for all of them")
+	}
+	for i, a := range args {
+		if err := f.open[i].Set(a); err != nil {
+			return err
+		}
+	}
+	f.open = nil
+	return nil
 }
 
 // virtual takes the numbers that LTTng has for applications, which are the only ones
 // there.
 func (f *trackFlags) virtual(domain string) error {
 	if domain != domainUST {
-		if f.vpid+f.vuid+f.vgid != "" {
+		if f.vpid.given || f.vuid.given || f.vgid.given {
 			return agent.NewProblem(agent.CodeNotSupported, "only --pid, --uid and --gid are supported in this domain")
 		}
 		return nil
 	}
 	for _, o := range []struct {
-		to, from *string
+		to, from *trackList
 		name     string
 	}{{&f.pid, &f.vpid, "pid"}, {&f.uid, &f.vuid, "uid"}, {&f.gid, &f.vgid, "gid"}} {
-		if *o.to != "" && *o.from != "" {
+		if o.to.given && o.from.given {
 			return usageErrorf("--%s and --v%s are the same with -u", o.name, o.name)
 		}
-		*o.to = cmp.Or(*o.to, *o.from)
+		if o.from.given {
+			*o.to = *o.from
+		}
 	}
 	return nil
 }
@@ -160,7 +204,7 @@ func (f *trackFlags) virtual(domain string) error {
 // attribute is one of those by which processes are tracked.
 type attribute struct {
 	of   agent.TrackOf
-	list *string
+	list *trackList
 }
 
 func (f *trackFlags) attributes() []attribute {
@@ -168,8 +212,8 @@ func (f *trackFlags) attributes() []attribute {
 }
 
 func (f *trackFlags) lists(r *agent.Track) error {
-	if f.pid != "" {
-		for _, text := range splitNames(f.pid) {
+	if f.pid.given {
+		for _, text := range splitNames(f.pid.text) {
 			n, err := strconv.ParseInt(text, 10, 32)
 			if err != nil || n < 0 {
 				return usageErrorf("--pid and --vpid: want numbers of processes, got %q", text)
@@ -178,14 +222,14 @@ func (f *trackFlags) lists(r *agent.Track) error {
 		}
 	}
 	for _, l := range []struct {
-		list   string
+		list   trackList
 		number func(string) (int64, error)
 		to     *[]int64
 	}{{f.uid, userNumber, &r.UIDs}, {f.gid, groupNumber, &r.GIDs}} {
-		if l.list == "" {
+		if !l.list.given {
 			continue
 		}
-		for _, text := range splitNames(l.list) {
+		for _, text := range splitNames(l.list.text) {
 			id, err := l.number(text)
 			if err != nil {
 				return err
@@ -229,7 +273,12 @@ func userNumber(text string) (int64, error) {
 }
 
 func trackText(r agent.Track) string {
-	if r.All {
+	switch {
+	case r.All && r.Of == agent.TrackUID:
+		return "all users"
+	case r.All && r.Of == agent.TrackGID:
+		return "all groups"
+	case r.All:
 		return "all"
 	}
 	var parts []string

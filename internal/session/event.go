@@ -84,6 +84,9 @@ func (m *domain) channelForNew(name string, done *agent.Done) (*channel, error) 
 
 // addRule adds a rule, or enables it.
 func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error {
+	if err := c.settleLevel(&r); err != nil {
+		return err
+	}
 	if old := c.rule(&r); old != nil {
 		if old.Enabled {
 			return problemf(agent.CodeKernelEventExists, "event rule %s exists already in channel %s", r.Pattern, c.name)
@@ -94,9 +97,6 @@ func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error
 	if err := c.checkPeriod(&r); err != nil {
 		return err
 	}
-	if _, ok := c.Channel.(source.Leveled); !ok && r.LogLevel != "" {
-		return problemf(agent.CodeNotSupported, "event rule %s: events of channel %s have no log level", r.Pattern, c.name)
-	}
 	r.Enabled = true
 	warnings, err := c.AddRule(&r)
 	for _, w := range warnings {
@@ -106,6 +106,22 @@ func (s *Session) addRule(c *channel, r agent.EventRule, done *agent.Done) error
 		return coded(agent.CodeInvalid, err)
 	}
 	c.rules = append(c.rules, &r)
+	return nil
+}
+
+// settleLevel gives the level of a rule its full name, by which rules are compared and told.
+// What is no level stays: the channel says what it wants.
+func (c *channel) settleLevel(r *agent.EventRule) error {
+	if r.LogLevel == "" {
+		return nil
+	}
+	l, ok := c.Channel.(source.Leveled)
+	if !ok {
+		return problemf(agent.CodeNotSupported, "event rule %s: events of channel %s have no log level", r.Pattern, c.name)
+	}
+	if name, ok := l.Level(r.LogLevel); ok {
+		r.LogLevel = name
+	}
 	return nil
 }
 
@@ -178,20 +194,24 @@ func (d *Daemon) DisableEvents(_ context.Context, by Caller, name string, r agen
 	return done, err
 }
 
-// Track restricts a domain to processes.
+// Track restricts a domain to processes. Of those that are tracked already it warns, as LTTng
+// does.
 func (d *Daemon) Track(_ context.Context, by Caller, name string, r agent.Track) (done agent.Done, err error) {
-	users := func(have, given []int64) ([]int64, error) { return included(r.All, have, given) }
-	return done, d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
+	users := func(have, given []int64) ([]int64, error) { return included(r.All, have, given, &done), nil }
+	err = d.setTracked(by, name, r, users, func(pids []int32) ([]int32, error) {
 		if r.All {
 			return nil, nil
 		}
 		for _, p := range r.PIDs {
-			if !slices.Contains(pids, p) {
-				pids = append(pids, p)
+			if slices.Contains(pids, p) {
+				warn(&done, agent.CodeInvalid, fmt.Sprintf("process %d is tracked already", p))
+				continue
 			}
+			pids = append(pids, p)
 		}
 		return pids, nil
 	})
+	return done, err
 }
 
 // Untrack takes processes out. Without any left, none is recorded. Of those that are not

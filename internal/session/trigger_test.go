@@ -137,11 +137,12 @@ func TestTriggersAreBounded(t *testing.T) {
 }
 
 func TestSets(t *testing.T) {
-	set, err := included(false, nil, []int64{3, 4, 3})
-	if fmt.Sprint(set, err) != "[3 4] <nil>" {
-		t.Error(set, err)
-	}
 	var done agent.Done
+	set := included(false, nil, []int64{3, 4, 3}, &done)
+	if fmt.Sprint(set) != "[3 4]" || len(done.Warnings) != 1 || done.Warnings[0].Message != "user or group 3 is tracked already" {
+		t.Errorf("what is tracked is added: %v, %v", set, done)
+	}
+	done = agent.Done{}
 	if set = excluded(false, set, []int64{3}, &done); fmt.Sprint(set) != "[4]" || len(done.Warnings) != 0 {
 		t.Error(set, done)
 	}
@@ -154,7 +155,7 @@ func TestSets(t *testing.T) {
 	if set = excluded(true, set, nil, &done); set == nil || len(set) != 0 || len(done.Warnings) != 2 {
 		t.Errorf("none: %v, %v", set, done)
 	}
-	if set, err = included(true, set, nil); set != nil || err != nil {
-		t.Errorf("all: %v, %v", set, err)
+	if set = included(true, set, nil, &done); set != nil || len(done.Warnings) != 2 {
+		t.Errorf("all: %v, %v", set, done)
 	}
 }

@@ -91,16 +91,18 @@ func (m *domain) tellUsers(ctx context.Context) error {
 }
 
 // included adds what is given to a set, which is all without it.
-func included(all bool, have, given []int64) ([]int64, error) {
+func included(all bool, have, given []int64, done *agent.Done) []int64 {
 	if all {
-		return nil, nil
+		return nil
 	}
 	for _, id := range given {
-		if !slices.Contains(have, id) {
-			have = append(have, id)
+		if slices.Contains(have, id) {
+			warn(done, agent.CodeInvalid, fmt.Sprintf("user or group %d is tracked already", id))
+			continue
 		}
+		have = append(have, id)
 	}
-	return have, nil
+	return have
 }
 
 // excluded takes what is given out of a set; without any left, none is recorded.

@@ -69,8 +69,8 @@ type Periodic interface {
 
 // Leveled is a channel whose events have log levels.
 type Leveled interface {
-	// Levels are their names, by severity.
-	Levels() []string
+	// Level is the full name of a level, which people write in several ways.
+	Level(text string) (name string, ok bool)
 }
 
 // Growing is a channel that gets more rings.

@@ -29,8 +29,14 @@ func levels() (names []string) {
 	return names
 }
 
-// Levels implements source.Leveled.
-func (c *channel) Levels() []string { return levels() }
+// Level implements source.Leveled.
+func (c *channel) Level(text string) (string, bool) {
+	l := parseLevel(text)
+	if l < 0 {
+		return "", false
+	}
+	return schema.LogLevel(l).String(), true
+}
 
 // parseLevel finds a level by its name, which need not begin with TRACE_, or number;
 // -1 if there is none.

@@ -29,6 +29,12 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	leveled := c.(source.Leveled)
+	for text, want := range map[string]string{"WARNING": "TRACE_WARNING", "trace_warning": "TRACE_WARNING", "4": "TRACE_WARNING", "15": "", "LOUD": "", "-1": ""} {
+		if name, ok := leveled.Level(text); name != want || ok != (want != "") {
+			t.Errorf("level %q is %q, %v, want %q", text, name, ok, want)
+		}
+	}
 	for _, r := range []agent.EventRule{
 		{Type: agent.Syscall, Pattern: "a"},
 		{Type: agent.Tracepoint, Pattern: "a", Filter: "n +"},
