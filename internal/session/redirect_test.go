@@ -28,14 +28,20 @@ func newTwoDomains(t *testing.T, to ...agent.URI) *host {
 	h := newHost(t, func(o *Options) {
 		o.Sources = append(o.Sources, source.Source(&second{selfsource.New(o.Log)}))
 	})
+	h.beginTwo(to...)
+	return h
+}
+
+// beginTwo makes and starts the session, which records two domains.
+func (h *host) beginTwo(to ...agent.URI) {
+	h.Helper()
 	h.begin(to...)
 	h.stop()
-	_, err := h.daemon.EnableEvents(t.Context(), h.by, sessionName, agent.EnableEvents{
+	_, err := h.daemon.EnableEvents(h.Context(), h.by, sessionName, agent.EnableEvents{
 		Domain: secondDomain, Rules: []agent.EventRule{{Type: agent.Tracepoint, Pattern: "weir:trigger"}},
 	})
 	h.must(err)
 	h.start()
-	return h
 }
 
 // packets returns the numbers of the packets of weir's own domain below a directory.

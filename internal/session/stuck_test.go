@@ -18,6 +18,7 @@ import (
 	"github.com/weir-io/weir/internal/handover"
 	"github.com/weir-io/weir/internal/peer"
 	"github.com/weir-io/weir/internal/selfsource"
+	"github.com/weir-io/weir/internal/source"
 )
 
 // disk is a file system that can be frozen: whoever writes then waits in the kernel,
@@ -213,6 +214,28 @@ func TestDiskHangsLeft(t *testing.T) {
 	if all := h.daemon.Sessions(h.by); len(all) != 0 {
 		t.Errorf("sessions are left: %+v", all)
 	}
+}
+
+// TestTwoDomainsEndWhileDiskHangs ends a session of which one domain finds only then that the
+// disk does not answer: that takes no longer than where both knew.
+func TestTwoDomainsEndWhileDiskHangs(t *testing.T) {
+	t.Parallel()
+	late := &second{}
+	h := newHost(t, quickHang, func(o *Options) {
+		late.Source = selfsource.New(o.Log)
+		o.Sources = append(o.Sources, source.Source(late))
+	})
+	d := h.newDisk()
+	h.beginTwo(localURI(filepath.Join(d.dir, "trace")))
+	d.freeze()
+	h.awaitStuck()
+	late.Emit(h.by.UID, agent.Notice{Time: time.Now(), Session: sessionName, Type: "trigger", Text: "test"})
+	h.within("destroy", func() error {
+		if _, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true); err == nil || strings.Count(err.Error(), "is lost") != 2 {
+			t.Errorf("destroyed with %v, want what is lost of both domains told", err)
+		}
+		return nil
+	})
 }
 
 // TestShelveWhereDiskHangs puts nothing into its place where another domain has found that
