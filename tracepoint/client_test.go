@@ -4,9 +4,11 @@
 package tracepoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -255,6 +257,38 @@ func TestEnumRefused(t *testing.T) {
 	}
 }
 
+// A context that a program's own code tells has no value in Go programs, which is a byte of 0
+// before the fields. Where the daemon refuses the enumeration of its kinds, nothing is recorded.
+func TestAppContext(t *testing.T) {
+	g := ring.Geometry{SubbufBytes: 4096, Subbufs: 2}
+	r := newRecorder(t, g, 1, anything, contextPID, wire.ContextApp)
+	defer r.close()
+	e := New1(newProvider(r.tracer, "app"), "tick", Info, Uint8("n"))
+	wait.Until(t, "the event is recorded", e.Enabled)
+	e.Write(7)
+	reader := r.readers[0]
+	reader.Flush(now(), false)
+	at, _, err := reader.Positions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet := make([]byte, g.SubbufBytes)
+	h, _, _ := reader.Read(at, packet)
+	want := append(le.AppendUint32(nil, uint32(os.Getpid())), 0, 7)
+	if got := packet[:h.ContentBits/8]; !bytes.HasSuffix(got, want) {
+		t.Errorf("an event ends with %v, want %v", got[ring.HeaderLen:], want)
+	}
+
+	refused := newRefuser(t, wire.NoticeEnum, g, 1, anything, wire.ContextApp)
+	defer refused.close()
+	e = New1(newProvider(refused.tracer, "app"), "tick", Info, Uint8("n"))
+	refused.want(wire.Command{Handle: refused.channel, Op: wire.OpDisable}, nil)
+	refused.want(wire.Command{Handle: refused.channel, Op: wire.OpEnable}, nil) // all is in line then
+	if e.Enabled() {
+		t.Error("an event is recorded without a context of its channel")
+	}
+}
+
 // Programs of C and of Go share channels: their contexts are declared alike.
 func TestContextsAsInC(t *testing.T) {
 	for _, kind := range []wire.ContextType{contextPthread, contextIP} {
@@ -263,7 +297,7 @@ func TestContextsAsInC(t *testing.T) {
 			t.Fatalf("there is no context %s", kind)
 		}
 		want := wire.Field{Name: kind.String(), Kind: wire.Integer, Bits: 64, Base: 10, Align: 8}
-		if all := c.records(); len(all) != 1 || all[0] != want {
+		if all := c.records(nil); len(all) != 1 || all[0] != want {
 			t.Errorf("context %s is %+v, want %+v", kind, all, want)
 		}
 	}

@@ -24,7 +24,7 @@ const procnameLen = 17
 // contextWriter writes what all events of a channel tell, before their fields.
 type contextWriter struct {
 	kind    wire.ContextType
-	name    string // of a counter
+	name    string // of a counter, or of a context of the program's own
 	size    uint64
 	sign    bool
 	now     func(processor int) uint64 // nil: fixed
@@ -87,6 +87,8 @@ func (c *contextWriter) put(p unsafe.Pointer, v uint64) unsafe.Pointer {
 	switch {
 	case c.text != nil:
 		*(*[procnameLen]byte)(p) = *c.text
+	case c.size == 1:
+		*(*uint8)(p) = uint8(v)
 	case c.size == 4:
 		*(*uint32)(p) = uint32(v)
 	default:
@@ -96,8 +98,12 @@ func (c *contextWriter) put(p unsafe.Pointer, v uint64) unsafe.Pointer {
 }
 
 // records describes the context, to the byte as LTTng's library does: the programs of a
-// user share the channel, and a daemon takes those alone that have the same contexts.
-func (c *contextWriter) records() []wire.Field {
+// user share the channel, and a daemon takes those alone that have the same contexts. The
+// daemon has enumerations by the numbers given.
+func (c *contextWriter) records(enums map[string]uint64) []wire.Field {
+	if c.kind == wire.ContextApp {
+		return appRecords(c.name, enums[dynamicEnum().name])
+	}
 	if c.text != nil {
 		return []wire.Field{
 			{Name: c.kind.String(), Kind: wire.Array, Length: procnameLen},

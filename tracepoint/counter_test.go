@@ -154,7 +154,7 @@ func TestCounterContext(t *testing.T) {
 	}
 	defer ch.retire()
 	want := wire.Field{Name: "perf_thread_task_clock", Kind: wire.Integer, Bits: 64, Base: 10, Align: 8}
-	if all := ch.contexts[0].records(); len(all) != 1 || all[0] != want {
+	if all := ch.contexts[0].records(nil); len(all) != 1 || all[0] != want {
 		t.Errorf("declared as %+v, want %+v", all, want)
 	}
 }

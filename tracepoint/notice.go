@@ -132,7 +132,13 @@ func (c *client) declareEnum(s *session, e *enum) (bool, error) {
 func (c *client) declareChannel(ch *channel) error {
 	var records []wire.Field
 	for i := range ch.contexts {
-		records = append(records, ch.contexts[i].records()...)
+		if ch.contexts[i].kind == wire.ContextApp {
+			if known, err := c.declareEnum(ch.session, dynamicEnum()); err != nil || !known {
+				ch.refused = true
+				return err
+			}
+		}
+		records = append(records, ch.contexts[i].records(ch.session.enums)...)
 	}
 	fields := wire.AppendFields(nil, records)
 	n := wire.ChannelNotice{Session: ch.session.handle, Channel: ch.handle, FieldsLen: uint32(len(fields))}

@@ -112,21 +112,15 @@ func (c *client) exclude(s *socket, m *wire.Command) error {
 	return nil
 }
 
-// applicationContext has a name behind it.
-const applicationContext = 7
-
 // context adds what all events of a channel tell.
 func (c *client) context(s *socket, m *wire.Command) error {
 	x, err := wire.ParseContext(m.Body)
 	if err != nil {
 		return err
 	}
-	if x.Type == applicationContext {
-		provider, name := le.Uint32(m.Body[20:]), le.Uint32(m.Body[24:])
-		if provider > maxName || name > maxName {
-			return wire.CodeInvalid // as LTTng: nothing follows that could be skipped
-		}
-		if err := s.skip(int64(provider) + int64(name)); err != nil {
+	var app wire.AppContext
+	if x.Type == wire.ContextApp {
+		if app, err = s.appContext(m); err != nil {
 			return err
 		}
 	}
@@ -147,6 +141,14 @@ func (c *client) context(s *socket, m *wire.Command) error {
 		ch.contexts = append(ch.contexts, w)
 		return nil
 	}
+	if x.Type == wire.ContextApp {
+		if len(app.String()+appKind) > maxName {
+			ch.refused = true
+			return wire.CodeInvalid // it cannot be described
+		}
+		ch.contexts = append(ch.contexts, newAppContext(app))
+		return nil
+	}
 	w, ok := newContext(x.Type)
 	if !ok {
 		ch.refused = true
@@ -154,6 +156,22 @@ func (c *client) context(s *socket, m *wire.Command) error {
 	}
 	ch.contexts = append(ch.contexts, w)
 	return nil
+}
+
+// appContext reads the names that follow the command of a context of the program's own.
+func (s *socket) appContext(m *wire.Command) (app wire.AppContext, err error) {
+	provider, name, err := wire.ParseAppContext(m.Body)
+	if err != nil {
+		return app, wire.CodeInvalid // as LTTng: nothing follows that could be skipped
+	}
+	b := make([]byte, provider+name)
+	if err := s.fill(b); err != nil {
+		return app, err
+	}
+	if app.ParseNames(b, provider) != nil {
+		return app, wire.CodeInvalid
+	}
+	return app, nil
 }
 
 // silentFile takes a descriptor for something that is not done.

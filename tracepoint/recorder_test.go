@@ -56,7 +56,12 @@ func newRefuser(t testing.TB, refuse wire.Notice, g ring.Geometry, rings uint32,
 		r.addRing(g, i, fd)
 	}
 	for _, x := range contexts {
-		r.want(wire.Command{Handle: r.channel, Op: wire.OpContext, Body: (&wire.Context{Type: x}).Append(nil)}, nil)
+		body, names := (&wire.Context{Type: x}).Append(nil), []byte(nil)
+		if x == wire.ContextApp {
+			app := wire.AppContext{Provider: "web", Name: "user"}
+			body, names = app.Append(nil), app.AppendNames(nil)
+		}
+		r.want(wire.Command{Handle: r.channel, Op: wire.OpContext, Body: body}, names)
 	}
 	r.addRule(rule)
 	r.want(wire.Command{Handle: r.session, Op: wire.OpEnable}, nil)

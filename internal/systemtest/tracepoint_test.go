@@ -71,6 +71,7 @@ func TestGoProgramsBesideC(t *testing.T) {
 		a.do("create", "s", "-o", dir)
 		a.do("enable-channel", "-u", "small", "--subbuf-size", "4k", "--num-subbuf", "4")
 		a.do("enable-event", "-u", eventName, "-c", "small")
+		a.do("add-context", "-u", "-t", "vtid", "-t", "$app.web:user", "-t", "procname") // all declare the same
 		a.do("start")
 		g, c := m.startGoApp(1, 16), m.startApp(2, 16)
 		const each = 200_000
