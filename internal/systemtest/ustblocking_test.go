@@ -4,6 +4,7 @@
 package systemtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/weir-io/weir/client/agent"
 )
 
 // waits is how often a process has waited for something.
@@ -86,6 +89,49 @@ func TestUserBlocking(t *testing.T) {
 				m.Errorf("%q: exit code %d, %s", args, code, text)
 			}
 			a.do("destroy", "refused")
+		}
+		a.end()
+	})
+}
+
+// TestUserLosses records programs in rings that are full soon, of one sub-buffer among them:
+// stop and destroy tell how many events found no room, and the others are recorded.
+func TestUserLosses(t *testing.T) {
+	isolated(t, func(m *machine) {
+		a := m.startAgent()
+		losses := func(order, session string) []agent.ChannelLoss {
+			m.Helper()
+			var doc struct {
+				Losses []agent.ChannelLoss `json:"losses"`
+			}
+			if err := json.Unmarshal([]byte(a.do(order, "--json", session)), &doc); err != nil {
+				m.Fatal(err)
+			}
+			return doc.Losses
+		}
+		for _, subbufs := range []string{"1", "2"} {
+			session := "of" + subbufs
+			dir := filepath.Join(m.dir, session)
+			a.do("create", session, "-o", dir)
+			// Nobody looks at it before the session stops.
+			a.do("enable-channel", "-u", "c", "--subbuf-size", "4k", "--num-subbuf", subbufs, "--read-timer", "1h")
+			a.do("enable-event", "-u", eventName, "-c", "c")
+			for round := uint64(1); round <= 2; round++ {
+				a.do("start")
+				p := m.startApp(1, 16, onFirstCPU...)
+				const events = 2000
+				p.emit(events, 0)
+				p.finish()
+				told := losses("stop", session)
+				recorded := uint64(m.ticks(dir)[1])
+				want := agent.ChannelLoss{Domain: "ust", Channel: "c", Discarded: round*events - recorded}
+				if len(told) != 1 || told[0] != want || recorded == 0 || want.Discarded == 0 {
+					m.Errorf("%s sub-buffers, round %d: %d recorded, told %+v, want %+v", subbufs, round, recorded, told, want)
+				}
+			}
+			if told := losses("destroy", session); len(told) != 1 || told[0].Discarded == 0 {
+				m.Errorf("%s sub-buffers: the end tells %+v", subbufs, told)
+			}
 		}
 		a.end()
 	})
