@@ -34,6 +34,19 @@ type tracer struct {
 	p *process
 }
 
+// needKernel ends the test where the kernel cannot be traced. Where tracefs is not mounted,
+// nobody has traced yet: it is mounted in the test's namespace.
+func (m *machine) needKernel() {
+	m.Helper()
+	traced, err := tracefs.Find()
+	if err != nil {
+		peer.Lack(m.T, "kernel tracing at %s: %v", kernelRoot, err)
+	}
+	if err := traced.Close(); err != nil {
+		m.Error(err)
+	}
+}
+
 // startAgent starts the session daemon, which needs a kernel that can be traced.
 func (m *machine) startAgent(args ...string) *tracer {
 	m.Helper()
@@ -43,9 +56,7 @@ func (m *machine) startAgent(args ...string) *tracer {
 // startAgentOf starts that of another executable.
 func (m *machine) startAgentOf(program string, args ...string) *tracer {
 	m.Helper()
-	if _, err := os.Stat(filepath.Join(kernelRoot, "instances")); err != nil {
-		peer.Lack(m.T, "kernel tracing at %s: %v", kernelRoot, err)
-	}
+	m.needKernel()
 	return &tracer{m, m.startNotifying(append([]string{program, "agent", "--state-dir", m.mkdir("agent")}, args...)...)}
 }
 

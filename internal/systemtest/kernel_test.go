@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/weir-io/weir/client/agent"
-	"github.com/weir-io/weir/internal/peer"
 )
 
 // TestKernelLocal records system calls into files: exactly those made, the same
@@ -345,9 +344,7 @@ func TestKernelRefusals(t *testing.T) {
 // start.
 func TestUpRecordsHost(t *testing.T) {
 	isolated(t, func(m *machine) {
-		if _, err := os.Stat(filepath.Join(kernelRoot, "instances")); err != nil {
-			peer.Lack(t, "kernel tracing at %s: %v", kernelRoot, err)
-		}
+		m.needKernel()
 		up := m.startNotifying("WEIR_AGENT_ENABLE=true", m.weir(), "up")
 		url := fmt.Sprintf("%s/host/%s/weir", relayURL, hostName)
 		v := m.start(m.weir(), "view", url)

@@ -40,6 +40,7 @@ func (m *machine) hitter(name string) string {
 // needUprobes ends the test on a kernel without uprobes.
 func (m *machine) needUprobes() {
 	m.Helper()
+	m.needKernel()
 	if _, err := os.Stat(filepath.Join(kernelRoot, "uprobe_events")); err != nil {
 		peer.Lack(m.T, "uprobes: %v", err)
 	}

@@ -109,30 +109,41 @@ func TestUserLosses(t *testing.T) {
 			}
 			return doc.Losses
 		}
+		const events = 2000
 		for _, subbufs := range []string{"1", "2"} {
 			session := "of" + subbufs
 			dir := filepath.Join(m.dir, session)
 			a.do("create", session, "-o", dir)
-			// Nobody looks at it before the session stops.
 			a.do("enable-channel", "-u", "c", "--subbuf-size", "4k", "--num-subbuf", subbufs, "--read-timer", "1h")
 			a.do("enable-event", "-u", eventName, "-c", "c")
 			for round := uint64(1); round <= 2; round++ {
 				a.do("start")
 				p := m.startApp(1, 16, onFirstCPU...)
-				const events = 2000
 				p.emit(events, 0)
 				p.finish()
-				told := losses("stop", session)
+				told := discardedIn(losses("stop", session))
 				recorded := uint64(m.ticks(dir)[1])
-				want := agent.ChannelLoss{Domain: "ust", Channel: "c", Discarded: round*events - recorded}
-				if len(told) != 1 || told[0] != want || recorded == 0 || want.Discarded == 0 {
-					m.Errorf("%s sub-buffers, round %d: %d recorded, told %+v, want %+v", subbufs, round, recorded, told, want)
+				discarded := round*events - recorded
+				if told != discarded || recorded == 0 {
+					m.Errorf("%s sub-buffers, round %d: %d recorded, told of %d discarded, want %d", subbufs, round, recorded, told, discarded)
+				}
+				if subbufs == "1" && discarded == 0 { // two may be read as fast as they are filled
+					m.Errorf("one sub-buffer, round %d: nothing was discarded: nothing was tested", round)
 				}
 			}
-			if told := losses("destroy", session); len(told) != 1 || told[0].Discarded == 0 {
-				m.Errorf("%s sub-buffers: the end tells %+v", subbufs, told)
+			told := discardedIn(losses("destroy", session))
+			if discarded := 2*events - uint64(m.ticks(dir)[1]); told != discarded {
+				m.Errorf("%s sub-buffers: the end tells of %d discarded, want %d", subbufs, told, discarded)
 			}
 		}
 		a.end()
 	})
+}
+
+// discardedIn adds what channels have discarded.
+func discardedIn(losses []agent.ChannelLoss) (n uint64) {
+	for _, l := range losses {
+		n += l.Discarded
+	}
+	return n
 }
