@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,9 @@ type printed struct {
 	fields      string // NAME=VALUE NAME=VALUE …
 }
 
+// spaces are between the words of a line: several before a time of less than five digits.
+var spaces = regexp.MustCompile(" +")
+
 // parseTrace reads the text of an instance's trace file, by CPU.
 func parseTrace(t *testing.T, text string) map[int][]printed {
 	t.Helper()
@@ -36,7 +40,7 @@ func parseTrace(t *testing.T, text string) map[int][]printed {
 		}
 		// "            bash-13603   [000] d..2. 14030.609556: sched_switch: prev_comm=…"
 		task, rest, ok := strings.Cut(strings.TrimRight(line, "\n"), " [")
-		words := strings.SplitN(rest, " ", 5)
+		words := spaces.Split(rest, 5)
 		if !ok || len(words) < 4 {
 			continue // the second line of a printed stack
 		}
