@@ -13,6 +13,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -77,9 +78,14 @@ type HostAlarm struct {
 	Note  string    `json:"note,omitempty" doc:"What the hosts file says of it."`
 }
 
-// Hosts walks the hosts that the hub knows, by name.
-func (c *Client) Hosts(ctx context.Context) iter.Seq2[Host, error] {
-	return pages[Host](ctx, c, url.Values{}, "hosts")
+// Hosts walks the hosts that the hub knows, by name; values are the numbers that they
+// come with, by the names that alarms use.
+func (c *Client) Hosts(ctx context.Context, values ...string) iter.Seq2[Host, error] {
+	query := url.Values{}
+	if len(values) > 0 {
+		query.Set("values", strings.Join(values, ","))
+	}
+	return pages[Host](ctx, c, query, "hosts")
 }
 
 // Host returns one host.

@@ -24,7 +24,7 @@ import (
 func (a *API) registerHosts(f huma.API) {
 	const one = "/api/v1/hosts/{id}"
 	operation(f, "GET", "/api/v1/hosts", "list-hosts", tagHosts,
-		"List the hosts that the hub knows, by name, without their numbers", a.listHosts, codeInvalidRequest, codeInvalidCursor)
+		"List the hosts that the hub knows, by name, with the numbers that are asked for", a.listHosts, codeInvalidRequest, codeInvalidCursor)
 	operation(f, "GET", one, "get-host", tagHosts,
 		"One host with its numbers", a.getHost, codeInvalidRequest, codeNoSuchHost)
 	operation(f, "PUT", one, "register-host", tagHosts,
@@ -57,6 +57,11 @@ func (p *peer) resolve(ctx huma.Context) {
 
 type hostsInput struct {
 	Paging
+	Values []string `query:"values" maxItems:"100" doc:"Numbers that each host is shown with, by the names that alarms use; without it there are none." example:"load1,mem_pct"`
+}
+
+type alarmsInput struct {
+	Paging
 }
 
 type hostsOutput struct {
@@ -88,7 +93,10 @@ func (in *removeInput) Resolve(ctx huma.Context) []error { in.peer.resolve(ctx);
 func (a *API) listHosts(_ context.Context, in *hostsInput) (*hostsOutput, error) {
 	var told map[string]*client.HostStatistics
 	if a.opts.Statistics != nil {
-		told = a.opts.Statistics.All()
+		var err error
+		if told, err = a.opts.Statistics.All(in.Values...); err != nil {
+			return nil, problemf(codeInvalidRequest, "values: %v", err)
+		}
 	}
 	page, err := pageOf(in.Paging, a.opts.Registry.List(), func(h *hosts.Host) string { return h.Name }, func(h *hosts.Host) client.Host {
 		return a.showHost(h, told[h.Name])
@@ -174,7 +182,7 @@ type alarmsOutput struct {
 }
 
 // listAlarms answers GET /api/v1/alarms.
-func (a *API) listAlarms(_ context.Context, in *hostsInput) (*alarmsOutput, error) {
+func (a *API) listAlarms(_ context.Context, in *alarmsInput) (*alarmsOutput, error) {
 	var all []client.HostAlarm
 	if a.opts.Statistics != nil {
 		all = a.opts.Statistics.Alarms()

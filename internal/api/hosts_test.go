@@ -4,6 +4,7 @@
 package api
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -27,8 +28,15 @@ func (statisticsDouble) Statistics(name string) *client.HostStatistics {
 	return nil
 }
 
-func (statisticsDouble) All() map[string]*client.HostStatistics {
-	return map[string]*client.HostStatistics{"up": {State: "up"}, "down": {State: "down", Reason: "no answer"}}
+func (statisticsDouble) All(values ...string) (map[string]*client.HostStatistics, error) {
+	up := &client.HostStatistics{State: "up"}
+	for _, name := range values {
+		if name != "load1" {
+			return nil, fmt.Errorf("%q is no number of a host", name)
+		}
+		up.Values = map[string]float64{name: 1.5}
+	}
+	return map[string]*client.HostStatistics{"up": up, "down": {State: "down", Reason: "no answer"}}, nil
 }
 
 func (statisticsDouble) Alarms() []client.HostAlarm {
@@ -77,6 +85,11 @@ func TestHosts(t *testing.T) {
 	if h := get[client.Host](f, "/api/v1/hosts/up"); h.Statistics.Values["load1"] != 1.5 || h.Statistics.Alarms[0] != "busy" {
 		t.Errorf("%+v", h)
 	}
+	list = get[client.Page[client.Host]](f, "/api/v1/hosts?values=load1")
+	if s := list.Items[1].Statistics; s.Values["load1"] != 1.5 || list.Items[0].Statistics.Values != nil {
+		t.Errorf("with numbers: %+v", list.Items)
+	}
+	f.refused(http.MethodGet, "/api/v1/hosts?values=load1,weight", codeInvalidRequest, nil)
 	f.clock = f.clock.Add(time.Minute)
 	if h := get[client.Host](f, "/api/v1/hosts/up"); h.State != client.HostLost {
 		t.Errorf("after a minute: %+v", h)

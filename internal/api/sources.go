@@ -50,7 +50,7 @@ type retention interface {
 // statistics is what is asked of hosts' figures. *fleet.Fleet has it.
 type statistics interface {
 	Statistics(name string) *client.HostStatistics
-	All() map[string]*client.HostStatistics
+	All(values ...string) (map[string]*client.HostStatistics, error)
 	Alarms() []client.HostAlarm
 	AlarmsAfter(number uint64) (list []client.HostAlarm, last uint64, more <-chan struct{})
 	Up(yield func(host string, up bool))

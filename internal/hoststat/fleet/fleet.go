@@ -6,6 +6,7 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -148,15 +149,31 @@ func (f *Fleet) Statistics(name string) *client.HostStatistics {
 	return s
 }
 
-// All returns what is known of all hosts that are asked, without their numbers.
-func (f *Fleet) All() map[string]*client.HostStatistics {
+// All returns what is known of all hosts that are asked; of their numbers, those of the
+// given names. One that is no number's is an error.
+func (f *Fleet) All(values ...string) (map[string]*client.HostStatistics, error) {
+	metrics := make([]poll.Metric, len(values))
+	for i, name := range values {
+		n, ok := poll.MetricByName(name)
+		if !ok {
+			return nil, fmt.Errorf("%q is no number of a host", name)
+		}
+		metrics[i] = poll.Metric(n)
+	}
 	all := make(map[string]*client.HostStatistics)
 	f.cluster.View(func(list []*poll.Host) {
 		for _, h := range list {
-			all[h.Name] = f.state(h)
+			s := f.state(h)
+			if told := h.Values(); len(metrics) > 0 {
+				s.Values = make(map[string]float64, len(metrics))
+				for _, m := range metrics {
+					add(s.Values, m, told[m])
+				}
+			}
+			all[h.Name] = s
 		}
 	})
-	return all
+	return all, nil
 }
 
 // state shows the way to a host, and its alarms.
@@ -174,11 +191,16 @@ func (f *Fleet) show(h *poll.Host) *client.HostStatistics {
 	s := f.state(h)
 	s.Values = make(map[string]float64)
 	for i, v := range h.Values() {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			s.Values[poll.Metric(i).String()] = v
-		}
+		add(s.Values, poll.Metric(i), v)
 	}
 	return s
+}
+
+// add adds a number that is there.
+func add(values map[string]float64, m poll.Metric, v float64) {
+	if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		values[m.String()] = v
+	}
 }
 
 // moved logs a change of a host's state.

@@ -94,8 +94,14 @@ func TestFleet(t *testing.T) {
 	if list, _, _ = f.AlarmsAfter(77); len(list) != 1 {
 		t.Errorf("behind one of another run: %+v", list)
 	}
-	if all := f.All(); len(all) != 3 || all["busy"].Values != nil || all["dead"].Reason == "" {
-		t.Errorf("%+v", all)
+	if all, err := f.All(); err != nil || len(all) != 3 || all["busy"].Values != nil || all["dead"].Reason == "" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if all, err := f.All("load1", "ncpu"); err != nil || all["busy"].Values["load1"] != 7.5 || len(all["busy"].Values) != 2 || len(all["dead"].Values) != 0 {
+		t.Errorf("with numbers: %+v, %v", all, err)
+	}
+	if _, err := f.All("load1", "weight"); err == nil || !strings.Contains(err.Error(), "weight") {
+		t.Errorf("a number that hosts do not have: %v", err)
 	}
 	if lines := daemon.Lines(0); !strings.Contains(lines, "\non /proc/vmstat /proc/net/snmp\nsend\n") {
 		t.Errorf("asked with\n%s", lines)
