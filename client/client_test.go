@@ -52,6 +52,7 @@ func TestRequests(t *testing.T) {
 	}{
 		{"GET /below/api/v1/sessions?host=a%26b&state=active", func() error { return drain(c.Sessions(ctx, Filter{Host: "a&b", State: Active})) }},
 		{"GET /below/api/v1/sessions", func() error { return drain(c.Sessions(ctx, Filter{})) }},
+		{"GET /below/api/v1/hub", func() error { _, err := c.Hub(ctx); return err }},
 		{"GET /below/api/v1/hosts", func() error { return drain(c.Hosts(ctx)) }},
 		{"GET /below/api/v1/hosts?values=load1%2Cmem_pct", func() error { return drain(c.Hosts(ctx, "load1", "mem_pct")) }},
 		{"GET /below/api/v1/sessions/x%2Fy", func() error { _, err := c.Session(ctx, "x/y"); return err }},

@@ -39,6 +39,7 @@ type API struct {
 	router   *router
 	document *huma.OpenAPI
 	handler  http.Handler
+	started  time.Time
 
 	archives   chan struct{} // holds one item for each archive being written
 	alarmTails atomic.Int64  // clients that follow alarms
@@ -65,6 +66,7 @@ func New(opts Options) (*API, error) {
 		opts: opts, log: opts.Log, router: newRouter(),
 		rates:    newSampler(opts.Store, opts.Now),
 		archives: make(chan struct{}, opts.MaxArchives),
+		started:  opts.Now(),
 	}
 	return a, a.complete(a.register)
 }
@@ -100,6 +102,7 @@ func (a *API) complete(register func() error) error {
 		a.router.mux.Handle(NetworksPath, a.opts.Networks)
 		a.router.mux.Handle(NetworksPath+"/", a.opts.Networks)
 	}
+	a.addConsole()
 	switch {
 	case a.opts.Tokens != nil:
 		a.handler = newBareGuard(a.opts.Tokens.authorize(a.router))

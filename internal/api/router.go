@@ -14,6 +14,7 @@ import (
 type router struct {
 	mux    *http.ServeMux
 	routes []string // "METHOD /path"
+	pages  []string // likewise, of what is for browsers and not in the document
 }
 
 func newRouter() *router {
@@ -26,6 +27,12 @@ func newRouter() *router {
 func (r *router) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	r.routes = append(r.routes, pattern)
 	r.mux.HandleFunc(pattern, handler)
+}
+
+// page registers what is for browsers.
+func (r *router) page(pattern string, handler http.Handler) {
+	r.pages = append(r.pages, pattern)
+	r.mux.Handle(pattern, handler)
 }
 
 // ServeHTTP serves a request by its route.
@@ -48,7 +55,7 @@ func (r *router) methods(req *http.Request) []string {
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		other := *req
 		other.Method = method
-		if _, pattern := r.mux.Handler(&other); slices.Contains(r.routes, pattern) {
+		if _, pattern := r.mux.Handler(&other); slices.Contains(r.routes, pattern) || slices.Contains(r.pages, pattern) {
 			allowed = append(allowed, method)
 		}
 	}

@@ -38,6 +38,7 @@ func (a *API) register() error {
 	}
 	operation(f, "POST", "/api/v1/retention/run", "run-retention", tagRetention,
 		"Remove what the limits tell to, now", a.runRetention, codeInvalidRequest, codeCrossOrigin)
+	operation(f, "GET", "/api/v1/hub", "get-hub", tagHub, "Which hub this is, and where it listens", a.getHub)
 	operation(f, "GET", "/healthz", "get-health", tagHub, "Whether the hub answers", a.getHealth)
 	a.registerReady(f)
 	a.registerMetrics(f)

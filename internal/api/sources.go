@@ -103,6 +103,15 @@ type Options struct {
 	// services, one for each; nil leaves it out.
 	Ships func() []ShipStats
 
+	// Console is the page at /, with its files; nil leaves it out.
+	Console Console
+
+	// Listens tells where the hub listens, Output where the stored traces are, Poll how
+	// often hosts are asked.
+	Listens func() client.HubListeners
+	Output  string
+	Poll    time.Duration
+
 	// NotReady returns why the hub does not do its work, such as "starting"
 	// or "stopping"; nil and no reasons mean that it does.
 	NotReady func() []string

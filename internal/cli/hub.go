@@ -14,7 +14,8 @@ func newHubCommand() *cobra.Command {
 		Short: "Serve a cluster, and leave this host alone",
 		Long: `Start what "weir up" starts but for what observes this host: the relay for
 producers, the live server for viewers, and the HTTP interface with the hosts that
-have registered, virtual networks and the feeds of agents. It needs no privilege.
+have registered, virtual networks, the feeds of agents, and the console for browsers
+at /. It needs no privilege.
 This host, too, is then recorded by an agent of its own, which can be started
 again, as root, without a producer or viewer noticing: "weir agent --hub URL".
 

@@ -22,8 +22,8 @@ func newUpCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Start weir and say what to type next",
 		Long: `Start everything in this process: the relay for LTTng producers, the live
-server for viewers, the HTTP interface, host statistics for monitors ("weir
-xmlsysd"), and the session daemon that records this host ("weir agent"), with a
+server for viewers, the HTTP interface with the console for browsers at /, host
+statistics for monitors ("weir xmlsysd"), and the session daemon that records this host ("weir agent"), with a
 small live session to look at. Without a configuration it listens on loopback only
 and keeps its state in /var/lib/weir (root) or in ~/.local/state/weir. Sockets that systemd has opened, named control, data, live
 and http, take the place of the configured addresses.

@@ -59,6 +59,9 @@ func welcome(at hub.Addresses, agent string, stat []string) string {
 	if len(stat) > 0 {
 		b.WriteString("\nWatch its vital signs, and those of the hosts that register:\n\n  weir top\n")
 	}
+	if at.Console && len(at.HTTP) > 0 {
+		fmt.Fprintf(&b, "\nLook at all of it in a browser:\n\n  %s/\n", baseURL(at.HTTP[0]))
+	}
 	b.WriteString(networkSteps(at))
 	b.WriteString(nextSteps(at))
 	return b.String()

@@ -54,6 +54,7 @@ func TestWelcome(t *testing.T) {
 			[]string{"/midonet-api  virtual networks"},
 			"curl",
 		},
+		{"console", hub.Addresses{HTTP: []string{"0.0.0.0:80"}, Console: true}, []string{"in a browser:\n\n  http://127.0.0.1:80/\n"}, "lttng create"},
 		{"HTTP only", hub.Addresses{HTTP: []string{"127.0.0.1:1"}}, []string{"weir is up.\n", "  weir agent --xmlsysd --hub http://127.0.0.1:1\n"}, "lttng create"},
 	}
 	for _, tt := range tests {

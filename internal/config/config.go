@@ -114,7 +114,8 @@ type Hop struct {
 
 // HTTP configures the HTTP listener.
 type HTTP struct {
-	Listen string `toml:"listen" doc:"Address and port of the listener: HOST:PORT, IPv6 hosts in brackets. It has no access control of its own: keep it on loopback."`
+	Listen  string `toml:"listen" doc:"Address and port of the listener: HOST:PORT, IPv6 hosts in brackets. It has no access control of its own: keep it on loopback."`
+	Console bool   `toml:"console" doc:"Serve the console, a page for browsers, at /."`
 }
 
 // Agent configures the session daemon.
@@ -198,7 +199,7 @@ func Default() *Config {
 		},
 		Live:  Live{MaxViewers: 1024, MaxViewersPerPeer: 256, StallTimeout: 10 * time.Second, InactivePace: 10 * time.Millisecond, RetainClosed: 5 * time.Minute, History: true},
 		Hop:   Hop{Allow: []string{}, MaxConnections: 1024, MaxConnectionsPerPeer: 256},
-		HTTP:  HTTP{Listen: "127.0.0.1:9347"},
+		HTTP:  HTTP{Listen: "127.0.0.1:9347", Console: true},
 		Agent: Agent{Enable: true, Session: true, Realtime: true, FeedsScrub: 24 * time.Hour, FeedsJob: "comm_uid"},
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},

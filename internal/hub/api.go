@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-io/weir/client"
 	"github.com/weir-io/weir/internal/api"
+	"github.com/weir-io/weir/internal/console"
 	"github.com/weir-io/weir/internal/tracestore"
 	"github.com/weir-io/weir/internal/version"
 	"github.com/weir-io/weir/lttng"
@@ -35,9 +36,15 @@ func (h *Hub) newAPI() (*api.API, error) {
 		Relay: h.relayStats, Live: h.liveStats, Files: h.files.Stats,
 		NotReady: h.notReady, Version: version.Get(), Log: h.log,
 		Host: h.host, Registry: h.registry, Feeds: h.feeds, Caller: h.caller,
+		Listens: h.listens, Output: h.cfg.Hub.OutputDir, Poll: h.cfg.Hosts.Poll,
 	}
 	if h.fleet != nil {
 		o.Statistics = h.fleet
+	}
+	if h.cfg.HTTP.Console {
+		if o.Console, err = console.New(); err != nil {
+			return nil, err
+		}
 	}
 	if h.flows != nil {
 		o.Networks = h.flows
@@ -69,6 +76,12 @@ func feedsTrust(path string) (*tls.Config, error) {
 		return nil, fmt.Errorf("%s has no certificate", path)
 	}
 	return trust, nil
+}
+
+// listens tells where the hub listens.
+func (h *Hub) listens() client.HubListeners {
+	at := h.open.addresses("")
+	return client.HubListeners{Control: at.Control, Data: at.Data, Live: at.Live, HTTP: at.HTTP, Hop: at.Hop, Hosts: at.Hosts}
 }
 
 func (h *Hub) hopStats() api.HopStats {

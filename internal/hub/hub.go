@@ -36,6 +36,7 @@ import (
 type Addresses struct {
 	Control, Data, Live, HTTP, Hop, Hosts []string
 	Output                                string // root directory of the stored traces
+	Console                               bool   // a page for browsers is at / of HTTP
 	Networks                              Networks
 }
 
@@ -54,6 +55,8 @@ type Hub struct {
 	feeds     api.Feeds                           // nil: none are served
 	caller    func(net.Conn) (feed.Caller, error) // who asks for feeds
 	networks  bool                                // serve virtual networks
+
+	open *listeners // set by Run, before assemble
 
 	// Set by assemble, before anything runs.
 	tails *tail.Table
@@ -130,6 +133,7 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	if err != nil {
 		return err
 	}
+	h.open = l
 	if err := h.assemble(); err != nil {
 		l.close()
 		return err
@@ -166,6 +170,7 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	h.ready.Store(true)
 	context.AfterFunc(ctx, func() { h.ready.Store(false) })
 	at := l.addresses(h.cfg.Hub.OutputDir)
+	at.Console = h.cfg.HTTP.Console
 	if h.flows != nil {
 		at.Networks = h.flows.access
 	}

@@ -19,6 +19,7 @@ import (
 var packages = map[string]string{
 	"babeltrace":               "babeltrace",
 	"babeltrace2":              "babeltrace2",
+	"chromium":                 "chromium",
 	"dbench":                   "dbench",
 	"gcc":                      "gcc",
 	"go":                       "golang",

@@ -69,6 +69,7 @@ var floors = map[string]int{
 	"internal/flow/rest":       3,
 	"internal/hoststat/server": 3, // the daemon of internal/hoststat, whose engine other readers share
 	"internal/hub":             3,
+	"internal/console":         3,
 	"internal/relaybench":      3,
 	"internal/feedbench":       3,
 	"internal/statbench":       3,
@@ -173,6 +174,7 @@ var sideDoors = map[edge]string{
 	{"client", "client/feed"}:                                "problems of feeds say who reads them, and what is lost",
 	{"client/live", "lttng"}:                                 "a viewer speaks the protocol",
 	{"internal/hub", "internal/api"}:                         "the hub constructs the API as it constructs the services",
+	{"internal/hub", "internal/console"}:                     "the hub hands the page to the interface that serves it",
 	{"internal/hub", "internal/flow/dryrun"}:                 "the hub joins dry runs to the interface that asks for them",
 	{"internal/hub", "internal/flow/rest"}:                   "the hub constructs the interface of networks as it constructs the services",
 	{"internal/hub", "internal/hoststat/fleet"}:              "the hub constructs what asks hosts as it constructs the services",
