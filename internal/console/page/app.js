@@ -3,17 +3,28 @@
 
 // The console: its views, and which of them is shown.
 
+import * as about from "./about.js";
 import { onChange } from "./connection.js";
 import { el, fill, hide, set, write } from "./dom.js";
+import * as feed from "./feed.js";
+import * as feeds from "./feeds.js";
+import * as flows from "./flows.js";
 import { clock } from "./format.js";
 import * as host from "./host.js";
 import * as hosts from "./hosts.js";
 import { anew } from "./hub.js";
 import { link, parse } from "./route.js";
+import * as session from "./session.js";
+import * as sessions from "./sessions.js";
+import * as trace from "./trace.js";
 
 /** views by the first word of their addresses: the list, and what opens one of it. */
 const views = [
   { name: "hosts", title: "Hosts", open: hosts.open, one: host.open },
+  { name: "sessions", title: "Sessions", open: sessions.open, one: session.open },
+  { name: "feeds", title: "Feeds", open: feeds.open, one: feed.open },
+  { name: "flows", title: "Flows", open: flows.open, one: trace.open },
+  { name: "about", title: "About", open: about.open },
 ];
 
 const main = document.getElementById("main");

@@ -61,7 +61,7 @@ class Host {
     this.place = new Place(el("div", {}, this.reason, this.facts, this.alarmsPart, this.drawn, this.since,
       el("section", {}, el("h2", { text: "From a shell" }),
         command(`weir top ${hubFlag() || "--hub http://127.0.0.1:9347"}`.replace("  ", " "), "All hosts of this hub"),
-        command(`weir hosts show ${quoted(name)}${hubFlag()}`, "This host")),
+        command(`weir hosts show ${quoted(name)}${hubFlag("api")}`, "This host")),
       el("details", {}, el("summary", { text: "All numbers" }), this.numbers)));
     this.node = el("div", {},
       el("div", { class: "title" }, el("a", { href: link(["hosts"]), text: "Hosts" }), el("h1", { text: name }), this.badge,

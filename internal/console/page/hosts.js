@@ -7,9 +7,10 @@ import { list } from "./api.js";
 import { el, hide, set, write } from "./dom.js";
 import { duration, fixed, percent, plural, rate } from "./format.js";
 import { forget, remember } from "./history.js";
-import { base, hub } from "./hub.js";
+import { base } from "./hub.js";
 import { empty, Place } from "./notice.js";
 import { link, note } from "./route.js";
+import { matcher, searchField } from "./search.js";
 import { Table } from "./table.js";
 import { listed, looks, rank, rankOf, stateOf } from "./vitals.js";
 import { watch } from "./watch.js";
@@ -55,7 +56,6 @@ const groups = [
 export function open(main, route, signal) {
   const view = new Hosts(route.query);
   main.append(view.node);
-  hub(signal).then((info) => (view.info = info), () => {});
   watch(signal, {
     read: () => list("api/v1/hosts", { signal, query: { values: listed.join(",") } }),
     show: ({ items }) => view.update(items),
@@ -70,12 +70,16 @@ class Hosts {
       columns, caption: "Hosts", key: (row) => row.id, href: (row) => link(["hosts", row.id]),
       sort: query.get("sort") ?? "health", sorted: () => this.noted(),
     });
-    this.search = el("input", {
-      type: "search", placeholder: "Filter: name, group, state, alarm", "aria-label": "Filter hosts", value: query.get("q") ?? "", oninput: () => this.chosen(),
+    this.typed = query.get("q") ?? "";
+    const search = searchField({
+      label: "Filter hosts", hint: "Filter: name, group, state, alarm", value: this.typed, changed: (typed) => {
+        this.typed = typed;
+        this.chosen();
+      },
     });
     this.buttons = groups.map((g) => el("button", { type: "button", class: `chip ${g.look ?? ""}`, onclick: () => this.choose(g.key) }));
     this.none = el("p", { class: "dim", text: "No host is like that.", hidden: true });
-    this.place = new Place(el("div", {}, el("div", { class: "tools" }, this.buttons, this.search), this.table.node, this.none));
+    this.place = new Place(el("div", {}, el("div", { class: "tools" }, this.buttons, search), this.table.node, this.none));
     this.node = el("div", {}, el("h1", { class: "unseen", text: "Hosts" }), this.place.node);
     this.rows = [];
   }
@@ -108,15 +112,12 @@ class Hosts {
   }
 
   noted() {
-    note(["hosts"], { q: this.search.value, only: this.only, sort: this.table.sort === "health" ? "" : this.table.sort });
+    note(["hosts"], { q: this.typed, only: this.only, sort: this.table.sort === "health" ? "" : this.table.sort });
   }
 
   filter() {
-    const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const matches = (row) => {
-      const text = [row.id, row.group ?? "", stateOf(row), row.version ?? "", ...row.alarms].join(" ").toLowerCase();
-      return words.every((word) => text.includes(word));
-    };
+    const has = matcher(this.typed);
+    const matches = (row) => has(row.id, row.group, stateOf(row), row.version, ...row.alarms);
     groups.forEach((group, i) => {
       const n = this.rows.filter(group.wants).length;
       write(this.buttons[i], group.label(n));
