@@ -51,6 +51,7 @@ type HostStatistics struct {
 	Read   time.Time          `json:"read,omitzero" doc:"When the last answer came."`
 	Values map[string]float64 `json:"values,omitempty" doc:"Numbers by the names that alarms use; rates by second, shares in percent."`
 	Alarms []string           `json:"alarms,omitempty" maxItems:"1000" doc:"Alarms that fire."`
+	Level  string             `json:"level,omitempty" enum:"info,warn,crit" doc:"The most urgent level of these; absent without any."`
 }
 
 // HostRegistration is what an agent tells of its host. A hub takes what it does

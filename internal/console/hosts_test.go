@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
 	"github.com/weir-io/weir/internal/hoststat/polltest"
 )
 
@@ -111,4 +114,52 @@ func TestAThousandHosts(t *testing.T) {
 	b.pictures("hosts-thousand")
 	b.enter("input[type=search]", "rack7 node02")
 	b.until("the filter", `[...document.querySelectorAll("tbody tr")].filter(tr => !tr.hidden).length === 40`)
+}
+
+// Keys go through the list, and a line is copied.
+func TestKeysAndCopying(t *testing.T) {
+	h := newHub(t)
+	h.watch(watched{"a1", "", newMachine("a1").daemon.Start(t)}, watched{"a2", "", newMachine("a2").daemon.Start(t)})
+	h.start()
+	b := openTab(t, h.url(), "#/hosts?sort=host")
+	b.until("both", row("a2")+"?.cells[2].innerText === 'up'")
+	// The protocol types what a key writes even where the page has taken the key.
+	b.text(`document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }))`)
+	b.do(chromedp.KeyEvent("a"))
+	if got := b.text(`document.querySelector("input[type=search]").value`); got != "a" {
+		t.Errorf("the filter has %q", got)
+	}
+	b.text(row("a1") + ".querySelector('a').focus()")
+	b.do(chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter))
+	b.until("the next host", `document.querySelector("h1").innerText === "a2"`)
+	for _, missing := range []string{
+		`[...document.querySelectorAll("button, a, input")].filter(e => !(e.innerText || e.getAttribute("aria-label"))).length`,
+		`[...document.querySelectorAll("table")].filter(e => !e.caption?.textContent).length`,
+		`[...document.querySelectorAll("canvas")].filter(e => e.offsetWidth > 0 && !e.getAttribute("aria-label")).length`,
+	} {
+		if got := b.text(missing); got != "0" {
+			t.Errorf("%s elements without a name: %s", got, missing)
+		}
+	}
+	b.until("a copied line", `(() => {
+		const button = document.querySelector(".copy");
+		if (button.innerText === "Copy") button.click();
+		return button.innerText === "Copied";
+	})()`)
+}
+
+// At 400 pixels nothing but tables is wider than the page.
+func TestNarrowPages(t *testing.T) {
+	h := newHub(t)
+	h.watch(watched{"a1", "", newMachine("a1").daemon.Start(t)})
+	h.start()
+	b := openTab(t, h.url(), "")
+	b.do(chromedp.EmulateViewport(400, 800))
+	for _, place := range []string{"#/hosts", "#/hosts/a1", "#/sessions", "#/feeds", "#/flows", "#/about"} {
+		b.open(place)
+		b.until("it is filled", `document.querySelector("main").innerText.length > 20`)
+		if got := b.text("document.documentElement.scrollWidth <= innerWidth"); got != "true" {
+			t.Errorf("%s is %s pixels wide", place, b.text("document.documentElement.scrollWidth"))
+		}
+	}
 }

@@ -14,6 +14,7 @@ const shortest = 120_000; // ms that a chart is wide at least
 export class Chart {
   constructor(definition) {
     this.definition = definition;
+    this.at = null; // where the pointer is, in pixels
     this.canvas = el("canvas", { role: "img" });
     this.values = definition.lines.map(([, label], i) => ({
       node: el("span", { class: "value" }), label: el("span", { class: `key key-${i + 1}`, text: label }),
@@ -48,7 +49,7 @@ export class Chart {
   draw() {
     const { canvas, past } = this;
     const width = canvas.clientWidth, height = canvas.clientHeight;
-    if (!past?.times.length || !width) return;
+    if (!past?.length || !width) return;
     const dots = devicePixelRatio || 1;
     canvas.width = Math.round(width * dots);
     canvas.height = Math.round(height * dots);
@@ -63,9 +64,9 @@ export class Chart {
 
   /** scale says where times and values are. */
   scale(width, height) {
-    const { times, values } = this.past;
-    const end = times.at(-1), begin = Math.min(times[0], end - shortest);
-    const top = this.definition.most ?? round(Math.max(this.guide() ?? 0, ...this.definition.lines.flatMap(([name]) => values.map((v) => v[name] ?? 0))));
+    const { past } = this;
+    const end = past.time(past.length - 1), begin = Math.min(past.time(0), end - shortest);
+    const top = this.definition.most ?? round(Math.max(this.guide() ?? 0, ...this.definition.lines.map(([name]) => highest(past, name))));
     return {
       width, height, top, begin, end,
       x: (time) => ((time - begin) / (end - begin)) * (width - 2) + 1,
@@ -75,7 +76,7 @@ export class Chart {
 
   /** guide is the value that a line is drawn at for comparison. */
   guide() {
-    return this.definition.guide ? this.past.values.at(-1)[this.definition.guide] : undefined;
+    return this.definition.guide && this.past.value(this.past.length - 1, this.definition.guide);
   }
 
   frame(c, plot, style) {
@@ -112,35 +113,34 @@ export class Chart {
 
   /** runs are the stretches of a line without a gap. */
   runs(name) {
-    const { times, values } = this.past;
-    const usual = times.length > 2 ? (times.at(-1) - times[0]) / (times.length - 1) : Infinity;
+    const { past } = this;
+    const usual = past.length > 2 ? (past.time(past.length - 1) - past.time(0)) / (past.length - 1) : Infinity;
     const runs = [];
     let last = -Infinity;
-    times.forEach((time, i) => {
-      const value = values[i][name];
-      if (value === undefined) return;
+    for (let i = 0; i < past.length; i++) {
+      const time = past.time(i), value = past.value(i, name);
+      if (value === undefined) continue;
       if (time - last > gap * Math.max(usual, 1000) || !runs.length) runs.push([]);
       runs.at(-1).push([time, value]);
       last = time;
-    });
+    }
     return runs;
   }
 
   /** tell writes the numbers at the pointer, or the last ones. */
   tell(c, plot, style) {
-    const { times, values } = this.past;
-    let i = times.length - 1;
-    if (this.at !== null && this.at !== undefined) {
-      const time = plot.begin + (this.at / plot.width) * (plot.end - plot.begin);
-      i = nearest(times, time);
+    const { past, at } = this;
+    let i = past.length - 1;
+    if (at !== null) {
+      i = nearest(past, plot.begin + (at / plot.width) * (plot.end - plot.begin));
       c.strokeStyle = style.getPropertyValue("--soft");
       c.lineWidth = 1;
-      stroke(c, [[plot.x(times[i]), 0], [plot.x(times[i]), plot.height]]);
+      stroke(c, [[plot.x(past.time(i)), 0], [plot.x(past.time(i)), plot.height]]);
     }
-    write(this.time, this.at === null || this.at === undefined ? "" : clock(new Date(times[i])));
+    write(this.time, at === null ? "" : clock(new Date(past.time(i))));
     const { title, unit, lines } = this.definition;
-    lines.forEach(([name], n) => write(this.values[n].node, unit(values[i][name])));
-    set(this.canvas, { "aria-label": `${title}: ${lines.map(([name, label]) => `${label} ${unit(values.at(-1)[name])}`).join(", ")}` });
+    lines.forEach(([name], n) => write(this.values[n].node, unit(past.value(i, name))));
+    set(this.canvas, { "aria-label": `${title}: ${lines.map(([name, label]) => `${label} ${unit(past.value(past.length - 1, name))}`).join(", ")}` });
   }
 }
 
@@ -157,10 +157,16 @@ function round(value) {
   return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= value);
 }
 
-function nearest(times, time) {
+function nearest(past, time) {
   let best = 0;
-  times.forEach((t, i) => {
-    if (Math.abs(t - time) < Math.abs(times[best] - time)) best = i;
-  });
+  for (let i = 1; i < past.length; i++) {
+    if (Math.abs(past.time(i) - time) < Math.abs(past.time(best) - time)) best = i;
+  }
   return best;
+}
+
+function highest(past, name) {
+  let most = 0;
+  for (let i = 0; i < past.length; i++) most = Math.max(most, past.value(i, name) ?? 0);
+  return most;
 }

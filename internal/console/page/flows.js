@@ -67,7 +67,7 @@ export class Gate {
     this.running.abort();
     this.running = new AbortController();
     if (!networkToken.value) {
-      this.place.tell(empty("Whose networks?", "", []));
+      this.place.tell(el("h2", { text: "Whose networks?" }));
       return;
     }
     this.begin(this.running.signal, this.place);

@@ -79,13 +79,12 @@ class Host {
     write(this.reason, reason);
     write(this.facts, factsOf(host).join(" · "));
     hide(this.feeds, !host.feeds);
-    hide(this.drawn, this.past.times.length === 0);
+    hide(this.drawn, this.past.length === 0);
     for (const chart of this.charts) {
-      const known = chart.definition.lines.some(([name]) => told?.values?.[name] !== undefined);
-      hide(chart.node, !known && !this.past.values.some((v) => v[chart.definition.lines[0][0]] !== undefined));
+      hide(chart.node, !chart.definition.lines.some(([name]) => this.past.has(name)));
       chart.update(this.past);
     }
-    write(this.since, this.past.times.length ? `Since ${clock(new Date(this.past.times[0]))}, when this page began to look.` : "");
+    write(this.since, this.past.length ? `Since ${clock(new Date(this.past.time(0)))}, when this page began to look.` : "");
     this.place.show();
     this.number(told?.values ?? {});
   }

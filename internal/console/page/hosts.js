@@ -28,7 +28,7 @@ const columns = [
     sort: (row) => row.rank * 1000 - Math.min(row.alarms.length, 999), title: (row) => row.statistics?.reason ?? row.problem ?? "",
   },
   {
-    key: "alarms", label: "Alarms", text: (row) => row.alarms.join(", "), class: "alarms", down: true,
+    key: "alarms", label: "Alarms", text: (row) => row.alarms.join(", "), class: "alarms", look: (row) => (row.statistics?.level === "crit" ? "crit" : ""), down: true,
     sort: (row) => row.alarms.length, title: (row) => row.alarms.join("\n"),
   },
   number("load1", "Load", "load1", (v) => fixed(v, 2), {

@@ -42,7 +42,7 @@ export function vital(name, value) {
 }
 
 /** Ranks of hosts, the sickest first. */
-export const rank = { down: 0, alarm: 1, late: 2, unknown: 3, well: 4 };
+export const rank = { down: 0, crit: 1, warn: 2, late: 3, info: 4, unknown: 5, well: 6 };
 
 const bad = { down: rank.down, denied: rank.down, badproto: rank.down, stale: rank.late, late: rank.late, connecting: rank.unknown };
 
@@ -52,8 +52,7 @@ export function rankOf(host) {
   if (host.state === "lost") return rank.down;
   if (!told) return rank.unknown;
   const way = bad[told.state] ?? rank.well;
-  if (way === rank.down) return way;
-  return told.alarms?.length ? rank.alarm : way;
+  return told.alarms?.length ? Math.min(way, rank[told.level] ?? rank.warn) : way;
 }
 
 /** stateOf names the state of a host: that of the way to it, if the hub asks it. */
@@ -63,4 +62,4 @@ export function stateOf(host) {
 }
 
 /** looks are the classes of what has these ranks. */
-export const looks = { [rank.down]: "crit", [rank.alarm]: "warn", [rank.late]: "late", [rank.unknown]: "dim", [rank.well]: "good" };
+export const looks = { [rank.down]: "crit", [rank.crit]: "crit", [rank.warn]: "warn", [rank.info]: "warn", [rank.late]: "late", [rank.unknown]: "dim", [rank.well]: "good" };

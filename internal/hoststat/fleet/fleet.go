@@ -176,12 +176,19 @@ func (f *Fleet) All(values ...string) (map[string]*client.HostStatistics, error)
 	return all, nil
 }
 
+// urgency orders levels of alarms.
+var urgency = map[string]int{"info": 1, "warn": 2, "crit": 3}
+
 // state shows the way to a host, and its alarms.
 func (f *Fleet) state(h *poll.Host) *client.HostStatistics {
 	s := &client.HostStatistics{State: h.State().String(), Reason: h.Reason(), Read: h.LastData()}
 	for i, a := range h.Alarms() {
 		if a.State == alarm.Firing {
-			s.Alarms = append(s.Alarms, h.Rules()[i].ID)
+			rule := &h.Rules()[i]
+			s.Alarms = append(s.Alarms, rule.ID)
+			if urgency[rule.Level] >= urgency[s.Level] {
+				s.Level = rule.Level
+			}
 		}
 	}
 	return s

@@ -78,7 +78,7 @@ func TestFleet(t *testing.T) {
 	}
 	wait.Until(t, "the alarm", func() bool { return len(f.Alarms()) == 1 })
 	s := f.Statistics("busy")
-	if s.State != "up" || s.Values["load1"] != 7.5 || s.Values["ncpu"] != 2 || len(s.Alarms) != 1 || s.Alarms[0] != "load" || s.Read.IsZero() {
+	if s.State != "up" || s.Values["load1"] != 7.5 || s.Values["ncpu"] != 2 || len(s.Alarms) != 1 || s.Alarms[0] != "load" || s.Level != "crit" || s.Read.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	if a := f.Alarms()[0]; a.Host != "busy" || a.Alarm != "load" || a.State != "firing" || a.Level != "crit" || a.Note != "much" || *a.Value != 7.5 {
