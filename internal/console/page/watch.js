@@ -5,8 +5,8 @@
 
 import { heard, lost } from "./connection.js";
 
-const share = 10; // a page takes at most a tenth of the time of what answers it
-const longest = 30_000; // ms
+const share = 10; // times as long as an answer took a page waits: it takes little of the hub's time
+const longest = 10_000; // ms
 const retry = [1000, 2000, 4000, 8000]; // ms after that many failures
 
 /**
@@ -21,10 +21,10 @@ export async function watch(signal, { read, show, fail, every = 2000 }) {
     try {
       const what = await read(signal);
       if (signal.aborted) return;
+      rest = Math.min(Math.max(every, share * (performance.now() - began)), longest);
       heard();
       failures = 0;
       show(what);
-      rest = Math.min(Math.max(every, share * (performance.now() - began)), longest);
     } catch (problem) {
       if (signal.aborted) return;
       if (problem.status === 0) lost();
