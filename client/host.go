@@ -29,17 +29,19 @@ const (
 
 // Host is a host that a hub knows.
 type Host struct {
-	ID      string    `json:"id" doc:"Name of the host." example:"node01"`
-	State   HostState `json:"state" enum:"configured,registered,lost" doc:"configured: named in the hub's configuration. registered: its agent has registered and renews that. lost: it has not renewed in time; the host is forgotten later."`
-	Address string    `json:"address,omitempty" doc:"Where it answers monitors, in the protocol of xmlsysd; absent where it cannot be asked." example:"10.0.0.7:7887"`
-	TLS     bool      `json:"tls,omitempty" doc:"It does so by TLS."`
-	Problem string    `json:"problem,omitempty" doc:"Why it cannot be asked."`
-	Group   string    `json:"group,omitempty" doc:"What it is shown with."`
-	Version string    `json:"version,omitempty" doc:"Of weir there."`
-	Feeds   bool      `json:"feeds,omitempty" doc:"Feeds of its file systems are below feeds, feed-sources and feed-tail of this host, as below /api/v1 of its own agent."`
-	Since   time.Time `json:"since" doc:"Known since."`
-	Seen    time.Time `json:"seen,omitzero" doc:"When its agent has registered or renewed last."`
-	Renew   string    `json:"renew,omitempty" doc:"How long a registration lasts without being renewed." example:"30s"`
+	ID       string    `json:"id" doc:"Name of the host." example:"node01"`
+	State    HostState `json:"state" enum:"configured,registered,lost" doc:"configured: named in the hub's configuration. registered: its agent has registered and renews that. lost: it has not renewed in time; the host is forgotten later."`
+	Address  string    `json:"address,omitempty" doc:"Where it answers monitors, in the protocol of xmlsysd; absent where it cannot be asked." example:"10.0.0.7:7887"`
+	TLS      bool      `json:"tls,omitempty" doc:"It does so by TLS."`
+	Enrolled bool      `json:"enrolled,omitempty" doc:"With the certificate of its enrolment, which says its name."`
+	Problem  string    `json:"problem,omitempty" doc:"Why it cannot be asked."`
+	Group    string    `json:"group,omitempty" doc:"What it is shown with."`
+	Version  string    `json:"version,omitempty" doc:"Of weir there."`
+	Feeds    bool      `json:"feeds,omitempty" doc:"Feeds of its file systems are below feeds, feed-sources and feed-tail of this host, as below /api/v1 of its own agent."`
+	Since    time.Time `json:"since" doc:"Known since."`
+	Seen     time.Time `json:"seen,omitzero" doc:"When its agent has registered or renewed last."`
+	Renew    string    `json:"renew,omitempty" doc:"How long a registration lasts without being renewed." example:"30s"`
+	Refuse   []string  `json:"refuse,omitempty" maxItems:"100000" doc:"Told to one that registers with a certificate: the keys of those that were expelled and whose certificates have not ended, SHA-256 in hexadecimal digits."`
 
 	Statistics *HostStatistics `json:"statistics,omitempty" doc:"What the hub has been told when it asked; absent if it does not ask."`
 }
@@ -64,8 +66,10 @@ type HostRegistration struct {
 	Group   string `json:"group,omitempty" maxLength:"255" doc:"What it is to be shown with."`
 	Version string `json:"version,omitempty" maxLength:"255" doc:"Of weir there."`
 
-	Feeds    string `json:"feeds,omitempty" maxLength:"300" doc:"Where it answers about feeds by HTTP, to who shows a token: HOST:PORT as in address. Absent: nowhere." example:":9348"`
-	FeedsTLS bool   `json:"feeds_tls,omitempty" doc:"It does so by TLS."`
+	Feeds         string `json:"feeds,omitempty" maxLength:"300" doc:"Where it answers about feeds by HTTP, to who shows a token: HOST:PORT as in address. Absent: nowhere." example:":9348"`
+	FeedsTLS      bool   `json:"feeds_tls,omitempty" doc:"It does so by TLS."`
+	Enrolled      bool   `json:"enrolled,omitempty" doc:"It answers monitors with the certificate of its enrolment."`
+	FeedsEnrolled bool   `json:"feeds_enrolled,omitempty" doc:"It answers about feeds with that certificate."`
 }
 
 // HostAlarm is an alarm that a hub has seen begin or end.

@@ -6,6 +6,8 @@ package api
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -26,8 +28,10 @@ var feedParts = []string{"feeds", "feed-sources", "feed-tail", "feed-tree"}
 // hostFeeds passes what is asked about feeds of a host on to its agent, which knows the
 // token that comes along. The hub has no tokens of its own.
 type hostFeeds struct {
-	api   *API
-	proxy *httputil.ReverseProxy
+	api    *API
+	dialer *net.Dialer
+	trust  *tls.Config
+	proxy  *httputil.ReverseProxy
 }
 
 // proxyTarget is what the proxy is told of a request: where it goes.
@@ -35,8 +39,7 @@ type proxyTarget struct{}
 
 // newHostFeeds makes a proxy that trusts agents by a configuration; nil is the system's.
 func newHostFeeds(a *API, trust *tls.Config) *hostFeeds {
-	dialer := &net.Dialer{Timeout: 5 * time.Second}
-	p := &hostFeeds{api: a}
+	p := &hostFeeds{api: a, dialer: &net.Dialer{Timeout: 5 * time.Second}, trust: trust}
 	p.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			to := r.In.Context().Value(proxyTarget{}).(*url.URL)
@@ -44,7 +47,7 @@ func newHostFeeds(a *API, trust *tls.Config) *hostFeeds {
 			r.Out.Header.Del("Cookie")
 		},
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSClientConfig: trust, TLSHandshakeTimeout: 5 * time.Second,
+			DialContext: p.dialer.DialContext, DialTLSContext: p.dialSecure,
 			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: maxWait + time.Minute,
 		},
 		FlushInterval: -1, // streams
@@ -62,6 +65,36 @@ func newHostFeeds(a *API, trust *tls.Config) *hostFeeds {
 		},
 	}
 	return p
+}
+
+// enrolledSuffix is what the name of a host that has joined the hub ends with in the URLs
+// of the proxy, behind the host's name in hexadecimal digits: no such host is looked up.
+const enrolledSuffix = ".enrolled.invalid"
+
+// dialSecure connects to an agent by TLS: to one that has joined the hub where it is
+// registered now, and checks that it is the one.
+func (p *hostFeeds) dialSecure(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	coded, ok := strings.CutSuffix(host, enrolledSuffix)
+	if !ok {
+		d := tls.Dialer{NetDialer: p.dialer, Config: p.trust}
+		return d.DialContext(ctx, network, address)
+	}
+	name, err := hex.DecodeString(coded)
+	if err != nil {
+		return nil, err
+	}
+	h, known := p.api.opts.Registry.Get(string(name))
+	if !known || h.Feeds == "" || p.api.opts.AsHub == nil {
+		return nil, fmt.Errorf("host %q is not registered any more", name)
+	}
+	d := tls.Dialer{NetDialer: p.dialer, Config: p.api.opts.AsHub(h.Name)}
+	return d.DialContext(ctx, network, h.Feeds)
 }
 
 // serve answers a request that is for the agent of a host; false: it is not.
@@ -100,7 +133,11 @@ func (p *hostFeeds) serve(w http.ResponseWriter, r *http.Request) bool {
 // pass has the agent answer.
 func (p *hostFeeds) pass(w http.ResponseWriter, r *http.Request, h *hosts.Host, to *url.URL) {
 	to.Scheme, to.Host = "http", h.Feeds
-	if h.FeedsTLS {
+	switch {
+	case h.FeedsEnrolled:
+		// Connections are kept by this name: one of another host is never taken.
+		to.Scheme, to.Host = "https", hex.EncodeToString([]byte(h.Name))+enrolledSuffix
+	case h.FeedsTLS:
 		to.Scheme = "https"
 	}
 	p.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), proxyTarget{}, to)))

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/enrol"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/hosts"
 	"github.com/weir-io/weir/internal/tracestore"
@@ -69,6 +70,7 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 		Registry: hosts.New(hosts.Options{Now: now, Log: log, Max: 3}), Statistics: statisticsDouble{},
 		Feeds: newFakeFeeds(3), Caller: fakeCaller,
 	}
+	f.enrols()
 	if change != nil {
 		change(&f.opts)
 	}
@@ -81,6 +83,17 @@ func newFixture(t *testing.T, change func(*Options)) *fixture {
 	f.server.Start()
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+// enrols gives the hub an authority.
+func (f *fixture) enrols() {
+	f.t.Helper()
+	a, err := enrol.Open(enrol.Options{Dir: filepath.Join(f.t.TempDir(), "enrol"), Name: "h", Now: f.opts.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { a.Close() })
+	f.opts.Enrol, f.opts.EnrolAt = a, func() []string { return []string{"https://h:9348"} }
 }
 
 // hostMetrics stands for the views of the host.

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,21 +122,33 @@ func (a *API) getHost(_ context.Context, in *HostPath) (*hostOutput, error) {
 }
 
 // registerHost answers PUT /api/v1/hosts/{id}.
-func (a *API) registerHost(_ context.Context, in *registerInput) (*hostOutput, error) {
-	r := &in.Body
+func (a *API) registerHost(ctx context.Context, in *registerInput) (*hostOutput, error) {
+	r, own := &in.Body, certified(ctx, in.ID)
 	h, err := a.opts.Registry.Register(hosts.Registration{
 		Name: in.ID, Address: r.Address, TLS: r.TLS, Group: r.Group, Version: r.Version, Peer: in.peer.address,
-		Feeds: r.Feeds, FeedsTLS: r.FeedsTLS,
+		Feeds: r.Feeds, FeedsTLS: r.FeedsTLS, Certified: own,
+		// Without a certificate nobody has a name to answer by.
+		Enrolled: own && r.TLS && r.Enrolled, FeedsEnrolled: own && r.FeedsTLS && r.FeedsEnrolled,
 	})
 	if err != nil {
 		return nil, hostError(err)
 	}
-	return &hostOutput{a.showHost(&h, nil)}, nil
+	shown := a.showHost(&h, nil)
+	if own {
+		for _, key := range a.opts.Enrol.Expelled() {
+			shown.Refuse = append(shown.Refuse, key.String())
+		}
+	}
+	return &hostOutput{shown}, nil
 }
 
 // removeHost answers DELETE /api/v1/hosts/{id}.
-func (a *API) removeHost(_ context.Context, in *removeInput) (*struct{}, error) {
-	if err := a.opts.Registry.Remove(in.ID, in.peer.address); err != nil {
+func (a *API) removeHost(ctx context.Context, in *removeInput) (*struct{}, error) {
+	remove := a.opts.Registry.Remove
+	if certified(ctx, in.ID) {
+		remove = a.opts.Registry.RemoveCertified
+	}
+	if err := remove(in.ID, in.peer.address); err != nil {
 		return nil, hostError(err)
 	}
 	return nil, nil
@@ -167,7 +180,7 @@ func hostError(err error) error {
 func (a *API) showHost(h *hosts.Host, told *client.HostStatistics) client.Host {
 	state := [...]client.HostState{hosts.Configured: client.HostConfigured, hosts.Registered: client.HostRegistered, hosts.Lost: client.HostLost}
 	c := client.Host{
-		ID: h.Name, State: state[h.State], Address: h.Address, TLS: h.TLS, Problem: h.Problem, Group: h.Group, Version: h.Version,
+		ID: h.Name, State: state[h.State], Address: h.Address, TLS: h.TLS, Enrolled: h.Enrolled, Problem: h.Problem, Group: h.Group, Version: h.Version,
 		Feeds: h.Feeds != "" || h.Name == a.opts.OwnHost && a.opts.Feeds != nil,
 		Since: h.Since, Seen: h.Seen, Statistics: told,
 	}
@@ -222,6 +235,32 @@ func (a *API) registryMetrics() []metric {
 	}
 }
 
+// enrolmentMetrics are the figures of who has joined the hub.
+func (a *API) enrolmentMetrics() []metric {
+	e := a.opts.Enrol
+	of := func(c *atomic.Uint64) func(*snapshot) float64 {
+		return func(*snapshot) float64 { return float64(c.Load()) }
+	}
+	return []metric{
+		{
+			name: "weir_enrolments", help: "Hosts and monitors that have joined the hub, by state: enrolled, expelled, or invited and not there yet.", labels: []string{"state"},
+			kind: prometheus.GaugeValue, values: func(_ *snapshot, emit emit) {
+				s := e.Stats()
+				emit(float64(s.Enrolled), "enrolled")
+				emit(float64(s.Expelled), "expelled")
+				emit(float64(s.Invitations), "invited")
+			},
+		},
+		gauge("weir_enrolment_soonest_end_seconds", "When the first of the certificates in use ends, the hub's included, in seconds since 1970.", func(*snapshot) float64 { return float64(e.Stats().SoonestEnd.Unix()) }),
+		counter("weir_enrolments_total", "Certificates given to who was invited.", of(&e.Counters.Enrolled)),
+		counter("weir_enrolment_renewals_total", "Certificates renewed.", of(&e.Counters.Renewed)),
+		counter("weir_enrolment_invitations_total", "Invitations made.", of(&e.Counters.Invited)),
+		counter("weir_enrolment_expulsions_total", "Names expelled.", of(&e.Counters.Expelled)),
+		counter("weir_enrolments_refused_total", "Questions for a certificate that were refused.", of(&e.Counters.Refused)),
+		counter("weir_enrolment_denied_total", "Requests with a certificate that does not count, or without one.", of(&e.Counters.Denied)),
+	}
+}
+
 func (a *API) hostsUp(emit emit) {
 	up := make(map[string]bool)
 	if a.opts.Statistics != nil {
@@ -241,18 +280,31 @@ func (a *API) hostsUp(emit emit) {
 // as they like; browsers, which might be led here, are refused.
 func (a *API) HostsHandler() http.Handler {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/api/v1/hosts" && !strings.HasPrefix(r.URL.Path, "/api/v1/hosts/") {
+		enrols := a.opts.Enrol != nil
+		if r.URL.Path != "/api/v1/hosts" && !strings.HasPrefix(r.URL.Path, "/api/v1/hosts/") && !(enrols && ofEnrolment(r.URL.Path)) {
 			writeProblem(w, problemf(codeNoSuchPath, "%s", r.URL.Path))
 			return
 		}
+		allows := a.opts.Registry.Allows
+		if enrols {
+			allows = a.opts.Registry.AllowsCertified
+		}
 		at, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err != nil || !a.opts.Registry.Allows(at.Addr()) {
+		if err != nil || !allows(at.Addr()) {
 			writeProblem(w, problemf(codePeerNotAllowed, "%s", r.RemoteAddr))
 			return
 		}
 		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
 			writeProblem(w, problemf(codeCrossOrigin, "%s %s by a browser", r.Method, r.URL.Path))
 			return
+		}
+		if enrols {
+			d, refusal := a.admit(r)
+			if refusal != nil {
+				writeProblem(w, refusal)
+				return
+			}
+			r = through(r, d)
 		}
 		a.router.ServeHTTP(w, r)
 	})

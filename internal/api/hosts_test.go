@@ -157,7 +157,7 @@ func TestHostMetrics(t *testing.T) {
 
 // Other machines get at hosts, whatever they call the hub, and at nothing else.
 func TestHostsHandler(t *testing.T) {
-	f := newFixture(t, nil)
+	f := newFixture(t, func(o *Options) { o.Enrol = nil })
 	f.put("up", "{}")
 	ask := func(path, from, header, value string) (status int, body string) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://hub.example"+path, nil)

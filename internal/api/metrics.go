@@ -94,6 +94,9 @@ func newCollector(a *API) *collector {
 	if a.opts.Registry != nil {
 		groups = append(groups, a.registryMetrics())
 	}
+	if a.opts.Enrol != nil {
+		groups = append(groups, a.enrolmentMetrics())
+	}
 	for _, group := range groups {
 		for _, m := range group {
 			c.metrics = append(c.metrics, m)

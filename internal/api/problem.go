@@ -56,6 +56,17 @@ const (
 	codeFeedStore        code = "store"
 	codeFeedToken        code = "feed_token"
 	codeHostUnreachable  code = "host-unreachable"
+	codeNotEnrolled      code = "not-enrolled"
+	codeExpelled         code = "expelled"
+	codeNotForRole       code = "not-for-role"
+	codeBadInvitation    code = "bad-invitation"
+	codeInvitationEnded  code = "invitation-ended"
+	codeInvitationUsed   code = "invitation-used"
+	codeNameEnrolled     code = "name-enrolled"
+	codeTooManyAttempts  code = "too-many-attempts"
+	codeTooManyEnrolled  code = "too-many-enrolled"
+	codeLocalOnly        code = "local-only"
+	codeNoSuchEnrolment  code = "no-such-enrolment"
 )
 
 // errorRow is a kind of problem. Codes and numbers are never reused.

@@ -23,6 +23,7 @@ const (
 	tagHub       = "hub"
 	tagHosts     = "hosts"
 	tagFeeds     = "feeds"
+	tagEnrolment = "enrolment"
 )
 
 // register makes all routes and the document.
@@ -32,6 +33,9 @@ func (a *API) register() error {
 	a.registerChunks(f)
 	if a.opts.Registry != nil {
 		a.registerHosts(f)
+	}
+	if a.opts.Enrol != nil {
+		a.registerEnrolment(f)
 	}
 	if a.opts.Feeds != nil {
 		a.registerFeeds(f)

@@ -28,6 +28,11 @@ func (a *API) ServeHosts(ctx context.Context, on []net.Listener) error {
 	return a.serve(ctx, on, a.HostsHandler())
 }
 
+// ServeAdmin is Serve for who runs the hub, on a socket that nobody else may connect to.
+func (a *API) ServeAdmin(ctx context.Context, on []net.Listener) error {
+	return a.serve(ctx, on, a.AdminHandler())
+}
+
 func (a *API) serve(ctx context.Context, on []net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,

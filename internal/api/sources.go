@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/enrol"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hosts"
@@ -84,6 +85,13 @@ type Options struct {
 	Registry *hosts.Registry
 	// Statistics are what the hub finds out by asking them; nil: it does not ask.
 	Statistics statistics
+
+	// Enrol knows who has joined the hub, and EnrolAt returns the URLs at which others may
+	// reach it, for who wants to; AsHub makes the configuration for calling a host that has
+	// joined. nil leaves all of it out.
+	Enrol   *enrol.Authority
+	EnrolAt func() []string
+	AsHub   func(host string) *tls.Config
 
 	// Feeds serves the feeds of this host, see FeedsOf; nil leaves them out. Caller
 	// tells who is at the other end of a connection.

@@ -131,7 +131,7 @@ func (s *agentStat) begin(ctx context.Context, log *slog.Logger) (engine *hostst
 // serve serves monitors if that is asked for.
 func (s *agentStat) serve(ctx context.Context, log *slog.Logger) (*hoststat.Engine, []net.Listener, func(), error) {
 	if s.enable {
-		h, err := beside(ctx, log, s.listen, s.allow, s.expose, s.sessions)
+		h, err := beside(ctx, log, s.announce.member(), s.listen, s.allow, s.expose, s.sessions)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -177,7 +177,10 @@ func runAgent(c *cobra.Command, o daemon.Options, stat *agentStat) error {
 		restore()
 		warn(o.Log, manager.Stopping())
 	})
-	if err := stat.feeds.listen(ctx); err != nil {
+	if err := stat.announce.become(ctx, identityDir(o.StateDir), true, o.Log); err != nil {
+		return err
+	}
+	if err := stat.feeds.listen(ctx, stat.announce.member()); err != nil {
 		return err
 	}
 	defer stat.feeds.close()

@@ -12,11 +12,14 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/enrol"
 	"github.com/weir-io/weir/internal/hosts"
+	"github.com/weir-io/weir/internal/identity"
 	"github.com/weir-io/weir/internal/version"
 )
 
@@ -59,6 +62,9 @@ func clientTLS(ca, cert, key string, least uint16) (*tls.Config, error) {
 type announceFlags struct {
 	url, name, group string
 	tls              hubTLS
+	join             joinFlags
+
+	keeper *enrol.Keeper // of one that has joined the hub; nil: it has not
 }
 
 func (a *announceFlags) add(c *cobra.Command) {
@@ -69,13 +75,60 @@ func (a *announceFlags) add(c *cobra.Command) {
 	f.StringVar(&a.tls.ca, "hub-ca", "", "trust the hub if `FILE` has signed its certificate")
 	f.StringVar(&a.tls.cert, "hub-cert", "", "own certificate for the hub: `FILE`")
 	f.StringVar(&a.tls.key, "hub-key", "", "its key: `FILE`")
+	a.join.add(f)
+}
+
+// become joins the hub, or takes up what was kept in dir or in --hub-identity. Always says
+// that a hub that was joined is registered with though none is named.
+func (a *announceFlags) become(ctx context.Context, dir string, always bool, log *slog.Logger) error {
+	if a.url == "" && a.join.token == "" && !always {
+		return nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("name of this host: %w", err)
+	}
+	m := &member{
+		joinFlags: a.join, fallback: dir, url: a.url, name: a.name, host: host, role: identity.Host,
+		files: a.tls != hubTLS{},
+	}
+	a.keeper, err = m.keeper(ctx, log)
+	if err != nil && a.url == "" && a.join.token == "" {
+		// An agent does more than this, and was not told of a hub.
+		log.Error("this host is not registered with the hub that it has joined", "err", err)
+		return nil
+	}
+	return err
+}
+
+// member is who this process is for the hub; nil: it has not joined it.
+func (a *announceFlags) member() *identity.Member {
+	if a.keeper == nil {
+		return nil
+	}
+	return a.keeper.Member()
 }
 
 // announcer returns what keeps the host registered, whose statistics are served by
 // listeners; nil if no hub is named.
 func (a *announceFlags) announcer(listeners []net.Listener, secure bool, feeds *remoteFeeds, log *slog.Logger) (*announcement, error) {
-	if a.url == "" {
+	if a.url == "" && a.keeper == nil {
 		return nil, nil
+	}
+	r := client.HostRegistration{Address: statisticsAddress(listeners), TLS: secure, Group: a.group, Version: version.Number}
+	if feeds != nil && feeds.listener != nil {
+		r.Feeds, r.FeedsTLS = statisticsAddress([]net.Listener{feeds.listener}), feeds.secure
+		r.FeedsEnrolled = feeds.secure && feeds.cert == ""
+	}
+	if a.keeper != nil {
+		if !secure && !onLoopback(r.Address) {
+			r.TLS, r.Enrolled = true, true
+		}
+		one := &announcement{hosts.Announcer{
+			Hub: a.keeper.Client(), Name: a.keeper.Member().Peer().Name, Registration: r, Log: log,
+			Answered: func(h client.Host) { refuse(a.keeper, h.Refuse, log) },
+		}, a.keeper.Client(), a.keeper}
+		return one, nil
 	}
 	cfg, err := a.tls.config()
 	if err != nil {
@@ -91,22 +144,43 @@ func (a *announceFlags) announcer(listeners []net.Listener, secure bool, feeds *
 			return nil, fmt.Errorf("name of this host: %w", err)
 		}
 	}
-	r := client.HostRegistration{Address: statisticsAddress(listeners), TLS: secure, Group: a.group, Version: version.Number}
-	if feeds != nil && feeds.listener != nil {
-		r.Feeds, r.FeedsTLS = statisticsAddress([]net.Listener{feeds.listener}), feeds.cert != ""
+	return &announcement{hosts.Announcer{Hub: api, Name: name, Registration: r, Log: log}, api, nil}, nil
+}
+
+// refuse takes the hub's word of whom it has expelled.
+func refuse(k *enrol.Keeper, list []string, log *slog.Logger) {
+	keys := make([]identity.Fingerprint, len(list))
+	for i, text := range list {
+		if err := keys[i].UnmarshalText([]byte(text)); err != nil {
+			log.Warn("what the hub refuses is not understood", "err", err)
+			return
+		}
 	}
-	return &announcement{hosts.Announcer{Hub: api, Name: name, Registration: r, Log: log}, api}, nil
+	k.Refuse(keys)
+}
+
+// onLoopback tells whether an address is one of loopback, or none.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err != nil || ip != nil && ip.IsLoopback()
 }
 
 // announcement is an announcer with its client.
 type announcement struct {
 	hosts.Announcer
-	api *client.Client
+	api    *client.Client
+	keeper *enrol.Keeper // nil: this host has not joined the hub
 }
 
-// run keeps the host registered until ctx ends.
+// run keeps the host registered, and its certificate fresh, until ctx ends.
 func (a *announcement) run(ctx context.Context) error {
+	var renewing sync.WaitGroup
+	if a.keeper != nil {
+		renewing.Go(func() { a.keeper.Run(ctx) }) // waited for below
+	}
 	a.Run(ctx)
+	renewing.Wait()
 	a.api.Close()
 	return nil
 }

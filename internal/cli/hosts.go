@@ -24,14 +24,15 @@ func newHostsCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "hosts",
-		Short: "List the hosts that a hub knows, or show and remove one",
+		Short: "List the hosts that a hub knows, show, invite and remove them",
 		Long: `List the hosts that a hub knows: those that agents have registered ("weir agent
 --hub", "weir xmlsysd --hub") and those of its configuration, with what the hub
 finds when it asks them. "weir top --hub" watches them.
 With --json: an array of the hosts as /api/v1/hosts has them.`,
 		Example: `  weir hosts
   weir hosts show node01
-  weir hosts alarms`,
+  weir hosts alarms
+  weir hosts invite`,
 		Args: unknownCommand,
 	}
 	hub := addHub(c)
@@ -41,7 +42,8 @@ With --json: an array of the hosts as /api/v1/hosts has them.`,
 			return listAll(c.OutOrStdout(), api.Hosts(ctx), asJSON, writeHosts)
 		})
 	}
-	c.AddCommand(newHostsShowCommand(hub), newHostsRemoveCommand(hub), newHostsAlarmsCommand(hub))
+	c.AddCommand(newHostsShowCommand(hub), newHostsRemoveCommand(hub), newHostsAlarmsCommand(hub),
+		newHostsInviteCommand(), newHostsEnrolledCommand(), newHostsExpelCommand())
 	return c
 }
 

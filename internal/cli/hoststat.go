@@ -16,6 +16,7 @@ import (
 	"github.com/weir-io/weir/internal/config"
 	"github.com/weir-io/weir/internal/hoststat"
 	"github.com/weir-io/weir/internal/hoststat/server"
+	"github.com/weir-io/weir/internal/identity"
 	"github.com/weir-io/weir/internal/version"
 )
 
@@ -39,7 +40,34 @@ func newHostStat(o hoststat.Options, s server.Options) (*hostStat, error) {
 		return nil, err
 	}
 	s.Engine = engine
-	return &hostStat{engine: engine, server: server.New(s), access: s.Access}, nil
+	h := &hostStat{engine: engine, server: server.New(s), access: s.Access}
+	if s.Door != nil && !h.access.Given() {
+		// The door lets nobody in without a certificate, wherever it listens.
+		if h.access, err = server.ParseAccess("any"); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+// everywhere is where a host that has joined a hub serves its statistics, by TLS, unless
+// told otherwise: all addresses of IPv4 and IPv6, as far as it has them.
+const everywhere = ""
+
+// doorOf decides who may ask a host that has joined a hub: by TLS the hub and its monitors,
+// in plain text this host and the networks of access, as ever. Networks that are named
+// bound both.
+func doorOf(own *identity.Member, access server.Access) func(net.Conn) (net.Conn, bool) {
+	check := identity.AnyOf(identity.Hub, identity.Monitor)
+	return func(conn net.Conn) (net.Conn, bool) {
+		switch {
+		case access.Allows(conn.RemoteAddr()):
+			return own.Sniff(conn, check), true
+		case access.Given():
+			return nil, false
+		}
+		return own.Secure(conn, check), true
+	}
 }
 
 // run serves until ctx ends. With connections of a super-server and without
@@ -92,12 +120,13 @@ func besideHub(ctx context.Context, cfg *config.Config, log *slog.Logger) (*host
 	if !c.Enable {
 		return newHostStat(hoststat.Options{Version: version.Number, Log: log}, server.Options{Log: log})
 	}
-	return beside(ctx, log, c.Listen, strings.Join(c.Allow, ","), strings.Join(c.Expose, ","), c.MaxSessions)
+	return beside(ctx, log, nil, c.Listen, strings.Join(c.Allow, ","), strings.Join(c.Expose, ","), c.MaxSessions)
 }
 
 // beside makes the daemon beside others of this process. A port that is taken costs
-// its own work only.
-func beside(ctx context.Context, log *slog.Logger, listen []string, allow, expose string, sessions int) (*hostStat, error) {
+// its own work only. Own is who this host is for the hub that it has joined; nil: it has
+// joined none.
+func beside(ctx context.Context, log *slog.Logger, own *identity.Member, listen []string, allow, expose string, sessions int) (*hostStat, error) {
 	o := server.Options{Log: log, MaxSessions: sessions}
 	var err error
 	if allow != "" {
@@ -107,6 +136,12 @@ func beside(ctx context.Context, log *slog.Logger, listen []string, allow, expos
 	}
 	if o.Expose, err = parseExpose(expose); err != nil {
 		return nil, err
+	}
+	if own != nil {
+		o.Door = doorOf(own, o.Access)
+		if len(listen) == 0 {
+			listen = []string{everywhere}
+		}
 	}
 	h, err := newHostStat(hoststat.Options{Expose: o.Expose, Version: version.Number, Log: log}, o)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/feed/capture"
 	"github.com/weir-io/weir/internal/hoststat/server"
+	"github.com/weir-io/weir/internal/identity"
 )
 
 // remoteFeeds are the flags of "weir agent" for feeds, most of them for serving other
@@ -27,6 +28,7 @@ type remoteFeeds struct {
 
 	tokens   *api.Tokens
 	listener net.Listener // nil: feeds are not served to others
+	secure   bool         // it is one by TLS
 }
 
 func (r *remoteFeeds) addFlags(c *cobra.Command) {
@@ -41,8 +43,9 @@ func (r *remoteFeeds) addFlags(c *cobra.Command) {
 	f.StringVar(&r.key, "feeds-key", "", "its key: `FILE`")
 }
 
-// listen reads the tokens and listens, if that is asked for.
-func (r *remoteFeeds) listen(ctx context.Context) error {
+// listen reads the tokens and listens, if that is asked for. Own is who this host is for
+// the hub, which then may ask by TLS, and nobody else; nil: it has joined none.
+func (r *remoteFeeds) listen(ctx context.Context, own *identity.Member) error {
 	if r.settings.scrub < 0 {
 		return usageErrorf("--feeds-scrub=%v: want 0s or more", r.settings.scrub)
 	}
@@ -75,11 +78,13 @@ func (r *remoteFeeds) listen(ctx context.Context) error {
 	switch {
 	case secure != nil:
 		secure.MinVersion = tls.VersionTLS13
-		r.listener = tls.NewListener(l, secure)
+		r.listener, r.secure = tls.NewListener(l, secure), true
 	case ok && at.IP.IsLoopback():
 		r.listener = l
+	case own != nil:
+		r.listener, r.secure = own.Listen(l, identity.Expect(identity.Hub, "")), true
 	default:
-		return errors.Join(usageErrorf("--feeds-listen %s: want --feeds-cert and --feeds-key: whoever is on the way would see the tokens", r.at), l.Close())
+		return errors.Join(usageErrorf("--feeds-listen %s: want --feeds-cert and --feeds-key, or a hub that was joined: whoever is on the way would see the tokens", r.at), l.Close())
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if inetd && x.metrics != "" {
 		return usageErrorf("--metrics: with -i there is one client, and no daemon")
 	}
-	if inetd && x.announce.url != "" {
+	if inetd && (x.announce.url != "" || x.announce.join.token != "") {
 		return usageErrorf("--hub: with -i there is one client, and no daemon")
 	}
 	if inetd && stderr == io.Writer(os.Stderr) && daemon.SameFile(os.Stderr, os.Stdout) {
@@ -72,13 +72,16 @@ func runXmlsysd(c *cobra.Command, x *xmlsysdFlags) error {
 	if err != nil {
 		return err
 	}
+	ctx, restore := untilSignal(c)
+	defer restore()
+	if err := x.announce.become(ctx, identityDir(stateDir()), false, log); err != nil {
+		return err
+	}
 	h, err := x.hostStat(log)
 	if err != nil {
 		return usageErrorf("%w", err)
 	}
 	defer h.close()
-	ctx, restore := untilSignal(c)
-	defer restore()
 	conns, err := x.open(ctx, c, h, inetd)
 	if err != nil {
 		return err
@@ -136,6 +139,9 @@ func (x *xmlsysdFlags) open(ctx context.Context, c *cobra.Command, h *hostStat, 
 		if h.listeners = listeners; len(listeners)+len(conns) > 0 {
 			return conns, nil
 		}
+	}
+	if x.announce.member() != nil && len(x.listen) == 0 && x.unix == "" {
+		x.listen = []string{everywhere}
 	}
 	if len(x.listen) > 0 || x.unix == "" || c.Flags().Changed("port") {
 		if err := h.listen(ctx, x.port, x.listen...); err != nil {

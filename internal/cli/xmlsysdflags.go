@@ -134,7 +134,11 @@ func (x *xmlsysdFlags) options(log *slog.Logger) (o server.Options, err error) {
 		return o, fmt.Errorf("--max-message: %w", err)
 	}
 	o.MaxMessage = int(size)
-	o.TLS, err = server.LoadTLS(x.cert, x.key, x.clientCA)
+	if o.TLS, err = server.LoadTLS(x.cert, x.key, x.clientCA); err == nil && o.TLS == nil {
+		if own := x.announce.member(); own != nil {
+			o.Door = doorOf(own, o.Access)
+		}
+	}
 	return o, err
 }
 

@@ -140,14 +140,22 @@ type Xmlsysd struct {
 	MaxSessions int      `toml:"max_sessions" doc:"Most monitors at once; a further connection is closed and counted."`
 }
 
+// When the listener for hosts enrols.
+const (
+	EnrolAuto   = "auto"
+	EnrolAlways = "always"
+	EnrolNever  = "never"
+)
+
 // Hosts configures the registry of hosts.
 type Hosts struct {
 	Listen      string        `toml:"listen" doc:"Address and port of a listener of its own for agents and monitors of other machines: HOST:PORT. It serves the hosts and nothing else, to the networks of allow. Empty: agents register at the HTTP listener."`
 	TLSCert     string        `toml:"tls_cert" doc:"Certificate of that listener, a PEM file; empty: no TLS."`
 	TLSKey      string        `toml:"tls_key" doc:"Its key, a PEM file."`
 	TLSClientCA string        `toml:"tls_client_ca" doc:"Agents and monitors need a certificate of an authority in this PEM file; empty: none."`
+	Enrol       string        `toml:"enrol" doc:"Whether agents and monitors join at that listener by what weir hosts invite prints, and everything between them and the hub goes by TLS 1.3: auto, where it listens on another address than loopback and tls_cert is empty; always; or never, which without tls_cert is plain text."`
 	FeedsCA     string        `toml:"feeds_ca" doc:"Trust agents that serve feeds by TLS if an authority in this PEM file has signed their certificate; empty: the system's."`
-	Allow       []string      `toml:"allow" doc:"Networks whose agents may register, in CIDR notation, or any. This machine always may."`
+	Allow       []string      `toml:"allow" doc:"Networks whose agents may register, in CIDR notation, or any. This machine always may, and whoever has joined may where the list is empty."`
 	Watch       []string      `toml:"watch" doc:"Hosts that are asked without an agent: names or addresses, with ranges such as node[01-16], and :PORT where it is not 7887."`
 	File        string        `toml:"file" doc:"A wulfhosts file, absolute: its hosts are asked as well, and its alarms judged. It is read anew when it has changed."`
 	Poll        time.Duration `toml:"poll" doc:"How often each host is asked, from 500ms to 1m; 0: never."`
@@ -204,7 +212,7 @@ func Default() *Config {
 
 		Xmlsysd: Xmlsysd{Enable: true, Listen: []string{}, Allow: []string{}, Expose: []string{}, MaxSessions: 10},
 		Flow:    Flow{Enable: true, Store: EmbeddedStore, TokenLife: 24 * time.Hour, TraceAge: 24 * time.Hour, TraceFlows: 10000, TraceEvents: 10000, TraceBytes: GiB, ElasticsearchIndex: "weir-flows", LogFormat: "text", LogSize: 64 * MiB, LogKeep: 4},
-		Hosts:   Hosts{Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
+		Hosts:   Hosts{Enrol: EnrolAuto, Allow: []string{}, Watch: []string{}, Poll: 5 * time.Second, Metrics: true, Max: 16384, Forget: time.Hour},
 	}
 }
 

@@ -113,6 +113,7 @@ func (c *Config) otherChecks() []check {
 		{"hosts.tls_cert", absoluteOrEmpty(c.Hosts.TLSCert)},
 		{"hosts.tls_key", together(c.Hosts.TLSCert, c.Hosts.TLSKey, "hosts.tls_cert")},
 		{"hosts.tls_client_ca", needs(c.Hosts.TLSClientCA, c.Hosts.TLSCert, "hosts.tls_cert")},
+		{"hosts.enrol", enrol(&c.Hosts)},
 		{"hosts.feeds_ca", absoluteOrEmpty(c.Hosts.FeedsCA)},
 		{"hosts.allow", networks(c.Hosts.Allow)},
 		{"hosts.watch", hostLists(c.Hosts.Watch)},
@@ -146,6 +147,14 @@ func together(other, path, key string) error {
 		return fmt.Errorf("it goes with %s: neither or both", key)
 	}
 	return absoluteOrEmpty(path)
+}
+
+// enrol checks when the listener for hosts enrols.
+func enrol(h *Hosts) error {
+	if h.Enrol == EnrolAlways && h.TLSCert != "" {
+		return fmt.Errorf("%s goes without hosts.tls_cert: the hub makes its certificate itself", EnrolAlways)
+	}
+	return oneOf(h.Enrol, EnrolAuto, EnrolAlways, EnrolNever)
 }
 
 // needs checks a path that is of use with another one only.

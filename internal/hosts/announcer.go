@@ -24,6 +24,9 @@ type Announcer struct {
 	Name         string
 	Registration client.HostRegistration
 	Log          *slog.Logger
+
+	// Answered is called with what the hub says to a registration; nil: by nobody.
+	Answered func(client.Host)
 }
 
 const (
@@ -66,6 +69,9 @@ func (a *Announcer) Run(ctx context.Context) {
 				a.Log.Info("host registered with the hub", "host", a.Name, "address", h.Address, "problem", h.Problem)
 			}
 			failed, registered = 0, true
+			if a.Answered != nil {
+				a.Answered(h)
+			}
 			timer.Reset(renewal(h.Renew))
 		}
 	}

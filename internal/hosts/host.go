@@ -9,8 +9,9 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/weir-io/weir/internal/identity"
 )
 
 // Registration is what an agent tells of its host.
@@ -24,6 +25,9 @@ type Registration struct {
 	Group    string
 	Version  string     // of weir there
 	Peer     netip.Addr // where the registration comes from
+	// Certified says that the peer has shown a certificate of this name; Enrolled and
+	// FeedsEnrolled that the host answers with one, too.
+	Certified, Enrolled, FeedsEnrolled bool
 }
 
 // State is how a host is known.
@@ -47,23 +51,12 @@ type Host struct {
 	fixed bool // configured: renewals do not change where it is
 }
 
-// maxName bounds names, as in the name service.
-const maxName = 253
-
 // ErrName reports a name that no host can have.
 var ErrName = errors.New("no name of a host: want 1 to 253 of A-Z a-z 0-9 . _ : -")
 
 func checkName(name string) error {
-	if name == "" || len(name) > maxName || name == "." || name == ".." {
+	if !identity.ValidName(name) {
 		return ErrName
-	}
-	for i := range len(name) {
-		c := name[i]
-		if c|0x20 < 'a' || c|0x20 > 'z' {
-			if (c < '0' || c > '9') && !strings.ContainsRune("._:-", rune(c)) {
-				return ErrName
-			}
-		}
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ func ParseNetworks(texts []string) (Networks, error) {
 	return n, nil
 }
 
+// Given tells whether somebody has said which.
+func (n Networks) Given() bool { return n.any || len(n.list) > 0 }
+
 // Contain tells whether an address is in one of them.
 func (n Networks) Contain(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")

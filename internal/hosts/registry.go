@@ -86,6 +86,12 @@ func (r *Registry) Lease() time.Duration { return r.o.Lease }
 // Allows tells whether a peer may register.
 func (r *Registry) Allows(peer netip.Addr) bool { return r.o.Allow.Contain(peer) }
 
+// AllowsCertified tells whether a peer may that has a certificate: from anywhere, unless
+// somebody has said from where.
+func (r *Registry) AllowsCertified(peer netip.Addr) bool {
+	return !r.o.Allow.Given() || r.o.Allow.Contain(peer)
+}
+
 // Configure says which hosts are known without an agent. They stay until it is called
 // again; those that are as they were then are not disturbed.
 func (r *Registry) Configure(list ...Registration) {
@@ -133,7 +139,7 @@ func (r *Registry) register(reg Registration) (_ Host, changed bool, err error) 
 	if err := checkName(reg.Name); err != nil {
 		return Host{}, false, err
 	}
-	if !r.Allows(reg.Peer) {
+	if !r.Allows(reg.Peer) && !reg.Certified {
 		return Host{}, false, fmt.Errorf("%w: %v is in none of the networks that may register", ErrForeign, reg.Peer)
 	}
 	address, problem, err := r.o.Allow.place(reg.Address, reg.Peer)
@@ -154,13 +160,16 @@ func (r *Registry) register(reg Registration) (_ Host, changed bool, err error) 
 		h = &Host{Since: now}
 		r.registered++
 		r.hosts[reg.Name] = h
-	case !h.fixed && h.Peer != reg.Peer && now.Sub(h.Seen) <= r.o.Lease:
+	case h.fixed || reg.Certified: // by its certificate it is the one, wherever it is
+	case h.Certified:
+		return Host{}, false, fmt.Errorf("%w: %v, which has shown a certificate of it", ErrTaken, h.Peer)
+	case h.Peer != reg.Peer && now.Sub(h.Seen) <= r.o.Lease:
 		return Host{}, false, fmt.Errorf("%w: %v", ErrTaken, h.Peer)
 	}
 	changed = h.Seen.IsZero()
 	h.Seen, h.Version, h.Peer = now, reg.Version, reg.Peer
 	if !h.fixed {
-		changed = changed || h.Address != address || h.TLS != reg.TLS || h.Group != reg.Group || h.Feeds != reg.Feeds
+		changed = changed || h.Address != address || h.TLS != reg.TLS || h.Group != reg.Group || h.Feeds != reg.Feeds || h.Enrolled != reg.Enrolled
 		h.Registration, h.Problem = reg, problem
 		h.Address = address
 	}
@@ -168,8 +177,16 @@ func (r *Registry) register(reg Registration) (_ Host, changed bool, err error) 
 }
 
 // Remove forgets a host, if it is its own agent or a peer of loopback that asks.
-func (r *Registry) Remove(name string, peer netip.Addr) error {
-	err := r.remove(name, peer.Unmap().WithZone(""))
+func (r *Registry) Remove(name string, peer netip.Addr) error { return r.removeAs(name, peer, false) }
+
+// RemoveCertified forgets a host whose agent has shown a certificate of its name, or has
+// lost it.
+func (r *Registry) RemoveCertified(name string, peer netip.Addr) error {
+	return r.removeAs(name, peer, true)
+}
+
+func (r *Registry) removeAs(name string, peer netip.Addr, certified bool) error {
+	err := r.remove(name, peer.Unmap().WithZone(""), certified)
 	if err != nil {
 		return fmt.Errorf("remove %.64q: %w", name, err)
 	}
@@ -178,14 +195,14 @@ func (r *Registry) Remove(name string, peer netip.Addr) error {
 	return nil
 }
 
-func (r *Registry) remove(name string, peer netip.Addr) error {
+func (r *Registry) remove(name string, peer netip.Addr, certified bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.hosts[name]
 	switch {
 	case h == nil:
 		return ErrUnknown
-	case !peer.IsLoopback() && h.Peer != peer:
+	case !certified && !peer.IsLoopback() && (h.Peer != peer || h.Certified):
 		return ErrForeign
 	case h.fixed:
 		return ErrFixed

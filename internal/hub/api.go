@@ -19,7 +19,7 @@ import (
 )
 
 // newAPI makes the HTTP interface over the services.
-func (h *Hub) newAPI() (*api.API, error) {
+func (h *Hub) newAPI(l *listeners) (*api.API, error) {
 	var hosts []string
 	own, err := os.Hostname()
 	if err == nil {
@@ -51,6 +51,9 @@ func (h *Hub) newAPI() (*api.API, error) {
 		if h.flows.ships != nil {
 			o.Ships = h.flows.ships.stats
 		}
+	}
+	if h.authority != nil {
+		o.Enrol, o.EnrolAt, o.AsHub = h.authority, h.enrolAt(l.hosts), h.asHub
 	}
 	if h.hop != nil {
 		o.Hop = h.hopStats

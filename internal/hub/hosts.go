@@ -50,6 +50,9 @@ func (h *Hub) newHosts() error {
 		return nil
 	}
 	o := fleet.Options{Hosts: h.registry.List, Delay: c.Poll, Rules: file.Alarms, Triggers: file.Triggers, Log: h.log}
+	if h.authority != nil {
+		o.Enrolled = h.asHub
+	}
 	if c.Metrics {
 		o.Select = h.selectors
 	}
@@ -122,8 +125,11 @@ func (h *Hub) hostsChanged() {
 
 // secureHosts makes a listener for agents one by TLS, if that is configured.
 // Between weir's parts it is version 1.3.
-func (h *Hub) secureHosts(l net.Listener) (net.Listener, error) {
+func (h *Hub) secureHosts(ctx context.Context, all *listeners, l net.Listener) (net.Listener, error) {
 	c := &h.cfg.Hosts
+	if h.enrols(l) {
+		return h.enrolListener(ctx, all, l)
+	}
 	cfg, err := server.LoadTLS(c.TLSCert, c.TLSKey, c.TLSClientCA)
 	if err != nil {
 		return nil, fmt.Errorf("hosts.tls_cert: %w", err)

@@ -29,8 +29,8 @@ import (
 	"github.com/weir-io/weir/internal/wait"
 )
 
-// identity makes a certificate of 127.0.0.1 that signs itself, in files.
-func identity(t *testing.T) (cert, key string, pair tls.Certificate, pool *x509.CertPool) {
+// selfSigned makes a certificate of 127.0.0.1 that signs itself, in files.
+func selfSigned(t *testing.T) (cert, key string, pair tls.Certificate, pool *x509.CertPool) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -136,7 +136,7 @@ func clientOf(t *testing.T, url string, cfg *tls.Config) *client.Client {
 
 // Agents of other machines need a certificate where the hub wants one.
 func TestHostsByTLS(t *testing.T) {
-	cert, key, pair, pool := identity(t)
+	cert, key, pair, pool := selfSigned(t)
 	cfg := configured(t)
 	cfg.Hosts.Listen, cfg.Hosts.TLSCert, cfg.Hosts.TLSKey, cfg.Hosts.TLSClientCA = "127.0.0.1:0", cert, key, cert
 	at, _ := started(t, cfg)

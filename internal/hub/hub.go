@@ -18,6 +18,7 @@ import (
 
 	"github.com/weir-io/weir/internal/api"
 	"github.com/weir-io/weir/internal/config"
+	"github.com/weir-io/weir/internal/enrol"
 	"github.com/weir-io/weir/internal/fdpool"
 	"github.com/weir-io/weir/internal/feed"
 	"github.com/weir-io/weir/internal/hop"
@@ -69,6 +70,8 @@ type Hub struct {
 	hop   *hop.Server        // nil: no connections are passed on
 
 	flows *flows // nil: no virtual networks
+
+	authority *enrol.Authority // set by listen; nil: nobody joins
 
 	registry *hosts.Registry
 	fleet    *fleet.Fleet // nil: hosts are not asked
@@ -130,11 +133,12 @@ func (h *Hub) UseNetworks() { h.networks = true }
 func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	started := time.Now()
 	l, err := h.listen(ctx)
+	defer h.closeAuthority()
 	if err != nil {
 		return err
 	}
 	h.open = l
-	if err := h.assemble(); err != nil {
+	if err := h.assemble(l); err != nil {
 		l.close()
 		return err
 	}
@@ -156,6 +160,10 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 	group.Go(func() error { h.sync(ctx); return nil })
 	if len(l.hosts) > 0 {
 		group.Go(func() error { return h.api.ServeHosts(ctx, l.hosts) })
+	}
+	if h.authority != nil {
+		group.Go(func() error { return h.api.ServeAdmin(ctx, l.admin) })
+		group.Go(func() error { h.authority.Run(ctx); return nil })
 	}
 	group.Go(func() error { return h.api.Run(ctx) })
 	group.Go(func() error { h.registry.Run(ctx); return nil })
@@ -179,7 +187,7 @@ func (h *Hub) Run(ctx context.Context, ready func(Addresses)) error {
 }
 
 // assemble makes the services.
-func (h *Hub) assemble() error {
+func (h *Hub) assemble(l *listeners) error {
 	h.protect()
 	makeRoom(workers(h.cfg.Relay.Workers) + 1)
 	h.files = fdpool.New(h.filePool())
@@ -208,7 +216,7 @@ func (h *Hub) assemble() error {
 		h.disassemble()
 		return err
 	}
-	if h.api, err = h.newAPI(); err != nil {
+	if h.api, err = h.newAPI(l); err != nil {
 		if h.fleet != nil {
 			h.fleet.Close()
 		}
@@ -241,6 +249,16 @@ func (h *Hub) protect() {
 	}
 	if h.guard, err = h.tails.StartGuard(h.exe, []string{"guard"}); err != nil {
 		h.log.Warn("no guard process: repairs wait for the next start", "err", err)
+	}
+}
+
+// closeAuthority gives the directory of the authority back.
+func (h *Hub) closeAuthority() {
+	if h.authority == nil {
+		return
+	}
+	if err := h.authority.Close(); err != nil {
+		h.log.Warn("enrolment", "err", err)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // listeners are the hub's open sockets.
 type listeners struct {
-	control, data, live, http, hop, hosts []net.Listener
+	control, data, live, http, hop, hosts, admin []net.Listener
 }
 
 // listen opens what was not given.
@@ -47,7 +47,7 @@ func (h *Hub) listen(ctx context.Context) (*listeners, error) {
 		}
 	}
 	for i, one := range l.hosts {
-		secure, err := h.secureHosts(one)
+		secure, err := h.secureHosts(ctx, l, one)
 		if err != nil {
 			l.close()
 			return nil, err
@@ -74,7 +74,7 @@ func listenURL(ctx context.Context, url string) (net.Listener, error) {
 }
 
 func (l *listeners) close() {
-	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http, l.hop, l.hosts} {
+	for _, all := range [][]net.Listener{l.control, l.data, l.live, l.http, l.hop, l.hosts, l.admin} {
 		for _, one := range all {
 			one.Close()
 		}

@@ -56,6 +56,8 @@ var floors = map[string]int{
 	"tracepoint":              2,
 	"tracepoint/runtimetrace": 2,
 	"internal/hop":            2,
+	"internal/identity":       1,
+	"internal/enrol":          2,
 	"internal/hosts":          2,
 	"internal/metacheck":      2,
 	"internal/relay":          2,

@@ -24,7 +24,10 @@ type Options struct {
 	Hosts func() []hosts.Host
 	Delay time.Duration // the period
 	TLS   *tls.Config   // for hosts by TLS; nil: the system's authorities
-	Rules []alarm.Rule
+	// Enrolled makes the configuration for a host that has joined the hub; nil: TLS is that,
+	// too.
+	Enrolled func(name string) *tls.Config
+	Rules    []alarm.Rule
 	// Triggers are those of alarms about stalls.
 	Triggers []xmlsysd.Trigger
 	Select   []string // selectors of what Messages has; none: messages are not kept
@@ -49,7 +52,7 @@ func New(o Options) (*Fleet, error) {
 		secure = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	cfg := poll.Config{
-		Delay: o.Delay, Points: -1, Minutes: -1, TLS: secure, Rules: o.Rules, Triggers: o.Triggers, Select: o.Select, OnAlarm: f.alarmed, OnState: f.moved,
+		Delay: o.Delay, Points: -1, Minutes: -1, TLS: secure, Enrolled: o.Enrolled, Rules: o.Rules, Triggers: o.Triggers, Select: o.Select, OnAlarm: f.alarmed, OnState: f.moved,
 		Want: poll.WantSystem,
 	}
 	if len(o.Select) > 0 {
@@ -80,7 +83,7 @@ func (f *Fleet) Update() {
 	known := make(map[string]bool, len(list))
 	for i := range list {
 		if h := &list[i]; h.Address != "" {
-			targets = append(targets, poll.Target{Name: h.Name, Address: h.Address, Group: h.Group, TLS: h.TLS})
+			targets = append(targets, poll.Target{Name: h.Name, Address: h.Address, Group: h.Group, TLS: h.TLS, Enrolled: h.Enrolled})
 			known[h.Name] = true
 		}
 	}

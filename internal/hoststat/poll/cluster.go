@@ -34,6 +34,9 @@ type Config struct {
 	Points  int      // of history at the period of polling; -1: none
 	Minutes int      // of history; -1: none
 	TLS     *tls.Config
+	// Enrolled makes the configuration for a host of a name that has joined the hub; nil:
+	// TLS is that, too.
+	Enrolled func(name string) *tls.Config
 	// Compress says whether messages are asked for compressed; "": CompressAuto.
 	Compress Compression
 	// RTT tells how far away the peer of a socket is; nil: as the kernel has found.

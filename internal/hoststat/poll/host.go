@@ -34,7 +34,9 @@ type Target struct {
 	Address string // host:port, or the path of a socket
 	Group   string
 	TLS     bool
-	Problem string // why it cannot be asked; "": it can
+	// Enrolled says that it has a certificate of its hub for this name: see Config.
+	Enrolled bool
+	Problem  string // why it cannot be asked; "": it can
 }
 
 // Host is a host that is watched.

@@ -41,7 +41,11 @@ func (l *link) dialSecure() {
 }
 
 func (l *link) serveSecure(ctx context.Context, s *secure) error {
-	d := xmlsysd.Dialer{TLS: l.c.cfg.TLS, Timeout: dialTimeout, MaxMessage: l.c.cfg.Limit}
+	secure := l.c.cfg.TLS
+	if l.h.Enrolled && l.c.cfg.Enrolled != nil {
+		secure = l.c.cfg.Enrolled(l.h.Name)
+	}
+	d := xmlsysd.Dialer{TLS: secure, Timeout: dialTimeout, MaxMessage: l.c.cfg.Limit}
 	began := time.Now()
 	client, err := d.Dial(ctx, l.h.Address)
 	if err != nil {

@@ -38,7 +38,8 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 
 // admit starts the session of a connection, or closes it.
 func (s *Server) admit(conn net.Conn) {
-	if !s.o.Access.Allows(conn.RemoteAddr()) {
+	served, ok := s.secure(conn, true)
+	if !ok {
 		s.refuse(&s.Refused.Access, "connection not allowed", conn)
 		return
 	}
@@ -48,7 +49,7 @@ func (s *Server) admit(conn net.Conn) {
 		s.refuse(&s.Refused.Full, "too many sessions", conn)
 		return
 	}
-	c := s.begin(s.secure(conn))
+	c := s.begin(served)
 	if c == nil {
 		<-s.seats
 		return
@@ -59,12 +60,19 @@ func (s *Server) admit(conn net.Conn) {
 	}()
 }
 
-// secure puts TLS on a TCP connection, if there is to be any.
-func (s *Server) secure(conn net.Conn) net.Conn {
-	if s.o.TLS == nil || conn.LocalAddr() == nil || conn.LocalAddr().Network() != "tcp" {
-		return conn
+// secure puts TLS on a TCP connection, if there is to be any; false: its peer may not
+// connect. Where there is a door it decides, and else access if it counts.
+func (s *Server) secure(conn net.Conn, access bool) (net.Conn, bool) {
+	tcp := conn.LocalAddr() != nil && conn.LocalAddr().Network() == "tcp"
+	switch {
+	case s.o.Door != nil && tcp:
+		return s.o.Door(conn)
+	case access && !s.o.Access.Allows(conn.RemoteAddr()):
+		return nil, false
+	case s.o.TLS == nil || !tcp:
+		return conn, true
 	}
-	return tls.Server(conn, s.o.TLS)
+	return tls.Server(conn, s.o.TLS), true
 }
 
 // pause waits, or until ctx ends.

@@ -6,6 +6,7 @@ package server
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/weir-io/weir/internal/hoststat"
@@ -18,9 +19,12 @@ type Options struct {
 	Expose hoststat.Expose // as of the engine
 	Log    *slog.Logger    // nil: none
 
-	Access      Access
-	TLS         *tls.Config // of TCP connections; nil: none
-	MaxSessions int         // further connections are closed at once; 0: 10
+	Access Access
+	TLS    *tls.Config // of TCP connections; nil: none
+	// Door decides about each TCP connection instead of Access and TLS: it returns what to
+	// serve, or false. It must not wait. nil: there is none.
+	Door        func(net.Conn) (net.Conn, bool)
+	MaxSessions int // further connections are closed at once; 0: 10
 
 	MaxLine      int           // bytes of a line with its end, at most [xmlsysd.MaxLine]; 0: that
 	MaxMessage   int           // bytes of the body of a message; 0: 16 MiB

@@ -80,11 +80,12 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 // ServeConn serves one connection, and returns when its session has ended. Who may
 // connect is decided if somebody has said so.
 func (s *Server) ServeConn(ctx context.Context, conn net.Conn) {
-	if s.o.Access.Given() && !s.o.Access.Allows(conn.RemoteAddr()) {
+	served, ok := s.secure(conn, s.o.Access.Given())
+	if !ok {
 		s.refuse(&s.Refused.Access, "connection not allowed", conn)
 		return
 	}
-	c := s.begin(s.secure(conn))
+	c := s.begin(served)
 	if c == nil {
 		return
 	}
