@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,10 +23,12 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/weir-io/weir/client"
+	"github.com/weir-io/weir/internal/enrol"
 	"github.com/weir-io/weir/internal/hoststat/monitor"
 	"github.com/weir-io/weir/internal/hoststat/poll"
 	"github.com/weir-io/weir/internal/hoststat/roster"
 	hosttable "github.com/weir-io/weir/internal/hoststat/table"
+	"github.com/weir-io/weir/internal/identity"
 )
 
 // watchFlags are the flags that "weir top" and "weir stat" have in common. The
@@ -47,6 +50,8 @@ type watchFlags struct {
 	ca, cert, key    string
 	hub, compress    string
 	hubTLS           hubTLS
+	join             joinFlags
+	keeper           *enrol.Keeper // of one that has joined the hub; nil: it has not
 	absolute, expand bool
 }
 
@@ -71,6 +76,7 @@ func (f *watchFlags) add(c *cobra.Command) {
 	fs.StringVar(&f.hubTLS.ca, "hub-ca", "", "trust the hub if `FILE` has signed its certificate")
 	fs.StringVar(&f.hubTLS.cert, "hub-cert", "", "own certificate for the hub: `FILE`")
 	fs.StringVar(&f.hubTLS.key, "hub-key", "", "its key: `FILE`")
+	f.join.add(fs)
 	fs.StringVar(&f.compress, "compress", string(poll.CompressAuto), "have hosts compress what they send: `HOW` is none, gzip, zstd, or auto, which is zstd from a round trip of 20 ms on")
 	fs.StringVar(&f.ca, "tls-ca", "", "trust hosts by TLS whose certificates `FILE` has signed")
 	fs.StringVar(&f.cert, "tls-cert", "", "own certificate for hosts by TLS: `FILE`")
@@ -148,8 +154,12 @@ func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.O
 		TLS: secure, Compress: poll.Compression(f.compress), Command: strings.Fields(f.onAlarm),
 		Logger: slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: level})),
 	}
-	if o.Hub, err = f.hubHosts(len(hosts) > 0); err != nil {
+	if o.Hub, err = f.hubHosts(len(hosts) > 0, o.Logger); err != nil {
 		return nil, err
+	}
+	if f.keeper != nil {
+		m := f.keeper.Member()
+		o.Enrolled = func(name string) *tls.Config { return m.Client(identity.Expect(identity.Host, name)) }
 	}
 	change(&o)
 	m, err := monitor.Open(o)
@@ -163,9 +173,24 @@ func (f *watchFlags) open(hosts []string, logs io.Writer, change func(*monitor.O
 }
 
 // hubHosts returns the hub whose hosts are watched where there is one.
-func (f *watchFlags) hubHosts(named bool) (*monitor.Hub, error) {
+func (f *watchFlags) hubHosts(named bool, log *slog.Logger) (*monitor.Hub, error) {
 	if f.hub != "" && (named || f.local) {
 		return nil, usageErrorf("--hub: hosts are named, too")
+	}
+	if f.hub == "" && f.join.token != "" {
+		return nil, usageErrorf("--join: want --hub https://HOST:PORT, too")
+	}
+	if err := f.become(log); err != nil {
+		return nil, err
+	}
+	if k := f.keeper; k != nil {
+		var again time.Time
+		return &monitor.Hub{Named: true, Hosts: func(ctx context.Context) ([]roster.Host, error) {
+			if now := time.Now(); !now.Before(again) {
+				again = now.Add(k.Look(ctx))
+			}
+			return hostsOf(ctx, k.Client(), k.Hub())
+		}}, nil
 	}
 	cfg, err := f.hubTLS.config()
 	if err != nil {
@@ -185,6 +210,21 @@ func (f *watchFlags) hubHosts(named bool) (*monitor.Hub, error) {
 	}}, nil
 }
 
+// become joins the hub that is named as a monitor, or takes up what was kept of it.
+func (f *watchFlags) become(log *slog.Logger) error {
+	if f.hub == "" {
+		return nil
+	}
+	name := monitorName()
+	m := &member{
+		joinFlags: f.join, fallback: filepath.Join(stateDir(), "monitor"), url: f.hub, host: name, role: identity.Monitor,
+		files: f.hubTLS != hubTLS{},
+	}
+	var err error
+	f.keeper, err = m.keeper(context.Background(), log)
+	return err
+}
+
 // hostsOf asks a hub for its hosts. An address of loopback is the hub's own.
 func hostsOf(ctx context.Context, api *client.Client, at string) ([]roster.Host, error) {
 	var list []roster.Host
@@ -192,7 +232,7 @@ func hostsOf(ctx context.Context, api *client.Client, at string) ([]roster.Host,
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, roster.Host{Name: h.ID, Address: seenFrom(at, h.Address), Group: h.Group, TLS: h.TLS, Problem: h.Problem})
+		list = append(list, roster.Host{Name: h.ID, Address: seenFrom(at, h.Address), Group: h.Group, TLS: h.TLS, Enrolled: h.Enrolled, Problem: h.Problem})
 	}
 	return list, nil
 }

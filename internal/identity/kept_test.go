@@ -85,9 +85,14 @@ func TestKeptDamaged(t *testing.T) {
 		}
 	}
 	for _, change := range [][2]string{
-		{`"version": 1`, `"version": 2`}, {"https://", "http://"}, {"https://hub:9348", "https://"}, {`"hub"`, `"hab"`},
-		{"BEGIN PRIVATE KEY", "BEGIN PUBLIC KEY"}, {`-----END CERTIFICATE-----\n`, `-----END CERTIFICATE-----\nx`},
-		{`"0102030000000000"`, `"01020300000000"`}, {`"0102030000000000"`, `"010203000000000g"`},
+		{`"version": 1`, `"version": 2`},
+		{"https://", "http://"},
+		{"https://hub:9348", "https://"},
+		{`"hub"`, `"hab"`},
+		{"BEGIN PRIVATE KEY", "BEGIN PUBLIC KEY"},
+		{`-----END CERTIFICATE-----\n`, `-----END CERTIFICATE-----\nx`},
+		{`"0102030000000000"`, `"01020300000000"`},
+		{`"0102030000000000"`, `"010203000000000g"`},
 	} {
 		damaged := bytes.Replace(text, []byte(change[0]), []byte(change[1]), 1)
 		if bytes.Equal(damaged, text) {

@@ -265,9 +265,21 @@ func TestPeerOf(t *testing.T) {
 		t.Errorf("%v, %v", p, err)
 	}
 	for _, bad := range [][]*url.URL{
-		nil, {uri("weir://host/a"), uri("weir://host/a")}, {uri("weir://chief/a")}, {uri("weir://host/")}, {uri("weir://host")},
-		{uri("http://host/a")}, {uri("weir://host/a/b")}, {uri("weir://host/a?b")}, {uri("weir://host/a#b")}, {uri("weir://x@host/a")},
-		{uri("weir://host:1/a")}, {uri("weir://host/%61")}, {uri("weir:host/a")}, {uri("weir://host//a")}, {uri("weir://host/..")},
+		nil,
+		{uri("weir://host/a"), uri("weir://host/a")},
+		{uri("weir://chief/a")},
+		{uri("weir://host/")},
+		{uri("weir://host")},
+		{uri("http://host/a")},
+		{uri("weir://host/a/b")},
+		{uri("weir://host/a?b")},
+		{uri("weir://host/a#b")},
+		{uri("weir://x@host/a")},
+		{uri("weir://host:1/a")},
+		{uri("weir://host/%61")},
+		{uri("weir:host/a")},
+		{uri("weir://host//a")},
+		{uri("weir://host/..")},
 	} {
 		if p, err := PeerOf(&x509.Certificate{URIs: bad}); !errors.Is(err, ErrNoPeer) {
 			t.Errorf("%v: %v, %v", bad, p, err)

@@ -33,6 +33,7 @@ type Options struct {
 	Want     poll.Want
 	History  int // points; 0: the default, negative: none
 	TLS      *tls.Config
+	Enrolled func(name string) *tls.Config // for hosts that have joined the hub; nil: TLS is that, too
 	Compress poll.Compression
 	Command  []string // run for alarms, without a shell
 	Keep     bool     // the last message of each host, for pages of messages
@@ -71,7 +72,7 @@ func Open(o Options) (*Monitor, error) {
 		o.Delay = m.File.Delay
 	}
 	cfg := poll.Config{
-		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Compress: o.Compress, Rules: m.File.Alarms, Mask: m.File.Mask(),
+		Delay: o.Delay, Sync: o.Sync, Want: o.Want, TLS: o.TLS, Enrolled: o.Enrolled, Compress: o.Compress, Rules: m.File.Alarms, Mask: m.File.Mask(),
 		Triggers: m.File.Triggers, Points: o.History, Minutes: minutes(o.History), OnAlarm: m.alarmed, OnState: m.moved,
 	}
 	if o.Keep {
@@ -155,7 +156,7 @@ func hostsOf(f *roster.File) []roster.Host {
 func targets(hosts []roster.Host) []poll.Target {
 	all := make([]poll.Target, len(hosts))
 	for i, h := range hosts {
-		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS, Problem: h.Problem}
+		all[i] = poll.Target{Name: table.Clean(h.Name), Address: h.Address, Group: h.Group, TLS: h.TLS, Enrolled: h.Enrolled, Problem: h.Problem}
 	}
 	return all
 }

@@ -17,7 +17,9 @@ type Host struct {
 	Address string // host:port, or the path of a socket
 	Group   string
 	TLS     bool
-	Problem string // why it cannot be asked; "": it can
+	// Enrolled says that it has a certificate of its hub for this name.
+	Enrolled bool
+	Problem  string // why it cannot be asked; "": it can
 }
 
 // Local is what is watched when nothing is said.
