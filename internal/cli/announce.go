@@ -125,7 +125,7 @@ func (a *announceFlags) announcer(listeners []net.Listener, secure bool, feeds *
 			r.TLS, r.Enrolled = true, true
 		}
 		one := &announcement{hosts.Announcer{
-			Hub: a.keeper.Client(), Name: a.keeper.Member().Peer().Name, Registration: r, Log: log,
+			Hub: a.keeper, Name: a.keeper.Member().Peer().Name, Registration: r, Log: log,
 			Answered: func(h client.Host) { refuse(a.keeper, h.Refuse, log) },
 		}, a.keeper.Client(), a.keeper}
 		return one, nil

@@ -61,7 +61,7 @@ func (m *member) keeper(ctx context.Context, log *slog.Logger) (*enrol.Keeper, e
 		if errors.Is(err, identity.ErrToken) {
 			return nil, usageErrorf("--join: %w", err)
 		}
-	case m.files || u.Scheme == "http":
+	case m.files || m.url != "" && u.Scheme != "https":
 		return nil, nil
 	default:
 		kept, err = m.load()

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/weir-io/weir/client"
@@ -129,7 +130,7 @@ func (j *Joining) ask(ctx context.Context, k *identity.Kept, t identity.Token) e
 // explain says what people can do about a failure.
 func (j *Joining) explain(err error) error {
 	switch {
-	case errors.As(err, new(tls.RecordHeaderError)):
+	case errors.As(err, new(tls.RecordHeaderError)), strings.Contains(err.Error(), "HTTP response to HTTPS client"): // net/http has no value for it
 		return fmt.Errorf("join %s: %w: is that the port of hosts.listen, and does the hub enrol?", j.Hub, err)
 	case errors.Is(err, identity.ErrForeign):
 		return fmt.Errorf("join %s: %w. Is it the hub that has printed the token? Then somebody is between", j.Hub, err)

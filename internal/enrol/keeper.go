@@ -103,6 +103,7 @@ func (k *Keeper) Look(ctx context.Context) time.Duration {
 	c, err := k.renew(ctx)
 	ends := k.kept.Certificate.NotAfter.UTC().Format(time.RFC3339)
 	if err != nil {
+		k.api.Close()
 		if ctx.Err() == nil {
 			k.log.Warn("certificate for the hub not renewed", "name", k.member.Peer().Name, "ends", ends, "err", err)
 		}
@@ -111,6 +112,7 @@ func (k *Keeper) Look(ctx context.Context) time.Duration {
 		return wait
 	}
 	k.failed = 0
+	k.api.Close() // connections that were made with the old one
 	k.kept.Certificate = c
 	if err := k.dir.Save(&k.kept); err != nil {
 		// It holds in this process; the next one would begin with the old one.
@@ -140,6 +142,25 @@ func (k *Keeper) renew(ctx context.Context) (*x509.Certificate, error) {
 	next := k.kept.Credentials
 	next.Certificate = c
 	return c, k.member.Set(next)
+}
+
+// RegisterHost registers this host with the hub. After a failure the next attempt is made
+// on another connection: the hub judges an old one by the certificate that it was made with.
+func (k *Keeper) RegisterHost(ctx context.Context, name string, r client.HostRegistration) (client.Host, error) {
+	h, err := k.api.RegisterHost(ctx, name, r)
+	if err != nil {
+		k.api.Close()
+	}
+	return h, err
+}
+
+// RemoveHost takes that back.
+func (k *Keeper) RemoveHost(ctx context.Context, name string) error {
+	err := k.api.RemoveHost(ctx, name)
+	if err != nil {
+		k.api.Close()
+	}
+	return err
 }
 
 // Refuse takes the hub's word of whom it has expelled.
