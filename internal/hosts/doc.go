@@ -17,11 +17,11 @@
 // # Whom the hub believes
 //
 // Only peers of the networks that are allowed may register; those of loopback
-// always may. An address that a peer gives must be its own, or in these networks,
+// always may, and so may those that have shown a certificate of the name. An address that a peer gives must be its own, or in these networks,
 // so that nobody can make the hub connect to a host that has nothing to do with
 // it; a peer of loopback, which may be a proxy that knows whom it lets in, is
 // believed. A name that a living agent holds is not given to one of another
-// address.
+// address, and one that was registered by a certificate to nobody without.
 //
 // # Limits
 //
