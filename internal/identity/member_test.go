@@ -175,6 +175,9 @@ func TestRefuse(t *testing.T) {
 	if !host.Refuse([]Fingerprint{KeyOf(eve.Credentials().Certificate)}) || host.Refuse(host.Refused()) {
 		t.Error("a list that is new is not, or one that is not is")
 	}
+	if _, err := host.Verify([]*x509.Certificate{eve.Credentials().Certificate}); !errors.Is(err, ErrRefused) {
+		t.Errorf("the expelled one's certificate: %v", err)
+	}
 	var one [1]byte
 	if _, err := io.ReadFull(e, one[:]); err == nil {
 		t.Error("the expelled one reads on")
