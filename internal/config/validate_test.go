@@ -49,7 +49,7 @@ func TestValidateRefuses(t *testing.T) {
 		"live.max_viewers": "0", "live.max_viewers_per_peer": "0", "live.stall_timeout": "-1s", "live.inactive_pace": "-1ms", "live.retain_closed": "-1s",
 		"retention.max_age": "-1h", "http.listen": "9347",
 		"agent.socket": "relative", "agent.feeds_scrub": "-1s", "agent.feeds_job": "env:A B", "agent.feeds_mtime_interval": "-1s",
-		"hosts.listen": "9348", "hosts.tls_cert": "relative", "hosts.tls_key": "/key", "hosts.tls_client_ca": "/ca", "hosts.feeds_ca": "relative", "hosts.allow": "everyone", "hosts.watch": "\x01",
+		"hosts.listen": "9348", "hosts.tls_cert": "relative", "hosts.tls_key": "/key", "hosts.tls_client_ca": "/ca", "hosts.enrol": "sometimes", "hosts.feeds_ca": "relative", "hosts.allow": "everyone", "hosts.watch": "\x01",
 		"hosts.file": "wulfhosts", "hosts.poll": "100ms", "hosts.max": "0", "hosts.forget": "0s",
 		"flow.store": "etcd", "flow.accounts": "accounts.json", "flow.token_life": "0s",
 		"flow.trace_age": "0s", "flow.trace_flows": "0", "flow.trace_events": "0", "flow.trace_bytes": "1MiB",

@@ -185,9 +185,13 @@ func TestWhereHostsJoin(t *testing.T) {
 		enrol, cert, at string
 		want            bool
 	}{
-		{config.EnrolAuto, "", "127.0.0.1:1", false}, {config.EnrolAuto, "", "[::1]:1", false}, {config.EnrolAuto, "", "0.0.0.0:1", true},
-		{config.EnrolAuto, "", "10.0.0.1:1", true}, {config.EnrolAuto, "/cert", "10.0.0.1:1", false},
-		{config.EnrolNever, "", "10.0.0.1:1", false}, {config.EnrolAlways, "", "127.0.0.1:1", true},
+		{config.EnrolAuto, "", "127.0.0.1:1", false},
+		{config.EnrolAuto, "", "[::1]:1", false},
+		{config.EnrolAuto, "", "0.0.0.0:1", true},
+		{config.EnrolAuto, "", "10.0.0.1:1", true},
+		{config.EnrolAuto, "/cert", "10.0.0.1:1", false},
+		{config.EnrolNever, "", "10.0.0.1:1", false},
+		{config.EnrolAlways, "", "127.0.0.1:1", true},
 	} {
 		at, err := net.ResolveTCPAddr("tcp", tt.at)
 		if err != nil {
