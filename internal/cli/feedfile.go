@@ -29,10 +29,12 @@ func newFeedPrintCommand() *cobra.Command {
 		Long: `Print records from files, or from standard input, as "weir feed export" writes them, or
 "weir feed read", "tail" and pipes, in native form, Lustre's or JSON (in texts a name may
 look like the next record). No agent is asked. With --format it translates one form to
-another; the native one and JSON have all that is known. The first record that cannot be read is an error that names its place.`,
+another; the native one and JSON have all that is known. The first record that cannot be
+read is an error that names its place.`,
 		Example: `  weir feed print audit.wfr
   weir feed print --format json audit.wfr | jq 'select(.type == "UNLNK") | .path'
   weir feed print --format native --from 4711 audit.wfr | my-consumer`,
+		Args: cobra.ArbitraryArgs,
 	}
 	f := c.Flags()
 	f.StringVar(&format, "format", "text", "print records as `FORMAT`: text, json, lustre or native")

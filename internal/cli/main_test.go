@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -77,4 +79,27 @@ func TestEveryCommandIsExplained(t *testing.T) {
 		}
 	}
 	walk(newRootCommand())
+}
+
+// What a command's usage line names it takes: the rule that refuses what nobody asked for must
+// not refuse that.
+func TestUsageIsAccepted(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		words := strings.Fields(c.Use)[1:]
+		if i := slices.IndexFunc(words, func(w string) bool { return strings.Contains(w, "-") }); i >= 0 {
+			words = words[:i] // flags and what belongs to them
+		}
+		if len(words) > 0 && c.ValidArgs == nil && !c.DisableFlagParsing {
+			if err := c.Args(c, words); err != nil {
+				t.Errorf("%s with %q, as in its usage: %v", c.CommandPath(), words, err)
+			}
+		}
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	root := newRootCommand()
+	prepare(root)
+	walk(root)
 }
