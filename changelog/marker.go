@@ -79,6 +79,12 @@ func (k MarkKind) String() string {
 	return "0x" + strconv.FormatUint(uint64(k), 16)
 }
 
+// Own reports whether a mark is a feed's own: only that feed sees it, once, and the index of
+// its record is that of another in the journal. A record without a mark has none.
+func (m *Marker) Own() bool {
+	return m != nil && (m.Kind == MarkAbort || m.Kind == MarkGap && (m.Reason == GapReset || m.Reason == GapSkipped))
+}
+
 func parseMarkKind(text string) (MarkKind, bool) {
 	for _, m := range markKinds {
 		if m.name == text {

@@ -79,7 +79,7 @@ func (p *feedPrinter) print(raw []byte) error {
 	if err := changelog.DecodeNative(raw, rec); err != nil {
 		return err
 	}
-	if rec.Index <= p.skip && !ownMark(rec) {
+	if rec.Index <= p.skip && !rec.Mark.Own() {
 		return nil
 	}
 	p.line = p.line[:0]
@@ -94,12 +94,4 @@ func (p *feedPrinter) print(raw []byte) error {
 	p.printed++
 	_, p.failed = p.out.Write(p.line)
 	return p.failed
-}
-
-// ownMark reports whether a record is a mark of the feed's own, which has the index of
-// another record.
-func ownMark(r *changelog.Record) bool {
-	m := r.Mark
-	return m != nil && (m.Kind == changelog.MarkAbort ||
-		m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped))
 }

@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/weir-io/weir/changelog"
 	client "github.com/weir-io/weir/client/feed"
 )
 
@@ -271,12 +270,6 @@ func (l *Log) trying(ctx context.Context, b *client.Batch) error {
 	}
 }
 
-// special reports whether a mark is none of the journal's, which only this feed sees
-// and sees once. Its index is not its own.
-func special(m *changelog.Marker) bool {
-	return m.Kind == changelog.MarkAbort || m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped)
-}
-
 // Append writes a batch and syncs it. Records that the log has are skipped, and with them
 // what a feed tells of a directory that was moved in: it has the index of the move, which
 // the log has by then, and is not of the journal. The batch may be through an earlier
@@ -286,7 +279,7 @@ func (l *Log) Append(b *client.Batch) error {
 		r := &b.Records[i]
 		var err error
 		switch {
-		case r.Mark != nil && special(r.Mark):
+		case r.Mark.Own():
 			err = l.add(nil, noteOf(r, l.next()))
 		case r.Index > l.next():
 			err = l.add(r, nil)

@@ -243,12 +243,6 @@ func (p *Publisher) Publish(ctx context.Context, b *client.Batch) error {
 	}
 }
 
-// special reports whether a mark is none of the journal's, which only this feed sees. Its
-// index is not its own.
-func special(m *changelog.Marker) bool {
-	return m.Kind == changelog.MarkAbort || m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped)
-}
-
 // publishAll publishes a batch as chunks. What a feed tells of a directory that was moved
 // in is left out: it has the index of the move, and is not of the journal. The batch may
 // be through an earlier index than that of the move until all of it was told.
@@ -257,7 +251,7 @@ func (p *Publisher) publishAll(ctx context.Context, b *client.Batch) error {
 	first, last, n := uint64(0), p.through, 0
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Index <= last || r.Mark != nil && special(r.Mark) {
+		if r.Index <= last || r.Mark.Own() {
 			continue // the stream has it, or it is none of the journal's
 		}
 		before := len(p.payload)

@@ -23,11 +23,11 @@ func (s *Sink) Apply(ctx context.Context, b *client.Batch) error {
 	d, through := newDelta(), s.cur.Through
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Mark != nil && missing(r.Mark) && (r.Index > through || special(r.Mark)) {
+		if r.Mark != nil && missing(r.Mark) && (r.Index > through || r.Mark.Own()) {
 			gap = r.Mark.Kind.String() + " " + r.Mark.Reason
 		}
 		switch {
-		case r.Mark != nil && special(r.Mark), r.Index < through:
+		case r.Mark.Own(), r.Index < through:
 			continue // not in the journal, or done before
 		case r.Index == through:
 			if makes(r) {
@@ -68,12 +68,6 @@ func makes(r *changelog.Record) bool {
 // missing reports whether a mark says that records are missing.
 func missing(m *changelog.Marker) bool {
 	return m.Kind&(changelog.MarkGap|changelog.MarkAbort|changelog.MarkPurge) != 0
-}
-
-// special reports whether a mark is none of the journal's, which only this feed sees
-// and sees once.
-func special(m *changelog.Marker) bool {
-	return m.Kind == changelog.MarkAbort || m.Kind == changelog.MarkGap && (m.Reason == changelog.GapReset || m.Reason == changelog.GapSkipped)
 }
 
 // commit looks up what records do not tell, and makes the transaction.
