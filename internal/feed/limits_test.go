@@ -37,7 +37,9 @@ func (s *stand) wantStates(when, want string) {
 	}
 }
 
-func (s *stand) look(idle bool) { s.m.collect(context.Background(), s.clock(), idle) }
+// look has the manager look for feeds that are over their limits; at the disk, too, if space
+// is set.
+func (s *stand) look(space bool) { s.m.collect(context.Background(), s.clock(), space) }
 
 func TestFeedsAreGivenUpByTheirLimits(t *testing.T) {
 	s := newStand(t, nil)
@@ -59,8 +61,6 @@ func TestFeedsAreGivenUpByTheirLimits(t *testing.T) {
 	s.wantStates("11 records", "never, size size, time, bytes")
 	s.pass(2 * time.Minute)
 	s.look(false)
-	s.wantStates("61 minutes, and no look for idle ones", "never, size size, time, bytes")
-	s.look(true)
 	s.wantStates("61 minutes", "never, size size, time timeout, bytes")
 	s.append(60)
 	s.look(false)
@@ -69,8 +69,8 @@ func TestFeedsAreGivenUpByTheirLimits(t *testing.T) {
 	if i := s.info("bytes"); i.Aborted.First != before+1 || i.Bytes > 0 && i.Available != 0 {
 		t.Errorf("given up: got %+v, want what it lost from %d on, and nothing available", i, before+1)
 	}
-	if i := s.info("never"); i.Available != 71+2 || i.Aborted != nil {
-		t.Errorf("the other: %d records are available, want all 71 and two warnings", i.Available)
+	if i := s.info("never"); i.Available != 71+3 || i.Aborted != nil {
+		t.Errorf("the other: %d records are available, want all 71 and a warning of each that was given up", i.Available)
 	}
 	s.m.trimAll(t.Context())
 	if first, _ := s.bounds(); first > s.info("never").First {
@@ -100,8 +100,6 @@ func TestProductOfTimeAndRecords(t *testing.T) {
 	s.wantStates("10 records for an hour, less than the limit", "few, changed")
 	s.append(1)
 	s.look(false)
-	s.wantStates("no look for idle ones", "few, changed")
-	s.look(true)
 	s.wantStates("11 records and more for an hour", "few, changed product")
 	s.pass(9 * time.Hour)
 	s.look(true)
@@ -168,8 +166,8 @@ func TestWarningBeforeSpaceIsShort(t *testing.T) {
 	reader := s.attach("b")
 	want := func(when, feed string) {
 		t.Helper()
-		for _, idle := range []bool{true, false, true} {
-			s.look(idle)
+		for _, space := range []bool{true, false, true} {
+			s.look(space)
 		}
 		got := ""
 		for _, m := range s.warnings(reader) {

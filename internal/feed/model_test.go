@@ -289,11 +289,10 @@ func (m *machine) waitLong(rt *rapid.T) {
 
 // look has the manager look for feeds that are over their limits.
 func (m *machine) look(rt *rapid.T) {
-	idle := rapid.Bool().Draw(rt, "idle")
-	m.m.collect(context.Background(), m.clock(), idle)
 	_, last := m.bounds()
+	m.m.collect(context.Background(), m.clock(), rapid.Bool().Draw(rt, "space"))
 	behind := last - m.is.cancelled
-	over := behind > m.size || idle && behind > 0 && m.clock().Sub(m.is.since) > m.timeout
+	over := behind > m.size || behind > 0 && m.clock().Sub(m.is.since) > m.timeout
 	if m.is.aborted || !over {
 		return
 	}

@@ -19,7 +19,7 @@ import (
 // Intervals of upkeep.
 const (
 	trimEvery   = time.Second
-	collectIdle = 60 * time.Second // between two looks for feeds that nobody cancels
+	spaceEvery  = 60 * time.Second // between two looks at the disk: what a feed gave up is free by then
 	reviveEvery = 5 * time.Second  // between two looks for file systems that are not mounted
 )
 
@@ -43,7 +43,7 @@ const (
 func (m *Manager) upkeep(ctx context.Context) {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
-	var collected, revived time.Time
+	var measured, revived time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,11 +51,11 @@ func (m *Manager) upkeep(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := m.now()
-		idle := now.Sub(collected) >= collectIdle
-		if idle {
-			collected = now
+		space := now.Sub(measured) >= spaceEvery
+		if space {
+			measured = now
 		}
-		m.collect(ctx, now, idle)
+		m.collect(ctx, now, space)
 		m.trimAll(ctx)
 		m.scrubAll(ctx, now)
 		if now.Sub(revived) >= reviveEvery {
@@ -65,30 +65,57 @@ func (m *Manager) upkeep(ctx context.Context) {
 	}
 }
 
-// collect gives up feeds that are over their limits: those of size at once, those of
-// time when idle is set.
-func (m *Manager) collect(ctx context.Context, now time.Time, idle bool) {
+// collect gives up feeds that are over their limits, and with space set one if the store takes
+// too much of the disk.
+func (m *Manager) collect(ctx context.Context, now time.Time, space bool) {
 	live := m.live()
-	crowded := m.crowding(idle)
+	crowded := m.crowding(space)
 	var next *feed // to be given up for space
 	if crowded > 0.5 {
 		next = m.laziest(live)
 	}
+	var rest []*feed
+	over := map[*feed]string{}
 	for _, f := range live {
-		s := m.sourceOf(f)
-		if s == nil {
+		reason := ""
+		if s := m.sourceOf(f); s != nil {
+			b := m.behind(s, f, now, 0)
+			reason = b.over()
+		}
+		if reason == "" && space && crowded > 1 && f == next {
+			reason = abortSpace
+		}
+		if reason == "" {
+			rest = append(rest, f)
 			continue
 		}
-		_, last := s.Journal().Bounds()
-		b := m.behind(s, f, now, 0)
-		if reason := b.over(idle); reason != "" {
-			m.abort(ctx, f, reason, last)
+		over[f] = reason
+	}
+	mute := map[*source]bool{}
+	for _, f := range live {
+		if reason := over[f]; reason != "" {
+			m.giveUp(ctx, f, reason, rest, now, mute)
 		}
 	}
-	if idle && crowded > 1 {
-		m.spare(ctx)
+	m.warnAll(ctx, now, next, crowded, mute)
+}
+
+// giveUp gives a feed up. It has been warned of, or is now: what happens between two looks
+// may bring it from far below a limit to over it. A full disk is given no more records.
+func (m *Manager) giveUp(ctx context.Context, f *feed, reason string, rest []*feed, now time.Time, mute map[*source]bool) {
+	s := m.sourceOf(f)
+	if s == nil {
+		return
 	}
-	m.warnAll(ctx, now, next, crowded)
+	f.mu.Lock()
+	warned := f.doc.Warned
+	f.mu.Unlock()
+	_, last := s.Journal().Bounds()
+	if warned != reason && reason != abortSpace && !mute[s] && m.bears(rest, s, now) {
+		mute[s] = !m.warn(ctx, s, f, reason, last)
+		_, last = s.Journal().Bounds()
+	}
+	m.abort(ctx, f, reason, last)
 }
 
 // behind is how far a feed is behind the journal of its source.
@@ -110,8 +137,8 @@ type behind struct {
 	doc            document      // with the limits
 }
 
-// over names the limit that is reached. That of time is looked at only if idle is set.
-func (b *behind) over(idle bool) string {
+// over names the limit that is reached.
+func (b *behind) over() string {
 	d := &b.doc
 	switch {
 	case b.records == 0:
@@ -119,9 +146,9 @@ func (b *behind) over(idle bool) string {
 		return abortSize
 	case d.AbortBytes > 0 && b.bytes > d.AbortBytes:
 		return abortBytes
-	case idle && d.AbortTimeout > 0 && b.time > time.Duration(d.AbortTimeout):
+	case d.AbortTimeout > 0 && b.time > time.Duration(d.AbortTimeout):
 		return abortTimeout
-	case idle && d.AbortProduct > 0 && b.product() > float64(d.AbortProduct):
+	case d.AbortProduct > 0 && b.product() > float64(d.AbortProduct):
 		return abortProduct
 	}
 	return ""
@@ -191,15 +218,6 @@ func (m *Manager) crowding(look bool) float64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.crowded
-}
-
-// spare gives up a feed while the store takes too much of the disk. What that frees shows
-// after the next trim.
-func (m *Manager) spare(ctx context.Context) {
-	if f := m.laziest(m.live()); f != nil {
-		_, last := m.sourceOf(f).Journal().Bounds()
-		m.abort(ctx, f, abortSpace, last)
-	}
 }
 
 // laziest is the feed, of those that hold records, that has not been cancelled for longest;

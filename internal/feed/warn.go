@@ -14,9 +14,9 @@ import (
 )
 
 // warnAll warns of the feeds that are near a limit, after those were given up that are over
-// one: a journal that takes no marks must not hold that up, and is asked once.
-func (m *Manager) warnAll(ctx context.Context, now time.Time, next *feed, crowded float64) {
-	live, mute := m.live(), map[*source]bool{}
+// one. A journal that takes no marks is asked once, and then in mute.
+func (m *Manager) warnAll(ctx context.Context, now time.Time, next *feed, crowded float64, mute map[*source]bool) {
+	live := m.live()
 	for _, f := range live {
 		s := m.sourceOf(f)
 		if s == nil || mute[s] {
@@ -47,7 +47,7 @@ func (m *Manager) bears(live []*feed, s *source, now time.Time) bool {
 		}
 		b := m.behind(s, f, now, 0)
 		b.records, b.bytes = b.records+1, b.bytes+warnBytes
-		return b.over(false) != ""
+		return b.over() != ""
 	})
 }
 

@@ -98,8 +98,11 @@ func TestGivenUpFeedTellsWhatItLost(t *testing.T) {
 		t.Errorf("before: given up in %q, want %q and bytes", got, want)
 	}
 	s.look(false)
-	if i := s.info("f"); i.State != "aborted" || i.Bytes != 0 || i.Aborted.First != 2 || i.Aborted.Last != 6 {
-		t.Errorf("given up: got %+v, want it aborted without bytes, and records 2 to 6 lost", i)
+	if i := s.info("f"); i.State != "aborted" || i.Bytes != 0 || i.Aborted.First != 2 || i.Aborted.Last != 7 {
+		t.Errorf("given up: got %+v, want it aborted without bytes, and records 2 to 6 and a warning lost", i)
+	}
+	if got := s.warnings(s.attach("keeps")); len(got) != 1 || got[0].Feed != "cl1-f" || got[0].Reason != abortSize || got[0].Last != 6 {
+		t.Errorf("far over its limit at the first look: got %+v, want a warning all the same", got)
 	}
 	_, err := s.m.Reset(t.Context(), root, "f", "oldest", false)
 	must(t, err)
@@ -208,11 +211,11 @@ func TestWarningOnAFullDisk(t *testing.T) {
 	for range 10 {
 		s.look(false)
 	}
-	if got := s.warnings(all); len(got) != 1 || got[0].Feed != "cl2-near" {
-		t.Errorf("with room again: got %+v, want one warning of cl2-near", got)
+	if got := s.warnings(all); len(got) != 2 || got[0].Feed != "cl3-over" || got[1].Feed != "cl2-near" {
+		t.Errorf("with room again: got %+v, want one warning of cl3-over and one of cl2-near", got)
 	}
-	if i := s.info("near"); i.State != "active" || i.Available != 16 {
-		t.Errorf("the feed is %s with %d records, want active with 16", i.State, i.Available)
+	if i := s.info("near"); i.State != "active" || i.Available != 17 {
+		t.Errorf("the feed is %s with %d records, want active with 17", i.State, i.Available)
 	}
 }
 
