@@ -40,7 +40,8 @@ server has acknowledged them; whatever is killed and whenever, the stream has ea
 
 The server must sync before it acknowledges (sync_interval: always), or a power failure
 takes what it has acknowledged. A stream that is full refuses new records: they stay
-with the feed until there is room.`,
+with the feed until there is room. One that is not there is waited for, as is an agent
+that was stopped.`,
 		Example: `  weir feed publish cl1 --nats nats://127.0.0.1:4222
   weir feed publish cl1 --nats tls://nats.example.net --creds /etc/weir/nats.creds --replicas 3 --trim`,
 		Args:              cobra.ExactArgs(1),
@@ -54,7 +55,7 @@ with the feed until there is room.`,
 	f.BoolVar(&once, "once", false, "end when there is nothing more to read")
 	f.BoolVar(&steal, "steal", false, "take the feed from the consumer that reads it")
 	return feedCommand(c, func(call *feedCall) error {
-		o.MaxBytes, o.Log = int64(size), newFeedLogger(c)
+		o.MaxBytes, o.Wait, o.Log = int64(size), true, newFeedLogger(c)
 		o.Host = call.api.Hello().Host
 		if text, err := os.ReadFile(machineID); err == nil {
 			if o.HostID, err = fanin.ParseHostID(string(text)); err != nil {
@@ -78,6 +79,7 @@ type feedSubscription struct {
 	fanin.SubscribeOptions
 
 	format string
+	json   bool
 	follow bool
 }
 
@@ -90,7 +92,8 @@ func newFeedSubscribeCommand() *cobra.Command {
 		Long: `Print the records of all streams that "weir feed publish" fills, in the order of their
 time and with the name of the host. With --name the place is kept on the server, and
 what was printed is acknowledged when more is asked for: what was printed when the
-command was killed is printed again.`,
+command was killed is printed again. With --follow, a server that is not there is waited
+for.`,
 		Example: `  weir feed subscribe --nats nats://127.0.0.1:4222 --follow
   weir feed subscribe --nats nats://127.0.0.1:4222 --name archive --format json`,
 		Args: noArguments,
@@ -100,10 +103,14 @@ command was killed is printed again.`,
 	f.StringVar(&s.Name, "name", "", "keep the place under this `NAME`; one command at a time may have it")
 	f.DurationVar(&s.Lag, "lag", time.Second, "records wait for `TIME` for earlier ones of hosts that have sent nothing")
 	f.StringVar(&s.format, "format", "text", "print records as `FORMAT`: text, behind the host, or json")
+	f.BoolVar(&s.json, "json", false, "print JSON")
 	f.BoolVar(&s.follow, "follow", false, "wait for more, until the command is interrupted")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if s.format != "text" && s.format != "json" {
 			return usageErrorf("--format %q: want text or json", s.format)
+		}
+		if s.json {
+			s.format = "json"
 		}
 		return s.run(c)
 	}
@@ -113,9 +120,12 @@ command was killed is printed again.`,
 func (s *feedSubscription) run(c *cobra.Command) error {
 	ctx, stop := untilSignal(c)
 	defer stop()
-	s.Log = newFeedLogger(c)
+	s.Wait, s.Log = s.follow, newFeedLogger(c)
 	sub, err := fanin.OpenSubscriber(ctx, s.SubscribeOptions)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil
+	case err != nil:
 		return err
 	}
 	defer sub.Close()

@@ -24,34 +24,6 @@ type Feed interface {
 	Cancel(ctx context.Context, through uint64) (uint64, error)
 }
 
-// Server says how to connect.
-type Server struct {
-	URL         string // nats: or tls:, several with commas between
-	Credentials string // path of a file; empty: none
-	Log         *slog.Logger
-}
-
-// connect connects; a connection that is lost is made again, however long that takes.
-func (s *Server) connect() (*nats.Conn, error) {
-	options := []nats.Option{
-		nats.Name("weir"), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil { // nil: it was closed here
-				s.Log.Warn("connection to NATS is lost", "error", err)
-			}
-		}),
-		nats.ReconnectHandler(func(c *nats.Conn) { s.Log.Info("connected to NATS again", "url", c.ConnectedUrlRedacted()) }),
-	}
-	if s.Credentials != "" {
-		options = append(options, nats.UserCredentials(s.Credentials))
-	}
-	c, err := nats.Connect(s.URL, options...)
-	if err != nil {
-		return nil, fmt.Errorf("NATS: %w", err)
-	}
-	return c, nil
-}
-
 // PublishOptions say what goes where.
 type PublishOptions struct {
 	Server
@@ -85,7 +57,7 @@ const callTimeout = 15 * time.Second
 
 // OpenPublisher connects, and makes the stream if there is none.
 func OpenPublisher(ctx context.Context, o PublishOptions) (*Publisher, error) {
-	conn, err := o.connect()
+	conn, err := o.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -211,12 +183,6 @@ func (p *Publisher) Step(ctx context.Context, poll bool) (more bool, err error) 
 	return b.More, p.trim(ctx)
 }
 
-// Bounds of the wait before the server is tried again.
-const (
-	firstPause = time.Second
-	lastPause  = time.Minute
-)
-
 // Publish publishes what the stream has not got of a batch, and returns when the server
 // has acknowledged it; it tries until then.
 func (p *Publisher) Publish(ctx context.Context, b *client.Batch) error {
@@ -227,12 +193,8 @@ func (p *Publisher) Publish(ctx context.Context, b *client.Batch) error {
 			return err
 		}
 		p.log.Warn("NATS does not take it; it is tried again", "error", err, "after", pause)
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 		again, cancel := context.WithTimeout(ctx, callTimeout)
 		err = p.catchUp(again) // it may have come through after all

@@ -76,7 +76,7 @@ func OpenSubscriber(ctx context.Context, o SubscribeOptions) (*Subscriber, error
 	if strings.ContainsAny(o.Name, " \t\r\n.*>/\\") {
 		return nil, fmt.Errorf("name of consumers %q: want no blanks, dots, slashes, * or >", o.Name)
 	}
-	conn, err := o.connect()
+	conn, err := o.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
