@@ -184,9 +184,11 @@ func (c *Client) Sources(ctx context.Context) (s []SourceInfo, err error) {
 	return s, err
 }
 
-// Rescan has a source compared with its disk, and returns when that is done.
-func (c *Client) Rescan(ctx context.Context, source string) error {
-	return c.call(ctx, OpRescan, Ref{Feed: source}, nil)
+// Rescan has a source compared with its disk, and returns when that is done, with what the
+// source is like then.
+func (c *Client) Rescan(ctx context.Context, source string) (s SourceInfo, err error) {
+	err = c.call(ctx, OpRescan, Ref{Feed: source}, &s)
+	return s, err
 }
 
 // FIFO has the agent write a feed's records to a named pipe that it makes, for whoever

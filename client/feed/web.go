@@ -230,7 +230,7 @@ func (w *web) call(ctx context.Context, op Op, request, answer any) error {
 		case OpInfo:
 			return w.do(ctx, webRequest{method: "GET", path: feedPath(r.Feed)}, answer)
 		case OpRescan:
-			return w.do(ctx, webRequest{method: "POST", path: "/feed-sources/" + url.PathEscape(r.Feed) + "/rescan?wait=true"}, nil)
+			return w.do(ctx, webRequest{method: "POST", path: "/feed-sources/" + url.PathEscape(r.Feed) + "/rescan?wait=true"}, answer)
 		}
 	}
 	return fmt.Errorf("feeds by HTTP: op %d: %w", op, errors.ErrUnsupported)

@@ -212,7 +212,9 @@ func TestClientCalls(t *testing.T) {
 	if _, err = c.Reset(t.Context(), feedclient.ResetRequest{Feed: "cl1", Rescan: true}); err != nil {
 		t.Errorf("Reset: %v", err)
 	}
-	must(t, c.Rescan(t.Context(), w.fs.Dir))
+	if s, err := c.Rescan(t.Context(), w.fs.Dir); err != nil || !strings.Contains(string(s), `"last_scan":{"id":`) {
+		t.Errorf("Rescan: got %s, %v, want what the scan has found", s, err)
+	}
 	if all, err := c.Sources(t.Context()); err != nil || len(all) != 1 || !strings.Contains(string(all[0]), w.fs.Dir) {
 		t.Errorf("Sources = %s, %v", all, err)
 	}
@@ -289,7 +291,7 @@ func TestUsersByHTTP(t *testing.T) {
 	if err := c.Destroy(t.Context(), "theirs"); !errors.Is(err, denied) {
 		t.Errorf("Destroy: %v", err)
 	}
-	if err := c.Rescan(t.Context(), w.fs.Dir); !errors.Is(err, denied) {
+	if _, err := c.Rescan(t.Context(), w.fs.Dir); !errors.Is(err, denied) {
 		t.Errorf("Rescan: %v", err)
 	}
 	n, err := c.Open(t.Context(), "theirs", feedclient.OpenOptions{})

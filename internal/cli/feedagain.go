@@ -35,11 +35,22 @@ func (c *feedCall) outlive(once bool, open feedOpener, work func(*feed.Consumer)
 		err = work(n)
 		n.Close()
 		if err == nil || once || c.ctx.Err() != nil || !agentGone(err) {
-			return err
+			return c.interrupted(err, once)
 		}
 		n, err = c.openAgain(err, open)
 	}
 	return err
+}
+
+// interrupted is the error of work that was interrupted: none if it had no end of its own.
+func (c *feedCall) interrupted(err error, once bool) error {
+	switch {
+	case c.ctx.Err() == nil || !errors.Is(err, c.ctx.Err()):
+		return err
+	case once:
+		return errors.New("interrupted before all was read")
+	}
+	return nil
 }
 
 // agentGone reports whether an error says that the agent ends, or has ended, or cannot

@@ -4,6 +4,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -133,5 +135,27 @@ func TestMirrorFeedOutlivesTheAgent(t *testing.T) {
 		if err := command.ExecuteContext(t.Context()); last != c.last || (err != nil) != c.once {
 			t.Errorf("once %v: got %v, records through %d, want %d and an error %v", c.once, err, last, c.last, c.once)
 		}
+	}
+}
+
+// TestInterruptedWork has work without an end of its own end well when it is interrupted, and
+// what was to read all say that it has not.
+func TestInterruptedWork(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &feedCall{ctx: ctx}
+	other := errors.New("the disk is full")
+	if err := c.interrupted(other, false); err != other {
+		t.Errorf("not interrupted: got %v, want %v", err, other)
+	}
+	cancel()
+	wrapped := fmt.Errorf("database: %w", context.Canceled)
+	if err := c.interrupted(wrapped, false); err != nil {
+		t.Errorf("interrupted: got %v, want no error", err)
+	}
+	if err := c.interrupted(wrapped, true); err == nil || err.Error() != "interrupted before all was read" {
+		t.Errorf("interrupted amid --once: got %v", err)
+	}
+	if err := c.interrupted(other, false); err != other {
+		t.Errorf("failed and interrupted: got %v, want %v", err, other)
 	}
 }

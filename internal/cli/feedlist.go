@@ -4,9 +4,11 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,7 +45,7 @@ reads it.`,
 		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "FEED\tSOURCE\tSTATE\tAVAILABLE\tLAST\tREADER")
 		for _, i := range infos {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", feedLabel(&i), printable(i.Place()), feedState(&i), i.Available, i.Last, feedReaderOf(&i))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", feedLabel(&i), printable(i.Place()), feedAndSource(&i), i.Available, i.Last, feedReaderOf(&i))
 		}
 		return t.Flush()
 	})
@@ -56,6 +58,17 @@ func feedState(i *feed.Info) string {
 	}
 	return i.State
 }
+
+// feedAndSource are the states of a feed and, where nothing comes of it, of its source.
+func feedAndSource(i *feed.Info) string {
+	if i.SourceState == "" || i.SourceState == sourceActive {
+		return feedState(i)
+	}
+	return feedState(i) + ", source " + i.SourceState
+}
+
+// sourceActive is the state of a source that is watched.
+const sourceActive = "active"
 
 // feedReaderOf names the process that reads a feed.
 func feedReaderOf(i *feed.Info) string {
@@ -103,8 +116,8 @@ func (c *feedCall) describe(i *feed.Info) error {
 	if a := i.Aborted; a != nil {
 		row("lost", "records %d to %d, given up at %s; \"weir feed reset %s\" has it go on", a.First, a.Last, a.Since.Format(time.DateTime), feedLabel(i))
 	}
-	if i.SourceState != "active" {
-		row("source is", "%s %s", i.SourceState, i.Problem)
+	if i.SourceState != sourceActive {
+		row("source is", "%s", strings.TrimSpace(i.SourceState+" "+i.Problem))
 	}
 	row("owner", "%d", i.Owner)
 	if i.Mask != "" {
@@ -120,7 +133,7 @@ func (c *feedCall) describe(i *feed.Info) error {
 	if i.Available == 0 {
 		row("available", "0 records; the journal's last is %d", i.Last)
 	} else {
-		row("available", "%d records (%d bytes) from %d to %d%s", i.Available, i.Bytes, i.First, i.Last, exact)
+		row("available", "%s (%d bytes) from %d to %d%s", plural(int64(i.Available), "record"), i.Bytes, i.First, i.Last, exact)
 	}
 	row("cancelled", "through %d", i.Cancelled)
 	if i.Consumer != nil {
@@ -226,6 +239,9 @@ on; "null" takes it away.`,
 		if err != nil {
 			return err
 		}
+		if reflect.ValueOf(o).IsZero() {
+			return usageErrorf("nothing to change: want --filter, --owner or one of the limits")
+		}
 		i, err := call.api.Set(call.ctx, call.args[0], o)
 		if err != nil {
 			return err
@@ -275,7 +291,7 @@ func newFeedRescanCommand() *cobra.Command {
 		Short:   "Compare a file system with what its journal knows",
 		Example: `  weir feed rescan /srv`,
 		Long: `Compare the disk with the index of a file system that is watched, and record what
-differs. It ends when that is done.`,
+differs. It ends when that is done, and says how much that was.`,
 		Args: cobra.ExactArgs(1),
 	}
 	return feedCommand(c, func(call *feedCall) error {
@@ -283,16 +299,36 @@ differs. It ends when that is done.`,
 		if err != nil {
 			return err
 		}
-		return call.api.Rescan(call.ctx, source)
+		info, err := call.api.Rescan(call.ctx, source)
+		if err != nil {
+			return err
+		}
+		if call.json {
+			return call.print(info)
+		}
+		var s struct {
+			Dir  string
+			Last struct{ Entries, Differences uint64 } `json:"last_scan"`
+		}
+		if err := json.Unmarshal(info, &s); err != nil {
+			return err
+		}
+		entries := fmt.Sprintf("%d entries", s.Last.Entries)
+		if s.Last.Entries == 1 {
+			entries = "1 entry"
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s compared, %s\n", printable(s.Dir), entries, plural(int64(s.Last.Differences), "difference"))
+		return err
 	})
 }
 
 // newFeedPathCommand returns "weir feed fid2path".
 func newFeedPathCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "fid2path DIR FID",
-		Short:   "Print the names of an object",
-		Long:    `Print all names that the journal knows of an object, from the root of its file system.`,
+		Use:   "fid2path DIR FID",
+		Short: "Print the names of an object",
+		Long: `Print all names that the journal knows of an object, from the root of its file system,
+which itself is a dot.`,
 		Example: `  weir feed fid2path /srv '[0x2001:0x0:0xab74c07d]'`,
 		Args:    cobra.ExactArgs(2),
 	}
@@ -312,7 +348,7 @@ func newFeedPathCommand() *cobra.Command {
 			return fmt.Errorf("object %s: no name of it is known that you may see", call.args[1])
 		}
 		for _, p := range paths {
-			fmt.Fprintln(c.OutOrStdout(), printable(p))
+			fmt.Fprintln(c.OutOrStdout(), cmp.Or(printable(p), "."))
 		}
 		return nil
 	})

@@ -95,7 +95,11 @@ func newFeedChangelogCommand() *cobra.Command {
 		Use:   "changelog FEED [START [END]]",
 		Short: "Print records of a feed as \"lfs changelog\" does, and cancel none",
 		Long: `Print the records of a feed from one index to another, or all that there are, as
-"lfs changelog" prints them. None is cancelled.`,
+"lfs changelog" prints them. None is cancelled, and whoever reads the feed is not
+disturbed. Of a feed that was given up it prints what is still there, and ends with 3.
+
+Where --socket is an address of HTTP, the command takes the feed as its consumer does,
+and fails while there is one.`,
 		Example:           `  weir feed changelog cl1 100 200`,
 		Args:              cobra.RangeArgs(1, 3),
 		ValidArgsFunction: completeFeeds,
@@ -105,12 +109,20 @@ func newFeedChangelogCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		n, err := call.api.Open(call.ctx, call.args[0], feed.OpenOptions{})
+		o := feed.OpenOptions{Look: !call.api.Remote(), From: from}
+		n, err := call.api.Open(call.ctx, call.args[0], o)
 		if err != nil {
 			return err
 		}
 		defer n.Close()
-		return call.changelog(n, from, to)
+		if err := call.changelog(n, from, to); err != nil {
+			return err
+		}
+		if i := n.Info(); i.Aborted != nil {
+			a := i.Aborted
+			return &exitError{code: exitAborted, err: fmt.Errorf("feed %s was given up (%s): records %d to %d are lost to it", feedLabel(&i), a.Reason, a.First, a.Last)}
+		}
+		return nil
 	})
 }
 
@@ -144,6 +156,7 @@ func (c *feedCall) changelog(n *feed.Consumer, from, to uint64) error {
 				continue
 			}
 			if c.json {
+				r.Has &^= changelog.HasReint
 				line = changelog.AppendJSON(line[:0], r)
 			} else {
 				line = changelog.AppendText(line[:0], r)

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,7 @@ import (
 // newFeedCheckCommand returns "weir feed check".
 func newFeedCheckCommand() *cobra.Command {
 	var dir string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:     "check",
 		Short:   "Read the whole store of feeds and say what is wrong with it",
@@ -28,10 +30,14 @@ with each other. The agent must not run. The exit code is 1 if something is wron
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d journals, nothing wrong\n", n)
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]int{"journals": n})
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s, nothing wrong\n", plural(int64(n), "journal"))
 			return err
 		},
 	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().StringVar(&dir, "state-dir", stateDir(), "state directory `DIR` of the agent")
 	return c
 }

@@ -303,6 +303,18 @@ func (m *Manager) Sources(c Caller) ([]capture.Status, error) {
 	return all, nil
 }
 
+// Source tells of one that is watched.
+func (m *Manager) Source(c Caller, text string) (capture.Status, error) {
+	if err := admin(c, "is told of what is watched"); err != nil {
+		return capture.Status{}, err
+	}
+	s, err := m.watched(text)
+	if err != nil {
+		return capture.Status{}, err
+	}
+	return s.Status(), nil
+}
+
 // Rescan compares a source with its disk and returns when that is done.
 func (m *Manager) Rescan(ctx context.Context, c Caller, text string) error {
 	if err := admin(c, "has a file system scanned"); err != nil {

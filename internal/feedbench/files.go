@@ -36,7 +36,7 @@ func (b *Bench) files(ctx context.Context) ([]bench.Row, error) {
 				return err
 			}
 			begun := time.Now()
-			if err := s.client.Rescan(ctx, s.fs.dir); err != nil {
+			if _, err := s.client.Rescan(ctx, s.fs.dir); err != nil {
 				return err
 			}
 			took = append(took, time.Since(begun).Seconds())

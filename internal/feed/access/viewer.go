@@ -209,10 +209,13 @@ func (v *viewer) isDir(r *changelog.Record, f changelog.FID) bool {
 	return v.indexedDir(f)
 }
 
-// Paths returns those names of an object that the user sees.
+// Paths returns those names of an object that the user sees; that of the root is empty.
 func (v *viewer) Paths(f changelog.FID) (paths []string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.openRoot() && f == v.top { // as for stat, nothing but the way to it is needed
+		return []string{""}, nil
+	}
 	err = v.scene.Index.Links(f, func(parent changelog.FID, name []byte) bool {
 		if !v.dir(parent, "", false).list {
 			return true

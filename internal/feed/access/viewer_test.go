@@ -130,6 +130,9 @@ func TestNameless(t *testing.T) {
 		t.Error("the root was not shown, which stat does")
 	}
 	hidden := &changelog.Record{Type: changelog.Setattr, Target: s.fid("d700/a"), Has: changelog.HasAttr, Path: []byte("d700/a")}
+	if paths, err := v.Paths(top.Target); err != nil || !slices.Equal(paths, []string{""}) {
+		t.Errorf("Paths of the root: got %q, %v, want its empty one", paths, err)
+	}
 	if v.Show(hidden) {
 		t.Error("an object was shown that has no name in sight")
 	}

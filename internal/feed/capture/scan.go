@@ -104,15 +104,20 @@ func (w *worker) endScan() error {
 		w.scan = s // who waits for it waits for the next
 		return err
 	}
+	took := time.Since(s.begun)
+	w.count.scanned += s.entries
+	w.count.scanTime += took
+	if err == nil {
+		w.count.lastScan = &ScanResult{ID: s.id, Entries: s.entries, Differences: s.differences, Time: took, Ended: time.Now()}
+	}
+	w.publish() // who waits for the scan asks what it has found
 	for _, done := range s.done {
 		done <- err
 	}
 	if s.entries >= manyEntries {
 		go debug.FreeOSMemory() // ends by itself; the scan's memory is not needed again soon
 	}
-	w.count.scanned += s.entries
-	w.count.scanTime += time.Since(s.begun)
-	w.log.Info("scan ended", "scan", s.id, "entries", s.entries, "differences", s.differences, "seconds", time.Since(s.begun).Seconds())
+	w.log.Info("scan ended", "scan", s.id, "entries", s.entries, "differences", s.differences, "seconds", took.Seconds())
 	return err
 }
 

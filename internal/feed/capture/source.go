@@ -364,10 +364,13 @@ func (s *Source) Note(ctx context.Context, values map[string]string) error {
 	})
 }
 
-// Paths returns all names of an object, from the root of the source.
+// Paths returns all names of an object, from the root of the source; that of the root is empty.
 func (s *Source) Paths(ctx context.Context, f changelog.FID) ([]string, error) {
 	return askFor(ctx, s, func(context.Context) (paths []string, err error) {
 		x := s.worker.index
+		if f == x.root {
+			return []string{""}, nil
+		}
 		err = s.journal.Links(f, func(parent changelog.FID, n []byte) bool {
 			if p := x.appendPath(nil, parent, n); p != nil {
 				paths = append(paths, string(p))

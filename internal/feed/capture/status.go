@@ -43,9 +43,19 @@ type Status struct {
 	By         map[string]uint64 `json:"by"`          // records by how it was found who did it
 	Scanned    uint64            `json:"scanned"`     // entries that ended scans have looked at
 	ScanTime   time.Duration     `json:"scan_time"`   // of ended scans, in nanoseconds
-	First      uint64            `json:"first"`       // record that the journal has
+	LastScan   *ScanResult       `json:"last_scan,omitempty"`
+	First      uint64            `json:"first"` // record that the journal has
 	Last       uint64            `json:"last"`
 	Bytes      int64             `json:"bytes"` // of the journal's records, about
+}
+
+// ScanResult is what a scan has found.
+type ScanResult struct {
+	ID          uint64        `json:"id"` // counts the agent's scans of the source
+	Entries     uint64        `json:"entries"`
+	Differences uint64        `json:"differences"`
+	Time        time.Duration `json:"time"` // that it took, in nanoseconds
+	Ended       time.Time     `json:"ended"`
 }
 
 // counts are what the worker counts.
@@ -58,6 +68,7 @@ type counts struct {
 	reasons                                                    map[string]uint64 // replaced, not changed: others read it
 	scanned                                                    uint64
 	scanTime                                                   time.Duration
+	lastScan                                                   *ScanResult // replaced, not changed
 }
 
 // countGap counts a gap by its reason.
@@ -83,7 +94,7 @@ func (w *worker) publish() {
 	}
 	st.Events, st.Merged, st.Synth, st.Seen, st.Dropped = c.events, c.merged, c.synthetic, c.seen, c.dropped
 	st.Lookups, st.Gaps, st.Commits, st.Commit = c.lookups, c.gaps, c.commits, c.commitTime
-	st.Scanned, st.ScanTime = c.scanned, c.scanTime
+	st.Scanned, st.ScanTime, st.LastScan = c.scanned, c.scanTime, c.lastScan
 	w.s.records, w.s.by, w.s.reasons = c.records, c.by, c.reasons
 }
 

@@ -43,7 +43,10 @@ var requests = map[client.Op]request{
 		return m.Set(ctx, c.caller, r.Feed, r.Options)
 	}),
 	client.OpRescan: with(func(ctx context.Context, c *conn, m *feed.Manager, r client.Ref) (any, error) {
-		return nil, m.Rescan(ctx, c.caller, r.Feed)
+		if err := m.Rescan(ctx, c.caller, r.Feed); err != nil {
+			return nil, err
+		}
+		return m.Source(c.caller, r.Feed)
 	}),
 	client.OpResolve: with(func(ctx context.Context, c *conn, m *feed.Manager, r client.ResolveRequest) (any, error) {
 		f, err := changelog.ParseFID(r.FID)

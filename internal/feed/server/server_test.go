@@ -224,6 +224,10 @@ func TestResolve(t *testing.T) {
 	if err != nil || !slices.Equal(paths, []string{"f", "\xff"}) {
 		t.Errorf("Resolve: got %q, %v", paths, err)
 	}
+	paths, err = c.Resolve(t.Context(), a.fs.Dir, b.Records[0].Parent.String())
+	if err != nil || !slices.Equal(paths, []string{""}) {
+		t.Errorf("Resolve of the root: got %q, %v, want its empty path", paths, err)
+	}
 	info, err := c.Info(t.Context(), "cl1")
 	must(t, err)
 	if info.AvailableExact || info.AvailableMax == 0 || info.AvailableMax != info.Available {
