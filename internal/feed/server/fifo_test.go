@@ -144,6 +144,32 @@ func TestFIFOOutlivesTheAgent(t *testing.T) {
 	})
 }
 
+// TestFIFOOfAManagerThatEndsLate has what wrote to a named pipe end after the next manager's
+// consumer goes on with the pipe that is there.
+func TestFIFOOfAManagerThatEndsLate(t *testing.T) {
+	a := start(t)
+	_, err := a.dial().Create(t.Context(), client.CreateOptions{Name: "f", Source: a.fs.Dir})
+	must(t, err)
+	path := t.TempDir() + "/pipe"
+	must(t, makeFIFO(path, 0))
+	late, err := a.Attach(feed.Caller{Admin: true}, "f", false)
+	must(t, err)
+	a.server.claim(path, late)
+	must(t, late.Close(t.Context(), false))
+	next, err := a.Attach(feed.Caller{Admin: true}, "f", false)
+	must(t, err)
+	a.server.claim(path, next)
+	a.server.giveBack(path, late)
+	if !isFIFO(path, 0) {
+		t.Error("the pipe of the next one was removed")
+	}
+	a.server.giveBack(path, next)
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("at its own end: got %v, want %v", err, os.ErrNotExist)
+	}
+	must(t, next.Close(t.Context(), false))
+}
+
 // TestFIFOComesBeforeOthers has a client of the next agent ask for the feed of a named pipe as
 // soon as anybody is listened to.
 func TestFIFOComesBeforeOthers(t *testing.T) {

@@ -46,9 +46,10 @@ type Server struct {
 	opts Options
 
 	mu     sync.Mutex
-	conns  map[*conn]struct{} // guarded by mu
-	byUser map[uint32]int     // guarded by mu
-	open   sync.WaitGroup     // connections and FIFOs
+	conns  map[*conn]struct{}        // guarded by mu
+	byUser map[uint32]int            // guarded by mu
+	fifos  map[string]*feed.Consumer // guarded by mu; who removes the named pipe at a path
+	open   sync.WaitGroup            // connections and FIFOs
 }
 
 // New returns a server that is yet to serve.
@@ -56,7 +57,7 @@ func New(o Options) *Server {
 	o.MaxConns = cmp.Or(o.MaxConns, defaultMaxConns)
 	o.MaxConnsPerUser = cmp.Or(o.MaxConnsPerUser, defaultMaxConnsPerUser)
 	o.HelloTimeout = cmp.Or(o.HelloTimeout, defaultHelloTimeout)
-	return &Server{opts: o, conns: map[*conn]struct{}{}, byUser: map[uint32]int{}}
+	return &Server{opts: o, conns: map[*conn]struct{}{}, byUser: map[uint32]int{}, fifos: map[string]*feed.Consumer{}}
 }
 
 // Serve serves connections until ctx ends; then it closes them all.
