@@ -33,8 +33,14 @@ func (w *worker) apply(ctx context.Context) error {
 	}
 	w.count.commits++
 	w.count.commitTime += time.Since(begun)
-	w.batch.Reset(w.next())
+	w.applied()
 	return nil
+}
+
+// applied begins a new batch: the journal has the one before.
+func (w *worker) applied() {
+	w.batch.Reset(w.next())
+	w.promised = nil
 }
 
 // errStore is the error of a commit that the journal has not taken. The batch is to be
@@ -74,7 +80,7 @@ func (w *worker) retry(ctx context.Context, err error) error {
 			return err
 		}
 		if w.committed() { // the store took it after all
-			w.batch.Reset(w.next())
+			w.applied()
 			break
 		}
 		err = w.apply(ctx)

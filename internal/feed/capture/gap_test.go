@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/weir-io/weir/changelog"
 	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/kernel/fanotify"
 	"github.com/weir-io/weir/internal/wait"
 )
 
@@ -50,6 +52,16 @@ func TestCoveredFileSystemIsAGap(t *testing.T) {
 	wait.Until(t, "the gap", func() bool { return s.Status().Gaps > 0 })
 	if got := gaps(s.replayed(before)); !slices.Equal(got, []string{changelog.GapUnmounted}) {
 		t.Errorf("gaps: got %q, want one of a file system that was not there", got)
+	}
+}
+
+// File systems without a UUID would all be one source.
+func TestFileSystemWithoutUUIDIsRefused(t *testing.T) {
+	dir := fstest.New(t, "ext4-nouuid").Dir
+	_, err := Open(t.Context(), Options{Dir: dir, Store: memory(t), Log: slog.New(slog.DiscardHandler)})
+	var lacks *fanotify.UnsupportedError
+	if !errors.As(err, &lacks) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "tune2fs -U random") {
+		t.Errorf("got %v, want a refusal that says what to do", err)
 	}
 }
 
@@ -273,6 +285,37 @@ func TestFullJournalRefusesRequests(t *testing.T) {
 	s.Retry()
 	wait.Until(t, "the source to go on", func() bool { return s.Status().State == StateActive })
 	must(t, s.Rescan(ctx))
+}
+
+// A mark that the journal had no room for is written when there is some, and once, though the
+// batch that it is in is thrown away because the file system is gone for a moment.
+func TestPromisedMarkOutlivesAnUnmount(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	store := &fullStore{Store: memory(t)}
+	s := watchWith(t, Options{Dir: fs.Dir, Store: store})
+	s.settled()
+	m := changelog.Marker{Kind: changelog.MarkWarn, Feed: "cl1", Reason: "size"}
+	must(t, s.ask(t.Context(), func(ctx context.Context) error {
+		store.full.Store(true)
+		if _, err := s.worker.tell(m); !errors.Is(err, ErrUnderWay) {
+			t.Errorf("got %v, want %v", err, ErrUnderWay)
+		}
+		return s.worker.survive(ctx, errAbsent)
+	}))
+	wait.Until(t, "the source to stall", func() bool { return s.Status().State == StateStalled })
+	store.full.Store(false)
+	s.Retry()
+	wait.Until(t, "the source to go on", func() bool { return s.Status().State == StateActive })
+	must(t, s.Rescan(t.Context()))
+	var told []changelog.Marker
+	for _, r := range s.records() {
+		if r.Mark != nil && r.Mark.Kind == changelog.MarkWarn {
+			told = append(told, *r.Mark)
+		}
+	}
+	if !slices.Equal(told, []changelog.Marker{m}) {
+		t.Errorf("got the marks %+v, want once %+v", told, m)
+	}
 }
 
 // A scan that finds the journal full in its midst is done again.

@@ -280,15 +280,19 @@ func (w *worker) setMask(mask changelog.Mask) error {
 // Mark appends a mark to the journal and returns its index. Where the journal has no room the
 // error is ErrUnderWay: the mark is the first to be written when there is some.
 func (s *Source) Mark(ctx context.Context, m changelog.Marker) (index uint64, err error) {
-	return askFor(ctx, s, func(context.Context) (uint64, error) {
-		index := s.worker.batch.Next()
-		s.worker.mark(m)
-		err := s.worker.commit(0)
-		if errors.Is(err, errStore) {
-			err = errors.Join(err, ErrUnderWay)
-		}
-		return index, err
-	})
+	return askFor(ctx, s, func(context.Context) (uint64, error) { return s.worker.tell(m) })
+}
+
+// tell appends a mark to the journal, or promises to.
+func (w *worker) tell(m changelog.Marker) (index uint64, err error) {
+	index = w.batch.Next()
+	w.mark(m)
+	err = w.commit(0)
+	if errors.Is(err, errStore) {
+		w.promised = append(w.promised, m)
+		err = errors.Join(err, ErrUnderWay)
+	}
+	return index, err
 }
 
 // Rescan compares the index with the disk and returns when that is done.

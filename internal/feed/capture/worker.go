@@ -55,7 +55,9 @@ type worker struct {
 	scanDue bool      // a scan is to begin
 	// silentDue says that it is the first one, again: nobody has missed anything.
 	silentDue bool
-	missed    bool // events were thrown away because the disk could not be looked at
+	// promised are marks whose journal had no room: they are the first to be written.
+	promised []changelog.Marker
+	missed   bool // events were thrown away because the disk could not be looked at
 
 	skip          changelog.FID // directory of which nothing is told; zero: none
 	full          bool          // the index has all objects, not directories alone
@@ -316,6 +318,9 @@ func (w *worker) survive(ctx context.Context, err error) error {
 	case errors.Is(err, errAbsent), errors.Is(err, unix.ENODEV):
 		w.index.forget()
 		w.batch.Reset(w.next())
+		for _, m := range w.promised {
+			w.mark(m)
+		}
 		w.missed = true
 		return w.lookAtMount(ctx)
 	case errors.Is(err, errStore):

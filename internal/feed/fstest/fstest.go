@@ -60,8 +60,9 @@ var makers = map[string][]string{
 	"xfs":   {"mkfs.xfs", "-q"},
 	"btrfs": {"mkfs.btrfs", "-q"},
 	// These cannot have all that the others can.
-	"ext4-1k": {"mkfs.ext4", "-q", "-F", "-b", "1024"},
-	"ntfs":    {"mkfs.ntfs", "-Q", "-F", "-q"},
+	"ext4-1k":     {"mkfs.ext4", "-q", "-F", "-b", "1024"},
+	"ext4-nouuid": {"mkfs.ext4", "-q", "-F", "-U", "clear"},
+	"ntfs":        {"mkfs.ntfs", "-Q", "-F", "-q"},
 	// This has no extended attributes, and other handles at each mount.
 	"ntfs-plain": {"mkfs.ntfs", "-Q", "-F", "-q"},
 }

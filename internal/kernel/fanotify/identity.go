@@ -4,6 +4,7 @@
 package fanotify
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -65,6 +66,11 @@ func (r *Root) UUID() ([16]byte, error) {
 	var u fsUUID
 	err := ioctl(r.FD(), ioctlUUID, unsafe.Pointer(&u))
 	if err == nil && u.len == 16 {
+		if u.uuid == [16]byte{} { // of ext4; another may have it, too
+			return u.uuid, &UnsupportedError{
+				fmt.Sprintf("UUID of the file system at %s, which is all zeros (tune2fs -U random gives it one)", r.Dir()), errors.ErrUnsupported,
+			}
+		}
 		return u.uuid, nil
 	}
 	var b btrfsInfo
