@@ -5,6 +5,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -116,17 +117,22 @@ func (f *feed) detach(why error) {
 	}
 }
 
-// detachAll disconnects all consumers at the agent's end.
-func (m *Manager) detachAll() {
+// detachAll disconnects all consumers at the manager's end. That is the agent's, unless there
+// is another cause.
+func (m *Manager) detachAll(cause error) {
+	why := client.Errorf(client.CodeStore, "the agent ends")
+	if cause != nil && !errors.Is(cause, context.Canceled) {
+		why = client.Errorf(client.CodeStore, "%v", cause)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, f := range m.feeds {
-		f.detach(client.Errorf(client.CodeStore, "the agent ends"))
+		f.detach(why)
 	}
 }
 
 // Done is closed when the consumer was disconnected: the feed was destroyed, reset,
-// stolen, or the agent ends. Err tells why.
+// stolen, the store failed, or the agent ends. Err tells why.
 func (n *Consumer) Done() <-chan struct{} { return n.done }
 
 // Err tells why the consumer was disconnected.

@@ -94,8 +94,9 @@ func New(o Options) (*Manager, error) {
 }
 
 // Run watches the sources of all feeds and keeps the feeds within their limits, until
-// the end of ctx.
+// the end of ctx, whose cause consumers are told.
 func (m *Manager) Run(ctx context.Context) error {
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.mu.Lock()
@@ -114,7 +115,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		}
 	}
 	m.upkeep(ctx)
-	m.detachAll()
+	m.detachAll(context.Cause(outer))
 	m.running.Wait()
 	return nil
 }

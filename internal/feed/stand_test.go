@@ -48,7 +48,7 @@ func newStand(t testing.TB, disk Space) *stand {
 	s.m.ctx = ctx // as Run does
 	t.Cleanup(func() {
 		cancel()
-		s.m.detachAll()
+		s.m.detachAll(nil)
 		s.m.running.Wait()
 		must(t, store.Close())
 	})

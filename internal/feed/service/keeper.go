@@ -174,6 +174,9 @@ func (k *keeper) pause(ctx context.Context, n int) bool {
 	}
 }
 
+// errStoreFailed is what consumers are told of the end of a manager that is not the agent's.
+var errStoreFailed = errors.New("the store of feeds could not be written and is opened again; the log of the agent says more")
+
 // serve has the manager run until the end of ctx, or of the store, which is closed then.
 func (k *keeper) serve(ctx context.Context) error {
 	m, err := k.door()
@@ -184,19 +187,19 @@ func (k *keeper) serve(ctx context.Context) error {
 	case k.arrivals <- m:
 	case <-ctx.Done():
 	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	stopped := make(chan struct{})
 	go func() { // ends with inner; awaited below
 		defer close(stopped)
 		select {
 		case <-k.store.Failed():
-			cancel()
+			cancel(errStoreFailed)
 		case <-inner.Done():
 		}
 	}()
 	err = m.Run(inner)
-	cancel()
+	cancel(nil)
 	<-stopped
 	if ctx.Err() == nil {
 		k.refused(errors.Join(err, k.close())) // with what it was that the disk refused

@@ -15,8 +15,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	client "github.com/weir-io/weir/client/feed"
 	"github.com/weir-io/weir/internal/feed"
+	"github.com/weir-io/weir/internal/feed/fstest"
 	"github.com/weir-io/weir/internal/feed/journal"
+	"github.com/weir-io/weir/internal/wait"
 )
 
 // A store that cannot be opened is asked for less and less often, and the log tells it once;
@@ -127,4 +130,36 @@ func TestStoreThatFails(t *testing.T) {
 	if err := k.close(); !errors.Is(err, syscall.EIO) {
 		t.Errorf("close: got %v, want %v", err, syscall.EIO)
 	}
+}
+
+// Whoever reads a feed while the store fails is not told that the agent ends.
+func TestReaderOfAStoreThatFails(t *testing.T) {
+	fs := fstest.New(t, "tmpfs")
+	failed := make(chan struct{})
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	k := newKeeper(func() (journal.Store, *feed.Manager, error) {
+		store, err := journal.OpenMemory()
+		must(t, err)
+		m, err := feed.New(feed.Options{Store: store, Log: log})
+		return &breaking{store, failed}, m, err
+	}, func() {}, log)
+	k.wait = func(int) time.Duration { return time.Hour }
+	must(t, k.begin(t.Context(), 0))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- k.run(ctx) }()
+	m, root := <-k.arrivals, feed.Caller{Admin: true}
+	wait.Until(t, "the manager to run", func() bool {
+		_, err := m.Create(ctx, root, client.CreateOptions{Name: "f", Source: fs.Dir})
+		return err == nil
+	})
+	n, err := m.Attach(root, "f", false)
+	must(t, err)
+	close(failed)
+	<-n.Done()
+	if err := n.Err(); !errors.Is(err, &client.Error{Code: client.CodeStore}) || !strings.Contains(err.Error(), "opened again") {
+		t.Errorf("got %v, want word of a store that is opened again", err)
+	}
+	cancel()
+	must(t, <-ended)
 }
