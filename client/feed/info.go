@@ -31,10 +31,10 @@ type Info struct {
 
 	First          uint64 `json:"first"`                  // first index not cancelled; 0: none
 	Last           uint64 `json:"last"`                   // index of the journal
-	Available      uint64 `json:"available"`              // records not cancelled
+	Available      uint64 `json:"available"`              // that the next READ could give
 	AvailableExact bool   `json:"available_exact"`        // false: those that a filter drops are among them
 	AvailableMax   uint64 `json:"available_max,omitzero"` // Available, if that is not exact
-	Bytes          int64  `json:"bytes"`                  // of them, about
+	Bytes          int64  `json:"bytes"`                  // from First on, about
 	Cancelled      uint64 `json:"cancelled"`              // through this index
 	Asked          uint64 `json:"asked"`                  // what was cancelled behind this index had no record for the feed
 	Delivered      uint64 `json:"delivered"`              // through this index

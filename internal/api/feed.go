@@ -19,6 +19,9 @@ import (
 
 // Feeds is who serves the feeds of this host, see [FeedsOf].
 type Feeds interface {
+	// Served is why no feeds are served; nil if they are. It costs nothing.
+	Served() error
+
 	feedSources
 	feedTable
 	feedReaders

@@ -49,6 +49,11 @@ func TestFeedCodes(t *testing.T) {
 	if w := f.do("GET", "/metrics"); !strings.Contains(w.Body.String(), "\nweir_feed_store_open 1\n") {
 		t.Errorf("GET /metrics while feeds are served: %s", w.Body)
 	}
+	before := f.feeds.lists
+	f.do("GET", "/healthz")
+	if f.feeds.lists != before {
+		t.Error("GET /healthz asked about every feed, of which there may be thousands")
+	}
 	f.feeds.refuse = errors.New("secret")
 	if w := f.do("POST", "/api/v1/feeds", `{"source":"/srv","name":"new"}`); w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("another error: got %d, %s, want 500 without the error", w.Code, w.Body)

@@ -23,6 +23,7 @@ type fakeFeeds struct {
 	cancelled uint64
 	consumer  *fakeConsumer
 	reads     int
+	lists     int
 	rewinds   int
 	changed   chan struct{} // closed and replaced by each append
 	filter    func(*changelog.Record) bool
@@ -64,6 +65,8 @@ func (f *fakeFeeds) Sources(feed.Caller) ([]capture.Status, error) {
 	}}, nil
 }
 
+func (f *fakeFeeds) Served() error { return f.closed }
+
 func (f *fakeFeeds) Rescan(context.Context, feed.Caller, string) error { return nil }
 
 func (f *fakeFeeds) Paths(context.Context, feed.Caller, string, changelog.FID) ([]string, error) {
@@ -84,6 +87,7 @@ func (f *fakeFeeds) info() feedclient.Info {
 func (f *fakeFeeds) List(feed.Caller) ([]feedclient.Info, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.lists++
 	if f.closed != nil {
 		return nil, f.closed
 	}

@@ -23,6 +23,12 @@ func FeedsOf(d feed.Door) Feeds {
 	return managed{d}
 }
 
+// Served reports why there is no manager.
+func (m managed) Served() error {
+	_, err := m.door()
+	return err
+}
+
 // Sources and the others are those of the interface, and of the manager.
 func (m managed) Sources(c feed.Caller) ([]capture.Status, error) {
 	return feed.Through(m.door, func(m *feed.Manager) ([]capture.Status, error) { return m.Sources(c) })

@@ -157,8 +157,8 @@ func TestClientByHTTP(t *testing.T) {
 	}
 	info, err = c.Info(t.Context(), "cl1")
 	must(t, err)
-	if info.Available != 1 || info.Consumer == nil {
-		t.Errorf("Info: %+v, want one record", info)
+	if info.Available != 0 || info.First != info.Last || info.Consumer == nil {
+		t.Errorf("Info: %+v, want one record, which is held", info)
 	}
 	if _, err := n.Pipe(t.Context()); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Pipe: %v", err)

@@ -77,13 +77,22 @@ func sourceStates(s *snapshot, emit emit) {
 	}
 }
 
-// feedMetrics are the figures of feeds. The age of what a feed has not cancelled is
-// known by its last cancel: records older than that are no news to its consumer.
+// feedMetrics are the figures of feeds.
 func feedMetrics() []metric {
+	return append([]metric{
+		{name: "weir_feed_feeds", help: "Feeds by kind: persistent or transient.", labels: []string{"kind"}, kind: prometheus.GaugeValue, values: feedKinds},
+		gaugeOf("weir_feed_store_open", "1 while feeds are served; 0 while their store cannot be opened.", func(s *snapshot) float64 { return truth(s.feedsServed) }),
+		gaugeOf("weir_feed_http_consumers", "Consumers of feeds that speak HTTP.", func(s *snapshot) float64 { return float64(s.consumers) }),
+		gaugeOf("weir_feed_http_streams", "Feeds being written to clients as streams.", func(s *snapshot) float64 { return float64(s.feedStreams) }),
+	}, eachFeedMetrics()...)
+}
+
+// eachFeedMetrics are the figures of every persistent feed.
+func eachFeedMetrics() []metric {
 	of := func(kind prometheus.ValueType, name, help string, read func(i *feedclient.Info) float64) metric {
 		return metric{name: name, help: help, kind: kind, labels: []string{"feed", "name"}, values: func(s *snapshot, emit emit) {
 			for n := range s.feeds {
-				if i := &s.feeds[n]; i.Kind != "transient" {
+				if i := &s.feeds[n]; i.Kind != feedclient.KindTransient {
 					emit(read(i), i.ID, i.Name)
 				}
 			}
@@ -91,25 +100,10 @@ func feedMetrics() []metric {
 	}
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	return []metric{
-		{
-			name: "weir_feed_feeds", help: "Feeds by kind: persistent or transient.", labels: []string{"kind"},
-			kind: gauge, values: func(s *snapshot, emit emit) {
-				transient := 0
-				for i := range s.feeds {
-					if s.feeds[i].Kind == "transient" {
-						transient++
-					}
-				}
-				emit(float64(len(s.feeds)-transient), "persistent")
-				emit(float64(transient), "transient")
-			},
-		},
-		gaugeOf("weir_feed_store_open", "1 while feeds are served; 0 while their store cannot be opened.", func(s *snapshot) float64 { return truth(s.feedsServed) }),
-		gaugeOf("weir_feed_http_consumers", "Consumers of feeds that speak HTTP.", func(s *snapshot) float64 { return float64(s.consumers) }),
-		gaugeOf("weir_feed_http_streams", "Feeds being written to clients as streams.", func(s *snapshot) float64 { return float64(s.feedStreams) }),
 		of(gauge, "weir_feed_first_record", "Index of the first record that is not cancelled; 0: none.", func(i *feedclient.Info) float64 { return float64(i.First) }),
 		of(gauge, "weir_feed_last_record", "Index of the journal's last record.", func(i *feedclient.Info) float64 { return float64(i.Last) }),
-		of(gauge, "weir_feed_available_records", "Records that are not cancelled, before the filter.", func(i *feedclient.Info) float64 { return float64(i.Available) }),
+		of(gauge, "weir_feed_available_records", "Records that the feed's next read could give, before the filter.", func(i *feedclient.Info) float64 { return float64(i.Available) }),
+		of(gauge, "weir_feed_uncancelled_records", "Records that are kept for the feed: those that it has not cancelled.", uncancelled),
 		of(gauge, "weir_feed_available_bytes", "Bytes of the journal from the first record that is not cancelled.", func(i *feedclient.Info) float64 { return float64(i.Bytes) }),
 		of(gauge, "weir_feed_held_records", "Records that were delivered and are not cancelled.", func(i *feedclient.Info) float64 {
 			if i.Consumer == nil {
@@ -121,27 +115,51 @@ func feedMetrics() []metric {
 		of(gauge, "weir_feed_aborted", "1 while the feed is given up.", func(i *feedclient.Info) float64 { return truth(i.Aborted != nil) }),
 		{
 			name: "weir_feed_uncancelled_seconds", help: "Time since the last cancel, or the creation, of a feed with records that are not cancelled; else 0.",
-			labels: []string{"feed", "name"}, kind: gauge, values: func(s *snapshot, emit emit) {
-				for n := range s.feeds {
-					i := &s.feeds[n]
-					if i.Kind == "transient" {
-						continue
-					}
-					since := i.Created
-					if i.LastCancel.After(since) {
-						since = i.LastCancel
-					}
-					if i.Available == 0 {
-						since = s.now
-					}
-					emit(max(s.now.Sub(since).Seconds(), 0), i.ID, i.Name)
-				}
-			},
+			labels: []string{"feed", "name"}, kind: gauge, values: uncancelledSeconds,
 		},
 		of(counter, "weir_feed_batches_total", "Batches delivered since the start.", func(i *feedclient.Info) float64 { return float64(i.Batches) }),
 		of(counter, "weir_feed_records_total", "Records delivered since the start, repeated ones included.", func(i *feedclient.Info) float64 { return float64(i.Records) }),
 		of(counter, "weir_feed_cancels_total", "Cancels since the start.", func(i *feedclient.Info) float64 { return float64(i.Cancels) }),
 		of(counter, "weir_feed_aborts_total", "Times that the feed was given up since the start.", func(i *feedclient.Info) float64 { return float64(i.Aborts) }),
+	}
+}
+
+// feedKinds emits how many feeds there are of each kind.
+func feedKinds(s *snapshot, emit emit) {
+	transient := 0
+	for i := range s.feeds {
+		if s.feeds[i].Kind == feedclient.KindTransient {
+			transient++
+		}
+	}
+	emit(float64(len(s.feeds)-transient), "persistent")
+	emit(float64(transient), "transient")
+}
+
+// uncancelled is how many records are kept for a feed.
+func uncancelled(i *feedclient.Info) float64 {
+	if i.First == 0 {
+		return 0
+	}
+	return float64(i.Last + 1 - i.First)
+}
+
+// uncancelledSeconds emits the age of what feeds have not cancelled. It is known by the last
+// cancel: records older than that are no news to the consumer.
+func uncancelledSeconds(s *snapshot, emit emit) {
+	for n := range s.feeds {
+		i := &s.feeds[n]
+		if i.Kind == feedclient.KindTransient {
+			continue
+		}
+		since := i.Created
+		if i.LastCancel.After(since) {
+			since = i.LastCancel
+		}
+		if i.First == 0 {
+			since = s.now
+		}
+		emit(max(s.now.Sub(since).Seconds(), 0), i.ID, i.Name)
 	}
 }
 

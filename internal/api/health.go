@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/weir-io/weir/client"
-	"github.com/weir-io/weir/internal/feed"
 )
 
 type healthOutput struct {
@@ -30,7 +29,7 @@ func (a *API) feedWarnings() []string {
 	if a.opts.Feeds == nil {
 		return nil
 	}
-	if _, err := a.opts.Feeds.List(feed.Caller{Admin: true}); err != nil {
+	if err := a.opts.Feeds.Served(); err != nil {
 		return []string{"feeds: " + err.Error()}
 	}
 	return nil

@@ -130,10 +130,9 @@ func (c *feedCall) describe(i *feed.Info) error {
 	if !i.AvailableExact {
 		exact = ", less what the filter drops"
 	}
-	if i.Available == 0 {
-		row("available", "0 records; the journal's last is %d", i.Last)
-	} else {
-		row("available", "%s (%d bytes) from %d to %d%s", plural(int64(i.Available), "record"), i.Bytes, i.First, i.Last, exact)
+	row("available", "%s to read%s; the journal's last is %d", plural(int64(i.Available), "record"), exact, i.Last)
+	if i.First > 0 {
+		row("kept", "%s (%d bytes) from %d on", plural(int64(i.Last+1-i.First), "record"), i.Bytes, i.First)
 	}
 	row("cancelled", "through %d", i.Cancelled)
 	if i.Consumer != nil {

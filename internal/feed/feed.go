@@ -215,7 +215,7 @@ func (m *Manager) info(f *feed) client.Info {
 	}
 	if last > f.cancelled {
 		i.First = max(f.cancelled+1, first)
-		i.Available = last + 1 - i.First
+		i.Available = last - min(max(i.First-1, f.delivered), last) // what is held is not given again
 		if !i.AvailableExact {
 			i.AvailableMax = i.Available
 		}

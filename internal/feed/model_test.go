@@ -91,11 +91,12 @@ func (m *machine) end(rt *rapid.T) {
 func (m *machine) check(rt *rapid.T) {
 	_, m.is.last = m.bounds() // marks of other feeds' ends are records too
 	i := m.info(m.f.ID)
-	state, available, first := "active", m.is.last-m.is.cancelled, m.is.cancelled+1
+	// What the consumer holds is not given again, and is not cancelled.
+	state, available, first := "active", m.is.last-max(m.is.delivered, m.is.cancelled), m.is.cancelled+1
 	if m.is.aborted {
 		state, available = "aborted", 0
 	}
-	if available == 0 {
+	if m.is.aborted || m.is.cancelled == m.is.last {
 		first = 0
 	}
 	got := fmt.Sprint(i.State, i.Cancelled, i.Available, i.First, i.Last, i.Consumer != nil, i.Delivered)

@@ -66,8 +66,8 @@ func (b *Bench) sink(ctx context.Context, kind Kind) (records uint64, took, ran 
 		if i, err = s.client.Info(ctx, s.feed.ID); err != nil {
 			return err
 		}
-		if records = i.Cancelled; i.Available != 0 {
-			return fmt.Errorf("the sink has left %d records of %d", i.Available, i.Last)
+		if records = i.Cancelled; i.First != 0 {
+			return fmt.Errorf("the sink has left records from %d on of %d", i.First, i.Last)
 		}
 		return nil
 	})

@@ -66,7 +66,7 @@ func TestFIFO(t *testing.T) {
 	if got := lines(t, first, 1); got[0] != "b" {
 		t.Errorf("first reader: got %q, want b", got)
 	}
-	a.until("the first batch is cancelled", func() bool { return a.feeds()[0].Available == 1 })
+	a.until("the first batch is cancelled", func() bool { i := a.feeds()[0]; return i.First == i.Last })
 	must(t, first.Close())
 
 	second := a.openFIFO(path) // made again though nothing has changed since
