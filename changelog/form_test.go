@@ -6,6 +6,7 @@ package changelog_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -58,9 +59,12 @@ func jsonPart(r changelog.Record) changelog.Record {
 
 // textPart is what the text form has room for.
 func textPart(r changelog.Record) changelog.Record {
-	flags := r.Flags
+	flags, mark := r.Flags, r.Mark
 	r = lustrePart(r)
 	r.Flags = flags
+	if mark != nil && len(r.Name) == 0 && regexp.MustCompile(`^[a-z_]{1,64}$`).MatchString(mark.Reason) {
+		r.Mark.Reason = mark.Reason
+	}
 	r.Open &= changelog.OpenRead | changelog.OpenWrite | changelog.OpenExec
 	r.Prev = 0
 	return r

@@ -11,7 +11,7 @@ import "strconv"
 //	INDEX NNTYPE HH:MM:SS.nnnnnnnnn YYYY.MM.DD 0xFLAGS t=FID [j=JOB] [ef=0xEXTRA] [u=UID:GID]
 //	[nid=NID] [m=rwx] [x=XATTR] [p=PFID] [NAME] [s=SFID sp=SPFID SNAME]
 //
-// Names are written as they are: one with a line end in it goes on in the next line,
+// The name of a mark is its kind, and its reason if it has one. Names are written as they are: one with a line end in it goes on in the next line,
 // and may look like another record there. Programs that must not be fooled read
 // JSON.
 func AppendText(dst []byte, r *Record) []byte {
@@ -41,8 +41,11 @@ func AppendText(dst []byte, r *Record) []byte {
 		dst = appendTextFID(append(dst, " p="...), r.Parent)
 	}
 	rename := r.isRename()
-	if rename || len(r.Name) > 0 {
+	switch {
+	case rename || len(r.Name) > 0:
 		dst = append(append(dst, ' '), limit(r.Name, NameMax)...)
+	case r.Mark != nil:
+		dst = r.Mark.appendName(append(dst, ' '))
 	}
 	if rename && !r.Source.IsZero() {
 		dst = appendTextFID(append(dst, " s="...), r.Source)
@@ -50,6 +53,25 @@ func AppendText(dst []byte, r *Record) []byte {
 		dst = append(append(dst, ' '), limit(r.SourceName, NameMax)...)
 	}
 	return dst
+}
+
+// appendName appends what stands for a mark's name in texts.
+func (m *Marker) appendName(dst []byte) []byte {
+	dst = append(dst, m.Kind.String()...)
+	if isWord(m.Reason) {
+		dst = append(append(dst, ' '), m.Reason...)
+	}
+	return dst
+}
+
+// isWord reports whether a reason is one as weir has them: others could be anything.
+func isWord(text string) bool {
+	for _, c := range []byte(text) {
+		if (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= 64
 }
 
 const typeWidth = 5

@@ -294,13 +294,30 @@ func (t *textReader) names(r *Record) error {
 	if len(sname) > NameMax {
 		return t.fail("sname", sat, strconv.Itoa(len(sname))+" bytes", "at most "+strconv.Itoa(NameMax))
 	}
-	if len(name) > 0 {
+	switch {
+	case len(name) == 0:
+	case r.Mark != nil && r.Mark.parseName(name):
+	default:
 		r.Name = name[:len(name):len(name)]
 	}
 	if len(sname) > 0 {
 		r.SourceName = sname
 	}
 	return nil
+}
+
+// parseName reads what appendName writes. Lustre's marks have names that are none of that.
+func (m *Marker) parseName(name []byte) bool {
+	rest, ok := bytes.CutPrefix(name, []byte(m.Kind.String()))
+	if !ok {
+		return false
+	}
+	reason, ok := bytes.CutPrefix(rest, []byte(" "))
+	if ok && isWord(string(reason)) {
+		m.Reason = string(reason)
+		return true
+	}
+	return len(rest) == 0
 }
 
 // source is the old half of a rename: " s=FID sp=FID " from begin to end, 0 if none.
