@@ -121,12 +121,20 @@ func (m *mirrorFlags) compare(call *feedCall) error {
 		return err
 	}
 	if n > 0 && m.verify {
-		return fmt.Errorf("source and target differ in %d places", n)
+		return fmt.Errorf("source and target differ in %s", placesText(n))
 	}
 	if n == 0 {
 		m.tellEqual(call)
 	}
 	return nil
+}
+
+// placesText is how people read in how many places two directories differ.
+func placesText(n int) string {
+	if n == 1 {
+		return "1 place"
+	}
+	return fmt.Sprintf("%d places", n)
 }
 
 func (m *mirrorFlags) tellEqual(call *feedCall) {
@@ -164,7 +172,7 @@ func (m *mirrorFlags) verifyAndRepair(call *feedCall) (err error) {
 			m.tellEqual(call)
 			return nil
 		case n >= before:
-			return fmt.Errorf("source and target differ in %d places still", n)
+			return fmt.Errorf("source and target differ in %s still", placesText(n))
 		}
 		before = n
 		err = m.withMirror(call, func(mi *mirror.Mirror) error {

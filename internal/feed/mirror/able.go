@@ -25,6 +25,7 @@ func (t *target) know() error {
 	case unix.FUSE_SUPER_MAGIC:
 		t.numbers = true
 	}
+	t.xattrs = xattrRules{fs.Type}
 	if _, err := t.handleAt(t.root, ""); err != nil {
 		return fmt.Errorf("target %s: its file system has no file handles: %w", t.dir, err)
 	}

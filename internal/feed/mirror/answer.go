@@ -4,14 +4,12 @@
 package mirror
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -145,31 +143,7 @@ func (s *source) listPage(dir changelog.FID, after []byte, most int) (names [][]
 		return nil, false, err
 	}
 	defer l.close()
-	for {
-		some, err := l.next(most)
-		if err != nil || len(some) == 0 {
-			names, more = firstNames(names, most, more)
-			return names, more, err
-		}
-		for _, n := range some {
-			if n <= string(after) || more && n > string(names[most-1]) { // cut names are sorted
-				continue
-			}
-			names = append(names, []byte(n))
-		}
-		if len(names) >= 2*most {
-			names, more = firstNames(names, most, more)
-		}
-	}
-}
-
-// firstNames sorts names, and cuts off all but so many.
-func firstNames(names [][]byte, most int, more bool) ([][]byte, bool) {
-	slices.SortFunc(names, bytes.Compare)
-	if len(names) > most {
-		return names[:most], true
-	}
-	return names, more
+	return pageOf(l, after, most)
 }
 
 // look tells all of what a name stands for; nothing where that is gone. Where it cannot be

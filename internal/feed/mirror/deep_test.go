@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/weir-io/weir/internal/feed/fstest"
 )
 
 // Trees are deeper than directories are kept open: what is linked and moved from the depth
@@ -29,6 +31,28 @@ func TestDeepTrees(t *testing.T) {
 			t.Errorf("depth %d: %d descriptors, before %d", depth, n, before)
 		}
 		m.stop()
+	}
+}
+
+// A directory may lie deeper than the kernel has a path for.
+func TestTreesWithoutPaths(t *testing.T) {
+	for _, kind := range fstest.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			m := newMirrored(t, kind)
+			long := strings.Repeat("n", 250)
+			down := func(script string) string {
+				return "for i in $(seq 20); do mkdir -p " + long + "; cd -P " + long + " 2>/dev/null || cd " + long + "; done; " + script
+			}
+			m.sh(down("mkdir a b; echo 1 > a/f; ln a/f b/g; mkdir b/c"))
+			mi := m.start()
+			m.equal(mi)
+			m.sh(down("mv a b/c; mkdir a; echo 2 > a/f; rm b/g"))
+			m.equal(mi)
+			m.sh("mv " + long + " top; mkdir other; mv top other")
+			m.equal(mi)
+			m.sh("mv other/top/" + long + " up; rm -r other")
+			m.equal(mi)
+		})
 	}
 }
 

@@ -333,7 +333,7 @@ func (c *copying) xattrs(path string) error {
 	if err != nil {
 		return err
 	}
-	return setXattrs(path, want)
+	return setXattrs(path, c.w.m.dst.xattrs, want)
 }
 
 func (c *copying) times() error {

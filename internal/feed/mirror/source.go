@@ -174,7 +174,10 @@ func (s *source) whereIs(f changelog.FID) (name, error) {
 		return name{}, err
 	}
 	defer unix.Close(fd)
-	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	path, err := pathOf(fd)
+	if errors.Is(err, unix.ENAMETOOLONG) {
+		return s.climb(fd)
+	}
 	if err != nil {
 		return name{}, err
 	}

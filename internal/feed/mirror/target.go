@@ -31,6 +31,7 @@ type target struct {
 	opened map[changelog.FID]int
 	// numbers says that objects are known by their numbers: handles do not outlast a mount.
 	numbers bool
+	xattrs  xattrRules
 	unit    int64 // of times, in nanoseconds
 	folds   bool  // takes names for the same that differ in case only
 }

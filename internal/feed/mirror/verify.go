@@ -8,11 +8,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,13 +24,14 @@ type Difference struct {
 	contents bool // have to be copied, whatever times say
 }
 
-// comparison compares two trees.
+// comparison compares two trees. Directories are opened one in another: their paths may be
+// longer than the kernel takes.
 type comparison struct {
-	a, b  string
 	opts  *Options
-	links map[[2]uint64][2]uint64 // inode of the source → that of the target
+	links linkPairs
 	found func(Difference)
 	x, y  []byte // what is read of two files
+	rules xattrRules
 	unit  time.Duration
 }
 
@@ -42,134 +41,183 @@ type comparison struct {
 // has them, see [TimeUnit]. What is mounted in the source it leaves
 // out, as the mirror does. It calls found with each difference.
 func Compare(ctx context.Context, o Options, found func(Difference)) error {
-	c := &comparison{a: o.Source, b: o.Target, opts: &o, links: map[[2]uint64][2]uint64{}, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10), unit: TimeUnit(o.Target)}
-	return c.dir(ctx, "")
+	c := &comparison{opts: &o, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10), unit: TimeUnit(o.Target)}
+	c.links = linkPairs{to: map[inode]inode{}, from: map[inode]inode{}}
+	d := pair{a: -1, b: -1}
+	defer d.close()
+	var err error
+	if d.a, err = openDirAt(unix.AT_FDCWD, o.Source); err != nil {
+		return &os.PathError{Op: "open", Path: o.Source, Err: err}
+	}
+	if d.b, err = openDirAt(unix.AT_FDCWD, o.Target); err != nil {
+		return &os.PathError{Op: "open", Path: o.Target, Err: err}
+	}
+	if c.rules, err = rulesAt(o.Target); err != nil {
+		return err
+	}
+	if _, err := c.object(d, "."); err != nil {
+		return err
+	}
+	return c.dir(ctx, d)
+}
+
+// pair is a directory in the source, and that in the target, open.
+type pair struct {
+	a, b int
+	path string // from the root; empty: it is that
+}
+
+func (d *pair) close() {
+	for _, fd := range []int{d.a, d.b} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// openDirAt opens a directory, to open what is in it.
+func openDirAt(dirfd int, name string) (int, error) {
+	return unix.Openat(dirfd, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 func (c *comparison) differ(path, format string, args ...any) {
 	c.found(Difference{Path: path, What: fmt.Sprintf(format, args...)})
 }
 
-// dir compares a directory and what is below it.
-func (c *comparison) dir(ctx context.Context, path string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := c.object(path); err != nil {
-		return err
-	}
-	a, err := names(filepath.Join(c.a, path))
-	if err != nil {
-		return err
-	}
-	b, err := names(filepath.Join(c.b, path))
-	if err != nil {
-		return err
-	}
-	if path == "" {
-		for _, n := range []string{ownDir, lostFound} {
-			delete(a, n)
-			delete(b, n)
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(a)) {
-		p := filepath.Join(path, n)
-		kind, ok := b[n]
-		delete(b, n)
-		covered, err := c.isCovered(p)
-		if err != nil {
+// dir compares what is in a directory.
+func (c *comparison) dir(ctx context.Context, d pair) error {
+	a, b := sortedNames{dirfd: d.a, most: mostNames}, sortedNames{dirfd: d.b, most: mostNames}
+	for {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if err := errors.Join(a.load(), b.load()); err != nil {
+			c.failed(d.path, err)
+			return nil
+		}
+		n, inA, inB := firstOf(&a, &b)
+		path := filepath.Join(d.path, n)
 		switch {
-		case covered:
-		case !ok:
-			c.differ(p, "missing in the target")
-		case kind != a[n]:
-			c.differ(p, "type: source %v, target %v", a[n], kind)
-		case a[n] == os.ModeDir:
-			if err := c.dir(ctx, p); err != nil {
-				return err
-			}
+		case !inA && !inB:
+			return nil
+		case d.path == "" && isLeftOut(n):
+		case !inA:
+			c.differ(path, "in the target only")
 		default:
-			if err := c.object(p); err != nil {
+			if err := c.name(ctx, d, n, inB); err != nil {
 				return err
 			}
 		}
 	}
-	for _, n := range slices.Sorted(maps.Keys(b)) {
-		c.differ(filepath.Join(path, n), "in the target only")
-	}
-	return nil
 }
 
-// isCovered reports whether something is mounted on a path of the source: what is under
+// name compares what a name of the source stands for, if the target has it.
+func (c *comparison) name(ctx context.Context, d pair, n string, inTarget bool) error {
+	path := filepath.Join(d.path, n)
+	switch covered, err := isCovered(d.a, n); {
+	case err != nil:
+		c.failed(path, err)
+		return nil
+	case covered:
+		return nil
+	case !inTarget:
+		c.differ(path, "missing in the target")
+		return nil
+	}
+	isDir, err := c.object(d, n)
+	if err != nil || !isDir {
+		return err
+	}
+	below := pair{a: -1, b: -1, path: path}
+	defer below.close()
+	below.a, err = openDirAt(d.a, n)
+	if err == nil {
+		below.b, err = openDirAt(d.b, n)
+	}
+	if err != nil {
+		c.failed(path, err)
+		return nil
+	}
+	return c.dir(ctx, below)
+}
+
+// failed tells what cannot be compared: the rest goes on. What an object has none of is of one
+// that went away.
+func (c *comparison) failed(path string, err error) {
+	if isGone(err) {
+		c.differ(path, "went away while it was compared")
+		return
+	}
+	c.differ(path, "cannot be compared: %v", err)
+}
+
+// isCovered reports whether something is mounted on a name of the source: what is under
 // it cannot be seen, and the mirror leaves it as it was.
-func (c *comparison) isCovered(path string) (bool, error) {
+func isCovered(dirfd int, n string) (bool, error) {
 	var st unix.Statx_t
-	err := statx(unix.AT_FDCWD, filepath.Join(c.a, path), &st)
+	err := statx(dirfd, n, &st)
 	if isGone(err) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
-	}
-	return isMounted(&st), nil
+	return err == nil && isMounted(&st), err
 }
 
-// names lists a directory; one that is gone has none.
-func names(dir string) (map[string]os.FileMode, error) {
-	all := map[string]os.FileMode{}
-	f, err := os.Open(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return all, nil
-	}
-	if err != nil {
-		return all, err
-	}
-	defer f.Close()
-	for { // there may be very many: they are not kept in two forms
-		entries, err := f.ReadDir(chunk)
-		for _, e := range entries {
-			all[e.Name()] = e.Type()
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) {
-			return all, nil
-		}
-		if err != nil {
-			return all, err
-		}
-	}
-}
-
-// object compares what two paths stand for.
-func (c *comparison) object(path string) error {
-	pa, pb := filepath.Join(c.a, path), filepath.Join(c.b, path)
+// object compares what a name stands for in source and target, and reports whether that is a
+// directory in both.
+func (c *comparison) object(d pair, n string) (isDir bool, err error) {
+	path := filepath.Join(d.path, n)
 	var a, b unix.Stat_t
-	if err := errors.Join(unix.Lstat(pa, &a), unix.Lstat(pb, &b)); err != nil {
-		if errors.Is(err, unix.ENOENT) {
-			c.differ(path, "went away while it was compared")
-			return nil
-		}
-		return fmt.Errorf("%s: %w", path, err)
+	err = errors.Join(
+		unix.Fstatat(d.a, n, &a, unix.AT_SYMLINK_NOFOLLOW),
+		unix.Fstatat(d.b, n, &b, unix.AT_SYMLINK_NOFOLLOW),
+	)
+	if err != nil {
+		c.failed(path, err)
+		return false, nil
+	}
+	if x, y := a.Mode&unix.S_IFMT, b.Mode&unix.S_IFMT; x != y {
+		c.differ(path, "type: source %s, target %s", kindText(x), kindText(y))
+		return false, nil
 	}
 	c.stat(path, &a, &b)
 	if !c.opts.NoXattr {
-		if err := c.xattrs(path, pa, pb); err != nil {
-			return err
+		if err := c.xattrs(d, n, path); err != nil {
+			c.failed(path, err)
 		}
 	}
 	switch a.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return true, nil
 	case unix.S_IFREG:
-		return c.contents(path, pa, pb)
+		err = c.contents(d, n, path)
 	case unix.S_IFLNK:
-		x, errA := os.Readlink(pa)
-		y, errB := os.Readlink(pb)
-		if x != y {
-			c.differ(path, "link target: source %q, target %q", x, y)
-		}
-		return errors.Join(errA, errB)
+		err = c.link(d, n, path)
 	}
-	return nil
+	if err != nil {
+		c.failed(path, err)
+	}
+	return false, nil
+}
+
+// kindText is how people call a kind of objects.
+func kindText(kind uint32) string {
+	switch kind {
+	case unix.S_IFDIR:
+		return "directory"
+	case unix.S_IFREG:
+		return "file"
+	case unix.S_IFLNK:
+		return "symbolic link"
+	case unix.S_IFIFO:
+		return "pipe"
+	case unix.S_IFSOCK:
+		return "socket"
+	case unix.S_IFCHR:
+		return "character device"
+	case unix.S_IFBLK:
+		return "block device"
+	}
+	return fmt.Sprintf("%#o", kind)
 }
 
 func (c *comparison) stat(path string, a, b *unix.Stat_t) {
@@ -183,40 +231,33 @@ func (c *comparison) stat(path string, a, b *unix.Stat_t) {
 	if !isDir && a.Size != b.Size {
 		c.differ(path, "size: source %d, target %d", a.Size, b.Size)
 	}
-	if !isSameTime(b.Mtim, a.Mtim, c.unit) && path != "" { // the root of the target has the mirror's directory
+	if !isSameTime(b.Mtim, a.Mtim, c.unit) && path != "." { // the root of the target has the mirror's directory
 		c.differ(path, "time of change: source %d.%09d, target %d.%09d", a.Mtim.Sec, a.Mtim.Nsec, b.Mtim.Sec, b.Mtim.Nsec)
 	}
 	if a.Rdev != b.Rdev {
 		c.differ(path, "device: source %#x, target %#x", a.Rdev, b.Rdev)
 	}
-	if isDir {
-		return
-	}
-	from, to := [2]uint64{a.Dev, a.Ino}, [2]uint64{b.Dev, b.Ino}
-	if was, ok := c.links[from]; ok && was != to {
-		c.differ(path, "hard link: the target has it as another file")
-	}
-	c.links[from] = to
-	if a.Nlink != b.Nlink {
-		c.differ(path, "links: source %d, target %d", a.Nlink, b.Nlink)
+	if !isDir && !c.links.add(a, b) {
+		c.differ(path, "hard link: source and target have other names of it")
 	}
 }
 
-func (c *comparison) xattrs(path, pa, pb string) error {
-	a, errA := pathXattrs(pa)
-	b, errB := pathXattrs(pb)
+func (c *comparison) xattrs(d pair, n, path string) error {
+	a, errA := nameXattrs(d.a, n)
+	b, errB := nameXattrs(d.b, n)
 	if err := errors.Join(errA, errB); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
+	a, b = c.rules.of(a), c.rules.of(b)
 	if !maps.EqualFunc(a, b, bytes.Equal) {
 		c.differ(path, "extended attributes: source %q, target %q", a, b)
 	}
 	return nil
 }
 
-// pathXattrs reads the extended attributes of a path, which is not followed.
-func pathXattrs(path string) (map[string][]byte, error) {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// nameXattrs reads the extended attributes of what a name stands for.
+func nameXattrs(dirfd int, n string) (map[string][]byte, error) {
+	fd, err := unix.Openat(dirfd, n, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -224,45 +265,15 @@ func pathXattrs(path string) (map[string][]byte, error) {
 	return xattrs(fmt.Sprintf("/proc/self/fd/%d", fd))
 }
 
-func (c *comparison) contents(path, pa, pb string) error {
-	a, err := os.Open(pa)
-	if err != nil {
+func (c *comparison) link(d pair, n, path string) error {
+	x, y := make([]byte, unix.PathMax), make([]byte, unix.PathMax)
+	i, errA := unix.Readlinkat(d.a, n, x)
+	j, errB := unix.Readlinkat(d.b, n, y)
+	if err := errors.Join(errA, errB); err != nil {
 		return err
 	}
-	defer a.Close()
-	b, err := os.Open(pb)
-	if err != nil {
-		return err
+	if !bytes.Equal(x[:i], y[:j]) {
+		c.differ(path, "link target: source %q, target %q", x[:i], y[:j])
 	}
-	defer b.Close()
-	x, y := c.x, c.y
-	for at := int64(0); ; {
-		n, errA := io.ReadFull(a, x)
-		m, errB := io.ReadFull(b, y)
-		if !bytes.Equal(x[:n], y[:m]) {
-			at += int64(firstDifference(x[:n], y[:m]))
-			c.found(Difference{Path: path, What: fmt.Sprintf("contents, from byte %d on", at), contents: true})
-			return nil
-		}
-		if errA != nil || errB != nil {
-			return errors.Join(unlessEnd(errA), unlessEnd(errB))
-		}
-		at += int64(n)
-	}
-}
-
-func firstDifference(a, b []byte) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return min(len(a), len(b))
-}
-
-func unlessEnd(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil
-	}
-	return err
+	return nil
 }

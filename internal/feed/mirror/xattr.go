@@ -7,18 +7,54 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
+// xattrRules tell, by the kind of a target's file system, which extended attributes are none
+// that a copy is to have there.
+type xattrRules struct{ kind int64 }
+
+// rulesAt are the rules of the file system at a path.
+func rulesAt(path string) (xattrRules, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return xattrRules{}, &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return xattrRules{fs.Type}, nil
+}
+
+// leaveOut reports whether an attribute is left out. XFS shows an access control list as an
+// attribute of its own, too: who removes that, removes the list. What btrfs keeps of a file,
+// as how it is compressed, nothing else takes.
+func (r xattrRules) leaveOut(name string) bool {
+	switch {
+	case name == "trusted.SGI_ACL_FILE", name == "trusted.SGI_ACL_DEFAULT":
+		return r.kind == unix.XFS_SUPER_MAGIC
+	case strings.HasPrefix(name, "btrfs."):
+		return r.kind != unix.BTRFS_SUPER_MAGIC
+	}
+	return false
+}
+
+// of returns those that a copy is to have.
+func (r xattrRules) of(all map[string][]byte) map[string][]byte {
+	maps.DeleteFunc(all, func(name string, _ []byte) bool { return r.leaveOut(name) })
+	return all
+}
+
 // setXattrs makes the extended attributes of a path, through /proc, those that are wanted.
 // Access control lists are among them. One that is refused does not keep it from the others.
-func setXattrs(to string, want map[string][]byte) (refused error) {
+func setXattrs(to string, rules xattrRules, want map[string][]byte) (refused error) {
 	have, err := xattrs(to)
 	if err != nil {
 		return err
 	}
+	have, want = rules.of(have), rules.of(want)
 	for _, k := range sortedKeys(have) {
 		if _, ok := want[k]; ok {
 			continue
