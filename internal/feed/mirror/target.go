@@ -29,6 +29,7 @@ type target struct {
 	top    changelog.FID
 	state  *state
 	opened map[changelog.FID]int
+	most   int // of opened, see leastOpened
 	// numbers says that objects are known by their numbers: handles do not outlast a mount.
 	numbers bool
 	xattrs  xattrRules
@@ -52,7 +53,7 @@ func openTarget(dir string, top changelog.FID, st *state) (*target, error) {
 		unix.Close(root)
 		return nil, fmt.Errorf("%s: %w", stage, err)
 	}
-	t := &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}}
+	t := &target{dir: dir, root: root, stage: fd, top: top, state: st, opened: map[changelog.FID]int{}, most: openedAtMost()}
 	if err := errors.Join(t.know(), t.tick()); err != nil {
 		t.close()
 		return nil, err
@@ -89,8 +90,21 @@ func (t *target) forget() {
 	clear(t.opened)
 }
 
-// maxOpened is how many directories are kept open, and how many more a way down may take.
-const maxOpened = 128
+// Bounds of how many directories are kept open, and how many more a way down may take: where
+// a tree is deeper than that, each object in it takes a way of its own.
+const (
+	leastOpened = 128
+	mostOpened  = 4096
+)
+
+// openedAtMost is as many as leave room for other files of this process.
+func openedAtMost() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return leastOpened
+	}
+	return int(min(max(limit.Cur/8, leastOpened), mostOpened))
+}
 
 // ChangedError tells that somebody else has changed the target: going on could destroy
 // what is not the mirror's.
@@ -116,7 +130,7 @@ var errLost = errors.New("directory is not in the target")
 // openDir opens the copy of a directory. The descriptor is the target's, and good until
 // the next call.
 func (t *target) openDir(f changelog.FID) (int, error) {
-	if len(t.opened) >= maxOpened {
+	if len(t.opened) >= t.most {
 		t.forget()
 	}
 	return t.openAnother(f)
@@ -142,7 +156,7 @@ func (t *target) openAnother(f changelog.FID) (int, error) {
 			return -1, err
 		}
 		passing, fd = -1, next
-		if i == 0 || len(t.opened) < 2*maxOpened {
+		if i == 0 || len(t.opened) < 2*t.most {
 			t.opened[dir] = fd
 		} else {
 			passing = fd

@@ -42,7 +42,7 @@ type comparison struct {
 // out, as the mirror does. It calls found with each difference.
 func Compare(ctx context.Context, o Options, found func(Difference)) error {
 	c := &comparison{opts: &o, found: found, x: make([]byte, 256<<10), y: make([]byte, 256<<10), unit: TimeUnit(o.Target)}
-	c.links = linkPairs{to: map[inode]inode{}, from: map[inode]inode{}}
+	c.links = linkPairs{source: map[inode]*linked{}, target: map[inode]*linked{}}
 	d := pair{a: -1, b: -1}
 	defer d.close()
 	var err error
@@ -237,8 +237,8 @@ func (c *comparison) stat(path string, a, b *unix.Stat_t) {
 	if a.Rdev != b.Rdev {
 		c.differ(path, "device: source %#x, target %#x", a.Rdev, b.Rdev)
 	}
-	if !isDir && !c.links.add(a, b) {
-		c.differ(path, "hard link: source and target have other names of it")
+	if !isDir {
+		c.links.add(path, a, b, func(path, what string) { c.found(Difference{Path: path, What: what}) })
 	}
 }
 

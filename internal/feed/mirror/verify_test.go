@@ -24,11 +24,16 @@ func TestCompare(t *testing.T) {
 		{"nothing", "", "", nil},
 		{"a link from outside", "echo 1 > f; ln f ../outside", "echo 1 > f", nil},
 		{"links within", "echo 1 > f; ln f g; ln f h", "echo 1 > f; ln f g; ln f h", nil},
-		{"a file that is no link", "echo 1 > f; ln f g", "echo 1 > f; cp f g", []string{"g: hard link: source and target have other names of it"}},
-		{"a link that is none", "echo 1 > f; cp f g", "echo 1 > f; ln f g", []string{"g: hard link: source and target have other names of it"}},
+		{"a file that is no link", "echo 1 > f; ln f g", "echo 1 > f; cp f g", []string{`f: hard link: one file with "g" in the source, not in the target`, `g: hard link: one file with "f" in the source, not in the target`}},
+		{"a link that is none", "echo 1 > f; cp f g", "echo 1 > f; ln f g", []string{`f: hard link: one file with "g" in the target, not in the source`, `g: hard link: one file with "f" in the target, not in the source`}},
 		{
 			"groups that are mixed", "echo 1 > a; ln a b; cp a c; ln c d", "echo 1 > a; ln a c; cp a b; ln b d",
-			[]string{"b: hard link: source and target have other names of it", "c: hard link: source and target have other names of it", "d: hard link: source and target have other names of it"},
+			[]string{
+				`a: hard link: one file with "b" in the source, not in the target`, `b: hard link: one file with "a" in the source, not in the target`,
+				`a: hard link: one file with "c" in the target, not in the source`, `c: hard link: one file with "a" in the target, not in the source`,
+				`c: hard link: one file with "d" in the source, not in the target`, `d: hard link: one file with "c" in the source, not in the target`,
+				`b: hard link: one file with "d" in the target, not in the source`, `d: hard link: one file with "b" in the target, not in the source`,
+			},
 		},
 		{
 			"names", "touch a c e; mkdir d; touch d/x", "touch b c f; mkdir d; touch d/y",
