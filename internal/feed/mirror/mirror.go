@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/weir-io/weir/changelog"
@@ -192,11 +191,7 @@ func checkPlaces(o *Options) error {
 	if o.Agent != nil {
 		return nil
 	}
-	inside := func(a, b string) bool { return a == b || strings.HasPrefix(a, strings.TrimSuffix(b, "/")+"/") }
-	if inside(o.Source, o.Target) || inside(o.Target, o.Source) {
-		return fmt.Errorf("source %s and target %s: one is within the other", o.Source, o.Target)
-	}
-	return nil
+	return checkApart(o.Source, o.Target)
 }
 
 // StoredFeed returns the feed that a target was mirrored by last, empty for a new one.
