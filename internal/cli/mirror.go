@@ -290,9 +290,9 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 	}
 	m.opts.UUID, m.opts.FeedID, m.opts.Feed = info.Source, info.ID, n
 	m.opts.Part = info.Part != ""
-	mi, err := mirror.Open(m.opts)
+	mi, err := mirror.Open(call.ctx, m.opts)
 	if err != nil {
-		return err
+		return m.unlessInterrupted(call, err)
 	}
 	// From here on nobody else has the target. So who reads its feed from another host is a
 	// mirror that was killed, which the agent does not know yet.
@@ -301,11 +301,20 @@ func (m *mirrorFlags) withMirror(call *feedCall, do func(*mirror.Mirror) error) 
 		return errors.Join(err, mi.Close())
 	}
 	defer n.Close()
-	err = do(mi)
-	if call.ctx.Err() != nil {
-		err = nil
-	}
+	err = m.unlessInterrupted(call, do(mi))
 	return errors.Join(err, mi.Close())
+}
+
+// unlessInterrupted is the error of a mirror: to be interrupted is how it ends, but not where it
+// was to end by itself, and what waits for that has to know.
+func (m *mirrorFlags) unlessInterrupted(call *feedCall, err error) error {
+	switch {
+	case call.ctx.Err() == nil:
+		return err
+	case m.once || m.repair:
+		return errors.New("interrupted: the target has not all that the source has; the next call goes on")
+	}
+	return nil
 }
 
 // mirrorProgress shows how far a mirror has come, not more often than people read.

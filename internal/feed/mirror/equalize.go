@@ -76,7 +76,7 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 		return true, nil
 	}
 	dir, base, err := w.m.dst.at(place)
-	if errors.Is(err, errLost) {
+	if isLost(err) {
 		w.m.again[f] = true // its directory has not got its place yet
 		return false, nil
 	}

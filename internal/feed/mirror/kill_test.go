@@ -45,7 +45,7 @@ func mirrorMain(text string) error {
 	if err != nil {
 		return err
 	}
-	m, err := Open(Options{
+	m, err := Open(ctx, Options{
 		Source: j.Source, Target: j.Target, UUID: j.UUID, FeedID: j.Feed, Feed: n,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

@@ -214,7 +214,7 @@ func TestLargeDirectoryThatOthersRemove(t *testing.T) {
 			} else {
 				before := len(mi.st.names)
 				must(t, mi.st.intend(t.Context(), []name{{mi.src.topFID(), "d"}}))
-				left, err := mi.recover()
+				left, err := mi.recover(t.Context())
 				must(t, err)
 				if got := len(mi.st.names) + len(mi.st.copies) - before; got > 10 {
 					t.Errorf("names and objects under way for a directory that others have removed: got %d, want some at most", got)

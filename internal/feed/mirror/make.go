@@ -27,7 +27,6 @@ func (s *seen) isDir() bool { return s.st.Mode&unix.S_IFMT == unix.S_IFDIR }
 func (w *work) prepare(ctx context.Context, names []name) error {
 	clear(w.looked)
 	clear(w.told)
-	clear(w.reached)
 	var made []copied
 	var leaving []changelog.FID
 	making := map[changelog.FID]bool{}

@@ -65,8 +65,9 @@ type Mirror struct {
 	unclean bool // of what is parked there may be more to be removed
 }
 
-// Open opens source, target and state. It refuses what cannot be mirrored.
-func Open(o Options) (*Mirror, error) {
+// Open opens source, target and state, and puts right what a batch left that was cut short. It
+// refuses what cannot be mirrored.
+func Open(ctx context.Context, o Options) (*Mirror, error) {
 	if err := checkPlaces(&o); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func Open(o Options) (*Mirror, error) {
 		return nil, err
 	}
 	m := &Mirror{opts: o, log: o.Log, src: src, part: o.Part, pace: pace{bytes: o.Bandwidth}, surveys: newSurveys(src), shown: time.Now()}
-	if err := m.openTarget(); err != nil {
+	if err := m.openTarget(ctx); err != nil {
 		err = m.stop(err)
 		return nil, errors.Join(err, m.Close())
 	}
@@ -89,7 +90,7 @@ func openOrigin(o *Options) (origin, error) {
 	return openSource(o.Source)
 }
 
-func (m *Mirror) openTarget() error {
+func (m *Mirror) openTarget(ctx context.Context) error {
 	own := filepath.Join(m.opts.Target, ownDir)
 	if err := checkEmpty(&m.opts); err != nil {
 		return err
@@ -120,7 +121,7 @@ func (m *Mirror) openTarget() error {
 	if err != nil {
 		return err
 	}
-	return m.resume(same)
+	return m.resume(ctx, same)
 }
 
 // compareAll has all of source and target compared.
@@ -132,7 +133,7 @@ func (m *Mirror) compareAll() {
 
 // resume goes on from what was committed last; all is compared unless it is known that the
 // feed has told of all since then.
-func (m *Mirror) resume(same bool) (err error) {
+func (m *Mirror) resume(ctx context.Context, same bool) (err error) {
 	m.retry, m.again = map[name]bool{}, map[changelog.FID]bool{}
 	for _, n := range m.st.waiting.Names {
 		m.retry[name{n.Parent, string(n.Name)}] = true
@@ -147,7 +148,7 @@ func (m *Mirror) resume(same bool) (err error) {
 	if !same || !m.st.about.Done && len(m.surveys.stack) == 0 {
 		m.compareAll()
 	}
-	m.left, err = m.recover()
+	m.left, err = m.recover(ctx)
 	m.unclean = len(m.st.staged) > 0
 	return err
 }

@@ -56,7 +56,7 @@ func TestAdopt(t *testing.T) {
 	m.sh("echo 1 > f")
 	must(t, os.MkdirAll(m.target, 0o755), os.WriteFile(filepath.Join(m.target, "extra"), nil, 0o600))
 	o := m.options()
-	if mi, err := Open(o); err == nil {
+	if mi, err := Open(t.Context(), o); err == nil {
 		must(t, mi.Close())
 		t.Fatal("target that is not empty: got no error")
 	}

@@ -17,7 +17,7 @@ import (
 // recover puts right what a batch left that was cut short: the state says what the
 // target had before, the intents which names may have changed since. It returns the
 // names that the next batch has to look at.
-func (m *Mirror) recover() ([]name, error) {
+func (m *Mirror) recover(ctx context.Context) ([]name, error) {
 	if err := m.recoverStaged(); err != nil {
 		return nil, err
 	}
@@ -31,14 +31,14 @@ func (m *Mirror) recover() ([]name, error) {
 			names = append(names, n)
 		}
 	}
-	names, err := m.recoverNames(names)
+	names, err := m.recoverNames(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.recoverMade(); err != nil {
 		return nil, err
 	}
-	return names, m.forgetLost(names)
+	return names, m.forgetLost(ctx, names)
 }
 
 // recoverMade has copies looked at that the interrupted batch had made. Those that are
@@ -97,33 +97,77 @@ func (m *Mirror) recoverStaged() error {
 	return nil
 }
 
-// recoverNames compares the names of intents with the disk until nothing changes: a
-// directory that is found at one has names below it that could not be seen before, and may
-// not be where the state had it. It returns the names with those that came to be doubted.
-func (m *Mirror) recoverNames(names []name) ([]name, error) {
-	for changed := true; changed; {
-		changed = false
-		for _, n := range names {
-			moved, err := m.recoverName(n)
-			if err != nil {
-				return nil, fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
-			}
-			if !moved {
-				continue
-			}
-			changed = true
-			doubted, err := m.doubtOthers(n)
-			if err != nil {
-				return nil, err
-			}
-			names = append(names, doubted...)
+// recovery compares the names of intents with the disk. A name whose directory has no way to it
+// waits: the directory may be found at another of them, with names below it that could not be
+// seen before.
+type recovery struct {
+	m       *Mirror
+	names   []name // all of them; more come to be doubted
+	next    int    // those before were looked at
+	waiting map[changelog.FID][]name
+}
+
+// recoverNames has the state as the disk is at names. It returns them with those that came to
+// be doubted.
+func (m *Mirror) recoverNames(ctx context.Context, names []name) ([]name, error) {
+	r := &recovery{m: m, names: names, waiting: map[changelog.FID][]name{}}
+	again := []name{}
+	for r.next < len(r.names) || len(again) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var n name
+		if last := len(again) - 1; last >= 0 {
+			n, again = again[last], again[:last]
+		} else {
+			n = r.names[r.next]
+			r.next++
+		}
+		free, err := r.name(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
+		}
+		again = append(again, free...)
+	}
+	return r.names, nil
+}
+
+// name has the state as the disk is at one name. It returns names that waited for that.
+func (r *recovery) name(ctx context.Context, n name) (free []name, err error) {
+	was, err := r.m.st.dirent(n)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := r.m.recoverName(n)
+	var lost *lostError
+	if errors.As(err, &lost) {
+		r.waiting[lost.dir] = append(r.waiting[lost.dir], n)
+		moved, err = true, r.m.st.set(n, changelog.FID{}) // it is seen later, or not at all
+		if was.IsZero() {
+			return nil, err
 		}
 	}
-	return names, nil
+	if err != nil || !moved {
+		return nil, err
+	}
+	is, err := r.m.st.dirent(n)
+	if err != nil {
+		return nil, err
+	}
+	if _, opened := r.m.dst.opened[is]; opened || !was.IsZero() {
+		r.m.dst.forget() // by the way that is no more
+	}
+	for _, dir := range []changelog.FID{was, is} {
+		free = append(free, r.waiting[dir]...)
+		delete(r.waiting, dir)
+	}
+	doubted, err := r.m.doubtOthers(ctx, n)
+	r.names = append(r.names, doubted...)
+	return free, err
 }
 
 // doubtOthers returns another name, which was not looked at, of what was found at one.
-func (m *Mirror) doubtOthers(n name) ([]name, error) {
+func (m *Mirror) doubtOthers(ctx context.Context, n name) ([]name, error) {
 	f, err := m.st.dirent(n)
 	if err != nil || f.IsZero() {
 		return nil, err
@@ -133,14 +177,13 @@ func (m *Mirror) doubtOthers(n name) ([]name, error) {
 	if err != nil || len(links) == 0 {
 		return nil, err
 	}
-	return links, m.st.intend(context.Background(), links)
+	return links, m.st.intend(ctx, links)
 }
 
 // recoverName makes the state have one name as the disk has it. An object at it that the
 // state does not know is of others' making: what the interrupted batch has made was written
 // down before it got a name.
 func (m *Mirror) recoverName(n name) (changed bool, err error) {
-	m.dst.forget()
 	have, err := m.st.dirent(n)
 	if err != nil {
 		return false, err
@@ -166,12 +209,17 @@ func (m *Mirror) recoverName(n name) (changed bool, err error) {
 }
 
 // onDisk returns what is at a name of the target: the object of the source that it is a
-// copy of, zero if it is none, and its handle, empty if nothing is there.
+// copy of, zero if it is none, and its handle, empty if nothing is there. It fails with
+// lostError where its directory has no way to it.
 func (m *Mirror) onDisk(n name) (f changelog.FID, h handle, err error) {
 	dir, err := m.dst.openDir(n.parent)
 	var other *ChangedError
-	if errors.Is(err, errLost) || errors.As(err, &other) {
-		return f, "", nil // its directory is not where the state has it: seen later, or not at all
+	if errors.As(err, &other) { // a directory on the way is not where the state has it
+		is, err := m.st.dirent(other.at)
+		if err != nil {
+			return f, "", err
+		}
+		return f, "", &lostError{is}
 	}
 	if err != nil {
 		return f, "", err
@@ -208,7 +256,7 @@ func (m *Mirror) removeUnknown(n name) error {
 
 // forgetLost forgets objects that have no name on the target and are not parked, with
 // what is below them.
-func (m *Mirror) forgetLost(names []name) error {
+func (m *Mirror) forgetLost(ctx context.Context, names []name) error {
 	seen := map[changelog.FID]bool{}
 	for _, was := range m.st.was {
 		seen[was] = true
@@ -232,7 +280,7 @@ func (m *Mirror) forgetLost(names []name) error {
 			return err
 		}
 		if len(links) == 0 {
-			if err := m.st.forgetTree(context.Background(), f); err != nil {
+			if err := m.st.forgetTree(ctx, f); err != nil {
 				return err
 			}
 		}

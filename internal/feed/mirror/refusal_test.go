@@ -262,7 +262,7 @@ func TestTargetThatIsNotAble(t *testing.T) {
 	m.onto("ntfs-plain")
 	m.sh("echo 1 > f")
 	o := m.options()
-	_, err := Open(o)
+	_, err := Open(t.Context(), o)
 	if !errors.Is(err, unix.EOPNOTSUPP) || !strings.Contains(err.Error(), "--no-xattr") {
 		t.Errorf("target without extended attributes: got %v, want %v that names --no-xattr", err, unix.EOPNOTSUPP)
 	}

@@ -47,7 +47,7 @@ func (m *Mirror) doubt(ctx context.Context, differences []Difference) error {
 	if err := m.st.intend(ctx, names); err != nil {
 		return err
 	}
-	left, err := m.recover()
+	left, err := m.recover(ctx)
 	if err != nil {
 		return err
 	}

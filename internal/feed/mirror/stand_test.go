@@ -77,7 +77,7 @@ func (m *mirrored) startWith(o Options) *Mirror {
 	m.t.Cleanup(m.stop) // before the target goes
 	o.Feed = m.consumer()
 	var err error
-	m.mirror, err = Open(o)
+	m.mirror, err = Open(m.t.Context(), o)
 	must(m.t, err)
 	return m.mirror
 }

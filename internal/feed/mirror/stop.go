@@ -86,5 +86,5 @@ func (m *Mirror) replace(ctx context.Context, changed *ChangedError) error {
 	if err != nil {
 		return err
 	}
-	return m.resume(same)
+	return m.resume(ctx, same)
 }

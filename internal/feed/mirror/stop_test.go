@@ -19,7 +19,7 @@ import (
 // isStopped opens the mirror, which is to refuse for what others have changed at a path.
 func (m *mirrored) isStopped(o Options, path string) {
 	m.t.Helper()
-	mi, err := Open(o)
+	mi, err := Open(m.t.Context(), o)
 	if err == nil {
 		must(m.t, mi.Close())
 		m.t.Fatalf("mirror that was stopped for %s: got no error", path)
@@ -234,7 +234,7 @@ func TestNamesOfOthersAfterABatchWasCut(t *testing.T) {
 		if free != "" {
 			foreign++
 			must(t, os.WriteFile(filepath.Join(m.target, free), []byte("mine"), 0o600))
-			if mi, err := Open(o); err == nil {
+			if mi, err := Open(t.Context(), o); err == nil {
 				must(t, mi.Close())
 				t.Fatalf("cut at %d: got no error for what others have put at %s", at, free)
 			}
@@ -299,7 +299,7 @@ func TestDamagedState(t *testing.T) {
 		must(t, os.Truncate(list, 10))
 	}
 	o := m.options()
-	_, err = Open(o)
+	_, err = Open(t.Context(), o)
 	if err == nil || !strings.Contains(err.Error(), "remove "+own) || strings.Contains(err.Error(), "weir feed repair") {
 		t.Fatalf("got %v, want what to do with %s", err, own)
 	}

@@ -124,8 +124,16 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("target %s: %s: changed by others; the mirror %s (--take-over goes on, and replaces what they have done there)", e.Path, e.What, has)
 }
 
-// errLost is the error of a directory that has no way to the root of the target.
-var errLost = errors.New("directory is not in the target")
+// lostError is the error of a directory that has no way to the root of the target.
+type lostError struct{ dir changelog.FID }
+
+func (e *lostError) Error() string { return fmt.Sprintf("directory %v is not in the target", e.dir) }
+
+// isLost reports whether an error is a lostError.
+func isLost(err error) bool {
+	var lost *lostError
+	return errors.As(err, &lost)
+}
 
 // openDir opens the copy of a directory. The descriptor is the target's, and good until
 // the next call.
@@ -211,7 +219,7 @@ func (t *target) placeOf(f changelog.FID) (name, error) {
 		return name{}, err
 	}
 	if len(links) == 0 {
-		return name{}, errLost
+		return name{}, &lostError{f}
 	}
 	return links[0], nil
 }

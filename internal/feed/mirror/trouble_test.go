@@ -57,7 +57,7 @@ func TestTargetReadOnly(t *testing.T) {
 	m.stop()
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 	o := m.options()
-	if _, err := Open(o); !errors.Is(err, unix.EROFS) {
+	if _, err := Open(t.Context(), o); !errors.Is(err, unix.EROFS) {
 		t.Errorf("target that is mounted to be read only: got %v, want %v", err, unix.EROFS)
 	}
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, ""))

@@ -22,7 +22,7 @@ type work struct {
 	force   map[changelog.FID]bool // to be copied whatever times say
 	retry   map[name]bool          // not possible now: part of the next batch
 	placing map[changelog.FID]bool // directories whose place is being found
-	reached map[changelog.FID]bool // those whose place was found, among the last names
+	reached map[changelog.FID]bool // those whose place was found, since something was taken out
 	deep    map[changelog.FID]bool // directories whose names are looked at with what is below them
 	doubted map[name]bool          // names of an interrupted batch to look below, too
 	next    int                    // of names: those before were looked at
@@ -142,7 +142,7 @@ func (w *work) settle(ctx context.Context, n name) error {
 		return nil
 	}
 	switch err := w.putIn(ctx, n, want); {
-	case errors.Is(err, errLater), errors.Is(err, errLost):
+	case errors.Is(err, errLater), isLost(err):
 		w.retry[n] = true
 		return nil
 	case errors.Is(err, errLeftOut):
