@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -160,7 +159,7 @@ func (d *database) leave(keep int64, part uint64, what string) error {
 	if usage.AvailBytes >= least {
 		return nil
 	}
-	return fmt.Errorf("feed store %s: %d bytes are free and %d are kept for %s: %w", d.dir, usage.AvailBytes, least, what, syscall.ENOSPC)
+	return &RoomError{Dir: d.dir, Free: usage.AvailBytes, Least: least, What: what}
 }
 
 // users counts who is inside of a store, so that Close waits for them.

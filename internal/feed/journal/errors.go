@@ -6,6 +6,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -45,6 +46,20 @@ func (e *CorruptError) Error() string {
 }
 
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// RoomError tells that the file system of a store has less room than is kept for something; it
+// is an ENOSPC.
+type RoomError struct {
+	Dir         string
+	Free, Least uint64 // bytes
+	What        string // that they are kept for
+}
+
+func (e *RoomError) Error() string {
+	return fmt.Sprintf("feed store %s: %d bytes are free and %d are kept for %s: %v", e.Dir, e.Free, e.Least, e.What, syscall.ENOSPC)
+}
+
+func (e *RoomError) Unwrap() error { return syscall.ENOSPC }
 
 // abandonedError is the disk's error, and ErrAbandoned.
 type abandonedError struct{ error }

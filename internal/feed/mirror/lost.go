@@ -129,7 +129,7 @@ func (g *forgetting) apply(ctx context.Context) error {
 	if g.batch.Empty() {
 		return nil
 	}
-	if err := g.state.j.Apply(ctx, &g.batch); err != nil {
+	if err := g.state.apply(ctx, &g.batch); err != nil {
 		return err
 	}
 	g.batch.Reset(g.state.next())

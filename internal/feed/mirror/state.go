@@ -14,6 +14,7 @@ import (
 // state is what the target has, by the last commit and by the batch under way. It is
 // kept as the index of a journal that has no records.
 type state struct {
+	own   string // the mirror's directory in the target
 	store journal.Store
 	j     journal.Journal
 

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/weir-io/weir/changelog"
@@ -67,15 +66,11 @@ func surveyKind(deep bool) changelog.FID {
 // openState opens the state of a mirror below the target's own directory.
 func openState(dir string) (*state, error) {
 	s, err := openStored(dir)
-	var corrupt *journal.CorruptError
-	if errors.As(err, &corrupt) { // whose advice is for the agent's store
-		return nil, fmt.Errorf("mirror's state: %s: %w; remove %s and begin anew with --begin-anew --adopt --take-over, which replaces what is in the target", corrupt.Path, corrupt.Err, dir)
-	}
-	return s, err
+	return s, explain(dir, err)
 }
 
 func openStored(dir string) (*state, error) {
-	store, err := journal.OpenStore(filepath.Join(dir, stateDir), journal.Options{CacheBytes: 96 << 20, MemTableBytes: 16 << 20})
+	store, err := openStore(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +78,7 @@ func openStored(dir string) (*state, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	s := &state{store: store, j: j}
+	s := &state{own: dir, store: store, j: j}
 	s.forget()
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -204,7 +199,7 @@ func (s *state) intend(ctx context.Context, names []name, made ...copied) error 
 	if b.Empty() {
 		return nil
 	}
-	if err := s.j.Apply(ctx, &b); err != nil {
+	if err := s.apply(ctx, &b); err != nil {
 		return err
 	}
 	for _, c := range made {
@@ -224,7 +219,12 @@ func (s *state) stop(ctx context.Context, why *Stop) error {
 	var b journal.Batch
 	b.Reset(s.next())
 	b.SetMeta(keyStopped, doc)
-	return s.j.Apply(ctx, &b)
+	return s.apply(ctx, &b)
+}
+
+// apply makes changes durable.
+func (s *state) apply(ctx context.Context, b *journal.Batch) error {
+	return explain(s.own, s.j.Apply(ctx, b))
 }
 
 func (s *state) next() uint64 {
@@ -283,7 +283,7 @@ func (s *state) commit(ctx context.Context, through uint64, surveys map[changelo
 	if s.stopped != nil {
 		b.SetMeta(keyStopped, nil)
 	}
-	if err := s.j.Apply(ctx, &b); err != nil {
+	if err := s.apply(ctx, &b); err != nil {
 		return err
 	}
 	clear(s.intents)
@@ -346,4 +346,4 @@ func (s *state) putCopies(b *journal.Batch) error {
 	return nil
 }
 
-func (s *state) close() error { return s.store.Close() }
+func (s *state) close() error { return explain(s.own, s.store.Close()) }
