@@ -56,8 +56,9 @@ the command refuses to copy all into what is there instead, until it is told to
 --begin-anew.
 
 What the target cannot have is left out, and the rest goes on: names that its kind of
-file system refuses or takes for the same, devices where none may be made, and objects
-that have failed three times. --status lists them; they are tried again every minute.`,
+file system refuses or takes for the same, devices where none may be made, and what
+has failed three times, as names and directories of the source that cannot be read.
+--status lists them; they are tried again every minute.`,
 		Example: `  weir mirror /srv /backup/srv
   weir mirror --once /srv /backup/srv
   weir mirror --verify /srv /backup/srv

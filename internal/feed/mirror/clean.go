@@ -17,20 +17,27 @@ import (
 // clean removes what is parked and not on the source any more, some of it in each batch.
 // The rest waits: a record to come tells where it is.
 func (w *work) clean(ctx context.Context) error {
-	parked := slices.Collect(keys(w.m.st.staged))
-	if err := w.askFates(parked); err != nil {
+	all := slices.Collect(keys(w.m.st.staged))
+	if err := w.askFates(all); err != nil {
 		return err
 	}
 	left := chunk
 	w.m.unclean = false
-	for _, f := range parked {
+	for _, f := range all {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		alive, err := w.m.src.alive(f)
+		if isOfSource(err) { // it stays parked
+			if err := w.failed(f, w.m.dst.path(parked(f)), err); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		w.m.st.troubles.over(subject{object: f})
 		if alive {
 			continue
 		}
@@ -99,6 +106,9 @@ func (w *work) empty(ctx context.Context, dir changelog.FID, names []name) error
 			return err
 		}
 		alive, err := w.m.src.alive(of[i])
+		if isOfSource(err) {
+			alive, err = true, nil // so it is parked
+		}
 		if err == nil && alive {
 			w.addObject(of[i])
 			err = w.m.dst.takeOut(n, of[i])

@@ -61,7 +61,9 @@ func (w *work) equalizeOne(ctx context.Context, f changelog.FID, dirs bool) (isD
 	}
 	place, ok, err := w.m.dst.anyPlace(f)
 	if err != nil || !ok {
-		w.m.st.troubles.over(subject{object: f})
+		if !w.m.st.staged[f] { // else it is not known what becomes of it
+			w.m.st.troubles.over(subject{object: f})
+		}
 		return false, err
 	}
 	st, _, err := w.m.src.stat(f)

@@ -102,10 +102,10 @@ func (w *work) findDead(of []changelog.FID) error {
 	}
 	for _, f := range of {
 		alive, err := w.m.src.alive(f)
-		if err != nil {
+		if err != nil && !isOfSource(err) {
 			return err
 		}
-		if !alive {
+		if err == nil && !alive {
 			w.dead[f] = true
 		}
 	}

@@ -34,6 +34,9 @@ func (m *Mirror) doubt(ctx context.Context, differences []Difference) error {
 	var names []name
 	for _, d := range differences {
 		n, f, err := m.find(d.Path)
+		if isOfSource(err) {
+			continue // it stays a difference
+		}
 		if err != nil {
 			return err
 		}

@@ -143,6 +143,11 @@ var errCovered = errors.New("something is mounted on it")
 
 // lookUp returns what a name stands for, zero for nothing.
 func (s *source) lookUp(n name) (changelog.FID, error) {
+	f, err := s.lookUpAt(n)
+	return f, ofSource("look up", n.parent, n.name, err)
+}
+
+func (s *source) lookUpAt(n name) (changelog.FID, error) {
 	if s.parent.of != n.parent {
 		if _, err := s.openTo(&s.parent, n.parent, unix.O_PATH|unix.O_DIRECTORY); err != nil {
 			if isGone(err) {
@@ -166,6 +171,11 @@ func (s *source) lookUp(n name) (changelog.FID, error) {
 // whereIs returns the name of a directory, the zero name if it is gone or lies outside
 // what is mirrored.
 func (s *source) whereIs(f changelog.FID) (name, error) {
+	n, err := s.findPlace(f)
+	return n, ofSource("where is", f, "", err)
+}
+
+func (s *source) findPlace(f changelog.FID) (name, error) {
 	fd, err := s.open(f, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		if isGone(err) {
@@ -207,12 +217,12 @@ func (s *source) alive(f changelog.FID) (bool, error) {
 		if isGone(err) {
 			err = nil
 		}
-		return false, err
+		return false, ofSource("open", f, "", err)
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return false, err
+		return false, ofSource("stat", f, "", err)
 	}
 	if st.Nlink == 0 {
 		return false, nil
@@ -228,9 +238,20 @@ func (s *source) alive(f changelog.FID) (bool, error) {
 func (s *source) list(dir changelog.FID) (lister, error) {
 	fd, err := s.open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME)
 	if err != nil {
-		return nil, err
+		return nil, ofSource("list", dir, "", err)
 	}
-	return &listed{os.NewFile(uintptr(fd), dir.String())}, nil
+	return &listing{listed{os.NewFile(uintptr(fd), dir.String())}, dir}, nil
+}
+
+// listing is a directory of the source that is listed.
+type listing struct {
+	listed
+	of changelog.FID
+}
+
+func (l *listing) next(most int) ([]string, error) {
+	names, err := l.listed.next(most)
+	return names, ofSource("list", l.of, "", err)
 }
 
 // listed is a directory that is listed. The kernel tells each name once that is there all
@@ -251,11 +272,11 @@ func (l *listed) close() error { return l.dir.Close() }
 func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 	fd, err := s.openTo(&s.object, f, unix.O_PATH|unix.O_NOFOLLOW)
 	if err != nil {
-		return nil, "", err
+		return nil, "", ofSource("open", f, "", err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, "", err
+		return nil, "", ofSource("stat", f, "", err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
 		return &st, "", nil
@@ -263,7 +284,7 @@ func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 	buf := make([]byte, st.Size+1)
 	n, err := unix.Readlinkat(fd, "", buf)
 	if err != nil {
-		return nil, "", &os.PathError{Op: "readlink", Path: f.String(), Err: err}
+		return nil, "", ofSource("read link", f, "", err)
 	}
 	return &st, string(buf[:n]), nil
 }
@@ -272,21 +293,22 @@ func (s *source) stat(f changelog.FID) (*unix.Stat_t, string, error) {
 func (s *source) xattrs(f changelog.FID) (map[string][]byte, error) {
 	if s.object.of != f {
 		if _, err := s.openTo(&s.object, f, unix.O_PATH|unix.O_NOFOLLOW); err != nil {
-			return nil, err
+			return nil, ofSource("open", f, "", err)
 		}
 	}
-	return xattrs(fmt.Sprintf("/proc/self/fd/%d", s.object.fd))
+	all, err := xattrs(fmt.Sprintf("/proc/self/fd/%d", s.object.fd))
+	return all, ofSource("read", f, "", err)
 }
 
 // copyTo copies what is in a file.
 func (s *source) copyTo(ctx context.Context, p *pace, out int, f changelog.FID, st *unix.Stat_t) (int64, error) {
 	in, err := s.open(f, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NOATIME)
 	if err != nil {
-		return 0, err
+		return 0, ofSource("open", f, "", err)
 	}
 	defer unix.Close(in)
 	if err := unix.Fstat(in, st); err != nil {
-		return 0, err
+		return 0, ofSource("stat", f, "", err)
 	}
 	return copySparse(ctx, p, out, in, st.Size)
 }

@@ -113,6 +113,9 @@ func (m *Mirror) batch(ctx context.Context, b *client.Batch, due []subject) erro
 	for _, s := range due {
 		w.addName(s.name)
 		w.addObject(s.object)
+		if s.list {
+			m.surveys.add(s.object, true)
+		}
 	}
 	w.force, m.again = m.again, map[changelog.FID]bool{}
 	through := b.Through
@@ -144,6 +147,9 @@ func incomplete(k *changelog.Marker) bool {
 func (m *Mirror) finish(ctx context.Context, w *work, through uint64) error {
 	if err := w.run(ctx); err != nil {
 		return err
+	}
+	for dir := range w.unlisted {
+		m.surveys.add(dir, true)
 	}
 	if len(m.surveys.stack) == 0 {
 		m.st.about.Done = true

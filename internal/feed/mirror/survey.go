@@ -132,9 +132,13 @@ func (w *work) surveySome(ctx context.Context) error {
 			return err
 		}
 		for len(ss.stack) > 0 && left > 0 {
-			took, err := w.surveyOne(ss.stack[len(ss.stack)-1], left)
+			s := ss.stack[len(ss.stack)-1]
+			took, err := w.surveyOne(s, left)
 			if err != nil {
-				return err
+				if err := w.failedList(s, err); err != nil {
+					return err
+				}
+				took = 1
 			}
 			left -= took
 		}
@@ -150,6 +154,7 @@ func (w *work) surveySome(ctx context.Context) error {
 func (w *work) surveyOne(s *survey, left int) (took int, err error) {
 	if s.after == "" && !s.own {
 		if is, err := w.isPlaced(s.dir); err != nil || !is {
+			w.m.st.troubles.over(subject{object: s.dir, list: true})
 			w.m.surveys.end(s)
 			return 1, err
 		}
@@ -180,6 +185,7 @@ func (w *work) surveySource(s *survey, left int) (took int, err error) {
 	if s.source == nil {
 		if err := w.m.surveys.openList(s); err != nil {
 			if isGone(err) {
+				w.m.st.troubles.over(subject{object: s.dir, list: true})
 				w.m.surveys.end(s)
 				return 1, nil
 			}
@@ -198,6 +204,7 @@ func (w *work) surveySource(s *survey, left int) (took int, err error) {
 	}
 	w.addAll(s.dir, names)
 	if listed == 0 {
+		w.m.st.troubles.over(subject{object: s.dir, list: true})
 		w.m.surveys.end(s)
 	}
 	return 1 + len(names) + (listed-len(names))/passAt, nil

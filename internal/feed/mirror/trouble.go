@@ -45,6 +45,7 @@ const (
 type subject struct {
 	name   name
 	object changelog.FID
+	list   bool // the names in it
 }
 
 // trouble is a Trouble, and when it is tried again.
@@ -71,6 +72,7 @@ type storedTrouble struct {
 	Name   []byte        `json:"name,omitempty"`
 	Object changelog.FID `json:"object"`
 	Hidden bool          `json:"hidden,omitempty"`
+	List   bool          `json:"list,omitempty"`
 	Trouble
 }
 
@@ -88,7 +90,7 @@ func (ts *troubles) load(b []byte) error {
 			ts.hidden[s.Object] = true
 			continue
 		}
-		ts.all[subject{name{s.Parent, string(s.Name)}, s.Object}] = &trouble{Trouble: s.Trouble}
+		ts.all[subject{name{s.Parent, string(s.Name)}, s.Object, s.List}] = &trouble{Trouble: s.Trouble}
 	}
 	return nil
 }
@@ -96,7 +98,7 @@ func (ts *troubles) load(b []byte) error {
 func (ts *troubles) store() ([]byte, error) {
 	stored := []storedTrouble{}
 	for s, t := range ts.all {
-		stored = append(stored, storedTrouble{Parent: s.name.parent, Name: []byte(s.name.name), Object: s.object, Trouble: t.Trouble})
+		stored = append(stored, storedTrouble{Parent: s.name.parent, Name: []byte(s.name.name), Object: s.object, List: s.list, Trouble: t.Trouble})
 	}
 	for f := range ts.hidden {
 		stored = append(stored, storedTrouble{Object: f, Hidden: true})
@@ -204,22 +206,17 @@ func (w *work) refused(n name, f changelog.FID, isDir bool, err error) error {
 // only; other errors it returns.
 func (w *work) failed(f changelog.FID, path string, err error) error {
 	var other *ChangedError
-	var far *answerError
-	if errors.As(err, &other) || !isOneOf(err, objectErrors) && !errors.As(err, &far) {
+	if errors.As(err, &other) || !isOneOf(err, objectErrors) && !isOfSource(err) {
 		return err
 	}
 	t, full := w.m.st.troubles.note(subject{object: f}, Failing, path, err)
 	if full != nil {
 		return full
 	}
-	switch {
-	case t.Tries < triesListed:
-		if _, is := w.m.again[f]; !is {
-			w.m.again[f] = false
-		}
-	case t.Tries == triesListed:
-		w.m.log.Warn("failing", "path", path, "tries", t.Tries, "error", err)
+	if _, is := w.m.again[f]; !is && t.Tries < triesListed {
+		w.m.again[f] = false
 	}
+	w.warn(t, path, err)
 	return nil
 }
 

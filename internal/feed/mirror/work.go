@@ -29,7 +29,9 @@ type work struct {
 	looked  map[name]*seen         // what prepare has found
 	fresh   map[changelog.FID]bool // copies that were made and have not got a name; true: of a directory
 	told    map[name]changelog.FID // what names are to stand for, where prepare has seen it
-	dead    map[changelog.FID]bool // objects at names that are settled, which the source has no more
+	// unlisted are directories that could not be listed and are tried again in the next batch.
+	unlisted map[changelog.FID]bool
+	dead     map[changelog.FID]bool // objects at names that are settled, which the source has no more
 }
 
 func (m *Mirror) newWork() *work {
@@ -37,7 +39,7 @@ func (m *Mirror) newWork() *work {
 	return &work{
 		m: m, known: map[name]bool{}, objects: map[changelog.FID]bool{},
 		retry: map[name]bool{}, placing: map[changelog.FID]bool{}, reached: map[changelog.FID]bool{}, deep: map[changelog.FID]bool{}, doubted: map[name]bool{},
-		looked: map[name]*seen{}, fresh: map[changelog.FID]bool{}, dead: map[changelog.FID]bool{}, told: map[name]changelog.FID{},
+		looked: map[name]*seen{}, unlisted: map[changelog.FID]bool{}, fresh: map[changelog.FID]bool{}, dead: map[changelog.FID]bool{}, told: map[name]changelog.FID{},
 	}
 }
 
@@ -110,7 +112,11 @@ func (w *work) settleAll(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := w.settle(ctx, n); err != nil {
+			err := w.settle(ctx, n)
+			if err == nil {
+				continue
+			}
+			if err := w.failedName(n, err); err != nil {
 				return fmt.Errorf("name %q in %v: %w", n.name, n.parent, err)
 			}
 		}
@@ -192,11 +198,14 @@ func (w *work) descend(n name, f changelog.FID) error {
 	}
 	w.addObject(f)
 	st, _, err := w.m.src.stat(f)
-	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		if err != nil && isGone(err) {
-			err = nil
-		}
+	switch {
+	case isOfSource(err): // it is told when it is made equal; whether it has names, a list tells
+	case err != nil && isGone(err):
+		return nil
+	case err != nil:
 		return err
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return nil
 	}
 	w.m.surveys.add(f, true)
 	return nil
