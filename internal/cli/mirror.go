@@ -238,6 +238,9 @@ func (m *mirrorFlags) end(call *feedCall) error {
 	if err != nil {
 		return err
 	}
+	if err := m.refuseOtherSource(call); err != nil {
+		return err
+	}
 	if id != "" && !m.opts.TakeOver {
 		if err := refuseForeign(m.opts.Target); err != nil {
 			return err
@@ -255,6 +258,16 @@ func (m *mirrorFlags) end(call *feedCall) error {
 		}
 	}
 	return mirror.Forget(m.opts.Target)
+}
+
+// refuseOtherSource keeps the mirror of another source from being forgotten. That may be gone
+// by now: what the mirror has told of it counts.
+func (m *mirrorFlags) refuseOtherSource(call *feedCall) error {
+	told, err := mirror.ReadStatus(m.opts.Target)
+	if err != nil || told.Source == m.opts.Source || !call.api.Remote() && sameDirectory(told.Source, m.opts.Source) {
+		return nil
+	}
+	return fmt.Errorf("target %s is a mirror of %s, not of %s", m.opts.Target, told.Source, m.opts.Source)
 }
 
 // refuseForeign keeps a mirror from being forgotten with files of others.
@@ -330,7 +343,7 @@ type mirrorProgress struct {
 const progressEvery = time.Second
 
 func (p *mirrorProgress) show(s mirror.Progress) {
-	if time.Since(p.shown) < progressEvery && s.Directories > 0 || p.w == nil {
+	if time.Since(p.shown) < progressEvery && (s.Directories > 0 || s.Amid) || p.w == nil {
 		return
 	}
 	p.shown = time.Now()
@@ -344,7 +357,7 @@ func (p *mirrorProgress) show(s mirror.Progress) {
 
 // progressText is how people read how far a mirror has come.
 func progressText(s *mirror.Progress) string {
-	if s.Directories > 0 {
+	if s.Directories > 0 || s.Amid {
 		return fmt.Sprintf("copying: %d objects made, %s copied, %d names looked at, %d directories to go on with, %d left out",
 			s.Created, sizeText(s.Copied), s.Looked, s.Directories, s.Trouble)
 	}

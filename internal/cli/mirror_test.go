@@ -101,6 +101,13 @@ func TestMirrorCommand(t *testing.T) {
 	out, _ = weir(0, "--status")
 	has("status", out, "0 left out")
 
+	var other bytes.Buffer
+	if got := Main([]string{"weir", "mirror", "--socket", socket, "--forget", t.TempDir(), target}, &other, &other); got != 1 {
+		t.Errorf("forgetting the mirror of another source: got exit code %d: %s", got, &other)
+	}
+	has("forgetting the mirror of another source", other.String(), "is a mirror of "+src.Dir)
+	weir(0, "--status")
+
 	mine := filepath.Join(target, ".weir-mirror", "staged", "7.0.1", "mine")
 	sh(target, "mkdir -p "+mine)
 	_, errs = weir(1, "--forget")
@@ -192,6 +199,22 @@ func TestMirrorOfTheSamePathElsewhere(t *testing.T) {
 		got := Main([]string{"weir", "mirror", "--once", "--socket", agent.URL, dir, target}, &out, &errs)
 		if got != 1 || !strings.Contains(errs.String(), "POST /api/v1/feeds") {
 			t.Errorf("%s to %s: got %d, %q, want what the agent says of a new feed", dir, target, got, &errs)
+		}
+	}
+}
+
+// What is under way is not told as being level.
+func TestProgressText(t *testing.T) {
+	for _, tt := range []struct {
+		p    mirror.Progress
+		want string
+	}{
+		{mirror.Progress{Through: 7, Created: 2}, "level with record 7: 2 objects made"},
+		{mirror.Progress{Through: 7, Created: 2, Amid: true}, "copying: 2 objects made"},
+		{mirror.Progress{Through: 7, Created: 2, Directories: 3}, "copying: 2 objects made"},
+	} {
+		if got := progressText(&tt.p); !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%+v: got %q, want %q first", tt.p, got, tt.want)
 		}
 	}
 }

@@ -33,6 +33,14 @@ func (w *work) takeOut(n name, f changelog.FID) error {
 	return nil
 }
 
+// takeAway takes one more name out that was not to be looked at.
+func (w *work) takeAway(ctx context.Context, n name, f changelog.FID) error {
+	if err := w.intend(ctx, n); err != nil {
+		return err
+	}
+	return w.takeOut(n, f)
+}
+
 // putIn gives an object of the source its name on the target.
 func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	var links []name
@@ -43,19 +51,15 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 		}
 	}
 	seen, err := w.look(n, f)
+	if isGone(err) {
+		return nil // its removal is told by a record to come
+	}
 	if err != nil {
-		if isGone(err) {
-			return nil // its removal is told by a record to come
-		}
 		return err
 	}
 	isDir := seen.isDir()
-	if isDir && len(links) > 0 {
-		// It moved. It is never renamed at once: it may go below itself.
-		if err := w.intend(ctx, links[0]); err != nil {
-			return err
-		}
-		if err := w.takeOut(links[0], f); err != nil {
+	if isDir && len(links) > 0 { // it moved, and is never renamed at once: it may go below itself
+		if err := w.takeAway(ctx, links[0], f); err != nil {
 			return err
 		}
 		links = nil
@@ -83,20 +87,32 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 	}
 	w.addObject(n.parent)
 	w.addObject(f)
-	if len(links) > 0 && !w.m.st.staged[f] {
-		if err := w.m.dst.link(links[0], n, f); err != nil {
-			return w.refused(n, f, isDir, err)
-		}
-		return nil
-	}
-	if !w.m.st.staged[f] {
-		if err := w.make(ctx, n, seen); err != nil {
-			return w.refused(n, f, isDir, err)
-		}
-	}
-	if err := w.m.dst.putBack(n, f); err != nil {
+	if err := w.give(ctx, n, seen, links); err != nil {
 		return w.refused(n, f, isDir, err)
 	}
+	if len(links) == 0 || isDir {
+		w.lookBelow(f, isDir)
+	}
+	return nil
+}
+
+// give gives an object a name that is free: as one more of those that it has, or from where it
+// is parked, or as a new copy.
+func (w *work) give(ctx context.Context, n name, s *seen, links []name) error {
+	if !w.m.st.staged[s.f] {
+		if len(links) > 0 {
+			return w.m.dst.link(links[0], n, s.f)
+		}
+		if err := w.make(ctx, n, s); err != nil {
+			return err
+		}
+	}
+	return w.m.dst.putBack(n, s.f)
+}
+
+// lookBelow has what is in a directory looked at that has got its place, where that is not
+// known to be equal.
+func (w *work) lookBelow(f changelog.FID, isDir bool) {
 	_, fresh := w.fresh[f]
 	delete(w.fresh, f)
 	shown := w.m.st.troubles.shown(f)
@@ -108,7 +124,6 @@ func (w *work) putIn(ctx context.Context, n name, f changelog.FID) error {
 		// all was.
 		w.m.surveys.add(f, true)
 	}
-	return nil
 }
 
 // compares reports whether there are directories that are compared with all below them.
@@ -151,10 +166,7 @@ func (w *work) reachPlace(ctx context.Context, dir changelog.FID) error {
 		if is == dir {
 			return w.reach(ctx, links[0].parent)
 		}
-		if err := w.intend(ctx, links[0]); err != nil {
-			return err
-		}
-		if err := w.takeOut(links[0], dir); err != nil {
+		if err := w.takeAway(ctx, links[0], dir); err != nil {
 			return err
 		}
 	}

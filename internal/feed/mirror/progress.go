@@ -16,6 +16,8 @@ type Progress struct {
 	Trouble int           `json:"trouble"` // names that the target cannot have, and objects that fail
 	Lag     time.Duration `json:"lag"`     // age of the last record that the target has; 0: it has all
 
+	Amid bool `json:"amid,omitempty"` // a batch is under way: what it made is not in through yet
+
 	// Of directories that are copied or compared, beside what the feed tells:
 	Directories int    `json:"directories"` // whose names are still to be looked at
 	Looked      uint64 `json:"looked"`      // names that were looked at there
@@ -39,7 +41,7 @@ func (m *Mirror) reportAmid() error {
 		return nil
 	}
 	p := m.progress()
-	p.Lag = m.last.Lag
+	p.Lag, p.Amid = m.last.Lag, true
 	m.show(p)
 	return m.tell(false)
 }

@@ -250,31 +250,9 @@ func (s *state) commit(ctx context.Context, through uint64, surveys map[changelo
 			b.PutDirent(n.parent, []byte(n.name), now)
 		}
 	}
-	if err := s.putCopies(&b); err != nil {
+	if err := errors.Join(s.putCopies(&b), s.putValues(&b)); err != nil {
 		return err
 	}
-	staged, err := json.Marshal(slices.Collect(keys(s.staged)))
-	if err != nil {
-		return err
-	}
-	about, err := json.Marshal(s.about)
-	if err != nil {
-		return err
-	}
-	waiting, err := json.Marshal(s.waiting)
-	if err != nil {
-		return err
-	}
-	if s.troubles.changed {
-		troubles, err := s.troubles.store()
-		if err != nil {
-			return err
-		}
-		b.SetMeta(keyTrouble, troubles)
-	}
-	b.SetMeta(keyWaiting, waiting)
-	b.SetMeta(keyStaged, staged)
-	b.SetMeta(keyAbout, about)
 	b.SetMeta(keyThrough, binary.LittleEndian.AppendUint64(nil, through))
 	for n := range s.intents {
 		b.DeleteDirent(intentDir, appendIntent(n), intended)
@@ -297,6 +275,25 @@ func (s *state) commit(ctx context.Context, through uint64, surveys map[changelo
 	s.through = through
 	s.forget()
 	return nil
+}
+
+// putValues stores what is kept as one value each.
+func (s *state) putValues(b *journal.Batch) error {
+	for key, value := range map[string]any{keyStaged: slices.Collect(keys(s.staged)), keyAbout: s.about, keyWaiting: s.waiting} {
+		doc, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		b.SetMeta(key, doc)
+	}
+	if !s.troubles.changed {
+		return nil
+	}
+	doc, err := s.troubles.store()
+	if err == nil {
+		b.SetMeta(keyTrouble, doc)
+	}
+	return err
 }
 
 // endMade takes away what was stored of copies that were made: they are in the state as
