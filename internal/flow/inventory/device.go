@@ -5,7 +5,6 @@ package inventory
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/weir-io/weir/internal/flow/topology"
 )
@@ -86,7 +85,7 @@ var (
 // createDevice makes the nodes of a bridge or router.
 func (t *tx) createDevice(f *filtered, nodes []string) error {
 	path := t.paths.device(f.kind, f.id)
-	if err := t.unused(f.id); err != nil {
+	if err := t.claim(f.id); err != nil {
 		return err
 	}
 	if err := t.create(path, f.value); err != nil {
@@ -98,6 +97,26 @@ func (t *tx) createDevice(f *filtered, nodes []string) error {
 		}
 	}
 	return t.setFilters(f.kind, f.id, topology.ID{}, topology.ID{}, *f.in, *f.out)
+}
+
+// claim takes an id for a bridge, router or port. A store cannot check that something is
+// not there, so that all who take an id write one node: of two that do at once, in
+// whatever hubs, one finds it changed. It is read before the nodes of the three kinds, so
+// that who reads it as another has left it finds the other's object, too.
+func (t *tx) claim(id topology.ID) error {
+	if err := t.put(t.paths.blocks(id), nil); err != nil {
+		return err
+	}
+	return t.unused(id)
+}
+
+// release gives back an id that was claimed, with the NAT blocks that agents keep below.
+func (t *tx) release(id topology.ID) error {
+	path := t.paths.blocks(id)
+	if ok, err := t.exists(path); err != nil || !ok { // one that was made before ids were claimed has none
+		return err
+	}
+	return t.removeTree(path)
 }
 
 // unused returns the error of an id that a bridge, a router or a port has. Events, trace
@@ -314,13 +333,8 @@ func (t *tx) deleteEmpty(f *filtered) error {
 	if err := t.setFilters(f.kind, f.id, *f.in, *f.out, topology.ID{}, topology.ID{}); err != nil {
 		return err
 	}
-	blocks := fmt.Sprintf("%s/%v", t.paths.top("filters"), f.id)
-	if ok, err := t.exists(blocks); err != nil {
+	if err := t.release(f.id); err != nil {
 		return err
-	} else if ok {
-		if err := t.removeTree(blocks); err != nil {
-			return err
-		}
 	}
 	return t.removeTree(t.paths.device(f.kind, f.id))
 }

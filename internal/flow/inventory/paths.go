@@ -37,6 +37,10 @@ func (p paths) host(id topology.ID) string       { return p.object("hosts", id) 
 func (p paths) tunnelZone(id topology.ID) string { return p.object("tunnel_zones", id) }
 func (p paths) trace(id topology.ID) string      { return p.object("traces", id) }
 
+// blocks is the node that says that a bridge, router or port has an id. Agents keep NAT
+// blocks below it.
+func (p paths) blocks(id topology.ID) string { return p.object("filters", id) }
+
 // device is the node of a bridge, router or port.
 func (p paths) device(k topology.Kind, id topology.ID) string {
 	switch k {

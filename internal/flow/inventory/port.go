@@ -28,7 +28,7 @@ func (v *Inventory) CreatePort(ctx context.Context, p topology.Port) (topology.P
 		return p, err
 	}
 	err := v.change(ctx, []any{p.ID}, func(t *tx) error {
-		if err := t.unused(p.ID); err != nil {
+		if err := t.claim(p.ID); err != nil {
 			return err
 		}
 		if err := t.checkDevice(&p); err != nil {
@@ -224,6 +224,9 @@ func (t *tx) deletePort(id topology.ID) error {
 		if err := t.remove(path); err != nil {
 			return err
 		}
+	}
+	if err := t.release(id); err != nil {
+		return err
 	}
 	return t.removeTree(t.paths.port(id))
 }

@@ -104,6 +104,7 @@ func (r *renderer) filters(k topology.Kind, id topology.ID, chains ...topology.I
 
 func (r *renderer) devices(s *topology.Snapshot) {
 	for _, id := range sorted(s.Bridges) {
+		r.add(r.paths.blocks(id), nil)
 		r.add(r.paths.bridge(id), s.Bridges[id])
 		for _, name := range bridgeNodes {
 			r.add(r.paths.bridge(id)+"/"+name, nil)
@@ -111,6 +112,7 @@ func (r *renderer) devices(s *topology.Snapshot) {
 		r.filters(topology.KindBridge, id, s.Bridges[id].InboundFilter, s.Bridges[id].OutboundFilter)
 	}
 	for _, id := range sorted(s.Routers) {
+		r.add(r.paths.blocks(id), nil)
 		r.add(r.paths.router(id), s.Routers[id])
 		for _, name := range routerNodes {
 			r.add(r.paths.router(id)+"/"+name, nil)
@@ -122,6 +124,7 @@ func (r *renderer) devices(s *topology.Snapshot) {
 func (r *renderer) ports(s *topology.Snapshot) {
 	for _, id := range sorted(s.Ports) {
 		p := s.Ports[id]
+		r.add(r.paths.blocks(id), nil)
 		r.add(r.paths.port(id), p)
 		r.add(r.paths.ofDevice(p), nil)
 		r.add(r.paths.tunnelKey(p.TunnelKey), p.ID)

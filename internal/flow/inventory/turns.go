@@ -9,9 +9,7 @@ import (
 )
 
 // turns lets one transaction at a time change an object. It is a courtesy: without it
-// many transactions on one object would fail and be tried again. But for ids that are to
-// be given: a store cannot check that something is not there, so that only the turn keeps
-// devices and ports of a hub from having one id. Who wants turns of
+// many transactions on one object would fail and be tried again. Who wants turns of
 // several objects names them in the order chain, device, host, so that no two wait for
 // each other.
 type turns struct {
