@@ -6,6 +6,7 @@ package cli
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,11 +124,16 @@ func readPassword(c *cobra.Command) (string, error) {
 }
 
 func newFlowAccountListCommand(file *string) *cobra.Command {
+	var form flowForm
 	c := &cobra.Command{
-		Use: "list", Short: "List the accounts", Long: "List the accounts, without their secrets.",
+		Use: "list", Short: "List the accounts", Long: "List the accounts, without their secrets.\nWith --json: an array of objects with name, role, by, tenants, and host of an agent.",
 		Example: "  weir flow account list", Args: noArguments,
 	}
+	form.add(c, "text", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := form.check("text", "json"); err != nil {
+			return err
+		}
 		path, err := accountsFile(*file)
 		if err != nil {
 			return err
@@ -136,21 +142,49 @@ func newFlowAccountListCommand(file *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "NAME\tROLE\tBY\tTENANTS")
-		for _, a := range list {
-			var by []string
-			if a.Token+a.TokenHash != "" {
-				by = append(by, "token")
-			}
-			if a.Password+a.PasswordHash != "" {
-				by = append(by, "password")
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(a.Name), a.Role, strings.Join(by, ","), printable(strings.Join(a.Tenants, " ")))
+		if form == "json" {
+			return writeJSON(c.OutOrStdout(), shownAccounts(list))
 		}
-		return t.Flush()
+		return writeAccounts(c.OutOrStdout(), shownAccounts(list))
 	}
 	return c
+}
+
+// shownAccount is an account without its secrets.
+type shownAccount struct {
+	Name    string   `json:"name"`
+	Role    string   `json:"role"`
+	By      []string `json:"by"` // token, password: what it can be known by
+	Tenants []string `json:"tenants"`
+	Host    string   `json:"host,omitempty"` // of an agent
+}
+
+func shownAccounts(list []rest.Account) []shownAccount {
+	shown := make([]shownAccount, 0, len(list))
+	for _, a := range list {
+		s := shownAccount{Name: a.Name, Role: string(a.Role), By: []string{}, Tenants: append([]string{}, a.Tenants...)}
+		if a.Token+a.TokenHash != "" {
+			s.By = append(s.By, "token")
+		}
+		if a.Password+a.PasswordHash != "" {
+			s.By = append(s.By, "password")
+		}
+		if a.Role == rest.Agent {
+			s.Host = a.Host.String()
+		}
+		shown = append(shown, s)
+	}
+	return shown
+}
+
+// writeAccounts writes a table of accounts. An agent has a host in place of tenants.
+func writeAccounts(w io.Writer, list []shownAccount) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "NAME\tROLE\tBY\tTENANTS OR HOST")
+	for _, a := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(a.Name), a.Role, strings.Join(a.By, ","), printable(strings.Join(a.Tenants, " ")+a.Host))
+	}
+	return t.Flush()
 }
 
 func newFlowAccountRemoveCommand(file *string) *cobra.Command {

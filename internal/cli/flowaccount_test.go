@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -55,8 +56,15 @@ func TestFlowAccount(t *testing.T) {
 		t.Errorf("the token of the agent is of %+v, %v", who, ok)
 	}
 	out, err := run("", "list")
-	if err != nil || !strings.Contains(out, "alice  tenant_admin  token     red blue\n") || !strings.Contains(out, "bob    tenant_user   password  red\n") {
+	if err != nil || !strings.Contains(out, "alice  tenant_admin  token     red blue\n") || !strings.Contains(out, "bob    tenant_user   password  red\n") ||
+		!strings.Contains(out, "node   agent         token     "+host+"\n") {
 		t.Errorf("list: %v\n%s", err, out)
+	}
+	var listed []shownAccount
+	out, err = run("", "list", "--json")
+	if bad := json.Unmarshal([]byte(out), &listed); err != nil || bad != nil || len(listed) != 4 || strings.Contains(strings.ToLower(out), "hash") ||
+		listed[3].Host != host || listed[2].By[0] != "password" || len(listed[0].Tenants) != 0 {
+		t.Errorf("list as JSON: %v, %v\n%s", err, bad, out)
 	}
 	for _, args := range [][]string{
 		{"add", "alice", "--role", "admin"},

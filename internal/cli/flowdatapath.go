@@ -5,6 +5,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -17,7 +18,10 @@ func newFlowDataPathCommands() []*cobra.Command {
 		return &cobra.Command{
 			Use: use, Short: short, Hidden: true, DisableFlagParsing: true,
 			Long: short + ". Agents of this version forward no packets of virtual networks,\nso that no host has such flows: the command is refused.",
-			RunE: func(*cobra.Command, []string) error {
+			RunE: func(c *cobra.Command, args []string) error {
+				if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+					return c.Help()
+				}
 				return errors.New("agents of this version forward no packets of virtual networks, so that no host has installed flows: " + instead)
 			},
 		}

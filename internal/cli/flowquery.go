@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,13 @@ type flowForm string
 func (f *flowForm) add(c *cobra.Command, forms ...string) {
 	c.Flags().StringVarP((*string)(f), "output", "o", "text", "print as `FORM`: "+strings.Join(forms, ", "))
 	mustComplete(c, "output", words(forms))
+	c.Flags().BoolFunc("json", "as --output json", func(text string) error {
+		asJSON, err := strconv.ParseBool(text)
+		if asJSON {
+			*f = "json"
+		}
+		return err
+	})
 }
 
 func (f flowForm) check(forms ...string) error {
@@ -42,6 +50,9 @@ func addFlowQuery(c *cobra.Command, q *flow.Query, turn string, order flow.Order
 	return func() (err error) {
 		if turned {
 			q.Order = order
+		}
+		if q.Limit < 1 || q.Limit > maxEvents {
+			return usageErrorf("--limit: want 1 to %d, got %d", maxEvents, q.Limit)
 		}
 		if q.Since, err = parseMoment("--since", since); err != nil {
 			return err

@@ -50,11 +50,12 @@ type flowTraceFlags struct {
 
 func newFlowTraceCreateCommand(n *networksFlag) *cobra.Command {
 	var f flowTraceFlags
+	var form flowForm
 	c := &cobra.Command{
 		Use:   "create --name NAME (--bridge | --router | --port) ID [CONDITION…]",
 		Short: "Make a trace request",
 		Long: `Make a trace request for a device, and print its ID. Without a condition it is for all
-packets. It traces nothing until it is enabled.`,
+packets. It traces nothing until it is enabled. With --json: an object with the ID.`,
 		Example: `  weir flow trace create --name web --router 7b1f… proto tcp dst-port 80 --limit 10 --enable
   weir flow trace create --name arp --port 22c8… ethertype arp`,
 		Args: cobra.ArbitraryArgs,
@@ -66,7 +67,11 @@ packets. It traces nothing until it is enabled.`,
 	fl.StringVar(&f.port, "port", "", "trace at the port `ID`")
 	fl.Int64Var(&f.limit, "limit", math.MaxInt64, "trace at most `N` flows on each host")
 	fl.BoolVar(&f.enable, "enable", false, "begin at once")
+	form.add(c, "text", "json")
 	c.RunE = func(c *cobra.Command, condition []string) error {
+		if err := form.check("text", "json"); err != nil {
+			return err
+		}
 		t, err := f.request(condition)
 		if err != nil {
 			return err
@@ -75,6 +80,11 @@ packets. It traces nothing until it is enabled.`,
 			id, err := api.CreateTrace(ctx, t)
 			if err != nil {
 				return err
+			}
+			if form == "json" {
+				return writeJSON(c.OutOrStdout(), struct {
+					ID string `json:"id"`
+				}{id})
 			}
 			_, err = fmt.Fprintln(c.OutOrStdout(), id)
 			return err
@@ -108,7 +118,7 @@ func (f *flowTraceFlags) request(condition []string) (flow.TraceRequest, error) 
 
 func newFlowTraceListCommand(n *networksFlag) *cobra.Command {
 	var tenant string
-	var asJSON bool
+	var form flowForm
 	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List trace requests",
@@ -117,14 +127,17 @@ func newFlowTraceListCommand(n *networksFlag) *cobra.Command {
 		Args:    noArguments,
 	}
 	c.Flags().StringVar(&tenant, "tenant", "", "only those of a `TENANT`")
-	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	form.add(c, "text", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := form.check("text", "json"); err != nil {
+			return err
+		}
 		return n.with(c, func(ctx context.Context, api *flow.Client) error {
 			list, err := api.Traces(ctx, tenant)
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if form == "json" {
 				return writeJSON(c.OutOrStdout(), list)
 			}
 			return writeTraces(c.OutOrStdout(), list)
@@ -159,7 +172,7 @@ func stateText(enabled bool) string {
 }
 
 func newFlowTraceShowCommand(n *networksFlag) *cobra.Command {
-	var asJSON bool
+	var form flowForm
 	c := &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show a trace request, and how its hosts count",
@@ -167,14 +180,17 @@ func newFlowTraceShowCommand(n *networksFlag) *cobra.Command {
 		Example: "  weir flow trace show 0c55…",
 		Args:    cobra.ExactArgs(1),
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	form.add(c, "text", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := form.check("text", "json"); err != nil {
+			return err
+		}
 		return n.with(c, func(ctx context.Context, api *flow.Client) error {
 			r, err := api.Trace(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if form == "json" {
 				return writeJSON(c.OutOrStdout(), r)
 			}
 			return writeTrace(c.OutOrStdout(), &r)

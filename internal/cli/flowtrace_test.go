@@ -107,6 +107,11 @@ func TestFlowTrace(t *testing.T) {
 			[]string{"t1\n"},
 		},
 		{"trace list --tenant red", "GET /midonet-api/traces?tenant_id=red", []string{"t1  web?[2J  red", "router r1", "enabled", `{"nwProto":6}`}},
+		{"trace create --name web --port p1 --json", `POST /midonet-api/traces {"name":"web","deviceType":"PORT","deviceId":"p1","condition":{},"limit":9223372036854775807,"enabled":false}`, []string{`"id": "t1"`}},
+		{"trace list -o json", "GET /midonet-api/traces", []string{`"limit": 10`}},
+		{"trace flows t1 --json", "GET /midonet-api/traces/t1/flows?limit=100", []string{`"flowTraceId": "f1"`}},
+		{"trace events t1 f1 --json", "GET /midonet-api/traces/t1/flows/f1/events?limit=100", []string{`"kind": "rule"`}},
+		{"trace follow t1 --json", "GET /midonet-api/traces/t1/flows?follow=true", []string{`"flowTraceId":"f1"`}},
 		{"trace list --json", "GET /midonet-api/traces", []string{`"limit": 10`}},
 		{"trace show t1", "GET /midonet-api/traces/t1", []string{"enabled, rule missing", "host h1", "10 flows, the limit"}},
 		{"trace show t1 --json", "GET /midonet-api/traces/t1", []string{`"warning": "rule missing"`}},
@@ -160,7 +165,8 @@ func TestFlowTraceUsage(t *testing.T) {
 	h := newNetworksHub(t)
 	for _, args := range []string{
 		"trace create --router r1", "trace create --name n", "trace create --name n --router r1 --bridge b1", "trace create --name n --router r1 --limit 0",
-		"trace show", "trace enable", "trace flows t1 -o xml", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "topology import", "topology export x",
+		"trace show", "trace enable", "trace flows t1 -o xml", "trace events t1 f1 -o xml", "trace flows t1 --since yesterday", "trace flows t1 --limit 0", "trace events t1 f1 --limit 10001",
+		"trace list -o tree", "trace show t1 -o xml", "trace flows t1 --json=x", "trace create --name n --router r1 -o xml", "dump", "local list", "topology import", "topology export x",
 		"simulate", "simulate --port p1", "simulate --frame 0200", "simulate --port p1 --frame 0x", "simulate --src a",
 	} {
 		if out, err := h.run(t, strings.Fields(args)...); err == nil {
@@ -169,6 +175,23 @@ func TestFlowTraceUsage(t *testing.T) {
 	}
 	if len(h.sent) != 0 {
 		t.Errorf("wrong commands have sent %q", h.sent)
+	}
+}
+
+// Commands that are refused tell what they are for all the same.
+func TestFlowRefusedHelp(t *testing.T) {
+	h := newNetworksHub(t)
+	for _, args := range []string{"dump --help", "local add -h"} {
+		if out, err := h.run(t, strings.Fields(args)...); err != nil || !strings.Contains(out, "the command is refused") {
+			t.Errorf("%s: %v, printed %s", args, err, out)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	const in, want = "caf\u00e9 \u202egnp\u2066.\u2028\x1b[2J\n\u009b", "caf\u00e9 ?gnp?.??[2J??"
+	if got := printable(in); got != want {
+		t.Errorf("printable(%q) = %q, want %q", in, got, want)
 	}
 }
 

@@ -169,6 +169,7 @@ func TestSelect(t *testing.T) {
 		{"until after all, newest first", Select{Until: at(900), Descending: true, Limit: 2}, []int{5, 4}},
 		{"limit", Select{Limit: 2}, []int{0, 1}},
 		{"verdict", Select{Verdict: "Drop"}, []int{1, 3, 5}},
+		{"verdict in lower case", Select{Verdict: "drop"}, []int{1, 3, 5}},
 		{"verdict, limit, newest first", Select{Verdict: "Drop", Limit: 2, Descending: true}, []int{5, 3}},
 		{"host", Select{Host: far}, []int{2}},
 		{"nothing", Select{Since: at(20), Until: at(20)}, nil},

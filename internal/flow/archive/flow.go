@@ -6,6 +6,7 @@ package archive
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/weir-io/weir/internal/flow/record"
@@ -101,7 +102,7 @@ type Select struct {
 	Since, Until time.Time // from, and before; zero: open
 	Limit        int       // 0: MaxLimit; of those who follow: none
 	Descending   bool
-	Verdict      string      // of flows
+	Verdict      string      // of flows, in whatever case
 	Host         topology.ID // of flows: that it was on; zero: any
 	Unbounded    bool        // of Events: all of them, whatever Limit and MaxLimit say
 }
@@ -118,7 +119,7 @@ func (s *Select) limit() int {
 
 // matches reports whether a flow is wanted.
 func (s *Select) matches(f *Flow) bool {
-	return s.covers(f.Time) && (s.Verdict == "" || s.Verdict == f.Verdict) &&
+	return s.covers(f.Time) && (s.Verdict == "" || strings.EqualFold(s.Verdict, f.Verdict)) &&
 		(s.Host == topology.ID{} || slices.Contains(f.Hosts, s.Host))
 }
 

@@ -184,7 +184,7 @@ var parameterTexts = map[string]string{
 	"until":     "Not after this time: likewise.",
 	"limit":     "Most of them: 1 to 10000, default 100; with follow=true it ends the answer, and the default is none.",
 	"order":     "asc or desc, by time. Default: desc for flows, asc for events and with follow=true.",
-	"verdict":   "Only flows that ended so.",
+	"verdict":   "Only flows that ended so, in whatever case: Forward, NoOp, Drop, ShortDrop, ErrorDrop.",
 	"host":      "Only flows that were traced on this host.",
 	"follow":    "true: the answer goes on as more come, a JSON object a line.",
 	"id":        "Identifier, a UUID.",

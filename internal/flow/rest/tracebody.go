@@ -106,7 +106,7 @@ func (b *traceBody) integer(name string, low int64) int64 {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < low {
-		b.report(name, "got %.60s, want an integer of at least %d", raw, low)
+		b.report(name, "got %.60s, want an integer from %d to %d", raw, low, int64(math.MaxInt64))
 		return 0
 	}
 	return n
