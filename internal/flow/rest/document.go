@@ -192,6 +192,7 @@ var parameterTexts = map[string]string{
 	"flow":      "flowTraceId.",
 	"name":      "Name of the interface.",
 	"addr":      "The address.",
+	"entry":     "Key and value with an underscore between them, hyphens in the MAC address.",
 }
 
 func (rt *route) parameters() []any {
@@ -203,7 +204,7 @@ func (rt *route) parameters() []any {
 		}
 		name = strings.TrimSuffix(name, "}")
 		schema := map[string]any{"type": "string"}
-		if name != "name" && name != "addr" {
+		if name != "name" && name != "addr" && name != "entry" {
 			schema["format"] = "uuid"
 		}
 		text := parameterTexts[name]

@@ -13,6 +13,7 @@ import (
 	"github.com/weir-io/weir/internal/flow/inventory"
 	"github.com/weir-io/weir/internal/flow/record"
 	"github.com/weir-io/weir/internal/flow/topology"
+	"github.com/weir-io/weir/internal/store"
 )
 
 // Inventory is where the objects are kept. Each call is one transaction. Objects go in
@@ -71,7 +72,11 @@ type devices interface {
 	DeleteRoute(ctx context.Context, id topology.ID) error
 
 	MACTable(ctx context.Context, bridge topology.ID, vlan uint16) ([]inventory.MACEntry, error)
+	AddMAC(ctx context.Context, owner store.Session, bridge topology.ID, e inventory.MACEntry) error
+	RemoveMAC(ctx context.Context, bridge topology.ID, e inventory.MACEntry) error
 	ARPTable(ctx context.Context, bridge topology.ID) ([]inventory.ARPEntry, error)
+	AddARP(ctx context.Context, owner store.Session, bridge topology.ID, e inventory.ARPEntry) error
+	RemoveARP(ctx context.Context, bridge topology.ID, e inventory.ARPEntry) error
 }
 
 type filters interface {

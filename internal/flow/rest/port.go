@@ -6,10 +6,7 @@ package rest
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 
-	"github.com/weir-io/weir/internal/flow/inventory"
-	"github.com/weir-io/weir/internal/flow/packet"
 	"github.com/weir-io/weir/internal/flow/topology"
 )
 
@@ -37,10 +34,7 @@ func portRoutes() []route {
 				"List the ports that ports of a "+k.noun+" are linked to", k.listPeerPorts),
 		)
 	}
-	return tagged("ports", append(ports,
-		listing("/bridges/{id}/mac_table", "MacPort-v2", "list-mac-table", "List the stations that a bridge has learned", listMACTable),
-		listing("/bridges/{id}/arp_table", "IP4Mac-v1", "list-arp-table", "List the addresses that a bridge answers for", listARPTable),
-	)...)
+	return tagged("ports", ports...)
 }
 
 // owner returns the tenant of a device of a kind that is not known.
@@ -329,63 +323,6 @@ func unlinkPort(q *request) error {
 		return err
 	}
 	return q.done()
-}
-
-func listMACTable(q *request) error {
-	b, err := bridgeKind.device(q)
-	if err != nil {
-		return err
-	}
-	vlans, err := bridgeVLANs(q, b.ID)
-	if err != nil {
-		return err
-	}
-	var entries []inventory.MACEntry
-	for _, vlan := range vlans {
-		more, err := q.inventory().MACTable(q.ctx(), b.ID, vlan)
-		if err != nil {
-			return err
-		}
-		entries = append(entries, more...)
-	}
-	return list(q, entries, all, func(e inventory.MACEntry) (json.RawMessage, error) {
-		return represent(macPort{e.VLAN, e.MAC, e.Port}, member{"bridgeId", b.ID}, member{"port", q.uri("ports", e.Port.String())})
-	})
-}
-
-// macPort is where a bridge has learned a station.
-type macPort struct {
-	VLAN uint16      `json:"vlanId"`
-	MAC  packet.MAC  `json:"macAddr"`
-	Port topology.ID `json:"portId"`
-}
-
-// bridgeVLANs returns the VLANs of a bridge: none, and those of its ports.
-func bridgeVLANs(q *request, bridge topology.ID) ([]uint16, error) {
-	ports, err := q.inventory().DevicePorts(q.ctx(), bridge)
-	if err != nil {
-		return nil, err
-	}
-	vlans := []uint16{0}
-	for _, p := range ports {
-		vlans = append(vlans, p.VLAN)
-	}
-	slices.Sort(vlans)
-	return slices.Compact(vlans), nil
-}
-
-func listARPTable(q *request) error {
-	b, err := bridgeKind.device(q)
-	if err != nil {
-		return err
-	}
-	entries, err := q.inventory().ARPTable(q.ctx(), b.ID)
-	if err != nil {
-		return err
-	}
-	return list(q, entries, all, func(e inventory.ARPEntry) (json.RawMessage, error) {
-		return represent(e, member{"bridgeId", b.ID})
-	})
 }
 
 // all sees everything.

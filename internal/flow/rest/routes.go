@@ -19,6 +19,7 @@ func routes() []route {
 		deviceRoutes(bridgeKind),
 		deviceRoutes(routerKind),
 		portRoutes(),
+		stationRoutes(),
 		routeRoutes(),
 		chainRoutes(),
 		portGroupRoutes(),

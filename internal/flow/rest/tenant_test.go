@@ -21,7 +21,8 @@ func variables(f *fixture, path string) string {
 	chain := named(topology.KindChain, "blue-in")
 	values := map[string]string{
 		"/bridges/{id}": blueLAN, "/routers/{id}": blueRouter, "/ports/{id}": named(topology.KindPort, "blue-red"),
-		"/chains/{id}": chain, "/hosts/{id}": host1, "{port}": bluePort, "{name}": "b1", "{host}": host1, "{addr}": "10.0.0.1",
+		"/chains/{id}": chain, "/hosts/{id}": host1, "{port}": bluePort, "{name}": "b1", "{host}": host1, "{addr}": "10.0.0.1", "arp_table/{entry}": "10.0.0.9_02-00-00-00-00-01",
+		"mac_table/{entry}":    "02-00-00-00-00-01_" + topology.NamedID(topology.KindPort, "red-1").String(),
 		"/ip_addr_groups/{id}": named(topology.KindAddrGroup, "addresses"),
 		"/tunnel_zones/{id}":   named(topology.KindTunnelZone, "zone"),
 	}
