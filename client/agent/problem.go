@@ -29,6 +29,7 @@ const (
 	CodeUSTEventNotFound    Code = 76
 	CodeAlreadyStarted      Code = 80
 	CodeAlreadyStopped      Code = 81
+	CodeNeedChannelName     Code = 83
 	CodeInvalid             Code = 97
 	CodeNoDataURL           Code = 101
 	CodeNoControlURL        Code = 102
@@ -43,6 +44,7 @@ const (
 	CodeNotSnapshotSession  Code = 124
 	CodeRotationPending     Code = 129
 	CodeRotationUnavailable Code = 130
+	CodeRotatedSinceStop    Code = 133
 	CodeScheduleExists      Code = 131
 	CodeScheduleNotSet      Code = 132
 	CodeLive                Code = 119
@@ -67,6 +69,7 @@ var names = map[Code]string{
 	CodeRotationPending: "ROTATION_PENDING", CodeRotationUnavailable: "ROTATION_NOT_AVAILABLE",
 	CodeScheduleExists: "ROTATION_SCHEDULE_SET", CodeScheduleNotSet: "ROTATION_SCHEDULE_NOT_SET",
 	CodeUSTEventExists: "UST_EVENT_ENABLED", CodeUSTEventNotFound: "UST_EVENT_NOT_FOUND",
+	CodeNeedChannelName: "NEED_CHANNEL_NAME", CodeRotatedSinceStop: "ROTATION_MULTIPLE_AFTER_STOP",
 	CodeLive: "LIVE_SESSION", CodeNoEvent: "NO_EVENT", CodeSnapshotNoData: "SNAPSHOT_NODATA", CodeTriggerExists: "TRIGGER_EXISTS", CodeTriggerNotFound: "TRIGGER_NOT_FOUND",
 }
 

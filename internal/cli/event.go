@@ -124,7 +124,7 @@ Presets (--preset) choose events for a purpose:
 	f.types.add(fl)
 	f.types.addProbes(fl)
 	fl.BoolVarP(&f.all, "all", "a", false, "all events, or all of the kind chosen")
-	fl.StringVarP(&f.channel, "channel", "c", "", "add to this `CHANNEL`, which is made if need be; default: the only one")
+	fl.StringVarP(&f.channel, "channel", "c", "", "add to this `CHANNEL`, which is made if need be; default: the only one, or channel0")
 	fl.StringVarP(&f.filter, "filter", "f", "", "only events for which `EXPR` is true")
 	fl.StringSliceVarP(&f.exclude, "exclude", "x", nil, "but not these `NAME,...`")
 	fl.StringVar(&f.loglevel, "loglevel", "", "events of this `LEVEL` and more severe; of -u and of loggers")

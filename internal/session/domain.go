@@ -54,6 +54,7 @@ type domain struct {
 	unsettled bool      // when it was drained last, not everything came to its place
 	complaint string    // last one of what goes on by itself
 	toldUsers bool      // the consumer was told of tracked users
+	dropped   bool      // the session has it no more
 }
 
 // domain returns a domain of the session, which is begun if create is set.
@@ -85,6 +86,29 @@ func (s *Session) domain(by Caller, name string, create bool) (*domain, error) {
 	s.domains = append(s.domains, m)
 	m.keepUp()
 	return m, nil
+}
+
+// known reports whether the session has begun a domain.
+func (s *Session) known(name string) bool {
+	return slices.ContainsFunc(s.domains, func(m *domain) bool { return m.src.Domain() == name })
+}
+
+// takeBack undoes what a command has begun that is refused: the channel that it has made,
+// the domain's only one, and the domain unless it was known. A trace cannot give up a
+// channel, so a domain that was known has a new one.
+func (m *domain) takeBack(by Caller, known bool) error {
+	s := m.s
+	if m.proc != nil || known && len(m.channels) == 0 {
+		return nil
+	}
+	m.dropped = true
+	s.domains = slices.DeleteFunc(s.domains, func(o *domain) bool { return o == m })
+	_, err := m.release() // nobody waits in the kernel, as there was no process
+	if known {
+		_, again := s.domain(by, m.src.Domain(), true)
+		err = errors.Join(err, again)
+	}
+	return err
 }
 
 // place is the directory of the trace in that of the session.

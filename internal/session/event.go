@@ -6,6 +6,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,15 +25,20 @@ func (d *Daemon) EnableEvents(_ context.Context, by Caller, name string, r agent
 		if src := d.loggersOf(r.Domain); src != nil {
 			return s.enableLoggers(by, src, r, &done)
 		}
+		known := s.known(r.Domain)
 		m, err := s.domain(by, r.Domain, true)
 		if err != nil {
 			return err
 		}
+		before := len(m.channels)
 		c, err := m.channelForNew(r.Channel, &done)
-		if err != nil {
-			return err
+		if err == nil {
+			err = eachRule(r.Rules, &done, func(r agent.EventRule, done *agent.Done) error { return s.addRule(c, r, done) })
 		}
-		return eachRule(r.Rules, &done, func(r agent.EventRule, done *agent.Done) error { return s.addRule(c, r, done) })
+		if err != nil && before == 0 {
+			err = errors.Join(err, m.takeBack(by, known))
+		}
+		return err
 	})
 	return done, err
 }
@@ -73,11 +79,14 @@ func (m *domain) channelFor(name string) (*channel, error) {
 }
 
 // channelForNew is the channel that new rules go to. One that is not there is made, as
-// LTTng's daemon does.
+// LTTng's daemon does: without a name only where there is no other.
 func (m *domain) channelForNew(name string, done *agent.Done) (*channel, error) {
 	c, err := m.channelFor(name)
 	if err == nil {
 		return c, nil
+	}
+	if name == "" && len(m.channels) > 0 {
+		return nil, problemf(agent.CodeNeedChannelName, "session %s has %d channels of domain %s and none of them is %s: name one (-c)", m.s.name, len(m.channels), m.src.Domain(), defaultChannel)
 	}
 	return m.addChannel(cmp.Or(name, defaultChannel), agent.ChannelSettings{}, done)
 }

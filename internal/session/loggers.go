@@ -4,6 +4,7 @@
 package session
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -90,11 +91,40 @@ func (s *Session) enableLoggers(by Caller, src source.Loggers, r agent.EnableEve
 	if _, name := src.Host(); r.Channel != "" && r.Channel != name {
 		return problemf(agent.CodeChannelNotFound, "domain %s has channel %s alone, got %s", src.Domain(), name, r.Channel)
 	}
+	host, _ := src.Host()
+	begun, known, channels := s.loggers(src) != nil, s.known(host), s.channelCount(host)
 	l, err := s.beginLoggers(by, src, done)
 	if err != nil {
 		return err
 	}
-	return eachRule(r.Rules, done, l.enable)
+	if err = eachRule(r.Rules, done, l.enable); err != nil && !begun {
+		err = errors.Join(err, s.takeBackLoggers(by, l, known, channels))
+	}
+	return err
+}
+
+// takeBackLoggers undoes what a command has begun that is refused. A channel beside others
+// stays: it takes nothing from them.
+func (s *Session) takeBackLoggers(by Caller, l *loggers, known bool, channels int) error {
+	l.trace.Close()
+	s.logging = slices.DeleteFunc(s.logging, func(o *loggers) bool { return o == l })
+	host, _ := l.src.Host()
+	for _, m := range s.domains {
+		if m.src.Domain() == host && channels == 0 {
+			return m.takeBack(by, known)
+		}
+	}
+	return nil
+}
+
+// channelCount is how many channels a domain has.
+func (s *Session) channelCount(domain string) int {
+	for _, m := range s.domains {
+		if m.src.Domain() == domain {
+			return len(m.channels)
+		}
+	}
+	return 0
 }
 
 // enable adds a rule, or enables it.

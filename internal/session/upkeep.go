@@ -47,7 +47,7 @@ func (m *domain) upkeep(period time.Duration) {
 			regular = true
 		}
 		s.mu.Lock()
-		if s.gone {
+		if s.gone || m.dropped {
 			s.mu.Unlock()
 			return
 		}
