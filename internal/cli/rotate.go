@@ -18,7 +18,9 @@ func newRotateCommand() *cobra.Command {
 		Use:   "rotate [SESSION]",
 		Short: "Begin a new chunk of a session's trace",
 		Long: `End the current chunk of a session's trace and begin a new one. The old one is
-moved aside, complete, and can be read and removed while recording goes on.`,
+moved aside, complete, and can be read and removed while recording goes on. A
+session that is stopped is rotated once: then there is nothing more to rotate until
+it is started again.`,
 		Example:           "  weir rotate\n  weir rotate -n",
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: firstOnly(completeSessions),

@@ -173,6 +173,37 @@ func (l *local) archive(name string) (place string, err error) {
 	return place, err
 }
 
+// discard removes the last chunk if there is nothing but metadata in it, and reports
+// whether it did.
+func (l *local) discard() (gone bool, err error) {
+	if err := l.s.asCreator(func() error { gone, err = hasNoPackets(l.path()); return err }); err != nil || !gone {
+		return false, err
+	}
+	return true, l.remove()
+}
+
+// hasNoPackets reports whether no file of streams in a chunk has anything.
+func hasNoPackets(chunk string) (bool, error) {
+	none := true
+	err := filepath.WalkDir(chunk, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && e.Name() == "index":
+			return fs.SkipDir // its files have headers
+		case e.IsDir() || e.Name() == "metadata":
+			return nil
+		}
+		info, err := e.Info()
+		if err == nil && info.Size() > 0 {
+			none = false
+			return fs.SkipAll
+		}
+		return err
+	})
+	return none, err
+}
+
 // chunkName is the name of an archived chunk, as LTTng's.
 func chunkName(begin, end time.Time, id uint64) string {
 	const layout = "20060102T150405-0700"

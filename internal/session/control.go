@@ -39,7 +39,7 @@ func (s *Session) startTracing(ctx context.Context, done *agent.Done) error {
 			return err
 		}
 	}
-	s.active, s.started, s.failed = true, true, ""
+	s.active, s.started, s.empty, s.failed = true, true, false, ""
 	for i, m := range s.domains {
 		if err := m.start(ctx); err != nil {
 			err = fmt.Errorf("domain %s: %w", m.src.Domain(), err)

@@ -142,6 +142,8 @@ func (s *Session) canRotate() error {
 		return problemf(agent.CodeRotationUnavailable, "session %s has lost its relay: %s", s.name, s.consumer.err)
 	case !s.started:
 		return problemf(agent.CodeNeverStarted, "session %s has never been started", s.name)
+	case s.empty:
+		return problemf(agent.CodeRotatedSinceStop, "session %s has been rotated or cleared since it was stopped: there is nothing to rotate", s.name)
 	}
 	return nil
 }
@@ -182,10 +184,17 @@ func (s *Session) nextChunk(ctx context.Context, op handover.Op, done *agent.Don
 	if op == handover.OpRotate {
 		s.rotated++
 	}
+	s.empty = len(errs) == 0 && s.isDrained()
 	s.schedule.size = s.written(ctx)
 	s.log.Info("next chunk", "id", s.chunk, "order", op)
 	s.d.notify(s, "rotation", "finished")
 	return errors.Join(errs...)
+}
+
+// isDrained reports whether a session was halted and everything that its rings had is at
+// its place, so that nothing more comes.
+func (s *Session) isDrained() bool {
+	return !s.active && !s.consumer.paused && !slices.ContainsFunc(s.domains, func(m *domain) bool { return m.unsettled })
 }
 
 // catchUp does what is left of the last rotation, before another one or a clear.
@@ -264,8 +273,9 @@ func (s *Session) chunkBegin(now time.Time) time.Time {
 }
 
 // archiveLast puts the last chunk of a session that was rotated beside the others, as
-// LTTng does when such a session is destroyed. The caller holds the session's lock, and
-// nobody writes any more.
+// LTTng does when such a session is destroyed; one that was begun when the session was
+// stopped has nothing, and is removed. The caller holds the session's lock, and nobody
+// writes any more.
 func (s *Session) archiveLast(done *agent.Done) error {
 	if s.rotated == 0 {
 		return nil
@@ -276,6 +286,15 @@ func (s *Session) archiveLast(done *agent.Done) error {
 	for _, m := range s.domains {
 		if m.local == nil || m.local.half != nil { // shelve has told of the latter
 			continue
+		}
+		if s.empty {
+			gone, err := m.local.discard()
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, fmt.Errorf("domain %s: the last chunk, which is empty, stays where it is: %w", m.src.Domain(), err))
+			}
+			if gone || err != nil {
+				continue
+			}
 		}
 		place, err := m.local.archive(name)
 		switch {

@@ -5,6 +5,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -216,5 +217,39 @@ func TestClearLeftBehind(t *testing.T) {
 		if doc := h.session(); len(doc.Warnings) != 0 {
 			t.Errorf("clear: %t: warnings %q", clear, doc.Warnings)
 		}
+	}
+}
+
+// TestRotatedOnceStopped rotates a session that is stopped: once, as nothing more comes
+// until it is started. At its end there is no chunk without anything.
+func TestRotatedOnceStopped(t *testing.T) {
+	h := newHost(t)
+	h.begin(h.place("trace"))
+	h.emit()
+	h.until("the event is recorded", func() bool { return h.recorded() == 1 })
+	rotate := func(want agent.Code) {
+		t.Helper()
+		for _, wait := range []bool{true, false} {
+			_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, wait)
+			if p, _ := errors.AsType[*agent.Problem](err); p == nil || p.Code != want {
+				t.Errorf("rotate, wait %v: got %v, want code %d", wait, err, want)
+			}
+		}
+	}
+	for range 2 {
+		h.stop()
+		_, err := h.daemon.Rotate(t.Context(), h.by, sessionName, true)
+		h.must(err)
+		rotate(agent.CodeRotatedSinceStop)
+		h.start()
+	}
+	h.stop()
+	_, err := h.daemon.Clear(t.Context(), h.by, sessionName)
+	h.must(err)
+	rotate(agent.CodeRotatedSinceStop)
+	done, err := h.daemon.Destroy(t.Context(), h.by, sessionName, true)
+	h.must(err)
+	if got := h.chunks(); len(got) != 2 || len(done.Names) != 0 {
+		t.Errorf("chunks %q, told of %q; want the two that were rotated", got, done.Names)
 	}
 }

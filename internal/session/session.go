@@ -63,6 +63,7 @@ type Session struct {
 	pids     map[string][]int32 // tracked, by domain; nil: all
 	chunk    uint64             // current
 	rotated  uint64
+	empty    bool // the current chunk: begun when the session was stopped
 	schedule schedule
 	outputs  []snapshotOutput
 	lastOut  uint32
