@@ -146,7 +146,7 @@ type StatField struct {
 type UserEvent struct {
 	PID      int32       `json:"pid"`
 	UID      uint32      `json:"uid"`
-	Process  string      `json:"process"` // its name
+	Process  string      `json:"process"` // how it was called, or its short name where that is not known
 	Name     string      `json:"name"`
 	LogLevel string      `json:"log_level,omitempty"`
 	Fields   []UserField `json:"fields,omitempty"`

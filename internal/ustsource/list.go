@@ -56,8 +56,10 @@ func parseLevel(text string) int32 {
 func (s *Source) Events(ctx context.Context, uid uint32, pattern string, fields bool) (all []agent.UserEvent) {
 	var results []chan []agent.UserEvent
 	var waits []<-chan struct{}
+	called := make(callers)
 	for _, p := range s.all() {
 		if permits(uid, p.uid) {
+			called.ask(p)
 			result := make(chan []agent.UserEvent, 1)
 			results = append(results, result)
 			waits = append(waits, p.do(func() { result <- p.list(fields) }))
@@ -74,6 +76,7 @@ func (s *Source) Events(ctx context.Context, uid uint32, pattern string, fields 
 		default: // the program is gone, or gives no answer
 		}
 	}
+	called.tell(ctx, all, calledTimeout)
 	all = slices.DeleteFunc(all, func(e agent.UserEvent) bool { return pattern != "" && !glob(pattern, e.Name) })
 	slices.SortStableFunc(all, func(a, b agent.UserEvent) int { return cmp.Compare(a.PID, b.PID) })
 	return all

@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,7 @@ type program struct {
 	attached map[*trace]*attachment
 
 	leaving sync.Once
+	asking  atomic.Bool // how it was called
 
 	mu       sync.Mutex // guards what follows
 	sessions map[uint32]*trace

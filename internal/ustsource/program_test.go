@@ -315,7 +315,7 @@ func testProgram(t *testing.T, abi uint32) {
 			t.Error(err)
 		}
 	}
-	if got := s.Events(t.Context(), info.Owner, "*b", false); len(got) != 1 || got[0].Name != "app:b" || got[0].LogLevel != "TRACE_WARNING" {
+	if got := s.Events(t.Context(), info.Owner, "*b", false); len(got) != 1 || got[0].Name != "app:b" || got[0].LogLevel != "TRACE_WARNING" || got[0].Process != os.Args[0] {
 		t.Errorf("events: %+v", got)
 	}
 	if err := errors.Join(c.Stop(), tr.Close()); err != nil {
