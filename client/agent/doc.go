@@ -26,7 +26,7 @@
 // What the daemon refuses is a [*Problem] with LTTng's number for it; so is a
 // daemon that is not there ([CodeNoDaemon]) and a URI that cannot be used
 // ([CodeInvalid]). A command that is done, but not quite as was asked, has
-// warnings in its [Done].
+// warnings in its [Done]; of a size that was rounded it has one with [CodeOK].
 //
 // # URIs
 //

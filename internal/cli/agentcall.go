@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,6 +104,15 @@ func (c *agentCall) warn(format string, args ...any) {
 	c.warnings = append(c.warnings, *agent.NewProblem(agent.CodeInvalid, fmt.Sprintf(format, args...)))
 }
 
+// note adds a warning that no exit code tells, as with LTTng: what was asked for is done as
+// well as it can be.
+func (c *agentCall) note(format string, args ...any) {
+	c.warnings = append(c.warnings, *agent.NewProblem(agent.CodeOK, fmt.Sprintf(format, args...)))
+}
+
+// isMore reports whether a warning is more than a note.
+func isMore(w agent.Problem) bool { return w.Code != agent.CodeOK }
+
 // name returns the session that the command is about: its argument, -s, or the
 // current one.
 func (c *agentCall) name() (string, error) {
@@ -133,7 +143,7 @@ func (c *agentCall) current() (string, error) {
 // end prints what there is to say and makes the exit code of it.
 func (c *agentCall) end(err error) error {
 	code := agentExit(err)
-	if err == nil && len(c.warnings) > 0 {
+	if err == nil && slices.ContainsFunc(c.warnings, isMore) {
 		code = exitWarnings
 	}
 	if c.json {

@@ -36,8 +36,8 @@ rings, one a processor, with the same properties, which are fixed once an event
 rule is in it.
 
 Sizes take k, M and G; times are in µs, or take ms, s, m and h. Sub-buffer sizes
-and counts that are no powers of two are rounded up. A channel that is there, and
-enabled, stays as it is: that is a warning (exit code 4).`,
+and counts that are no powers of two are rounded up, which is told (exit code 0).
+A channel that is there, and enabled, stays as it is: that is a warning (exit code 4).`,
 		Example: `  weir enable-channel -k fast --subbuf-size 1M --num-subbuf 8
   weir enable-channel -k flight --overwrite`,
 		Args:              cobra.ExactArgs(1),
@@ -140,7 +140,7 @@ func roundUp(c *agentCall, what string, n uint64) uint64 {
 		return n
 	}
 	up := uint64(1) << bits.Len64(n)
-	c.warn("%s %d is no power of two: rounded up to %d", what, n, up)
+	c.note("%s %d is no power of two: rounded up to %d", what, n, up)
 	return up
 }
 

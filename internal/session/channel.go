@@ -148,7 +148,7 @@ func settle(set, def agent.ChannelSettings, done *agent.Done) (agent.ChannelSett
 			up <<= 1
 		}
 		if up != *v {
-			warn(done, agent.CodeInvalid, sizeRounded(what, *v, up))
+			warn(done, agent.CodeOK, sizeRounded(what, *v, up))
 			*v = up
 		}
 	}
@@ -161,7 +161,7 @@ func settle(set, def agent.ChannelSettings, done *agent.Done) (agent.ChannelSett
 		return set, problemf(agent.CodeInvalid, "sub-buffer size %d: want at least 4096 bytes", set.SubbufBytes)
 	}
 	if set.TracefileBytes > 0 && set.TracefileBytes < set.SubbufBytes {
-		warn(done, agent.CodeInvalid, sizeRounded("tracefile size", set.TracefileBytes, set.SubbufBytes))
+		warn(done, agent.CodeOK, sizeRounded("tracefile size", set.TracefileBytes, set.SubbufBytes))
 		set.TracefileBytes = set.SubbufBytes
 	}
 	if set.TracefileCount > 0 && set.TracefileBytes == 0 {
