@@ -40,7 +40,7 @@ func TestMirrorOfAnotherHost(t *testing.T) {
 		Source: w.fs.Path("link"), Part: true, Target: fstest.New(t, "ext4").Path("copy"), Agent: c, Feed: n, UUID: info.Source, FeedID: info.ID,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
-	m, err := mirror.Open(o)
+	m, err := mirror.Open(t.Context(), o)
 	must(t, err)
 	defer m.Close()
 	equal := func() {
