@@ -15,8 +15,8 @@ import { watch } from "./watch.js";
 
 const every = 5000; // ms: the metrics are some hundred KB where hosts are many
 
-/** troubles are the figures that ought to be 0. */
-const troubles = /^weir_.*(refused|displaced|dropped|lost|errors?|failures|failed|timed_out|discarded|abandoned|rejected|short_of_space|gaps|aborts|skipped|unchecked|memory_waits|evictions)/;
+/** troubles are the figures that ought to be 0, those of the host's disks and network apart. */
+const troubles = /^weir_(?!disk_|net_|softnet_).*(refused|displaced|dropped|lost|errors?|failures|failed|timed_out|discarded|abandoned|rejected|short_of_space|gaps|aborts|skipped|unchecked|memory_waits|evictions)/;
 
 const listeners = [
   ["control", "producers: control"], ["data", "producers: data"], ["live", "viewers"], ["http", "HTTP: this page, REST, metrics"], ["hop", "connections that are passed on"], ["hosts", "agents of other hosts"],
