@@ -37,7 +37,7 @@ type tab struct {
 	mu        sync.Mutex
 	asked     []string // guarded by mu; paths and queries of requests
 	troubles  []string // guarded by mu; what the console of the browser has to say
-	forgiving bool     // guarded by mu; the hub is meant to be gone
+	forgiving bool     // guarded by mu; requests are meant to fail
 }
 
 // openTab starts a browser with a page of a hub.
@@ -118,11 +118,11 @@ func (b *tab) requests(prefix string) int {
 	return n
 }
 
-// forgive lets requests fail from here on.
-func (b *tab) forgive(forgiving bool) {
+// forgive lets requests fail from here on. There is no way back: browsers complain late.
+func (b *tab) forgive() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.forgiving = forgiving
+	b.forgiving = true
 }
 
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {

@@ -87,7 +87,7 @@ func TestFeedsAreShownLive(t *testing.T) {
 	b.open("#/feeds")
 	own, _ := os.Hostname()
 	b.shows(own)
-	b.forgive(true) // browsers complain of 403
+	b.forgive() // browsers complain of 403
 	d.change(func(d *feedsDouble) { d.denied = true })
 	b.shows("not for you")
 	b.shows("ssh -L")

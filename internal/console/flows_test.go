@@ -127,12 +127,11 @@ func TestATracedFlowIsShown(t *testing.T) {
 	b := openTab(t, h.url(), "#/flows")
 	b.shows("Whose networks?")
 	b.pictures("flows-token")
-	b.forgive(true) // browsers complain of 401
+	b.forgive() // browsers complain of 401
 	b.enter("input[type=password]", "wrong")
 	b.click(".token .tools button")
 	b.shows("A token is wanted")
 	b.click(".token > button") // forget it
-	b.forgive(false)
 	b.enter("input[type=password]", token)
 	b.click(".token .tools button")
 	b.until("the request", row("why")+"?.cells[1].innerText === 'enabled'")

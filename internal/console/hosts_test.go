@@ -75,7 +75,7 @@ func TestAHostThatIsNotKnown(t *testing.T) {
 	h.start()
 	b := openTab(t, h.url(), "#/hosts")
 	b.shows("No host is known yet")
-	b.forgive(true) // browsers complain of 404
+	b.forgive() // browsers complain of 404
 	b.open("#/hosts/none")
 	b.shows("No such host")
 }

@@ -17,7 +17,7 @@ func TestTheHubIsStartedAgain(t *testing.T) {
 	h.start()
 	b := openTab(t, h.url(), "")
 	b.until("the host is up", row("m1")+"?.cells[2].innerText === 'up'")
-	b.forgive(true)
+	b.forgive()
 	start := h.again()
 	b.shows("The hub does not answer since")
 	b.until("the host stays", row("m1")+" !== undefined")
